@@ -1,0 +1,440 @@
+/**
+ * The telemetry contract as data: every metric, attribute, span and closed label value that llamascope emits.
+ * Instruments, rules, panels, documentation and tests take their names from here and nowhere else.
+ */
+
+/** How a generation can end, and the closed set of reasons for each way. */
+export const endings = {
+  completed: ['stop', 'length', 'tool_calls'],
+  cancelled: ['client_gone', 'deadline', 'shutdown'],
+  rejected: [
+    'bad_request',
+    'context_overflow',
+    'model_not_found',
+    'not_ready',
+    'queue_full',
+    'queue_timeout',
+    'shutdown',
+    'too_large',
+    'unauthorized',
+  ],
+  failed: ['engine_error', 'engine_exit', 'internal_error'],
+} as const;
+
+export type Outcome = keyof typeof endings;
+export type Reason<O extends Outcome = Outcome> = (typeof endings)[O][number];
+
+/** A way to end with one of its own reasons: `{ outcome: 'rejected', reason: 'queue_full' }`. */
+export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outcome];
+
+export const tokenTypes = ['input', 'cached_input', 'output'] as const;
+export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
+export const processRoles = ['api', 'engine'] as const;
+/** The routes whose requests ask for a generation; every SLI looks at these only. */
+export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
+/** Status codes for which `http.server.request.duration` exists before the first request. */
+export const initialStatusCodes = [200, 400, 429, 500, 503] as const;
+
+export const attributes = {
+  httpRequestMethod: 'http.request.method',
+  httpRoute: 'http.route',
+  httpResponseStatusCode: 'http.response.status_code',
+  errorType: 'error.type',
+  genAiOperationName: 'gen_ai.operation.name',
+  genAiProviderName: 'gen_ai.provider.name',
+  genAiRequestModel: 'gen_ai.request.model',
+  genAiResponseModel: 'gen_ai.response.model',
+  genAiTokenType: 'gen_ai.token.type',
+  outcome: 'outcome',
+  reason: 'reason',
+  type: 'type',
+  how: 'how',
+  channel: 'channel',
+  architecture: 'architecture',
+  quantization: 'quantization',
+  parameters: 'parameters',
+  context: 'context',
+  sha256: 'sha256',
+  processRole: 'process.role',
+  processCpuMode: 'process.cpu.mode',
+} as const;
+
+/** The trace of one chat request, parents before children. */
+export const spans = {
+  chat: 'chat',
+  tokenize: 'tokenize',
+  queue: 'queue',
+  prefill: 'prefill',
+  decode: 'decode',
+} as const;
+
+export type MetricKind = 'counter' | 'updown' | 'gauge' | 'histogram';
+
+export interface MetricDefinition {
+  /** The OpenTelemetry name. */
+  name: string;
+  /** The name Prometheus stores; for a histogram without `_bucket`, `_sum`, `_count`. */
+  scraped: string;
+  kind: MetricKind;
+  /** UCUM: `s`, `By`, `1`, `{annotation}` or empty. */
+  unit: string;
+  labels: readonly string[];
+  /** Upper bounds; every histogram of ours has them, third-party ones may not. */
+  buckets?: readonly number[];
+  /** One sentence: the question this metric answers. */
+  meaning: string;
+  /** The package that records it, where it is not ours. */
+  recordedBy?: string;
+}
+
+const a = attributes;
+const genAiLabels = [
+  a.genAiOperationName,
+  a.genAiProviderName,
+  a.genAiRequestModel,
+  a.genAiResponseModel,
+] as const;
+
+// Semconv's bounds for HTTP stop at 10 s; a rule "P99 > 30 s" could then never fire.
+const httpBuckets = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120,
+] as const;
+// GenAI semconv: 0.01 doubling to 81.92; finer below for small models, wider above up to the deadline.
+const generationBuckets = [
+  0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96,
+  81.92, 163.84, 300,
+] as const;
+const firstTokenBuckets = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 30, 60,
+  120,
+] as const;
+const perTokenBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5,
+  10,
+] as const;
+// GenAI semconv: 4^0 … 4^13.
+const tokenCountBuckets = Array.from({ length: 14 }, (_, power) => 4 ** power);
+const shortBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+] as const;
+const queueBuckets = [
+  0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120,
+] as const;
+
+export const metrics = {
+  httpServerRequestDuration: {
+    name: 'http.server.request.duration',
+    scraped: 'http_server_request_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [a.httpRequestMethod, a.httpRoute, a.httpResponseStatusCode, a.errorType],
+    buckets: httpBuckets,
+    meaning: 'How the API answers: from the first byte of the request to the last of the response.',
+    recordedBy: '@opentelemetry/instrumentation-http',
+  },
+  httpServerActiveRequests: {
+    name: 'http.server.active_requests',
+    scraped: 'http_server_active_requests',
+    kind: 'updown',
+    unit: '{request}',
+    labels: [a.httpRequestMethod],
+    meaning: 'Requests in flight, open streams included.',
+  },
+  httpServerConnections: {
+    name: 'http.server.connections',
+    scraped: 'http_server_connections',
+    kind: 'gauge',
+    unit: '{connection}',
+    labels: [],
+    meaning: 'Open TCP connections, idle keep-alive ones included.',
+  },
+  genAiServerRequestDuration: {
+    name: 'gen_ai.server.request.duration',
+    scraped: 'gen_ai_server_request_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [...genAiLabels, a.errorType],
+    buckets: generationBuckets,
+    meaning: 'A generation from admission to its last token.',
+  },
+  genAiServerTimeToFirstToken: {
+    name: 'gen_ai.server.time_to_first_token',
+    scraped: 'gen_ai_server_time_to_first_token_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: genAiLabels,
+    buckets: firstTokenBuckets,
+    meaning: 'From admission to the first token, queue included.',
+  },
+  genAiServerTimePerOutputToken: {
+    name: 'gen_ai.server.time_per_output_token',
+    scraped: 'gen_ai_server_time_per_output_token_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: genAiLabels,
+    buckets: perTokenBuckets,
+    meaning:
+      '(duration - time to first token) / (output tokens - 1), for two output tokens and more.',
+  },
+  genAiClientTokenUsage: {
+    name: 'gen_ai.client.token.usage',
+    scraped: 'gen_ai_client_token_usage',
+    kind: 'histogram',
+    unit: '{token}',
+    labels: [...genAiLabels, a.genAiTokenType],
+    buckets: tokenCountBuckets,
+    meaning: 'The size of prompts and answers.',
+  },
+  inferenceDuration: {
+    name: 'inference.duration',
+    scraped: 'inference_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: generationBuckets,
+    meaning:
+      'Prefill start to last token in the engine: the model alone, queue and socket excluded.',
+  },
+  inferenceRequests: {
+    name: 'inference.requests',
+    scraped: 'inference_requests_total',
+    kind: 'counter',
+    unit: '{request}',
+    labels: [a.outcome, a.reason],
+    meaning:
+      'Closed accounting: every POST whose headers reach a generation route gets exactly one outcome.',
+  },
+  inferenceTokens: {
+    name: 'inference.tokens',
+    scraped: 'inference_tokens_total',
+    kind: 'counter',
+    unit: '{token}',
+    labels: [a.type],
+    meaning: 'Throughput, and what the prefix cache saved: prefilled, reused and generated tokens.',
+  },
+  inferenceQueueDuration: {
+    name: 'inference.queue.duration',
+    scraped: 'inference_queue_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: queueBuckets,
+    meaning: 'Waiting for a sequence.',
+  },
+  inferenceQueueDepth: {
+    name: 'inference.queue.depth',
+    scraped: 'inference_queue_depth',
+    kind: 'updown',
+    unit: '{request}',
+    labels: [],
+    meaning: 'Requests that wait for a sequence now.',
+  },
+  inferenceQueueLimit: {
+    name: 'inference.queue.limit',
+    scraped: 'inference_queue_limit',
+    kind: 'gauge',
+    unit: '{request}',
+    labels: [],
+    meaning: 'The most requests that may wait.',
+  },
+  inferenceSequencesActive: {
+    name: 'inference.sequences.active',
+    scraped: 'inference_sequences_active',
+    kind: 'updown',
+    unit: '{sequence}',
+    labels: [],
+    meaning: 'Sequences that generate now.',
+  },
+  inferenceSequencesLimit: {
+    name: 'inference.sequences.limit',
+    scraped: 'inference_sequences_limit',
+    kind: 'gauge',
+    unit: '{sequence}',
+    labels: [],
+    meaning: 'The most sequences that can generate at once.',
+  },
+  inferenceTokenizeDuration: {
+    name: 'inference.tokenize.duration',
+    scraped: 'inference_tokenize_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: shortBuckets,
+    meaning: 'Chat template and tokenisation of one request.',
+  },
+  inferencePrefillDuration: {
+    name: 'inference.prefill.duration',
+    scraped: 'inference_prefill_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: generationBuckets,
+    meaning: 'Evaluating the prompt.',
+  },
+  inferenceDecodeDuration: {
+    name: 'inference.decode.duration',
+    scraped: 'inference_decode_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: generationBuckets,
+    meaning: 'From the end of prefill to the last token.',
+  },
+  inferenceInterTokenDuration: {
+    name: 'inference.inter_token.duration',
+    scraped: 'inference_inter_token_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: perTokenBuckets,
+    meaning:
+      'The gap a reader feels between two tokens; one observation a token from the second on.',
+  },
+  inferenceContextTokens: {
+    name: 'inference.context.tokens',
+    scraped: 'inference_context_tokens',
+    kind: 'gauge',
+    unit: '{token}',
+    labels: [],
+    meaning: 'KV cells in use.',
+  },
+  inferenceContextLimit: {
+    name: 'inference.context.limit',
+    scraped: 'inference_context_limit',
+    kind: 'gauge',
+    unit: '{token}',
+    labels: [],
+    meaning: 'KV cells available, over all sequences.',
+  },
+  inferenceContextShifts: {
+    name: 'inference.context.shifts',
+    scraped: 'inference_context_shifts_total',
+    kind: 'counter',
+    unit: '{shift}',
+    labels: [],
+    meaning: 'Answers that outgrew their window.',
+  },
+  inferenceStreamTerminations: {
+    name: 'inference.stream.terminations',
+    scraped: 'inference_stream_terminations_total',
+    kind: 'counter',
+    unit: '{stream}',
+    labels: [a.how],
+    meaning: 'How each stream ended, as the client saw it.',
+  },
+  inferenceModelInfo: {
+    name: 'inference.model.info',
+    scraped: 'inference_model_info',
+    kind: 'gauge',
+    unit: '',
+    labels: [
+      a.genAiRequestModel,
+      a.architecture,
+      a.quantization,
+      a.parameters,
+      a.context,
+      a.sha256,
+    ],
+    meaning: 'What is being served; the value is always 1.',
+  },
+  inferenceModelLoadDuration: {
+    name: 'inference.model.load.duration',
+    scraped: 'inference_model_load_duration_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'How long the last load took.',
+  },
+  inferenceReady: {
+    name: 'inference.ready',
+    scraped: 'inference_ready',
+    kind: 'gauge',
+    unit: '',
+    labels: [],
+    meaning: '1 when generations are accepted, else 0.',
+  },
+  processCpuTime: {
+    name: 'process.cpu.time',
+    scraped: 'process_cpu_time_seconds_total',
+    kind: 'counter',
+    unit: 's',
+    labels: [a.processRole, a.processCpuMode],
+    meaning:
+      'CPU time of the API process and of the engine process, which never falls over restarts.',
+  },
+  processMemoryUsage: {
+    name: 'process.memory.usage',
+    scraped: 'process_memory_usage_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [a.processRole],
+    meaning: 'Resident memory; the model lives in the engine process.',
+  },
+  processStartTime: {
+    name: 'process.start_time',
+    scraped: 'process_start_time_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [a.processRole],
+    meaning: 'When the process started, in seconds since 1970.',
+  },
+  processUptime: {
+    name: 'process.uptime',
+    scraped: 'process_uptime_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [a.processRole],
+    meaning: 'How long the process has run.',
+  },
+  processOpenFileDescriptors: {
+    name: 'process.open_file_descriptors',
+    scraped: 'process_open_file_descriptors',
+    kind: 'gauge',
+    unit: '{file_descriptor}',
+    labels: [a.processRole],
+    meaning: 'Open file descriptors.',
+  },
+  telemetrySeries: {
+    name: 'telemetry.series',
+    scraped: 'telemetry_series',
+    kind: 'gauge',
+    unit: '{series}',
+    labels: [],
+    meaning: 'Attribute sets that this process exports.',
+  },
+  telemetrySeriesLimit: {
+    name: 'telemetry.series.limit',
+    scraped: 'telemetry_series_limit',
+    kind: 'gauge',
+    unit: '{series}',
+    labels: [],
+    meaning: 'The most attribute sets that this process may export.',
+  },
+  telemetryScrapeDuration: {
+    name: 'telemetry.scrape.duration',
+    scraped: 'telemetry_scrape_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [],
+    buckets: shortBuckets,
+    meaning: 'Collecting and writing one scrape.',
+  },
+  notifierNotifications: {
+    name: 'notifier.notifications',
+    scraped: 'notifier_notifications_total',
+    kind: 'counter',
+    unit: '{notification}',
+    labels: [a.channel, a.outcome],
+    meaning: 'Notifications by what became of them: delivered, retried or dead.',
+  },
+  notifierPendingAge: {
+    name: 'notifier.pending.age',
+    scraped: 'notifier_pending_age_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Age of the oldest notification that is not delivered yet; 0 when there is none.',
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricKey = keyof typeof metrics;
