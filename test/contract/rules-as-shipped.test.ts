@@ -1,6 +1,6 @@
 /** The committed rule files against their source, against promtool, and against the names and buckets of the contract. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ruleFiles, writeRuleFile } from '../../alerting/rules.ts';
@@ -85,7 +85,11 @@ describe('the committed rules', () => {
 });
 
 describe('the names and numbers in the rules', () => {
-  test.each(rules)('$record$alert reads only names that exist', ({ expr }) => {
+  const expressions = rules.map((rule) => ({
+    name: 'record' in rule ? rule.record : rule.alert,
+    expr: rule.expr,
+  }));
+  test.each(expressions)('$name reads only names that exist', ({ expr }) => {
     expect(namesIn(expr).filter((name) => !known.has(name))).toEqual([]);
   });
 
@@ -142,6 +146,5 @@ describe('what a person gets with an alert', () => {
     for (const name of readdirSync(runbooksDir)) {
       expect(alerts.map(({ alert }) => `${alert}.md`)).toContain(name);
     }
-    expect(existsSync(runbooksDir)).toBe(true);
   });
 });
