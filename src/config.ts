@@ -1,0 +1,111 @@
+/** Environment → one frozen, checked Config. Every problem is told in one error. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+export interface Config {
+  host: string;
+  port: number;
+  /** A catalogue id or the path of a GGUF file. */
+  model: string;
+  modelsDir: string;
+  /** `auto` lets the engine choose by cores and memory. */
+  threads: number | 'auto';
+  sequences: number | 'auto';
+  contextTokens: number | 'auto';
+  queueLimit: number;
+  queueTimeoutSeconds: number;
+  deadlineSeconds: number;
+  /** Empty: nobody is asked for a key. */
+  apiKeys: readonly string[];
+  metricsToken: string | undefined;
+}
+
+const expectInteger = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `expected an integer from ${min} to ${max}`,
+    })
+    .transform(Number);
+
+const integerOrAuto = (min: number, max: number) =>
+  z.union([z.literal('auto'), expectInteger(min, max)], {
+    error: `expected "auto" or an integer from ${min} to ${max}`,
+  });
+
+const Environment = z.object({
+  CHAT_HOST: z
+    .string()
+    .refine((text) => text === 'localhost' || isIP(text) !== 0, {
+      error: 'expected an IP address or "localhost"',
+    })
+    .default('127.0.0.1'),
+  CHAT_PORT: expectInteger(0, 65_535).default(8000),
+  CHAT_MODEL: z.string().min(1).default('qwen2.5-0.5b-instruct'),
+  CHAT_MODELS_DIR: z.string().min(1).default('models'),
+  CHAT_THREADS: integerOrAuto(1, 256).default('auto'),
+  CHAT_SEQUENCES: integerOrAuto(1, 64).default('auto'),
+  CHAT_CONTEXT: integerOrAuto(256, 131_072).default('auto'),
+  CHAT_QUEUE_LIMIT: expectInteger(0, 10_000).default(64),
+  CHAT_QUEUE_TIMEOUT_SECONDS: expectInteger(1, 3600).default(30),
+  CHAT_DEADLINE_SECONDS: expectInteger(1, 3600).default(300),
+});
+
+/** @throws Error that lists every setting that is wrong, what was expected and what came. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  // An empty variable is an unset one: that is what `FOO= make up` and compose files mean by it.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const problems: string[] = [];
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      problems.push(`${name}: ${issue.message}, got ${JSON.stringify(given[name])}`);
+    }
+  }
+  const secret = (name: string): string | undefined => readSecret(given, name, problems);
+  const keys = secret('CHAT_API_KEYS');
+  const metricsToken = secret('METRICS_TOKEN');
+  if (!parsed.success || problems.length > 0) {
+    throw new Error(`The settings are wrong:\n  ${problems.join('\n  ')}`);
+  }
+  const data = parsed.data;
+  return Object.freeze({
+    host: data.CHAT_HOST,
+    port: data.CHAT_PORT,
+    model: data.CHAT_MODEL,
+    modelsDir: data.CHAT_MODELS_DIR,
+    threads: data.CHAT_THREADS,
+    sequences: data.CHAT_SEQUENCES,
+    contextTokens: data.CHAT_CONTEXT,
+    queueLimit: data.CHAT_QUEUE_LIMIT,
+    queueTimeoutSeconds: data.CHAT_QUEUE_TIMEOUT_SECONDS,
+    deadlineSeconds: data.CHAT_DEADLINE_SECONDS,
+    apiKeys: keys === undefined ? [] : keys.split(/[\s,]+/).filter((key) => key !== ''),
+    metricsToken,
+  });
+}
+
+/** `NAME`, or the content of the file that `NAME_FILE` names. The value itself is never part of a problem. */
+function readSecret(
+  env: Record<string, string | undefined>,
+  name: string,
+  problems: string[],
+): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (file === undefined) return env[name];
+  if (env[name] !== undefined) {
+    problems.push(`${name} and ${name}_FILE: expected one of them, got both`);
+    return undefined;
+  }
+  try {
+    const content = readFileSync(file, 'utf8').trim();
+    if (content === '')
+      problems.push(`${name}_FILE: expected a file with the secret, ${file} is empty`);
+    return content;
+  } catch (error) {
+    problems.push(`${name}_FILE: expected a readable file, got ${(error as Error).message}`);
+    return undefined;
+  }
+}
