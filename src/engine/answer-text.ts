@@ -4,9 +4,9 @@
  */
 
 // What a decoder writes for bytes that are not a whole character yet.
-const INCOMPLETE = '\uFFFD';
-// A UTF-8 character is at most 4 bytes, so 4 tokens of one byte each; past that it is the model's own rubbish.
-const MAX_PENDING_TOKENS = 4;
+const incomplete = '\uFFFD';
+// A model that writes rubbish bytes for ever must not make every token dearer than the last.
+const maxPendingTokens = 64;
 
 export interface AnswerText {
   /** Text that is certain after this token, and whether a stop sequence was completed by it. */
@@ -19,17 +19,24 @@ export function createAnswerText(options: {
   stop: readonly string[];
   detokenize: (tokens: readonly number[], previous: readonly number[]) => string;
 }): AnswerText {
+  /** Tokens whose text ends within a character, and how much of that text is out already. */
   let pending: number[] = [];
+  let shown = 0;
   let previous: number[] = [];
   let held = '';
 
   function decode(token: number): string {
     pending.push(token);
     const text = options.detokenize(pending, previous);
-    if (text.endsWith(INCOMPLETE) && pending.length < MAX_PENDING_TOKENS) return '';
-    previous = pending;
-    pending = [];
-    return text;
+    const isWhole = !text.endsWith(incomplete) || pending.length >= maxPendingTokens;
+    const fresh = text.slice(shown, isWhole ? undefined : -1);
+    shown += fresh.length;
+    if (isWhole) {
+      previous = pending;
+      pending = [];
+      shown = 0;
+    }
+    return fresh;
   }
 
   return {
@@ -47,7 +54,8 @@ export function createAnswerText(options: {
       return { text, stopped: false };
     },
     flush() {
-      const text = held + (pending.length > 0 ? options.detokenize(pending, previous) : '');
+      const rest = pending.length > 0 ? options.detokenize(pending, previous).slice(shown) : '';
+      const text = held + rest;
       held = '';
       pending = [];
       return text;

@@ -79,7 +79,7 @@ export async function loadModel(options: EngineOptions): Promise<LoadedModel> {
     facts: {
       model: {
         architecture: model.architecture,
-        quantization: GgufFileType[model.fileInfo.metadata.general.file_type ?? -1] ?? 'unknown',
+        quantization: quantizationOf(model),
         parameters: countParameters(model),
         trainContextTokens: model.trainContextSize,
       },
@@ -155,6 +155,12 @@ function tokenize(prompt: Prompt, model: LlamaModel, wrapper: ChatWrapper): numb
   // The wrapper writes the opening of the answer that follows; texts from people stay text, never special tokens.
   chatHistory.push({ type: 'model', response: [] });
   return wrapper.generateContextState({ chatHistory }).contextText.tokenize(model.tokenizer);
+}
+
+/** `MOSTLY_Q4_K_M` → `Q4_K_M`, as people call it. */
+function quantizationOf(model: LlamaModel): string {
+  const type = GgufFileType[model.fileInfo.metadata.general.file_type ?? -1] ?? 'unknown';
+  return type.replace(/^MOSTLY_/, '');
 }
 
 function countParameters(model: LlamaModel): number {

@@ -1,0 +1,56 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+
+test('has a default for every setting', () => {
+  expect(readConfig({})).toMatchObject({
+    host: '127.0.0.1',
+    port: 8000,
+    model: 'qwen2.5-0.5b-instruct',
+    sequences: 'auto',
+    queueLimit: 64,
+    queueTimeoutSeconds: 30,
+    deadlineSeconds: 300,
+    apiKeys: [],
+  });
+});
+
+test('takes an empty variable for an unset one', () => {
+  expect(readConfig({ CHAT_PORT: '', CHAT_API_KEYS: '' })).toMatchObject({
+    port: 8000,
+    apiKeys: [],
+  });
+});
+
+test('tells every problem in one error, with what was expected and what came', () => {
+  const broken = {
+    CHAT_SEQUENCES: '0',
+    CHAT_PORT: '80a',
+    CHAT_HOST: 'exa mple',
+    CHAT_CONTEXT: 'big',
+  };
+  expect(() => readConfig(broken)).toThrow(
+    [
+      'CHAT_HOST: expected an IP address or "localhost", got "exa mple"',
+      'CHAT_PORT: expected an integer from 0 to 65535, got "80a"',
+      'CHAT_SEQUENCES: expected "auto" or an integer from 1 to 64, got "0"',
+      'CHAT_CONTEXT: expected "auto" or an integer from 256 to 131072, got "big"',
+    ].join('\n  '),
+  );
+});
+
+test('reads keys from a file and never shows one', () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'config-')), 'keys');
+  writeFileSync(file, 'sk-canary-1\nsk-canary-2\n');
+  expect(readConfig({ CHAT_API_KEYS_FILE: file }).apiKeys).toEqual(['sk-canary-1', 'sk-canary-2']);
+  const both = { CHAT_API_KEYS: 'sk-canary', CHAT_API_KEYS_FILE: file };
+  expect(() => readConfig(both)).toThrow(
+    'CHAT_API_KEYS and CHAT_API_KEYS_FILE: expected one of them',
+  );
+  expect(() => readConfig(both)).not.toThrow('sk-canary');
+  expect(() => readConfig({ METRICS_TOKEN_FILE: '/nowhere' })).toThrow(
+    'METRICS_TOKEN_FILE: expected a readable file',
+  );
+});
