@@ -11,10 +11,10 @@ NODE_DIR := $(CURDIR)/.tools/node/node_modules/node-$(NODE_PLATFORM)/bin
 NODE_IS_NEW := $(shell node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a===22&&b>=18)?0:1)' 2>/dev/null && echo yes)
 ifeq ($(NODE_IS_NEW),yes)
 NODE_READY :=
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/.tools/debian/usr/bin
 else
 NODE_READY := $(NODE_DIR)/node
-export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
+export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/.tools/debian/usr/bin
 endif
 INSTALLED := node_modules/.package-lock.json
 
@@ -32,6 +32,36 @@ $(INSTALLED): package.json package-lock.json | $(NODE_READY)
 	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 	@touch $@
 
+.PHONY: up
+up: $(INSTALLED) ## bring the whole stack up and say what runs where
+	@$(if $(wildcard src/models/main.ts),node src/models/main.ts $(if $(CHAT_MODEL),--model "$(CHAT_MODEL)") --fallback demo)
+	@node stack/up.ts up
+
+.PHONY: down
+down: $(INSTALLED) ## stop everything
+	@node stack/up.ts down
+
+.PHONY: status
+status: $(INSTALLED) ## who runs, since when, how healthy
+	@node stack/up.ts status
+
+.PHONY: logs
+logs: $(INSTALLED) ## follow the logs of all services
+	@node stack/up.ts logs
+
+.PHONY: model
+model: $(INSTALLED) ## fetch the model (MODEL=qwen2.5-0.5b-instruct)
+	@node src/models/main.ts $(if $(MODEL),--model "$(MODEL)")
+
+.PHONY: chat
+chat: export Q := $(value Q)
+chat: $(INSTALLED) ## Q="...": stream an answer, then show its timings and trace id
+	@node src/chat.ts
+
+.PHONY: rules
+rules: $(INSTALLED) ## write alerting/rules/*.yml from alerting/rules.ts
+	@node alerting/rules.ts
+
 .PHONY: check
 check: $(INSTALLED) ## format, lint, types, dead code
 	oxfmt --check .
@@ -45,4 +75,5 @@ format: $(INSTALLED) ## write the format that check asks for
 
 .PHONY: test
 test: check ## everything that proves it, under 10 minutes on 2 cores
+	@node stack/native/tools.ts
 	vitest run

@@ -23,10 +23,6 @@ export function nativeServices(settings: StackSettings, tools: Tools, files: Ren
     env: {},
     ...rest,
   });
-  const ours = (entry: string): Pick<Service, 'command' | 'args'> => ({
-    command: process.execPath,
-    args: ['--import', './otel/register.ts', entry],
-  });
   const urls = {
     PROMETHEUS_URL: `http://${address('prometheus')}`,
     ALERTMANAGER_URL: `http://${address('alertmanager')}`,
@@ -68,4 +64,9 @@ export function nativeServices(settings: StackSettings, tools: Tools, files: Ren
       ],
     }),
   ];
+}
+
+/** A program of this repository, with its telemetry. */
+function ours(entry: string): Pick<Service, 'command' | 'args'> {
+  return { command: process.execPath, args: ['--import', './otel/register.ts', entry] };
 }
