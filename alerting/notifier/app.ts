@@ -70,8 +70,11 @@ export function createNotifierApp(deps: NotifierDeps) {
   return app;
 }
 
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
 function requireToken(token: string | undefined): MiddlewareHandler {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return async function requireToken(c, next) {
     const given = c.req.header('authorization') ?? '';
     if (token !== undefined && !timingSafeEqual(digest(given), digest(`Bearer ${token}`))) {

@@ -21,7 +21,7 @@ const longestRetrySeconds = 300;
 
 export function startDelivery(options: DeliveryOptions): DeliveryLoop {
   const now = options.now ?? Date.now;
-  let stopped = false;
+  const stopping = new AbortController();
   const wakers = new Set<() => void>();
 
   function sleep(milliseconds: number): Promise<void> {
@@ -39,7 +39,7 @@ export function startDelivery(options: DeliveryOptions): DeliveryLoop {
   async function run(channel: Channel): Promise<void> {
     let tokens = channel.perMinute;
     let filledAt = now();
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const notification = options.outbox.next(channel.name);
       if (notification === undefined) {
         await sleep(60_000);
@@ -77,7 +77,7 @@ export function startDelivery(options: DeliveryOptions): DeliveryLoop {
   return {
     wake: () => wakers.forEach((wake) => wake()),
     async stop() {
-      stopped = true;
+      stopping.abort();
       wakers.forEach((wake) => wake());
       await Promise.all(loops);
     },

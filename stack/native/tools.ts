@@ -3,7 +3,7 @@
  * Nothing is installed, no root is needed and no system service starts.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { accessSync, constants, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -95,11 +95,7 @@ function lastLine(error: unknown): string {
 }
 
 // `node stack/native/tools.ts`: what `make test` runs first, so that the tests find promtool.
-if (
-  process.argv[1] !== undefined &&
-  existsSync(process.argv[1]) &&
-  fileURLToPath(import.meta.url) === process.argv[1]
-) {
+if (import.meta.main) {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   await ensureTools(root, { path: process.env['PATH'] ?? '', say: console.log }).catch(
     (error: Error) => {
