@@ -1,0 +1,132 @@
+/** The chat service's composition root: settings, engine, server, and an orderly end on SIGTERM. */
+import { createAdaptorServer } from '@hono/node-server';
+import type { Server } from 'node:http';
+import path from 'node:path';
+import { observeServer } from '../otel/http.ts';
+import { createInferenceTelemetry } from '../otel/inference.ts';
+import { createLogger } from '../otel/logger.ts';
+import { generationRoutes, initialStatusCodes } from '../otel/names.ts';
+import { observeProcesses } from '../otel/process.ts';
+import { currentTelemetry } from '../otel/sdk.ts';
+import { createApp } from './app.ts';
+import { readConfig, type Config } from './config.ts';
+import { createHost } from './engine/host.ts';
+import type { EngineFacts } from './engine/engine.ts';
+import { ChatError } from './errors.ts';
+import { resolveLocalModel } from './models/catalogue.ts';
+
+const graceSeconds = 15;
+const drainPollMillis = 50;
+
+const log = createLogger({ name: 'chat' });
+
+function fail(error: unknown): never {
+  log.fatal(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
+
+process.on('unhandledRejection', fail);
+
+function readConfigOrFail(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+const config = readConfigOrFail();
+const model = await resolveLocalModel({ model: config.model, modelsDir: config.modelsDir }).catch(
+  fail,
+);
+if (model.notice !== undefined) log.warn(model.notice);
+
+const telemetry = currentTelemetry();
+telemetry.initialiseHttp(generationRoutes, initialStatusCodes);
+const inference = createInferenceTelemetry({
+  meter: telemetry.meter,
+  tracer: telemetry.tracer,
+  contextTokens: () => engine.contextTokensInUse(),
+  ready: () => engine.status().state === 'ready' && !draining,
+});
+const engine = createHost({ ...config, modelPath: model.path, log, onReady: describeModel });
+observeProcesses(telemetry.meter, { api: () => process.pid, engine: () => engine.status().pid });
+
+const shutdown = new AbortController();
+let draining = false;
+const app = createApp({
+  engine,
+  inference,
+  log,
+  telemetry,
+  model: { id: model.id, aliases: [path.basename(model.path)] },
+  deadlineSeconds: config.deadlineSeconds,
+  shutdown: shutdown.signal,
+  apiKeys: config.apiKeys,
+  metricsToken: config.metricsToken,
+  draining: () => draining,
+  modelCard: () => ({
+    id: model.id,
+    object: 'model',
+    created: 0,
+    owned_by: 'llamascope',
+    title: model.title,
+    demo: model.demo,
+    ...(model.notice === undefined ? {} : { notice: model.notice }),
+  }),
+});
+
+const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+observeServer(telemetry.meter, server);
+server.on('error', (error: NodeJS.ErrnoException) => {
+  const taken = `CHAT_PORT: expected a free port, ${config.port} is in use. Set CHAT_PORT to another.`;
+  fail(error.code === 'EADDRINUSE' ? new Error(taken) : error);
+});
+server.listen(config.port, config.host, () => {
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : config.port;
+  log.info({ host: config.host, port, model: model.id, demo: model.demo }, 'listening');
+});
+
+function describeModel(facts: EngineFacts): void {
+  inference.setModel({
+    id: model.id,
+    architecture: facts.model.architecture,
+    quantization: facts.model.quantization,
+    parameters: String(facts.model.parameters),
+    context: facts.contextTokens,
+    sha256: model.sha256,
+    loadSeconds: facts.loadSeconds,
+  });
+  inference.setLimits({
+    queue: config.queueLimit,
+    sequences: facts.sequences,
+    contextTokens: facts.sequences * facts.contextTokens,
+  });
+}
+
+/** No new requests; running ones have the grace period; then everything that is left is told and ended. */
+async function drain(): Promise<void> {
+  if (draining) return;
+  draining = true;
+  log.info({ pending: engine.pending(), grace_seconds: graceSeconds }, 'draining');
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  const deadline = performance.now() + graceSeconds * 1000;
+  const poll = setInterval(() => {
+    server.closeIdleConnections();
+    if (performance.now() < deadline) return;
+    const message = 'The service is shutting down. Try again in a few seconds.';
+    shutdown.abort(new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
+    if (performance.now() > deadline + 2000) server.closeAllConnections();
+  }, drainPollMillis);
+  await closed;
+  clearInterval(poll);
+  await engine.stop();
+  await telemetry.shutdown();
+  log.info('stopped');
+  process.exit(0);
+}
+
+process.on('SIGTERM', () => void drain());
+process.on('SIGINT', () => void drain());
