@@ -1,0 +1,129 @@
+/**
+ * Observes inference from plain facts: limits, the model, and one generation after another. Any node-llama-cpp program can
+ * use it; it knows no server and no engine.
+ */
+import type { Meter, Tracer } from '@opentelemetry/api';
+import { beginGeneration, type Generation } from './generation.ts';
+import { genAiLabels } from './generation-summary.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
+import {
+  attributes as a,
+  endings,
+  operations,
+  streamEndings,
+  tokenTypes,
+  type Operation,
+} from './names.ts';
+
+export type { Generation } from './generation.ts';
+export type { GenerationSummary } from './generation-summary.ts';
+
+export interface ServedModel {
+  /** The catalogue's id. */
+  id: string;
+  architecture: string;
+  quantization: string;
+  parameters: string;
+  /** Tokens that one sequence holds. */
+  context: number;
+  sha256: string;
+  loadSeconds: number;
+}
+
+export interface InferenceTelemetry {
+  /**
+   * Call it when the headers of a POST have reached a generation route: each call is one count of `inference.requests`, at
+   * its end. The chat span starts at `at` (epoch milliseconds) below the active span.
+   */
+  begin(fact: { operation: Operation; at: number }): Generation;
+  /** Call it after every load; the series of this model exist from then on. */
+  setModel(model: ServedModel): void;
+  setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
+}
+
+/** `contextTokens` says how many KV cells are in use, `ready` whether generations are accepted; each scrape asks them. */
+export function createInferenceTelemetry(options: {
+  meter: Meter;
+  tracer: Tracer;
+  contextTokens: () => number;
+  ready: () => boolean;
+}): InferenceTelemetry {
+  const instruments = createInstruments(options.meter);
+  initialise(instruments);
+  instruments.observe('inferenceContextTokens', (result) =>
+    result.observe(options.contextTokens()),
+  );
+  instruments.observe('inferenceReady', (result) => result.observe(options.ready() ? 1 : 0));
+  let served: Record<string, string> | undefined;
+  return {
+    begin: (fact) => beginGeneration({ instruments, tracer: options.tracer }, fact),
+    setModel(model) {
+      // A gauge's series stays on the scrape for ever, so the last model has to be said to be gone.
+      if (served !== undefined) instruments.record('inferenceModelInfo', 0, served);
+      served = modelLabels(model);
+      instruments.record('inferenceModelInfo', 1, served);
+      instruments.record('inferenceModelLoadDuration', model.loadSeconds);
+      initialiseGenAi(instruments, model.id);
+    },
+    setLimits(limits) {
+      instruments.record('inferenceQueueLimit', limits.queue);
+      instruments.record('inferenceSequencesLimit', limits.sequences);
+      instruments.record('inferenceContextLimit', limits.contextTokens);
+    },
+  };
+}
+
+function modelLabels(model: ServedModel): Record<string, string> {
+  return {
+    [a.genAiRequestModel]: model.id,
+    [a.architecture]: model.architecture,
+    [a.quantization]: model.quantization,
+    [a.parameters]: model.parameters,
+    [a.context]: String(model.context),
+    [a.sha256]: model.sha256.slice(0, 12),
+  };
+}
+
+const unlabelled = [
+  'inferenceDuration',
+  'inferenceQueueDuration',
+  'inferenceQueueDepth',
+  'inferenceQueueLimit',
+  'inferenceSequencesActive',
+  'inferenceSequencesLimit',
+  'inferenceTokenizeDuration',
+  'inferencePrefillDuration',
+  'inferenceDecodeDuration',
+  'inferenceInterTokenDuration',
+  'inferenceContextLimit',
+  'inferenceContextShifts',
+  'inferenceModelLoadDuration',
+] as const;
+
+/** The first error must be an increase and not a birth, which no rate sees. */
+function initialise(instruments: Instruments): void {
+  for (const key of unlabelled) instruments.zero(key);
+  for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
+  for (const how of streamEndings)
+    instruments.zero('inferenceStreamTerminations', { [a.how]: how });
+  for (const [outcome, reasons] of Object.entries(endings)) {
+    for (const reason of reasons) {
+      instruments.zero('inferenceRequests', { [a.outcome]: outcome, [a.reason]: reason });
+    }
+  }
+}
+
+function initialiseGenAi(instruments: Instruments, model: string): void {
+  for (const operation of operations) {
+    const labels = genAiLabels(operation, model);
+    instruments.zero('genAiServerTimeToFirstToken', labels);
+    instruments.zero('genAiServerTimePerOutputToken', labels);
+    instruments.zero('genAiServerRequestDuration', labels);
+    for (const reason of [...endings.cancelled, ...endings.failed]) {
+      instruments.zero('genAiServerRequestDuration', { ...labels, [a.errorType]: reason });
+    }
+    for (const type of ['input', 'output']) {
+      instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: type });
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What the processes, the cgroup and the machine spend. The model's memory and CPU live in the engine process, which the parent
+ * reads from `/proc`: a process busy with llama.cpp cannot be asked.
+ */
+import type { Meter } from '@opentelemetry/api';
+import { cpus, freemem, totalmem } from 'node:os';
+import { createCgroupReader } from './cgroup.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
+import { attributes as a, type processRoles } from './names.ts';
+import { createCpuSum, readProcess, type ProcessFacts } from './proc.ts';
+
+type ProcessRole = (typeof processRoles)[number];
+
+/**
+ * Observes this process under `role`, and the process whose id `engine` returns; undefined when there is none now. A
+ * process that is not there has no series, except for its CPU time, which is kept over restarts.
+ */
+export function observeProcess(
+  meter: Meter,
+  options: { role: ProcessRole; engine?: () => number | undefined },
+): void {
+  const instruments = createInstruments(meter);
+  const readers: { role: ProcessRole; read: () => ProcessFacts | undefined }[] = [
+    { role: options.role, read: readSelf },
+  ];
+  const { engine } = options;
+  if (engine !== undefined) {
+    readers.push({ role: 'engine', read: () => readProcess(engine()) });
+  }
+  for (const { role, read } of readers) observeOne(instruments, role, rememberTick(read));
+  observeMachine(instruments);
+  observeCgroup(instruments);
+}
+
+function observeOne(
+  instruments: Instruments,
+  role: ProcessRole,
+  read: () => ProcessFacts | undefined,
+): void {
+  const labels = Object.freeze({ [a.processRole]: role });
+  const cpu = createCpuSum();
+  instruments.observe('processCpuTime', (result) => {
+    const { userSeconds, systemSeconds } = cpu.add(read());
+    result.observe(userSeconds, { ...labels, [a.processCpuMode]: 'user' });
+    result.observe(systemSeconds, { ...labels, [a.processCpuMode]: 'system' });
+  });
+  const gauges = [
+    ['processMemoryUsage', (facts: ProcessFacts) => facts.memoryBytes],
+    ['processStartTime', (facts: ProcessFacts) => facts.startedAt],
+    ['processUptime', (facts: ProcessFacts) => Date.now() / 1000 - facts.startedAt],
+    ['processOpenFileDescriptors', (facts: ProcessFacts) => facts.openFileDescriptors],
+  ] as const;
+  for (const [key, value] of gauges) {
+    instruments.observe(key, (result) => {
+      const facts = read();
+      result.observe(facts === undefined ? Number.NaN : value(facts), labels);
+    });
+  }
+}
+
+/** One look a collection serves all of its callbacks: they run one after the other before anything else does. */
+function rememberTick<Value>(read: () => Value): () => Value {
+  let known: { value: Value } | undefined;
+  return () => {
+    if (known === undefined) {
+      known = { value: read() };
+      setImmediate(() => (known = undefined));
+    }
+    return known.value;
+  };
+}
+
+function readSelf(): ProcessFacts {
+  const { user, system } = process.cpuUsage();
+  return {
+    id: String(process.pid),
+    userSeconds: user / 1e6,
+    systemSeconds: system / 1e6,
+    memoryBytes: process.memoryUsage.rss(),
+    startedAt: performance.timeOrigin / 1000,
+    openFileDescriptors: readProcess(process.pid)?.openFileDescriptors ?? Number.NaN,
+  };
+}
+
+/** Without host-metrics: it reports CPU time by core alone, and its view here would keep one core and lose the others. */
+function observeMachine(instruments: Instruments): void {
+  instruments.observe('systemCpuTime', (result) => {
+    const modes = { user: 0, system: 0, nice: 0, idle: 0, interrupt: 0 };
+    for (const { times } of cpus()) {
+      modes.user += times.user;
+      modes.system += times.sys;
+      modes.nice += times.nice;
+      modes.idle += times.idle;
+      modes.interrupt += times.irq;
+    }
+    for (const [mode, millis] of Object.entries(modes)) {
+      result.observe(millis / 1000, { [a.cpuMode]: mode });
+    }
+  });
+  instruments.observe('systemMemoryUsage', (result) => {
+    for (const [state, bytes] of readMemory())
+      result.observe(bytes, { [a.systemMemoryState]: state });
+  });
+  instruments.observe('systemMemoryUtilization', (result) => {
+    for (const [state, bytes] of readMemory()) {
+      result.observe(bytes / totalmem(), { [a.systemMemoryState]: state });
+    }
+  });
+}
+
+function readMemory(): [state: string, bytes: number][] {
+  const free = freemem();
+  return [
+    ['used', totalmem() - free],
+    ['free', free],
+  ];
+}
+
+function observeCgroup(instruments: Instruments): void {
+  const cgroup = createCgroupReader();
+  instruments.observe('containerCpuThrottledTime', (result) => {
+    const seconds = cgroup.throttledSeconds();
+    if (seconds !== undefined) result.observe(seconds);
+  });
+  instruments.observe('containerMemoryLimit', (result) => {
+    result.observe(cgroup.memoryLimitBytes() ?? Number.NaN);
+  });
+}
