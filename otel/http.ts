@@ -1,26 +1,33 @@
-/** The HTTP side of the telemetry: which requests count, the route they are counted under, what is in flight. */
-import { context, metrics as api, type Meter } from '@opentelemetry/api';
-import { getRPCMetadata } from '@opentelemetry/core';
-import type { IncomingMessage, Server } from 'node:http';
-import { createInstrument, initialise, observe } from './instruments.ts';
+/**
+ * What is measured of an HTTP server: the instrumentation's spans and durations, which route a request took, requests in flight and
+ * open connections. It knows no framework: each app calls `setRoute` from a middleware of its own.
+ */
+import { context, metrics as api, ValueType, type Attributes } from '@opentelemetry/api';
+import { getRPCMetadata, RPCType } from '@opentelemetry/core';
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { createInstruments, metricOptions, zeroHistogram } from './instruments.ts';
 import { attributes as a, metrics } from './names.ts';
 
-/** The route template under which the current request is counted; call it before the handler runs. */
-export function setRoute(route: string): void {
-  const metadata = getRPCMetadata(context.active());
-  if (metadata !== undefined) metadata.route = route;
+/** Scrapes, probes, the console and what it polls: they would hide a chat that always fails. */
+const ignoredPaths = new Set([
+  '/',
+  '/metrics',
+  '/healthz',
+  '/readyz',
+  '/favicon.ico',
+  '/api',
+  '/assets',
+]);
+const ignoredFolders = ['/api/', '/assets/'];
+
+export function isIgnored(url: string | undefined): boolean {
+  const path = (url ?? '/').split('?', 1)[0] ?? '/';
+  return ignoredPaths.has(path) || ignoredFolders.some((folder) => path.startsWith(folder));
 }
 
-const ignoredPaths = new Set(['/', '/metrics', '/healthz', '/readyz', '/favicon.ico']);
-const ignoredPrefixes = ['/api/', '/assets/'];
-
-/** Scrapes, health checks and the console's own polling would hide a chat that always fails. */
-export function isIgnored(request: IncomingMessage): boolean {
-  const path = (request.url ?? '/').split('?', 1)[0]!;
-  return ignoredPaths.has(path) || ignoredPrefixes.some((prefix) => path.startsWith(prefix));
-}
-
-// https://opentelemetry.io/docs/specs/semconv/http/http-metrics: anything else is `_OTHER`.
+/** Any other method is `_OTHER`, as in the instrumentation: a client may send any word. */
 const knownMethods = new Set([
   'CONNECT',
   'DELETE',
@@ -34,47 +41,80 @@ const knownMethods = new Set([
   'TRACE',
 ]);
 
-/** Requests in flight by method, and open connections. */
-export function observeServer(meter: Meter, server: Server): void {
-  const active = createInstrument(meter, 'httpServerActiveRequests');
-  active.add(0, { [a.httpRequestMethod]: 'GET' });
-  active.add(0, { [a.httpRequestMethod]: 'POST' });
-  server.on('request', (request, response) => {
-    if (isIgnored(request)) return;
-    const method = request.method ?? 'GET';
-    const labels = { [a.httpRequestMethod]: knownMethods.has(method) ? method : '_OTHER' };
-    active.add(1, labels);
-    response.once('close', () => active.add(-1, labels));
+/** Nginx's status for a client that left before the answer began; Node would have the instrumentation say 200. */
+const clientClosedRequest = 499;
+
+export function createHttpInstrumentation(): HttpInstrumentation {
+  return new HttpInstrumentation({
+    ignoreIncomingRequestHook: (request) => isIgnored(request.url),
+    // A query may hold a key. The attribute set here wins, and undefined takes it off the span.
+    startIncomingSpanHook: (): Attributes => ({ 'url.query': undefined }),
+    // The URLs that we call hold the robots' tokens.
+    disableOutgoingRequestInstrumentation: true,
   });
+}
+
+/**
+ * Patches `node:http`. Modules loaded as ESM never pass the `require` that the instrumentation hooks into; this one call
+ * does, and what it patches is the prototype that they all share.
+ */
+export function patchHttp(): void {
+  createRequire(import.meta.url)('node:http');
+}
+
+/** Names the route of the request that is being handled, so that its label is bounded: `/v1/chat/completions`. */
+export function setRoute(route: string): void {
+  const metadata = getRPCMetadata(context.active());
+  if (metadata?.type === RPCType.HTTP) metadata.route = route;
+}
+
+/** Counts the requests in flight and the open connections of one server, from now on. */
+export function observeServer(server: Server): void {
+  const instruments = createInstruments(api.getMeter('llamascope'));
+  for (const method of ['GET', 'POST']) {
+    instruments.zero('httpServerActiveRequests', { [a.httpRequestMethod]: method });
+  }
   let connections = 0;
   server.on('connection', (socket) => {
     connections += 1;
     socket.once('close', () => (connections -= 1));
   });
-  observe(meter, 'httpServerConnections', (report) => report(connections));
+  instruments.observe('httpServerConnections', (result) => result.observe(connections));
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (isIgnored(request.url)) return;
+    const method = request.method ?? 'GET';
+    const labels = { [a.httpRequestMethod]: knownMethods.has(method) ? method : '_OTHER' };
+    instruments.add('httpServerActiveRequests', 1, labels);
+    // Before the instrumentation's own listener, which reads the status.
+    response.prependOnceListener('close', () => {
+      instruments.add('httpServerActiveRequests', -1, labels);
+      if (!response.headersSent) response.statusCode = clientClosedRequest;
+    });
+  });
 }
 
-/**
- * Makes `http.server.request.duration` exist for routes that were not asked for yet: through a meter of the
- * instrumentation's own name and with exactly the attributes that it writes.
- */
+let instrumentation: HttpInstrumentation | undefined;
+
+/** Told by `sdk.ts`, so that the series below land on the instrumentation's own instrument. */
+export function useHttpInstrumentation(used: HttpInstrumentation): void {
+  instrumentation = used;
+}
+
+/** Makes `http.server.request.duration` exist for POSTs to these routes with these status codes. */
 export function initialiseHttpSeries(
-  instrumentation: { name: string; version: string },
   routes: readonly string[],
   statusCodes: readonly number[],
 ): void {
-  const meter = api.getMeter(instrumentation.name, instrumentation.version);
-  const { name, unit } = metrics.httpServerRequestDuration;
-  const histogram = meter.createHistogram(name, {
-    unit,
-    description: 'Duration of HTTP server requests.',
-  });
+  if (instrumentation === undefined) return;
+  const { instrumentationName, instrumentationVersion } = instrumentation;
+  const metric = metrics.httpServerRequestDuration;
+  const duration = api
+    .getMeter(instrumentationName, instrumentationVersion)
+    .createHistogram(metric.name, { ...metricOptions(metric), valueType: ValueType.DOUBLE });
   for (const route of routes) {
     for (const status of statusCodes) {
-      initialise(histogram, {
+      zeroHistogram(duration, {
         [a.httpRequestMethod]: 'POST',
-        'url.scheme': 'http',
-        'network.protocol.version': '1.1',
         [a.httpRoute]: route,
         [a.httpResponseStatusCode]: status,
         ...(status >= 500 ? { [a.errorType]: String(status) } : {}),

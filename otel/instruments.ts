@@ -1,63 +1,122 @@
-/** Makes instruments from the contract in names.ts. The one wrapper through which every duration is recorded is here. */
-import type {
-  Attributes,
-  Counter,
-  Gauge,
-  Histogram,
-  Meter,
-  UpDownCounter,
+/**
+ * Makes instruments from `names.ts`. Every measurement of ours goes through `add` and `record` here, which refuse what
+ * would spoil a sum for ever.
+ */
+import {
+  diag,
+  type Attributes,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type Meter,
+  type MetricOptions,
+  type Observable,
+  type ObservableCallback,
+  type SpanContext,
+  type UpDownCounter,
 } from '@opentelemetry/api';
-import { metrics, type MetricDefinition, type MetricKey } from './names.ts';
+import { exemplars } from './exemplars.ts';
+import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from './names.ts';
 
-type Instrument<K extends MetricKey> = (typeof metrics)[K]['kind'] extends 'histogram'
-  ? Histogram
-  : (typeof metrics)[K]['kind'] extends 'counter'
-    ? Counter
-    : (typeof metrics)[K]['kind'] extends 'gauge'
-      ? Gauge
-      : UpDownCounter;
+/** The keys of the metrics of some kinds: `KeyOf<'counter'>`. */
+export type KeyOf<Kind extends MetricKind> = {
+  [Key in MetricKey]: (typeof metrics)[Key]['kind'] extends Kind ? Key : never;
+}[MetricKey];
 
-/** The instrument of one metric, with the unit, description and buckets that the contract gives it. */
-export function createInstrument<K extends MetricKey>(meter: Meter, key: K): Instrument<K> {
-  const definition: MetricDefinition = metrics[key];
-  const { name, unit, meaning: description, buckets } = definition;
-  const options = {
-    unit,
-    description,
-    ...(buckets === undefined ? {} : { advice: { explicitBucketBoundaries: [...buckets] } }),
+export interface Instruments {
+  add(key: KeyOf<'counter' | 'updown'>, value: number, attributes?: Attributes): void;
+  /** Undefined means that there was nothing to measure. `span` becomes the exemplar of its bucket. */
+  record(
+    key: KeyOf<'histogram' | 'gauge'>,
+    value: number | undefined,
+    attributes?: Attributes,
+    span?: SpanContext,
+  ): void;
+  /** Makes the series exist before its first measurement. */
+  zero(key: MetricKey, attributes?: Attributes): void;
+  /** Asks `callback` at every collection. Observing NaN takes the series off the scrape. */
+  observe(key: KeyOf<'counter' | 'updown' | 'gauge'>, callback: ObservableCallback): void;
+}
+
+const none: Attributes = Object.freeze({});
+
+export function createInstruments(meter: Meter): Instruments {
+  const counters = new Map<MetricKey, Counter | UpDownCounter>();
+  const recorders = new Map<MetricKey, Histogram | Gauge>();
+  const observables = new Map<MetricKey, Observable>();
+  const counterOf = (key: MetricKey): Counter | UpDownCounter =>
+    remembered(counters, key, () => createCounter(meter, metrics[key]));
+  const recorderOf = (key: MetricKey): Histogram | Gauge =>
+    remembered(recorders, key, () => createRecorder(meter, metrics[key]));
+
+  return {
+    add(key, value, attributes = none) {
+      const fits = Number.isFinite(value) && (value >= 0 || metrics[key].kind === 'updown');
+      if (!fits) return refuse(key, value);
+      counterOf(key).add(value, attributes);
+    },
+    record(key, value, attributes = none, span) {
+      if (value === undefined) return;
+      const metric: MetricDefinition = metrics[key];
+      if (!Number.isFinite(value) || value < 0) return refuse(key, value);
+      recorderOf(key).record(value, attributes);
+      if (span !== undefined && metric.buckets !== undefined) {
+        exemplars.note({ name: metric.name, buckets: metric.buckets }, value, attributes, span);
+      }
+    },
+    zero(key, attributes = none) {
+      const { kind } = metrics[key];
+      if (kind === 'counter' || kind === 'updown') counterOf(key).add(0, attributes);
+      else if (kind === 'gauge') recorderOf(key).record(0, attributes);
+      else zeroHistogram(recorderOf(key), attributes);
+    },
+    observe(key, callback) {
+      remembered(observables, key, () => createObservable(meter, metrics[key])).addCallback(
+        callback,
+      );
+    },
   };
-  const make = {
-    histogram: () => meter.createHistogram(name, options),
-    counter: () => meter.createCounter(name, options),
-    gauge: () => meter.createGauge(name, options),
-    updown: () => meter.createUpDownCounter(name, options),
-  } satisfies Record<MetricDefinition['kind'], () => unknown>;
-  return make[definition.kind]() as Instrument<K>;
 }
 
-/** An observable gauge or counter of the contract. */
-export function observe(
-  meter: Meter,
-  key: MetricKey,
-  read: (report: (value: number, attributes?: Attributes) => void) => void,
-): void {
-  const { name, unit, meaning: description, kind }: MetricDefinition = metrics[key];
-  const create = kind === 'counter' ? 'createObservableCounter' : 'createObservableGauge';
-  meter[create](name, { unit, description }).addCallback((result) =>
-    read((value, attributes) => result.observe(value, attributes)),
-  );
-}
-
-/** Refuses what is negative or not finite: an Infinity in a histogram's sum stays for ever. */
-export function recordDuration(
-  histogram: Histogram,
-  seconds: number,
-  attributes?: Attributes,
-): void {
-  if (Number.isFinite(seconds) && seconds >= 0) histogram.record(seconds, attributes);
-}
-
-/** Makes a histogram's series exist, all zero, without counting an observation (a test pins it). */
-export function initialise(histogram: Histogram, attributes?: Attributes): void {
+/**
+ * An unobserved histogram exports nothing and `record(0)` counts one. The SDK makes the series for a NaN and then
+ * ignores it, which leaves a count of 0: what we want, and pinned by a test because nobody promised it.
+ */
+export function zeroHistogram(histogram: Histogram | Gauge, attributes: Attributes): void {
   histogram.record(Number.NaN, attributes);
+}
+
+export function metricOptions(metric: MetricDefinition): MetricOptions {
+  const { unit, meaning: description, buckets } = metric;
+  if (buckets === undefined) return { unit, description };
+  return { unit, description, advice: { explicitBucketBoundaries: [...buckets] } };
+}
+
+function remembered<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = create()));
+  return value;
+}
+
+function createCounter(meter: Meter, metric: MetricDefinition): Counter | UpDownCounter {
+  const options = metricOptions(metric);
+  if (metric.kind === 'updown') return meter.createUpDownCounter(metric.name, options);
+  return meter.createCounter(metric.name, options);
+}
+
+function createRecorder(meter: Meter, metric: MetricDefinition): Histogram | Gauge {
+  const options = metricOptions(metric);
+  if (metric.kind === 'gauge') return meter.createGauge(metric.name, options);
+  return meter.createHistogram(metric.name, options);
+}
+
+function createObservable(meter: Meter, metric: MetricDefinition): Observable {
+  const options = metricOptions(metric);
+  if (metric.kind === 'counter') return meter.createObservableCounter(metric.name, options);
+  if (metric.kind === 'updown') return meter.createObservableUpDownCounter(metric.name, options);
+  return meter.createObservableGauge(metric.name, options);
+}
+
+function refuse(key: MetricKey, value: number): void {
+  diag.debug(`${metrics[key].name}: expected a finite number >= 0, got ${value}; not recorded`);
 }

@@ -29,6 +29,7 @@ export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outco
 
 export const tokenTypes = ['input', 'cached_input', 'output'] as const;
 export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
+export type StreamEnding = (typeof streamEndings)[number];
 export const processRoles = ['api', 'engine'] as const;
 /** The routes whose requests ask for a generation; every SLI looks at these only. */
 export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
@@ -57,7 +58,35 @@ export const attributes = {
   sha256: 'sha256',
   processRole: 'process.role',
   processCpuMode: 'process.cpu.mode',
+  cpuMode: 'cpu.mode',
+  systemMemoryState: 'system.memory.state',
+  eventLoopState: 'nodejs.eventloop.state',
+  gcType: 'v8js.gc.type',
+  heapSpaceName: 'v8js.heap.space.name',
 } as const;
+
+/** What only spans carry: values here may come from a client, so none of them is ever a metric's label. */
+export const spanAttributes = {
+  responseId: 'gen_ai.response.id',
+  finishReasons: 'gen_ai.response.finish_reasons',
+  maxTokens: 'gen_ai.request.max_tokens',
+  temperature: 'gen_ai.request.temperature',
+  topP: 'gen_ai.request.top_p',
+  topK: 'gen_ai.request.top_k',
+  seed: 'gen_ai.request.seed',
+  stopSequences: 'gen_ai.request.stop_sequences',
+  inputTokens: 'gen_ai.usage.input_tokens',
+  cachedTokens: 'gen_ai.usage.cache_read.input_tokens',
+  outputTokens: 'gen_ai.usage.output_tokens',
+  stream: 'inference.stream',
+  queuePosition: 'inference.queue.position',
+  tokensPerSecond: 'inference.tokens_per_second',
+} as const;
+
+/** The value of `gen_ai.provider.name`: who generates. */
+export const genAiProvider = 'llama.cpp';
+export const operations = ['chat', 'text_completion'] as const;
+export type Operation = (typeof operations)[number];
 
 /** The trace of one chat request, parents before children. */
 export const spans = {
@@ -67,6 +96,9 @@ export const spans = {
   prefill: 'prefill',
   decode: 'decode',
 } as const;
+
+/** The event on the `decode` span at its first token. */
+export const firstTokenEvent = 'first_token';
 
 export type MetricKind = 'counter' | 'updown' | 'gauge' | 'histogram';
 
@@ -120,6 +152,13 @@ const shortBuckets = [
 const queueBuckets = [
   0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120,
 ] as const;
+
+// Semconv's bounds for garbage collection start at 5 ms; most collections are shorter.
+const gcBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1,
+  2.5, 5, 7.5, 10,
+] as const;
+const runtimeNode = '@opentelemetry/instrumentation-runtime-node';
 
 export const metrics = {
   httpServerRequestDuration: {
@@ -394,6 +433,174 @@ export const metrics = {
     labels: [a.processRole],
     meaning: 'Open file descriptors.',
   },
+  systemCpuTime: {
+    name: 'system.cpu.time',
+    scraped: 'system_cpu_time_seconds_total',
+    kind: 'counter',
+    unit: 's',
+    labels: [a.cpuMode],
+    meaning: 'CPU time of the machine, summed over its cores.',
+  },
+  systemMemoryUsage: {
+    name: 'system.memory.usage',
+    scraped: 'system_memory_usage_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [a.systemMemoryState],
+    meaning: 'Memory of the machine: used, and free or reclaimable.',
+  },
+  systemMemoryUtilization: {
+    name: 'system.memory.utilization',
+    scraped: 'system_memory_utilization_ratio',
+    kind: 'gauge',
+    unit: '1',
+    labels: [a.systemMemoryState],
+    meaning: 'The same as a share of all memory.',
+  },
+  containerCpuThrottledTime: {
+    name: 'container.cpu.throttled.time',
+    scraped: 'container_cpu_throttled_time_seconds_total',
+    kind: 'counter',
+    unit: 's',
+    labels: [],
+    meaning:
+      'Time in which the cgroup was held back by its CPU quota; absent without a cgroup that counts it.',
+  },
+  containerMemoryLimit: {
+    name: 'container.memory.limit',
+    scraped: 'container_memory_limit_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [],
+    meaning: 'Memory limit of the cgroup; absent without one.',
+  },
+  nodejsEventloopDelayMin: {
+    name: 'nodejs.eventloop.delay.min',
+    scraped: 'nodejs_eventloop_delay_min_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Shortest event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayMax: {
+    name: 'nodejs.eventloop.delay.max',
+    scraped: 'nodejs_eventloop_delay_max_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Longest event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayMean: {
+    name: 'nodejs.eventloop.delay.mean',
+    scraped: 'nodejs_eventloop_delay_mean_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Mean event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayStddev: {
+    name: 'nodejs.eventloop.delay.stddev',
+    scraped: 'nodejs_eventloop_delay_stddev_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Standard deviation of the event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayP50: {
+    name: 'nodejs.eventloop.delay.p50',
+    scraped: 'nodejs_eventloop_delay_p50_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Median event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayP90: {
+    name: 'nodejs.eventloop.delay.p90',
+    scraped: 'nodejs_eventloop_delay_p90_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: '90th percentile of the event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopDelayP99: {
+    name: 'nodejs.eventloop.delay.p99',
+    scraped: 'nodejs_eventloop_delay_p99_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: '99th percentile of the event loop delay since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopTime: {
+    name: 'nodejs.eventloop.time',
+    scraped: 'nodejs_eventloop_time_seconds_total',
+    kind: 'counter',
+    unit: 's',
+    labels: [a.eventLoopState],
+    meaning: 'Time the event loop was active or idle.',
+    recordedBy: runtimeNode,
+  },
+  nodejsEventloopUtilization: {
+    name: 'nodejs.eventloop.utilization',
+    scraped: 'nodejs_eventloop_utilization_ratio',
+    kind: 'gauge',
+    unit: '1',
+    labels: [],
+    meaning: 'Share of time the event loop was active since the last scrape.',
+    recordedBy: runtimeNode,
+  },
+  v8jsGcDuration: {
+    name: 'v8js.gc.duration',
+    scraped: 'v8js_gc_duration_seconds',
+    kind: 'histogram',
+    unit: 's',
+    labels: [a.gcType],
+    buckets: gcBuckets,
+    meaning: 'Pauses for garbage collection.',
+    recordedBy: runtimeNode,
+  },
+  v8jsMemoryHeapUsed: {
+    name: 'v8js.memory.heap.used',
+    scraped: 'v8js_memory_heap_used_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [a.heapSpaceName],
+    meaning: 'JavaScript heap in use, by heap space.',
+    recordedBy: runtimeNode,
+  },
+  v8jsMemoryHeapSpaceSize: {
+    name: 'v8js.memory.heap.space.size',
+    scraped: 'v8js_memory_heap_space_size_bytes',
+    kind: 'updown',
+    unit: 'By',
+    labels: [a.heapSpaceName],
+    meaning: 'Size of each heap space.',
+    recordedBy: runtimeNode,
+  },
+  v8jsMemoryHeapSpaceAvailableSize: {
+    name: 'v8js.memory.heap.space.available_size',
+    scraped: 'v8js_memory_heap_space_available_size_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [a.heapSpaceName],
+    meaning: 'Room left in each heap space.',
+    recordedBy: runtimeNode,
+  },
+  v8jsMemoryHeapSpacePhysicalSize: {
+    name: 'v8js.memory.heap.space.physical_size',
+    scraped: 'v8js_memory_heap_space_physical_size_bytes',
+    kind: 'gauge',
+    unit: 'By',
+    labels: [a.heapSpaceName],
+    meaning: 'Committed size of each heap space.',
+    recordedBy: runtimeNode,
+  },
   telemetrySeries: {
     name: 'telemetry.series',
     scraped: 'telemetry_series',
@@ -418,6 +625,24 @@ export const metrics = {
     labels: [],
     buckets: shortBuckets,
     meaning: 'Collecting and writing one scrape.',
+  },
+  telemetrySeriesRefused: {
+    name: 'telemetry.series.refused',
+    scraped: 'telemetry_series_refused_total',
+    kind: 'counter',
+    unit: '{measurement}',
+    labels: [],
+    meaning:
+      'Measurements whose attribute set was over the ceiling and went into an overflow series or nowhere.',
+  },
+  otelSdkProcessorSpanProcessed: {
+    name: 'otel.sdk.processor.span.processed',
+    scraped: 'otel_sdk_processor_span_processed_total',
+    kind: 'counter',
+    unit: '{span}',
+    labels: [a.errorType],
+    meaning: 'Spans handed to the exporter; with error.type queue_full those that were dropped.',
+    recordedBy: '@opentelemetry/sdk-trace',
   },
   notifierNotifications: {
     name: 'notifier.notifications',

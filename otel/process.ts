@@ -1,109 +1,128 @@
-/** What the processes cost: CPU, memory, start, descriptors; the engine's are read from /proc by the API process. */
+/**
+ * What the processes, the cgroup and the machine spend. The model's memory and CPU live in the engine process, which the parent
+ * reads from `/proc`: a process busy with llama.cpp cannot be asked.
+ */
 import type { Meter } from '@opentelemetry/api';
-import { readdirSync, readFileSync } from 'node:fs';
-import { observe } from './instruments.ts';
+import { cpus, freemem, totalmem } from 'node:os';
+import { createCgroupReader } from './cgroup.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
 import { attributes as a, type processRoles } from './names.ts';
+import { createCpuSum, readProcess, type ProcessFacts } from './proc.ts';
 
-type Role = (typeof processRoles)[number];
+type ProcessRole = (typeof processRoles)[number];
 
-interface Reading {
-  userSeconds: number;
-  systemSeconds: number;
-  residentBytes: number;
-  startSeconds: number;
-  fileDescriptors: number;
+/**
+ * Observes this process under `role`, and the process whose id `engine` returns; undefined when there is none now. A
+ * process that is not there has no series, except for its CPU time, which is kept over restarts.
+ */
+export function observeProcess(
+  meter: Meter,
+  options: { role: ProcessRole; engine?: () => number | undefined },
+): void {
+  const instruments = createInstruments(meter);
+  const readers: { role: ProcessRole; read: () => ProcessFacts | undefined }[] = [
+    { role: options.role, read: readSelf },
+  ];
+  const { engine } = options;
+  if (engine !== undefined) {
+    readers.push({ role: 'engine', read: () => readProcess(engine()) });
+  }
+  for (const { role, read } of readers) observeOne(instruments, role, rememberTick(read));
+  observeMachine(instruments);
+  observeCgroup(instruments);
 }
 
-// USER_HZ and the page size of every Linux that Node runs on (x64, arm64 with 4 KiB pages).
-const ticksPerSecond = 100;
-const pageBytes = 4096;
-
-/** `pids` maps each role to the process that plays it now; a role without one reads 0. */
-export function observeProcesses(
-  meter: Meter,
-  pids: Partial<Record<Role, () => number | undefined>>,
+function observeOne(
+  instruments: Instruments,
+  role: ProcessRole,
+  read: () => ProcessFacts | undefined,
 ): void {
-  const roles = Object.entries(pids).map(([role, pid]) => createReader(role as Role, pid));
-  const each = (key: Parameters<typeof observe>[1], value: (reading: Reading) => number): void =>
-    observe(meter, key, (report) => {
-      for (const role of roles) report(value(role.read()), { [a.processRole]: role.role });
+  const labels = Object.freeze({ [a.processRole]: role });
+  const cpu = createCpuSum();
+  instruments.observe('processCpuTime', (result) => {
+    const { userSeconds, systemSeconds } = cpu.add(read());
+    result.observe(userSeconds, { ...labels, [a.processCpuMode]: 'user' });
+    result.observe(systemSeconds, { ...labels, [a.processCpuMode]: 'system' });
+  });
+  const gauges = [
+    ['processMemoryUsage', (facts: ProcessFacts) => facts.memoryBytes],
+    ['processStartTime', (facts: ProcessFacts) => facts.startedAt],
+    ['processUptime', (facts: ProcessFacts) => Date.now() / 1000 - facts.startedAt],
+    ['processOpenFileDescriptors', (facts: ProcessFacts) => facts.openFileDescriptors],
+  ] as const;
+  for (const [key, value] of gauges) {
+    instruments.observe(key, (result) => {
+      const facts = read();
+      result.observe(facts === undefined ? Number.NaN : value(facts), labels);
     });
-  each('processMemoryUsage', (reading) => reading.residentBytes);
-  each('processStartTime', (reading) => reading.startSeconds);
-  each('processUptime', (reading) =>
-    reading.startSeconds === 0 ? 0 : Date.now() / 1000 - reading.startSeconds,
-  );
-  each('processOpenFileDescriptors', (reading) => reading.fileDescriptors);
-  observe(meter, 'processCpuTime', (report) => {
-    for (const role of roles) {
-      const { userSeconds, systemSeconds } = role.read();
-      report(userSeconds, { [a.processRole]: role.role, [a.processCpuMode]: 'user' });
-      report(systemSeconds, { [a.processRole]: role.role, [a.processCpuMode]: 'system' });
+  }
+}
+
+/** One look a collection serves all of its callbacks: they run one after the other before anything else does. */
+function rememberTick<Value>(read: () => Value): () => Value {
+  let known: { value: Value } | undefined;
+  return () => {
+    if (known === undefined) {
+      known = { value: read() };
+      setImmediate(() => (known = undefined));
+    }
+    return known.value;
+  };
+}
+
+function readSelf(): ProcessFacts {
+  const { user, system } = process.cpuUsage();
+  return {
+    id: String(process.pid),
+    userSeconds: user / 1e6,
+    systemSeconds: system / 1e6,
+    memoryBytes: process.memoryUsage.rss(),
+    startedAt: performance.timeOrigin / 1000,
+    openFileDescriptors: readProcess(process.pid)?.openFileDescriptors ?? Number.NaN,
+  };
+}
+
+/** Without host-metrics: it reports CPU time by core alone, and its view here would keep one core and lose the others. */
+function observeMachine(instruments: Instruments): void {
+  instruments.observe('systemCpuTime', (result) => {
+    const modes = { user: 0, system: 0, nice: 0, idle: 0, interrupt: 0 };
+    for (const { times } of cpus()) {
+      modes.user += times.user;
+      modes.system += times.sys;
+      modes.nice += times.nice;
+      modes.idle += times.idle;
+      modes.interrupt += times.irq;
+    }
+    for (const [mode, millis] of Object.entries(modes)) {
+      result.observe(millis / 1000, { [a.cpuMode]: mode });
+    }
+  });
+  instruments.observe('systemMemoryUsage', (result) => {
+    for (const [state, bytes] of readMemory())
+      result.observe(bytes, { [a.systemMemoryState]: state });
+  });
+  instruments.observe('systemMemoryUtilization', (result) => {
+    for (const [state, bytes] of readMemory()) {
+      result.observe(bytes / totalmem(), { [a.systemMemoryState]: state });
     }
   });
 }
 
-/** Keeps the CPU time of processes that are gone, so that the sum of a role never falls. */
-function createReader(role: Role, pid: () => number | undefined) {
-  let current: { pid: number; reading: Reading } | undefined;
-  const gone = { userSeconds: 0, systemSeconds: 0 };
-  let last = { at: 0, reading: nothing };
-
-  function readNow(): Reading {
-    const now = pid();
-    if (current !== undefined && current.pid !== now) {
-      gone.userSeconds += current.reading.userSeconds;
-      gone.systemSeconds += current.reading.systemSeconds;
-      current = undefined;
-    }
-    const reading = now === undefined ? undefined : readProcess(now);
-    if (now !== undefined && reading !== undefined) current = { pid: now, reading };
-    const shown = reading ?? nothing;
-    const kept = current?.reading ?? nothing;
-    return {
-      ...shown,
-      userSeconds: gone.userSeconds + kept.userSeconds,
-      systemSeconds: gone.systemSeconds + kept.systemSeconds,
-    };
-  }
-
-  return {
-    role,
-    /** The five instruments of one collection share a reading. */
-    read(): Reading {
-      if (performance.now() - last.at > 50) last = { at: performance.now(), reading: readNow() };
-      return last.reading;
-    },
-  };
+function readMemory(): [state: string, bytes: number][] {
+  const free = freemem();
+  return [
+    ['used', totalmem() - free],
+    ['free', free],
+  ];
 }
 
-const nothing: Reading = {
-  userSeconds: 0,
-  systemSeconds: 0,
-  residentBytes: 0,
-  startSeconds: 0,
-  fileDescriptors: 0,
-};
-
-/** Fields of `/proc/<pid>/stat` as proc_pid_stat(5) numbers them; undefined where there is none to read. */
-function readProcess(pid: number): Reading | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in brackets may hold spaces and brackets itself.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const field = (number: number): number => Number(fields[number - 3]);
-    return {
-      userSeconds: field(14) / ticksPerSecond,
-      systemSeconds: field(15) / ticksPerSecond,
-      residentBytes: field(24) * pageBytes,
-      startSeconds: bootSeconds() + field(22) / ticksPerSecond,
-      fileDescriptors: readdirSync(`/proc/${pid}/fd`).length,
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function bootSeconds(): number {
-  return Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0);
+function observeCgroup(instruments: Instruments): void {
+  const cgroup = createCgroupReader();
+  instruments.observe('containerCpuThrottledTime', (result) => {
+    const seconds = cgroup.throttledSeconds();
+    if (seconds !== undefined) result.observe(seconds);
+  });
+  instruments.observe('containerMemoryLimit', (result) => {
+    result.observe(cgroup.memoryLimitBytes() ?? Number.NaN);
+  });
 }

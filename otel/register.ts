@@ -1,10 +1,11 @@
-/** What `node --import ./otel/register.ts` loads before a program: telemetry as the OTEL_* variables ask for it. */
-import packageJson from '../package.json' with { type: 'json' };
+/** What `node --import ./otel/register.ts src/main.ts` loads before the program: it starts the telemetry of the process. */
+import { readFileSync } from 'node:fs';
 import { startTelemetry } from './sdk.ts';
 
+const packageFile = new URL('../package.json', import.meta.url);
+const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
+
 startTelemetry({
-  serviceName: process.env['OTEL_SERVICE_NAME'] ?? packageJson.name,
-  serviceVersion: packageJson.version,
-  otlpEndpoint:
-    process.env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'],
+  serviceName: process.env['OTEL_SERVICE_NAME'] || 'llamascope',
+  serviceVersion: version,
 });

@@ -1,161 +1,229 @@
-/** Starts OpenTelemetry for a process: providers, HTTP instrumentation, one scrape, a bounded shutdown. */
+/**
+ * Starts OpenTelemetry for a process and stops it in bounded time. `register.ts` starts it before a program loads; the program asks
+ * for it with `currentTelemetry`.
+ */
 import {
   context,
+  createNoopMeter,
+  diag,
+  DiagLogLevel,
   metrics as metricsApi,
   propagation,
+  ProxyTracerProvider,
   trace,
+  ValueType,
   type Meter,
   type Tracer,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { diagLogLevelFromString, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
-import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import {
+  detectResources,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  type Resource,
+} from '@opentelemetry/resources';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-import { contentTypes, formatMetrics, type Format } from './exposition.ts';
-import { initialiseHttpSeries, isIgnored } from './http.ts';
-import { createInstrument, initialise, recordDuration } from './instruments.ts';
-import { metrics } from './names.ts';
-
-export interface Scrape {
-  status: number;
-  headers: Record<string, string>;
-  body: Buffer | string;
-}
+import { exemplars } from './exemplars.ts';
+import { createExportProcessors, createSampler, spanLimits } from './export.ts';
+import { createHttpInstrumentation, patchHttp, useHttpInstrumentation } from './http.ts';
+import { createInstruments, metricOptions, zeroHistogram } from './instruments.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { attributes as a, metrics } from './names.ts';
+import { createScraper, type ScrapeRequest, type ScrapeResponse } from './scrape.ts';
+import { createCeiling, type Ceiling } from './series.ts';
+import { createTraceStore, type TraceStore } from './traces.ts';
+import { createViews } from './views.ts';
 
 export interface Telemetry {
   readonly meter: Meter;
   readonly tracer: Tracer;
-  /** One scrape; a collection that fails or hangs is a 500 within 3 s. */
-  scrape(request: {
-    accept?: string | undefined;
-    acceptEncoding?: string | undefined;
-  }): Promise<Scrape>;
-  /** Makes the HTTP series of these routes exist before their first request. */
-  initialiseHttp(routes: readonly string[], statusCodes: readonly number[]): void;
-  /** Flushes what it can in the time given; never rejects. */
+  /** The last traces, bounded. */
+  readonly traces: TraceStore;
+  /** One scrape; 500 when the collection fails, or hangs for 2.5 s. */
+  scrape(request: ScrapeRequest): Promise<ScrapeResponse>;
+  /** Sends what is left and stops, in at most `timeoutMillis` (1,500). Never rejects: what went wrong is in the log. */
   shutdown(timeoutMillis?: number): Promise<void>;
 }
 
 export interface TelemetryOptions {
   serviceName: string;
   serviceVersion: string;
-  /** Where spans go over OTLP; undefined: nowhere. */
-  otlpEndpoint?: string | undefined;
+  /** Attribute sets that the process may export. */
+  seriesLimit?: number;
+  /** How long scrapes share one collection. */
+  shareMillis?: number;
+  traceStore?: { traces: number; bytes: number };
 }
 
-const collectTimeoutMillis = 2500;
-const shareMillis = 1000;
-const compress = promisify(gzip);
+const scope = 'llamascope';
 let current: Telemetry | undefined;
 
-/** What register.ts started. @throws Error that says how to start it. */
+/** The telemetry that `register.ts` started. @throws Error when nobody did. */
 export function currentTelemetry(): Telemetry {
   if (current !== undefined) return current;
-  throw new Error('Telemetry is not started: run with `node --import ./otel/register.ts`');
+  throw new Error(
+    'Telemetry is not started. Run the program with `node --import ./otel/register.ts`, which has to load before it.',
+  );
 }
 
+/** Sets the globals and patches `node:http`; a second call returns what the first one started. */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
-  const resource = resourceFromAttributes({
+  current ??=
+    process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' ? disabled() : start(options);
+  return current;
+}
+
+function start(options: TelemetryOptions): Telemetry {
+  const log = createLogger({ name: 'telemetry' });
+  logDiagnostics(log);
+  const resource = createResource(options);
+  const ceiling = createCeiling({ limit: options.seriesLimit ?? 1000 });
+  const reader = new PrometheusExporter({ preventServerStart: true });
+  const views = createViews(ceiling);
+  const meterProvider = new MeterProvider({ resource, views, readers: [reader] });
+  const recent = createTraceStore(options.traceStore ?? { traces: 500, bytes: 8 * 2 ** 20 });
+  const tracerProvider = new TracerProvider({
+    resource,
+    sampler: createSampler(process.env),
+    spanLimits: spanLimits(process.env),
+    spanProcessors: [recent.processor, ...createExportProcessors(process.env, meterProvider)],
+  });
+
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  // Trace context alone: baggage is what a stranger would like us to carry on.
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  metricsApi.setGlobalMeterProvider(meterProvider);
+  trace.setGlobalTracerProvider(tracerProvider);
+  const http = createHttpInstrumentation();
+  const runtime = new RuntimeNodeInstrumentation();
+  registerInstrumentations({ instrumentations: [http, runtime], meterProvider, tracerProvider });
+  useHttpInstrumentation(http);
+  patchHttp();
+
+  const meter = meterProvider.getMeter(scope, options.serviceVersion);
+  const instruments = observeTelemetry(meter, ceiling);
+  initialiseOthers(meterProvider, runtime);
+  const scrape = createScraper({
+    collect: (collectOptions) => reader.collect(collectOptions),
+    exemplars,
+    ceiling,
+    shareMillis: options.shareMillis ?? 1000,
+    onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
+    onFailed: (errors) =>
+      log.error({ err: errors[0], errors: errors.length }, 'collecting the metrics failed'),
+  });
+  return {
+    meter,
+    tracer: tracerProvider.getTracer(scope, options.serviceVersion),
+    traces: recent.store,
+    scrape,
+    shutdown: (timeoutMillis = 1500) =>
+      shutDown(
+        [() => tracerProvider.shutdown(), () => meterProvider.shutdown()],
+        timeoutMillis,
+        log,
+      ),
+  };
+}
+
+/** Nothing is measured and nothing is told, as OTEL_SDK_DISABLED asks; the program runs all the same. */
+function disabled(): Telemetry {
+  return {
+    meter: createNoopMeter(),
+    tracer: new ProxyTracerProvider().getTracer(scope),
+    traces: { list: () => [], get: () => undefined },
+    scrape: () =>
+      Promise.resolve({
+        status: 200,
+        headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+        body: '# OTEL_SDK_DISABLED is true: nothing is measured\n',
+      }),
+    shutdown: () => Promise.resolve(),
+  };
+}
+
+/** Only what names the service: detectors would tell the command line, its paths and who runs it. */
+function createResource(options: TelemetryOptions): Resource {
+  const ours = resourceFromAttributes({
     'service.name': options.serviceName,
     'service.version': options.serviceVersion,
     'service.instance.id': randomUUID(),
   });
-  const exporter = new PrometheusExporter({ preventServerStart: true });
-  const meterProvider = new MeterProvider({
-    resource,
-    readers: [exporter],
-    views: [
-      {
-        instrumentName: metrics.httpServerRequestDuration.name,
-        aggregation: {
-          type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM,
-          options: { boundaries: [...metrics.httpServerRequestDuration.buckets] },
-        },
-      },
-    ],
-  });
-  const tracerProvider = new TracerProvider({
-    resource,
-    spanProcessors:
-      options.otlpEndpoint === undefined
-        ? []
-        : [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
-  });
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  metricsApi.setGlobalMeterProvider(meterProvider);
-  trace.setGlobalTracerProvider(tracerProvider);
-  const http = new HttpInstrumentation({ ignoreIncomingRequestHook: isIgnored });
-  registerInstrumentations({ instrumentations: [http, new RuntimeNodeInstrumentation()] });
-  // ESM never goes through the patched require; this patches the server's prototype in place.
-  createRequire(import.meta.url)('node:http');
-  const meter = metricsApi.getMeter('llamascope', options.serviceVersion);
-  current = {
-    meter,
-    tracer: trace.getTracer('llamascope', options.serviceVersion),
-    scrape: createScrape(exporter, meter),
-    initialiseHttp: (routes, statusCodes) =>
-      initialiseHttpSeries(
-        { name: http.instrumentationName, version: http.instrumentationVersion },
-        routes,
-        statusCodes,
-      ),
-    async shutdown(timeoutMillis = 1500) {
-      const done = Promise.allSettled([tracerProvider.shutdown(), meterProvider.shutdown()]);
-      await Promise.race([
-        done,
-        new Promise((resolve) => setTimeout(resolve, timeoutMillis).unref()),
-      ]);
-    },
-  };
-  return current;
+  const given = detectResources({ detectors: [resourceAttributesEnvDetector] });
+  const name = process.env['OTEL_SERVICE_NAME'];
+  return ours.merge(given).merge(resourceFromAttributes(name ? { 'service.name': name } : {}));
 }
 
-function createScrape(exporter: PrometheusExporter, meter: Meter): Telemetry['scrape'] {
-  const duration = createInstrument(meter, 'telemetryScrapeDuration');
-  initialise(duration);
-  let shared: { at: number; result: ReturnType<PrometheusExporter['collect']> } | undefined;
+function observeTelemetry(meter: Meter, ceiling: Ceiling): ReturnType<typeof createInstruments> {
+  const instruments = createInstruments(meter);
+  instruments.zero('telemetryScrapeDuration');
+  instruments.observe('telemetrySeries', (result) => result.observe(ceiling.count()));
+  instruments.observe('telemetrySeriesLimit', (result) => result.observe(ceiling.limit));
+  instruments.observe('telemetrySeriesRefused', (result) => result.observe(ceiling.refused()));
+  return instruments;
+}
 
-  // Some gauges reset whenever anyone collects, so scrapes within a second share one collection.
-  function collect(): ReturnType<PrometheusExporter['collect']> {
-    const now = performance.now();
-    if (shared === undefined || now - shared.at > shareMillis) {
-      shared = { at: now, result: exporter.collect({ timeoutMillis: collectTimeoutMillis }) };
-    }
-    return shared.result;
+/** Makes the series of other packages' instruments exist, through meters of their names and versions. */
+function initialiseOthers(meters: MeterProvider, runtime: RuntimeNodeInstrumentation): void {
+  const gc = metrics.v8jsGcDuration;
+  const pauses = meters
+    .getMeter(runtime.instrumentationName, runtime.instrumentationVersion)
+    .createHistogram(gc.name, { ...metricOptions(gc), valueType: ValueType.DOUBLE });
+  for (const type of ['major', 'minor', 'incremental', 'weakcb']) {
+    zeroHistogram(pauses, { [a.gcType]: type });
   }
+  const spans = createInstruments(meters.getMeter('@opentelemetry/sdk-trace'));
+  spans.zero('otelSdkProcessorSpanProcessed');
+  spans.zero('otelSdkProcessorSpanProcessed', { [a.errorType]: 'queue_full' });
+}
 
-  return async function scrape({ accept, acceptEncoding }) {
-    const startedAt = performance.now();
-    const format: Format = accept?.includes('application/openmetrics-text')
-      ? 'openmetrics'
-      : 'text';
-    const { resourceMetrics, errors } = await collect().catch((error: unknown) => ({
-      resourceMetrics: undefined,
-      errors: [error],
-    }));
-    if (resourceMetrics === undefined || errors.length > 0) {
-      const body = `The collection of metrics failed: ${String(errors[0])}\n`;
-      return { status: 500, headers: { 'content-type': 'text/plain' }, body };
-    }
-    const text = formatMetrics(resourceMetrics, format);
-    recordDuration(duration, (performance.now() - startedAt) / 1000);
-    const headers = { 'content-type': contentTypes[format] };
-    if (!/\bgzip\b/.test(acceptEncoding ?? '')) return { status: 200, headers, body: text };
-    return {
-      status: 200,
-      headers: { ...headers, 'content-encoding': 'gzip' },
-      body: await compress(text),
-    };
-  };
+/** The SDK's own complaints, a collector that does not answer among them, go where everything else is told. */
+function logDiagnostics(log: Logger): void {
+  const level = diagLogLevelFromString(process.env['OTEL_LOG_LEVEL']) ?? DiagLogLevel.WARN;
+  const say =
+    (method: 'error' | 'warn' | 'info' | 'debug' | 'trace') =>
+    (message: string, ...details: unknown[]): void =>
+      log[method]([message, ...details].join(' '));
+  diag.setLogger(
+    {
+      error: say('error'),
+      warn: say('warn'),
+      info: say('info'),
+      debug: say('debug'),
+      verbose: say('trace'),
+    },
+    { logLevel: level, suppressOverrideMessage: true },
+  );
+}
+
+/** A provider with its collector down took 7.5 s to shut down and then rejected. */
+async function shutDown(
+  stops: readonly (() => Promise<void>)[],
+  timeoutMillis: number,
+  log: Logger,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), timeoutMillis);
+  });
+  const stopped = Promise.allSettled(stops.map((stop) => stop()));
+  const results = await Promise.race([stopped, late]);
+  clearTimeout(timer);
+  if (results === 'late') {
+    log.warn(
+      { timeout_ms: timeoutMillis },
+      'telemetry did not stop in time; its last spans may be lost',
+    );
+    return;
+  }
+  for (const result of results) {
+    if (result.status === 'rejected')
+      log.warn({ err: result.reason }, 'telemetry stopped with an error');
+  }
 }

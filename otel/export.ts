@@ -1,0 +1,74 @@
+/** What the standard OTEL_* variables say about traces: which are sampled, how large a span may be, where they are sent. */
+import { diag, type MeterProvider } from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  type Sampler,
+  type SpanLimits,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG; anything else is `parentbased_always_on`, the default, with a warning. */
+export function createSampler(env: Environment): Sampler {
+  const name = env['OTEL_TRACES_SAMPLER'] || 'parentbased_always_on';
+  const ratio = readNumber(env, 'OTEL_TRACES_SAMPLER_ARG', 1, { max: 1 });
+  const roots: Record<string, () => Sampler> = {
+    always_on: () => new AlwaysOnSampler(),
+    always_off: () => new AlwaysOffSampler(),
+    traceidratio: () => new TraceIdRatioBasedSampler(ratio),
+  };
+  const root = roots[name.replace(/^parentbased_/, '')];
+  if (root === undefined) {
+    const expected = Object.keys(roots).flatMap((known) => [known, `parentbased_${known}`]);
+    diag.warn(
+      `OTEL_TRACES_SAMPLER: expected one of ${expected.join(', ')}, got "${name}"; every trace is sampled`,
+    );
+    return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+  }
+  return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
+}
+
+/** A client's text (a model's name, stop sequences) is cut here; the standard has no limit. */
+export function spanLimits(env: Environment): SpanLimits {
+  return {
+    attributeValueLengthLimit: readNumber(env, 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 4096, {
+      min: 1,
+    }),
+  };
+}
+
+/** Sends spans on when an OTLP endpoint is named, and counts what it drops; the exporter reads the variables itself. */
+export function createExportProcessors(env: Environment, meters: MeterProvider): SpanProcessor[] {
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  if (!endpoint || env['OTEL_TRACES_EXPORTER'] === 'none') return [];
+  const processor = new BatchSpanProcessor({
+    exporter: new OTLPTraceExporter(),
+    selfObsMeterProvider: meters,
+    // Processors that are built by hand do not read OTEL_BSP_*; the fallbacks are the specification's.
+    maxQueueSize: readNumber(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 2048, { min: 1 }),
+    maxExportBatchSize: readNumber(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, { min: 1 }),
+    scheduledDelayMillis: readNumber(env, 'OTEL_BSP_SCHEDULE_DELAY', 5000),
+    exportTimeoutMillis: readNumber(env, 'OTEL_BSP_EXPORT_TIMEOUT', 30_000, { min: 1 }),
+  });
+  return [processor];
+}
+
+function readNumber(
+  env: Environment,
+  name: string,
+  fallback: number,
+  { min = 0, max = Number.POSITIVE_INFINITY } = {},
+): number {
+  const text = env[name];
+  if (!text) return fallback;
+  const value = Number(text);
+  if (value >= min && value <= max) return value;
+  diag.warn(`${name}: expected a number from ${min} to ${max}, got "${text}"; using ${fallback}`);
+  return fallback;
+}

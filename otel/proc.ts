@@ -1,0 +1,76 @@
+/** What Linux tells about a process in `/proc`, and a CPU sum that outlives it. `process.ts` observes both. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessFacts {
+  /** Tells one process from the next, even where the kernel hands out its number again. */
+  id: string;
+  userSeconds: number;
+  systemSeconds: number;
+  memoryBytes: number;
+  /** Seconds since 1970. */
+  startedAt: number;
+  /** NaN where it may not be read. */
+  openFileDescriptors: number;
+}
+
+/** `sysconf(_SC_CLK_TCK)`: the kernel gives user space 100 ticks a second on every architecture Node runs on. */
+const ticksPerSecond = 100;
+
+/** Undefined for a process that is not there, has ended, or on a system without `/proc`. */
+export function readProcess(pid: number | undefined): ProcessFacts | undefined {
+  if (pid === undefined) return undefined;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold anything; the fields after it are numbered from 3 in proc(5).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = (number: number): number => Number(fields[number - 3]) / ticksPerSecond;
+    const residentKibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(
+      readFileSync(`/proc/${pid}/status`, 'latin1'),
+    );
+    // A zombie still has its stat, but no memory any more.
+    if (residentKibibytes === null) return undefined;
+    return {
+      id: `${pid} ${fields[22 - 3]}`,
+      userSeconds: ticks(14),
+      systemSeconds: ticks(15),
+      memoryBytes: Number(residentKibibytes[1]) * 1024,
+      startedAt: bootTime() + ticks(22),
+      openFileDescriptors: countDescriptors(pid),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function countDescriptors(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function bootTime(): number {
+  return Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1]);
+}
+
+/** Adds up the CPU time of one process after another: the sum never falls when a new one takes over. */
+export function createCpuSum(): {
+  add(facts: ProcessFacts | undefined): { userSeconds: number; systemSeconds: number };
+} {
+  const before = { userSeconds: 0, systemSeconds: 0 };
+  let last: ProcessFacts | undefined;
+  return {
+    add(facts) {
+      if (facts !== undefined && last !== undefined && facts.id !== last.id) {
+        before.userSeconds += last.userSeconds;
+        before.systemSeconds += last.systemSeconds;
+      }
+      last = facts ?? last;
+      return {
+        userSeconds: before.userSeconds + (last?.userSeconds ?? 0),
+        systemSeconds: before.systemSeconds + (last?.systemSeconds ?? 0),
+      };
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * The last traces, in memory and bounded, for the console and `GET /api/traces`. It is a span processor beside the exporter's,
+ * so it sees every sampled span and needs no backend.
+ */
+import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import { hrTimeToMilliseconds } from '@opentelemetry/core';
+import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
+import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
+
+export interface TraceSummary {
+  traceId: string;
+  /** Of the span that has no parent here. */
+  name: string;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  durationMillis: number;
+  failed: boolean;
+  spans: number;
+}
+
+export interface TraceStore {
+  /** Newest first. */
+  list(options?: { limit?: number }): TraceSummary[];
+  /** The trace as OTLP JSON (`{ resourceSpans }`), undefined where it is not or no longer here. */
+  get(traceId: string): object | undefined;
+}
+
+interface Trace {
+  traceId: string;
+  spans: ReadableSpan[];
+  bytes: number;
+  startedAt: number;
+  endedAt: number;
+  failed: boolean;
+}
+
+/** One caller may send the same traceparent for ever. */
+const spansPerTrace = 256;
+
+/**
+ * Holds up to `traces` traces and about `bytes` bytes. The newest quarter always stays; among the others the fastest
+ * goes first, slow ones later and failed ones last.
+ */
+export function createTraceStore(options: { traces: number; bytes: number }): {
+  store: TraceStore;
+  processor: SpanProcessor;
+} {
+  // Insertion order is the order of age.
+  const traces = new Map<string, Trace>();
+  let bytes = 0;
+
+  function drop(trace: Trace): void {
+    traces.delete(trace.traceId);
+    bytes -= trace.bytes;
+  }
+
+  function evict(): void {
+    while (traces.size > 1 && (traces.size > options.traces || bytes > options.bytes)) {
+      const older = [...traces.values()].slice(0, Math.ceil(traces.size * 0.75));
+      drop(older.reduce((least, trace) => (worth(trace) < worth(least) ? trace : least)));
+    }
+  }
+
+  function onEnd(span: ReadableSpan): void {
+    const { traceId, traceFlags } = span.spanContext();
+    if ((traceFlags & TraceFlags.SAMPLED) === 0) return;
+    let trace = traces.get(traceId);
+    if (trace === undefined) {
+      trace = { traceId, spans: [], bytes: 0, startedAt: Infinity, endedAt: 0, failed: false };
+      traces.set(traceId, trace);
+    }
+    if (trace.spans.length >= spansPerTrace) return;
+    const size = sizeOf(span);
+    trace.spans.push(span);
+    trace.bytes += size;
+    bytes += size;
+    trace.startedAt = Math.min(trace.startedAt, hrTimeToMilliseconds(span.startTime));
+    trace.endedAt = Math.max(trace.endedAt, hrTimeToMilliseconds(span.endTime));
+    trace.failed ||= span.status.code === SpanStatusCode.ERROR;
+    evict();
+  }
+
+  return {
+    store: {
+      list: ({ limit = 50 } = {}) =>
+        [...traces.values()]
+          .toReversed()
+          .slice(0, limit)
+          .map((trace) => summarise(trace)),
+      get(traceId) {
+        const trace = traces.get(traceId);
+        if (trace === undefined) return undefined;
+        const json = JsonTraceSerializer.serializeRequest(trace.spans);
+        return json === undefined ? undefined : JSON.parse(Buffer.from(json).toString());
+      },
+    },
+    processor: {
+      onStart() {},
+      onEnd,
+      forceFlush: () => Promise.resolve(),
+      shutdown: () => Promise.resolve(),
+    },
+  };
+}
+
+function worth(trace: Trace): number {
+  return trace.failed ? Number.POSITIVE_INFINITY : trace.endedAt - trace.startedAt;
+}
+
+function summarise(trace: Trace): TraceSummary {
+  const here = new Set(trace.spans.map((span) => span.spanContext().spanId));
+  const root = trace.spans.findLast((span) => !here.has(span.parentSpanContext?.spanId ?? ''));
+  return {
+    traceId: trace.traceId,
+    name: root?.name ?? '',
+    startedAt: trace.startedAt,
+    durationMillis: trace.endedAt - trace.startedAt,
+    failed: trace.failed,
+    spans: trace.spans.length,
+  };
+}
+
+/** About what a span takes: its object and ids, and the text that varies. */
+function sizeOf(span: ReadableSpan): number {
+  const attributes = [span.attributes, ...span.events.map((event) => event.attributes ?? {})];
+  const text = attributes.flatMap((set) => Object.entries(set));
+  const varying = text.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
+  return 600 + span.name.length + varying * 2;
+}

@@ -1,0 +1,38 @@
+/** How the SDK aggregates each metric of the contract: its labels and no others, its buckets, under the ceiling. `sdk.ts` uses it. */
+import {
+  AggregationType,
+  type AggregationOption,
+  type ViewOptions,
+} from '@opentelemetry/sdk-metrics';
+import { metrics, type MetricDefinition } from './names.ts';
+import { createLabelFilter, type Ceiling } from './series.ts';
+
+/** Metrics of other packages that tell us nothing. */
+const dropped = [
+  'v8js.resource.active',
+  'otel.sdk.processor.span.queue.capacity',
+  'otel.sdk.processor.span.queue.size',
+];
+
+export function createViews(ceiling: Ceiling): ViewOptions[] {
+  const kept = Object.values<MetricDefinition>(metrics).map(
+    ({ name, labels, buckets, meaning }) => ({
+      instrumentName: name,
+      description: meaning,
+      attributesProcessors: [createLabelFilter({ metric: name, labels, ceiling })],
+      aggregation: aggregationOf(buckets),
+    }),
+  );
+  const drops = dropped.map((name) => ({
+    instrumentName: name,
+    aggregation: { type: AggregationType.DROP } as const,
+  }));
+  return [...kept, ...drops];
+}
+
+/** Other packages' histograms get our buckets too. */
+function aggregationOf(buckets: readonly number[] | undefined): AggregationOption {
+  if (buckets === undefined) return { type: AggregationType.DEFAULT };
+  const options = { boundaries: [...buckets], recordMinMax: false };
+  return { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options };
+}
