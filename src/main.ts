@@ -2,11 +2,11 @@
 import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import path from 'node:path';
-import { observeServer } from '../otel/http.ts';
+import { initialiseHttpSeries, observeServer } from '../otel/http.ts';
 import { createInferenceTelemetry } from '../otel/inference.ts';
 import { createLogger } from '../otel/logger.ts';
 import { generationRoutes, initialStatusCodes } from '../otel/names.ts';
-import { observeProcesses } from '../otel/process.ts';
+import { observeProcess } from '../otel/process.ts';
 import { currentTelemetry } from '../otel/sdk.ts';
 import { createApp } from './app.ts';
 import { readConfig, type Config } from './config.ts';
@@ -42,7 +42,7 @@ const model = await resolveLocalModel({ model: config.model, modelsDir: config.m
 if (model.notice !== undefined) log.warn(model.notice);
 
 const telemetry = currentTelemetry();
-telemetry.initialiseHttp(generationRoutes, initialStatusCodes);
+initialiseHttpSeries(generationRoutes, initialStatusCodes);
 const inference = createInferenceTelemetry({
   meter: telemetry.meter,
   tracer: telemetry.tracer,
@@ -50,7 +50,7 @@ const inference = createInferenceTelemetry({
   ready: () => engine.status().state === 'ready' && !draining,
 });
 const engine = createHost({ ...config, modelPath: model.path, log, onReady: describeModel });
-observeProcesses(telemetry.meter, { api: () => process.pid, engine: () => engine.status().pid });
+observeProcess(telemetry.meter, { role: 'api', engine: () => engine.status().pid });
 
 const shutdown = new AbortController();
 let draining = false;
@@ -77,7 +77,7 @@ const app = createApp({
 });
 
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-observeServer(telemetry.meter, server);
+observeServer(server);
 server.on('error', (error: NodeJS.ErrnoException) => {
   const taken = `CHAT_PORT: expected a free port, ${config.port} is in use. Set CHAT_PORT to another.`;
   fail(error.code === 'EADDRINUSE' ? new Error(taken) : error);

@@ -2,7 +2,7 @@
 import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import { observeServer } from '../../otel/http.ts';
-import { createInstrument, observe } from '../../otel/instruments.ts';
+import { createInstruments } from '../../otel/instruments.ts';
 import { createLogger } from '../../otel/logger.ts';
 import { attributes as a } from '../../otel/names.ts';
 import { currentTelemetry } from '../../otel/sdk.ts';
@@ -34,22 +34,22 @@ const config = readNotifierConfig(process.env);
 const telemetry = currentTelemetry();
 const outbox = openOutbox(config.db);
 const channels = createChannels(config);
-const outcomes = createInstrument(telemetry.meter, 'notifierNotifications');
+const instruments = createInstruments(telemetry.meter);
 for (const channel of channels) {
   for (const outcome of ['delivered', 'retried', 'dead']) {
-    outcomes.add(0, { [a.channel]: channel.name, [a.outcome]: outcome });
+    instruments.zero('notifierNotifications', { [a.channel]: channel.name, [a.outcome]: outcome });
   }
 }
-observe(telemetry.meter, 'notifierPendingAge', (report) => {
+instruments.observe('notifierPendingAge', (result) => {
   const oldest = outbox.oldestPendingAt();
-  report(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000));
+  result.observe(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000));
 });
 
 const delivery = startDelivery({
   outbox,
   channels,
   onOutcome(channel, outcome, facts) {
-    outcomes.add(1, { [a.channel]: channel, [a.outcome]: outcome });
+    instruments.add('notifierNotifications', 1, { [a.channel]: channel, [a.outcome]: outcome });
     log[outcome === 'delivered' ? 'info' : 'warn']({ channel, ...facts }, outcome);
   },
 });
@@ -64,7 +64,7 @@ const app = createNotifierApp({
   },
 });
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-observeServer(telemetry.meter, server);
+observeServer(server);
 server.on('error', fail);
 server.listen(config.port, config.host, () => {
   const address = server.address();
