@@ -95,6 +95,20 @@ async function unpackDebianPackages(toolsDir: string, unpacked: string): Promise
   });
   for (const deb of readdirSync(debs))
     await run('dpkg-deb', ['-x', path.join(debs, deb), unpacked]);
+  relocateTemplates(toolsDir, unpacked);
+}
+
+// Debian's Alertmanager reads its templates from a folder whose path is compiled in; a path of the same length,
+// relative to the checkout in which it is started, takes its place in our copy.
+const compiledFolder = '/usr/share/prometheus/alertmanager';
+const ourFolder = '.tools/alertmanager-template-files';
+
+function relocateTemplates(toolsDir: string, unpacked: string): void {
+  const target = path.join(toolsDir, path.basename(ourFolder));
+  cpSync(path.join(unpacked, compiledFolder), target, { recursive: true });
+  const binary = path.join(unpacked, 'usr/bin/prometheus-alertmanager');
+  const content = readFileSync(binary, 'latin1').replaceAll(compiledFolder, ourFolder);
+  writeFileSync(binary, content, 'latin1');
 }
 
 function lastLine(error: unknown): string {
