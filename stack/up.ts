@@ -108,11 +108,8 @@ function tail(file: string, lines: number): string {
 
 async function printTable(settings: StackSettings): Promise<void> {
   const { chat, prometheus } = settings.ports;
+  const { id, title, notice } = await readModel(`http://127.0.0.1:${chat}/readyz`);
   status(settings);
-  const models = await fetch(`http://127.0.0.1:${chat}/readyz`).then((response) => response.json());
-  const { id, title, notice } = (
-    models as { model: { id: string; title: string; notice?: string } }
-  ).model;
   say(`
 Model / 模型: ${id} (${title})${notice === undefined ? '' : `\n${notice}`}
 
@@ -122,6 +119,23 @@ Try / 试试:
   curl http://127.0.0.1:${chat}/metrics
   http://127.0.0.1:${prometheus}/graph?g0.expr=sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)
   make status · make logs · make down`);
+}
+
+interface Model {
+  id: string;
+  title: string;
+  notice?: string;
+}
+
+/** The service is healthy before its model is loaded; a table that comes earlier would invite a 503. */
+async function readModel(url: string): Promise<Model> {
+  for (;;) {
+    const response = await fetch(url);
+    const { model } = (await response.json()) as { model: Model };
+    if (response.ok) return model;
+    say('  the model is being loaded');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 function status(settings: StackSettings): void {
