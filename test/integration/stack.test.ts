@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../support/chat-service.ts';
+import { startDingTalkRobot, type DingTalkRobot } from '../support/dingtalk.ts';
+import { createStack, type Stack } from '../support/stack.ts';
+
+function chat(stack: Stack): Promise<Response> {
+  return fetch(`${stack.urls.chat}/chat`, { method: 'POST', body: '{"prompt":"hi"}' });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('the whole stack', () => {
+  let stack: Stack;
+  let robot: DingTalkRobot;
+  beforeAll(async () => {
+    robot = await startDingTalkRobot('SECtest');
+    const rules = mkdtempSync(path.join(tmpdir(), 'llamascope-rules-'));
+    execFileSync(process.execPath, ['alerting/rules.ts', '--time-scale', '20', '--out', rules]);
+    stack = await createStack({
+      LLAMASCOPE_RULES_DIR: rules,
+      DINGTALK_URL: robot.url,
+      DINGTALK_SECRET: 'SECtest',
+    });
+    expect(await stack.command('up')).toContain('make chat');
+  }, 180_000);
+  afterAll(async () => {
+    await stack.command('down');
+    await robot.close();
+  }, 90_000);
+
+  test('answers the four queries of the article with numbers after a few chats', async () => {
+    await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
+    for (let n = 0; n < 5; n++) await (await chat(stack)).text();
+    const queries = [
+      'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
+      'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
+      'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
+      'process_resident_memory_bytes{job="qwen-instruct"}',
+    ];
+    for (const query of queries) {
+      await until(async () => {
+        const values = await stack.query(query);
+        return values.length > 0 && values.every(Number.isFinite) && values.some((value) => value > 0);
+      });
+    }
+  });
+
+  test('is left as it is by a second up', async () => {
+    const pid = stack.pid('chat');
+    expect(await stack.command('up')).toContain('The stack is up already.');
+    expect(stack.pid('chat')).toBe(pid);
+  });
+
+  test.each(['chat', 'notifier', 'prometheus', 'alertmanager'])(
+    'restarts %s when it is killed',
+    async (service) => {
+      const pid = stack.pid(service);
+      process.kill(pid, 'SIGKILL');
+      await until(() => stack.pid(service) !== pid && stack.pid(service) !== 0);
+      await until(async () => !/down|starting/.test(await stack.command('status')), 60);
+      expect(await stack.command('status')).toContain('SIGKILL');
+    },
+    90_000,
+  );
+
+  test('shows a killed chat service in `up`', async () => {
+    await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
+    process.kill(stack.pid('chat'), 'SIGKILL');
+    await until(async () => {
+      return (await stack.query('min_over_time(up{job="qwen-instruct"}[30s])'))[0] === 0;
+    });
+  });
+
+  test('tells DingTalk that requests fail, signed, and that they do no more', async () => {
+    const told = (part: string) => robot.received.some(({ text }) => text.includes(part));
+    await until(async () => (await fetch(`${stack.urls.chat}/readyz`).catch(() => undefined))?.ok === true, 60);
+    // An engine that dies again and again: the service lives and answers 503.
+    const breaker = setInterval(() => {
+      const engines = execFileSync('pgrep', ['-P', String(stack.pid('chat'))], { encoding: 'utf8' });
+      for (const pid of engines.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    }, 500);
+    const visitor = setInterval(() => void chat(stack).then((response) => response.text(), () => {}), 300);
+    try {
+      await until(() => told('HighErrorRate'), 90);
+    } finally {
+      clearInterval(breaker);
+      clearInterval(visitor);
+    }
+    const { text } = robot.received.find((message) => message.text.includes('HighErrorRate'))!;
+    expect(text).toContain('请求失败率过高');
+    expect(text).toContain('/runbooks/HighErrorRate');
+    await until(() => told('✅ 已恢复: HighErrorRate'), 150);
+  }, 300_000);
+
+  test('leaves nothing running after down', async () => {
+    const pids = ['chat', 'notifier', 'prometheus', 'alertmanager'].map((name) => stack.pid(name));
+    await stack.command('down');
+    expect(pids.filter(isRunning)).toEqual([]);
+    expect(await stack.command('status')).toContain('The stack is down');
+  }, 90_000);
+});
+
+test('names the port that is taken and the variable that moves it', async () => {
+  const stack = await createStack({});
+  const server = createServer();
+  const port = Number(stack.env['PROMETHEUS_PORT']);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  try {
+    await expect(stack.command('up')).rejects.toThrow(
+      new RegExp(`Port ${port}, which prometheus wants.*PROMETHEUS_PORT=`),
+    );
+  } finally {
+    server.close();
+  }
+});
+
+test('names every wrong setting at once', async () => {
+  const stack = await createStack({ CHAT_PORT: 'eight', SCRAPE_INTERVAL: '15' });
+  await expect(stack.command('up')).rejects.toThrow(/CHAT_PORT: expected a port.*\n.*SCRAPE_INTERVAL: expected/);
+});
