@@ -72,7 +72,9 @@ export async function resolveLocalModel(options: {
 async function resolveFile(file: string): Promise<ResolvedModel> {
   const known = catalogue.map(({ id }) => id).join(', ');
   const handle = await open(file).catch(() => {
-    throw new Error(`CHAT_MODEL: expected one of ${known}, demo, or a GGUF file that exists, got "${file}"`);
+    throw new Error(
+      `CHAT_MODEL: expected one of ${known}, demo, or a GGUF file that exists, got "${file}"`,
+    );
   });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);

@@ -20,8 +20,10 @@ export async function startDingTalkRobot(secret: string): Promise<DingTalkRobot>
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       const query = new URL(request.url ?? '/', 'http://robot').searchParams;
-      const { status, body: answer } =
-        answers.shift() ?? { status: 200, body: JSON.stringify(judge(query, body, secret, received)) };
+      const { status, body: answer } = answers.shift() ?? {
+        status: 200,
+        body: JSON.stringify(judge(query, body, secret, received)),
+      };
       response.writeHead(status, { 'content-type': 'application/json' }).end(answer);
     });
   });
@@ -44,8 +46,12 @@ function judge(
   const timestamp = query.get('timestamp') ?? '';
   const expected = createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
   const isFresh = Math.abs(Date.now() - Number(timestamp)) < 3_600_000;
-  if (query.get('sign') !== expected || !isFresh) return { errcode: 310_000, errmsg: 'sign not match' };
-  const message = JSON.parse(body) as { msgtype: string; markdown: { title: string; text: string } };
+  if (query.get('sign') !== expected || !isFresh)
+    return { errcode: 310_000, errmsg: 'sign not match' };
+  const message = JSON.parse(body) as {
+    msgtype: string;
+    markdown: { title: string; text: string };
+  };
   if (message.msgtype !== 'markdown') return { errcode: 40_035, errmsg: 'invalid message type' };
   received.push(message.markdown);
   return { errcode: 0, errmsg: 'ok' };

@@ -31,12 +31,13 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
     NOTIFIER_PORT: String(notifier),
     LLAMASCOPE_RUN_DIR: path.join(folder, 'run'),
     LLAMASCOPE_DATA_DIR: path.join(folder, 'data'),
+    // vitest has a MODE of its own.
+    MODE: 'native',
     CHAT_MODEL: 'demo',
     CHAT_THREADS: '1',
     SCRAPE_INTERVAL: '1s',
     ...settings,
   };
-  const url = (port: number | undefined): string => `http://127.0.0.1:${port}`;
   return {
     env,
     urls: {
@@ -54,15 +55,22 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
         },
       );
     },
-    pid: (service) => Number(readFileSync(path.join(env.LLAMASCOPE_RUN_DIR, `${service}.pid`), 'utf8')),
+    pid: (service) =>
+      Number(readFileSync(path.join(env.LLAMASCOPE_RUN_DIR, `${service}.pid`), 'utf8')),
     async query(expression) {
       const response = await fetch(
         `${url(prometheus)}/api/v1/query?query=${encodeURIComponent(expression)}`,
       );
-      const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+      const { data } = (await response.json()) as {
+        data: { result: { value: [number, string] }[] };
+      };
       return data.result.map(({ value }) => Number(value[1]));
     },
   };
+}
+
+function url(port: number | undefined): string {
+  return `http://127.0.0.1:${port}`;
 }
 
 async function freePorts(count: number): Promise<number[]> {

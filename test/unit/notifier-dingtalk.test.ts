@@ -29,7 +29,12 @@ test('takes a refused signature for dead, although the status is 200', async () 
 test.each([
   ['too many messages', 200, '{"errcode":130101}', { kind: 'retry', afterSeconds: 600 }],
   ['system busy', 200, '{"errcode":-1}', { kind: 'retry', afterSeconds: 5 }],
-  ['a punishment', 200, '{"status":1111,"punish":"deny","wait":5}', { kind: 'retry', afterSeconds: 5 }],
+  [
+    'a punishment',
+    200,
+    '{"status":1111,"punish":"deny","wait":5}',
+    { kind: 'retry', afterSeconds: 5 },
+  ],
   ['a proxy page', 200, '<html>', { kind: 'retry', reason: 'http_200 without JSON' }],
   ['a bad gateway', 502, '<html>', { kind: 'retry', reason: 'http_502' }],
   ['an unknown token', 200, '{"errcode":400101,"errmsg":"no"}', { kind: 'dead' }],
@@ -40,7 +45,10 @@ test.each([
 });
 
 test('names neither token nor secret when nothing listens', async () => {
-  const channel = createDingTalk({ url: 'http://127.0.0.1:9/?access_token=canary', secret: 'SECx' });
+  const channel = createDingTalk({
+    url: 'http://127.0.0.1:9/?access_token=canary',
+    secret: 'SECx',
+  });
   const delivery = await channel.deliver(message);
   expect(delivery.kind).toBe('retry');
   expect(JSON.stringify(delivery)).not.toMatch(/canary|SECx/);
