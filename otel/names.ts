@@ -650,7 +650,8 @@ export const metrics = {
     kind: 'counter',
     unit: '{notification}',
     labels: [a.channel, a.outcome, a.reason],
-    meaning: 'Attempts to deliver a notification by what became of them: delivered, retried or dead.',
+    meaning:
+      'Attempts to deliver a notification by what became of them: delivered, retried or dead.',
   },
   notifierPendingAge: {
     name: 'notifier.pending.age',
