@@ -12,6 +12,7 @@ import {
   type Outcome,
   type Reason,
 } from './names.ts';
+import { labelSet } from './series.ts';
 
 /** What the log line, the client's usage and its timings are made of. A phase that did not happen has no seconds. */
 export interface GenerationSummary {
@@ -93,7 +94,11 @@ export function recordEnding(
   const { outcome, reason, inputTokens, outputTokens } = summary;
   const { model, operation, prefill } = facts;
   const span = chat.spanContext();
-  instruments.add('inferenceRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
+  const ending = labelSet(`ending ${outcome} ${reason}`, () => ({
+    [a.outcome]: outcome,
+    [a.reason]: reason,
+  }));
+  instruments.add('inferenceRequests', 1, ending);
   if (prefill !== undefined) {
     const lastAt = facts.lastTokenAt ?? prefill.endedAt;
     instruments.record(
@@ -106,22 +111,15 @@ export function recordEnding(
   }
   if (model === undefined || outcome === 'rejected') return;
   const labels = genAiLabels(operation, model);
-  const error = outcome === 'completed' ? {} : { [a.errorType]: reason };
   const { durationSeconds, firstTokenSeconds } = summary;
-  instruments.record('genAiServerRequestDuration', durationSeconds, { ...labels, ...error }, span);
+  const durationLabels =
+    outcome === 'completed' ? labels : genAiLabels(operation, model, a.errorType, reason);
+  instruments.record('genAiServerRequestDuration', durationSeconds, durationLabels, span);
   if (prefill !== undefined) {
-    instruments.record(
-      'genAiClientTokenUsage',
-      inputTokens,
-      { ...labels, [a.genAiTokenType]: 'input' },
-      span,
-    );
-    instruments.record(
-      'genAiClientTokenUsage',
-      outputTokens,
-      { ...labels, [a.genAiTokenType]: 'output' },
-      span,
-    );
+    const input = genAiLabels(operation, model, a.genAiTokenType, 'input');
+    const output = genAiLabels(operation, model, a.genAiTokenType, 'output');
+    instruments.record('genAiClientTokenUsage', inputTokens, input, span);
+    instruments.record('genAiClientTokenUsage', outputTokens, output, span);
   }
   if (outcome !== 'completed' || firstTokenSeconds === undefined) return;
   instruments.record('genAiServerTimeToFirstToken', firstTokenSeconds, labels, span);
@@ -130,14 +128,20 @@ export function recordEnding(
   instruments.record('genAiServerTimePerOutputToken', perToken, labels, span);
 }
 
-/** The labels that all GenAI histograms share; one catalogue id is both what was asked for and what answered. */
-export function genAiLabels(operation: Operation, model: string): Attributes {
-  return {
+/** The labels that all GenAI histograms share, and one more; a catalogue id is both what was asked for and what answered. */
+export function genAiLabels(
+  operation: Operation,
+  model: string,
+  label?: string,
+  value?: string,
+): Attributes {
+  return labelSet(`genai ${operation} ${label} ${value} ${model}`, () => ({
     [a.genAiOperationName]: operation,
     [a.genAiProviderName]: genAiProvider,
     [a.genAiRequestModel]: model,
     [a.genAiResponseModel]: model,
-  };
+    ...(label === undefined ? {} : { [label]: value }),
+  }));
 }
 
 /** Undefined unless both are known and in order. */

@@ -30,6 +30,7 @@ import {
   type Operation,
   type StreamEnding,
 } from './names.ts';
+import { labelSet } from './series.ts';
 
 export interface Admission {
   /** The catalogue's id, which becomes a label. */
@@ -178,7 +179,11 @@ export function beginGeneration(
     streamEnded(how) {
       if (terminated) return;
       terminated = true;
-      instruments.add('inferenceStreamTerminations', 1, { [a.how]: how });
+      instruments.add(
+        'inferenceStreamTerminations',
+        1,
+        labelSet(`stream ${how}`, () => ({ [a.how]: how })),
+      );
     },
     end(fact) {
       if (summary !== undefined) return summary;

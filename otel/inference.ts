@@ -120,10 +120,12 @@ function initialiseGenAi(instruments: Instruments, model: string): void {
     instruments.zero('genAiServerTimePerOutputToken', labels);
     instruments.zero('genAiServerRequestDuration', labels);
     for (const reason of [...endings.cancelled, ...endings.failed]) {
-      instruments.zero('genAiServerRequestDuration', { ...labels, [a.errorType]: reason });
+      const failed = genAiLabels(operation, model, a.errorType, reason);
+      instruments.zero('genAiServerRequestDuration', failed);
     }
     for (const type of ['input', 'output']) {
-      instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: type });
+      const tokens = genAiLabels(operation, model, a.genAiTokenType, type);
+      instruments.zero('genAiClientTokenUsage', tokens);
     }
   }
 }

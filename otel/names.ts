@@ -649,8 +649,9 @@ export const metrics = {
     scraped: 'notifier_notifications_total',
     kind: 'counter',
     unit: '{notification}',
-    labels: [a.channel, a.outcome],
-    meaning: 'Notifications by what became of them: delivered, retried or dead.',
+    labels: [a.channel, a.outcome, a.reason],
+    meaning:
+      'Attempts to deliver a notification by what became of them: delivered, retried or dead.',
   },
   notifierPendingAge: {
     name: 'notifier.pending.age',

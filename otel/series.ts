@@ -18,6 +18,22 @@ export function seriesKey(attributes: Attributes): string {
   return key;
 }
 
+const sets = new Map<string, Attributes>();
+
+/**
+ * The label set of that name, made once and frozen: what can be recognised by its identity is filtered and hashed once and
+ * not at every measurement.
+ */
+export function labelSet(name: string, make: () => Attributes): Attributes {
+  let set = sets.get(name);
+  if (set === undefined) {
+    // Labels are closed sets; should a caller's not be, this must not be what grows.
+    if (sets.size >= 1000) sets.clear();
+    sets.set(name, (set = Object.freeze(make())));
+  }
+  return set;
+}
+
 export interface Ceiling {
   readonly limit: number;
   /** Attribute sets admitted, over all metrics. */

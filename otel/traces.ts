@@ -122,8 +122,10 @@ function summarise(trace: Trace): TraceSummary {
 
 /** About what a span takes: its object and ids, and the text that varies. */
 function sizeOf(span: ReadableSpan): number {
-  const attributes = [span.attributes, ...span.events.map((event) => event.attributes ?? {})];
-  const text = attributes.flatMap((set) => Object.entries(set));
-  const varying = text.reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
-  return 600 + span.name.length + varying * 2;
+  let size = 600 + span.name.length;
+  for (const [key, value] of Object.entries(span.attributes)) {
+    size += 2 * (key.length + (typeof value === 'number' ? 8 : String(value).length));
+  }
+  for (const event of span.events) size += 100 + 2 * JSON.stringify(event.attributes ?? {}).length;
+  return size;
 }

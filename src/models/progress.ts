@@ -1,0 +1,54 @@
+/**
+ * Shows how far a download is: one line that is rewritten on a terminal, a line every few seconds elsewhere. Used by
+ * `main.ts`.
+ */
+const TERMINAL_MILLIS = 100;
+const LOG_MILLIS = 5_000;
+
+const mega = (bytes: number) => (bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0);
+
+export interface Progress {
+  /** a line of its own, below which progress goes on */
+  say: (line: string) => void;
+  update: (receivedBytes: number, totalBytes: number) => void;
+}
+
+/** `now` is in milliseconds. */
+export function createProgress(options: {
+  write: (text: string) => void;
+  isTerminal: boolean;
+  now: () => number;
+}): Progress {
+  const { write, isTerminal, now } = options;
+  let begun: { at: number; bytes: number } | undefined;
+  let shownAt = -Infinity;
+  let open = false; // a progress line stands without its newline
+
+  const describe = (received: number, total: number) => {
+    begun ??= { at: now(), bytes: received };
+    const seconds = (now() - begun.at) / 1000;
+    const perSecond = seconds > 0 ? (received - begun.bytes) / seconds : 0;
+    const speed =
+      perSecond > 0
+        ? `, ${mega(perSecond)} MB/s, ${Math.ceil((total - received) / perSecond)} s left`
+        : '';
+    const percent = Math.floor((received / total) * 100);
+    return `  ${percent} %  ${mega(received)} of ${mega(total)} MB${speed}`;
+  };
+
+  return {
+    say(line) {
+      write(`${open ? '\r\u001b[2K' : ''}${line}\n`);
+      open = false;
+      begun = undefined; // the next source has a speed of its own
+    },
+    update(received, total) {
+      const interval = isTerminal ? TERMINAL_MILLIS : LOG_MILLIS;
+      const text = describe(received, total);
+      if (now() - shownAt < interval && received < total) return;
+      shownAt = now();
+      write(isTerminal ? `\r\u001b[2K${text}` : `${text}\n`);
+      open = isTerminal;
+    },
+  };
+}

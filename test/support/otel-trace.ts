@@ -1,0 +1,73 @@
+/** Reads a trace of the store, which is OTLP JSON, as flat spans in the order in which they ended. */
+import type { Telemetry } from '../../otel/sdk.ts';
+
+export interface TestSpan {
+  id: string;
+  parentId: string | undefined;
+  name: string;
+  kind: number;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  endedAt: number;
+  attributes: Record<string, unknown>;
+  events: { name: string; at: number }[];
+  failed: boolean;
+  status: { code: number; message?: string };
+}
+
+interface OtlpValue {
+  stringValue?: string;
+  intValue?: number;
+  doubleValue?: number;
+  boolValue?: boolean;
+  arrayValue?: { values: OtlpValue[] };
+}
+
+interface OtlpSpan {
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  kind: number;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  attributes: { key: string; value: OtlpValue }[];
+  events: { name: string; timeUnixNano: string }[];
+  status: { code: number; message?: string };
+}
+
+interface OtlpTrace {
+  resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[];
+}
+
+export function readTrace(telemetry: Telemetry, traceId: string): TestSpan[] {
+  const trace = telemetry.traces.get(traceId) as OtlpTrace | undefined;
+  if (trace === undefined) throw new Error(`no trace ${traceId} in the store`);
+  return readSpans(trace);
+}
+
+export function readSpans(trace: OtlpTrace): TestSpan[] {
+  const spans = trace.resourceSpans.flatMap((resource) =>
+    resource.scopeSpans.flatMap((scope) => scope.spans),
+  );
+  return spans.map((span) => ({
+    id: span.spanId,
+    parentId: span.parentSpanId,
+    name: span.name,
+    kind: span.kind,
+    startedAt: millis(span.startTimeUnixNano),
+    endedAt: millis(span.endTimeUnixNano),
+    attributes: Object.fromEntries(span.attributes.map(({ key, value }) => [key, plain(value)])),
+    events: span.events.map(({ name, timeUnixNano }) => ({ name, at: millis(timeUnixNano) })),
+    failed: span.status.code === 2,
+    status: span.status,
+  }));
+}
+
+function millis(nanos: string): number {
+  return Number(BigInt(nanos) / 1000n) / 1000;
+}
+
+function plain(value: OtlpValue): unknown {
+  if (value.arrayValue !== undefined) return value.arrayValue.values.map(plain);
+  return value.stringValue ?? value.intValue ?? value.doubleValue ?? value.boolValue;
+}
