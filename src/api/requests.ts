@@ -15,7 +15,7 @@ const Content = z.union([z.string(), z.array(TextPart).min(1)], {
   error: 'expected a string or an array of {"type":"text","text":"..."} parts',
 });
 
-export const Message = z
+const Message = z
   .object({ role: z.enum(['system', 'developer', 'user', 'assistant']), content: Content })
   .transform(({ role, content }) => ({
     role: role === 'developer' ? ('system' as const) : role,

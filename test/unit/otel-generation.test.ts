@@ -367,6 +367,7 @@ test('limits are what they were set to', async () => {
 
 function named(spans: readonly TestSpan[], name: string): TestSpan {
   const span = spans.find((candidate) => candidate.name === name);
-  if (span === undefined) throw new Error(`no span ${name} among ${spans.map((s) => s.name)}`);
+  if (span === undefined)
+    throw new Error(`no span ${name} among ${spans.map((s) => s.name).join(', ')}`);
   return span;
 }
