@@ -10,7 +10,7 @@ export interface Rendered {
 
 /** Writes the files and the targets that Prometheus discovers; returns their paths. */
 export function renderConfiguration(settings: StackSettings): Rendered {
-  const { root, runDir, ports, scrapeInterval } = settings;
+  const { root, runDir, rulesDir, ports, scrapeInterval } = settings;
   const targets = path.join(runDir, 'targets');
   mkdirSync(targets, { recursive: true });
   for (const [name, port] of Object.entries(ports)) {
@@ -29,7 +29,7 @@ export function renderConfiguration(settings: StackSettings): Rendered {
   return {
     prometheus: render('prometheus/prometheus.yml', {
       scrape_interval: scrapeInterval,
-      rules: path.join(root, 'alerting/rules'),
+      rules: rulesDir,
       targets,
     }),
     alertmanager: render('alertmanager/alertmanager.yml', {

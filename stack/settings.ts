@@ -11,6 +11,8 @@ export interface StackSettings {
   runDir: string;
   /** What outlives a restart: time series, silences, notifications. */
   dataDir: string;
+  /** The rules that Prometheus loads; the integration test gives it a copy whose windows are shorter. */
+  rulesDir: string;
   ports: { chat: number; prometheus: number; alertmanager: number; notifier: number };
   scrapeInterval: string;
   env: NodeJS.ProcessEnv;
@@ -51,6 +53,7 @@ export function readStackSettings(env: NodeJS.ProcessEnv): StackSettings {
     root,
     runDir: path.resolve(root, env['LLAMASCOPE_RUN_DIR'] || 'stack/run/native'),
     dataDir: path.resolve(root, env['LLAMASCOPE_DATA_DIR'] || 'data'),
+    rulesDir: path.resolve(root, env['LLAMASCOPE_RULES_DIR'] || 'alerting/rules'),
     ports: {
       chat: port('chat'),
       prometheus: port('prometheus'),

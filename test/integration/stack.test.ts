@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,14 @@ import { createStack, type Stack } from '../support/stack.ts';
 
 function chat(stack: Stack): Promise<Response> {
   return fetch(`${stack.urls.chat}/chat`, { method: 'POST', body: '{"prompt":"hi"}' });
+}
+
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 function isRunning(pid: number): boolean {
@@ -78,12 +86,13 @@ describe('the whole stack', () => {
   );
 
   test('shows a killed chat service in `up`', async () => {
+    const changes = async () => (await stack.query('changes(up{job="qwen-instruct"}[5m])'))[0] ?? 0;
     await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
+    const before = await changes();
     process.kill(stack.pid('chat'), 'SIGKILL');
-    await until(async () => {
-      return (await stack.query('min_over_time(up{job="qwen-instruct"}[30s])'))[0] === 0;
-    });
-  });
+    // Down and up again.
+    await until(async () => (await changes()) >= before + 2, 60);
+  }, 90_000);
 
   test('tells DingTalk that requests fail, signed, and that they do no more', async () => {
     const told = (part: string) => robot.received.some(({ text }) => text.includes(part));
@@ -93,10 +102,7 @@ describe('the whole stack', () => {
     );
     // An engine that dies again and again: the service lives and answers 503.
     const breaker = setInterval(() => {
-      const engines = execFileSync('pgrep', ['-P', String(stack.pid('chat'))], {
-        encoding: 'utf8',
-      });
-      for (const pid of engines.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+      for (const pid of childrenOf(stack.pid('chat'))) process.kill(pid, 'SIGKILL');
     }, 500);
     const visitor = setInterval(
       () =>
