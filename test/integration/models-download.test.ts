@@ -118,13 +118,17 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('begins again where the server knows no ranges', async () => {
-    const server = await serve(({ response, sendHead }) => {
-      sendHead({ ranges: false });
-      response.end(body);
+  test('begins again where the server knows no ranges, and keeps nothing of what it had', async () => {
+    const server = await serve((exchange) => {
+      if (exchange.count === 1) void sendCut(exchange, false);
+      else sendAll(body)(exchange);
     });
     writeFileSync(partial, Buffer.alloc(999_999, 7));
     expect(await download(server.url)).toEqual({ kind: 'done' });
+    expect(server.requests.map(({ range }) => range)).toEqual([
+      'bytes=999999-',
+      expect.stringMatching(/^bytes=[1-7]\d{1,5}-$/),
+    ]);
     expectWholeFile();
   });
 

@@ -144,7 +144,10 @@ test('SmolLM2-135M-Instruct comes from the Python index and makes sense in a cha
     report: (fact) => fact.kind === 'gave_up' && reasons.push(fact.reason),
     signal: context.signal,
   });
-  context.skip(outcome.kind === 'unavailable', reasons.join('; '));
+  if (outcome.kind === 'unavailable') {
+    process.stderr.write(`skipped, SmolLM2 is not to be had here: ${reasons.join('; ')}\n`);
+  }
+  context.skip(outcome.kind === 'unavailable');
 
   const service = await startChatService({
     CHAT_MODEL: SMALL_MODEL_ID,
