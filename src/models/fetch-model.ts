@@ -39,16 +39,13 @@ export interface FetchOptions {
   signal: AbortSignal;
 }
 
+const HUB_NAMES = { huggingface: 'Hugging Face', modelscope: 'ModelScope' };
+
 /** What a source is called in a message. */
 function nameSource(source: ModelSource, hubs: Hubs): string {
-  switch (source.kind) {
-    case 'huggingface':
-      return `Hugging Face (${new URL(hubs.huggingface).host})`;
-    case 'modelscope':
-      return `ModelScope (${new URL(hubs.modelscope).host})`;
-    default:
-      return `Python package ${source.package} ${source.version}`;
-  }
+  return source.kind === 'python-package'
+    ? `Python package ${source.package} ${source.version}`
+    : `${HUB_NAMES[source.kind]} (${new URL(hubs[source.kind]).host})`;
 }
 
 /** The address of a file and what to send with the request. */

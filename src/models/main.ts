@@ -21,12 +21,21 @@ const progress = createProgress({
 });
 const { say } = progress;
 
+/**
+ * The variables of the hubs' own clients. `||`, since an empty one means none; a mirror stands in for Hugging Face.
+ * @throws Error in a sentence when HF_ENDPOINT is not an address
+ */
 function readHubs(): Hubs {
+  const huggingface = env['HF_ENDPOINT'] || 'https://huggingface.co';
+  if (!/^https?:$/.test(URL.parse(huggingface)?.protocol ?? '')) {
+    throw new Error(
+      `HF_ENDPOINT: expected an address such as https://hf-mirror.com, got "${huggingface}"`,
+    );
+  }
   const token = env['HF_TOKEN'];
   return {
-    // `||`, since an empty variable means none. A mirror stands in for Hugging Face, as in its own clients.
-    huggingface: (env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, ''),
-    modelscope: 'https://modelscope.cn',
+    huggingface: huggingface.replace(/\/+$/, ''),
+    modelscope: `https://${env['MODELSCOPE_DOMAIN'] || 'modelscope.cn'}`,
     ...(token ? { huggingfaceToken: token } : {}),
   };
 }
@@ -42,7 +51,7 @@ function show(fact: FetchFact): void {
     case 'gave_up':
       say(`  gave up ${fact.source}: ${fact.reason}`);
       break;
-    default:
+    case 'progress':
       progress.update(fact.receivedBytes, fact.totalBytes);
   }
 }

@@ -46,7 +46,7 @@ const padding = (length: number) => Buffer.alloc((ALIGNMENT - (length % ALIGNMEN
 
 const typed = (type: number, ...parts: Buffer[]) => Buffer.concat([u32(type), ...parts]);
 const list = (elementType: number, elements: Buffer[]) =>
-  typed(9, u32(elementType), u64(elements.length), ...elements);
+  typed(9, Buffer.concat([u32(elementType), u64(elements.length), ...elements]));
 
 /** A metadata value as its GGUF type and bytes (gguf_metadata_value_type). */
 export const ggufValue = {
