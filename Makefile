@@ -51,7 +51,7 @@ logs: $(INSTALLED) ## follow the logs of all services
 
 .PHONY: model
 model: $(INSTALLED) ## fetch the model (MODEL=qwen2.5-0.5b-instruct)
-	@node src/models/main.ts $(if $(MODEL),--model "$(MODEL)")
+	@NODE_USE_ENV_PROXY=1 node src/models/main.ts $(if $(MODEL),--model "$(MODEL)")
 
 .PHONY: chat
 chat: export Q := $(value Q)

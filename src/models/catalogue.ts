@@ -106,7 +106,7 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
 }
 
 /** Whether a setting means a file rather than a catalogue id. */
-export const looksLikeFile = (name: string) => /[\\/]|\.gguf$/i.test(name);
+const looksLikeFile = (name: string) => /[\\/]|\.gguf$/i.test(name);
 
 /**
  * The model to serve: `model` is a catalogue id, looked for in `modelsDir` and else answered with the demo model and a

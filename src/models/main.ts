@@ -89,7 +89,7 @@ async function fetchNamedModel(model: CatalogueModel, fallsBack: boolean): Promi
     return { kind: 'unavailable' as const };
   });
   if (interruption.signal.aborted) {
-    say('Stopped; `make model` goes on from here. / 已停止,再次运行 make model 会继续下载。');
+    say('Stopped; run `make model` to take it up again. / 已停止,再次运行 make model 即可继续。');
     return INTERRUPTED;
   }
   if (outcome.kind === 'unavailable') {

@@ -254,7 +254,7 @@ describe('make model', () => {
     });
     const { code, output } = await run.ended;
     expect(code).toBe(130);
-    expect(output).toContain('`make model` goes on from here');
+    expect(output).toContain('run `make model` to take it up again');
     expect(existsSync(file)).toBe(false);
     expect(existsSync(`${file}.partial`)).toBe(true);
   });
