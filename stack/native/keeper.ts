@@ -10,8 +10,6 @@ import type { ChildDefinition, SupervisionLimits } from './plan.ts';
 import { markOf, signal } from './processes.ts';
 import { pidFile, type ChildState } from './state.ts';
 
-const hungGraceMillis = 3000;
-
 export interface Keeper {
   state(): ChildState;
   /** SIGTERM, and SIGKILL to the whole process group after the grace; resolves when the child is gone. */
@@ -88,7 +86,10 @@ export function keepRunning({ child, root, runDir, limits, onChange, log }: Keep
       rmSync(pidFile(runDir, name), { force: true });
       const how = hung ? `${exit.how}, gave no answer to its health check` : exit.how;
       const lastExit = { at: new Date().toISOString(), how };
-      if (stopping.signal.aborted) return change({ health: 'stopped', pid: undefined, lastExit });
+      if (stopping.signal.aborted) {
+        log(`${name} stopped (${how})`);
+        return change({ health: 'stopped', pid: undefined, lastExit });
+      }
       if (steady) backoffMillis = limits.firstBackoffMillis;
       log(`${name} ended (${how}), next start in ${backoffMillis} ms`);
       change({ health: 'waiting', pid: undefined, lastExit });
@@ -111,16 +112,17 @@ export function keepRunning({ child, root, runDir, limits, onChange, log }: Keep
       wellSince !== undefined && performance.now() - wellSince >= limits.steadyMillis;
     while (!gone.aborted) {
       const well = await answers(child.healthUrl, limits.healthTimeoutMillis);
-      if (gone.aborted) break;
+      // A child that drains need not answer.
+      if (gone.aborted || stopping.signal.aborted) break;
       failures = well ? 0 : failures + 1;
       if (well) wellSince ??= performance.now();
       const hung =
         wellSince === undefined
           ? performance.now() - startedAt > limits.startupMillis
           : failures >= limits.healthFailures;
-      if (hung && !stopping.signal.aborted) {
+      if (hung) {
         log(`${name} gave no answer at ${child.healthUrl}, ending it`);
-        await terminate(watched, hungGraceMillis);
+        await terminate(watched, limits.hungGraceMillis);
         return { steady: steady(), hung: true };
       }
       const health = well ? 'healthy' : wellSince === undefined ? 'starting' : 'unhealthy';

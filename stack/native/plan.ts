@@ -18,6 +18,8 @@ export interface SupervisionLimits {
   healthTimeoutMillis: number;
   /** So many failed checks in a row, after a first good one, mean that the process hangs. */
   healthFailures: number;
+  /** From SIGTERM to SIGKILL for one that hangs. */
+  hungGraceMillis: number;
   /** A process that was never well for so long is started again. */
   startupMillis: number;
   /** The wait before a restart: the first, doubled each time up to the longest. */
@@ -33,6 +35,7 @@ export const supervisionLimits: SupervisionLimits = {
   healthIntervalMillis: 1000,
   healthTimeoutMillis: 3000,
   healthFailures: 5,
+  hungGraceMillis: 3000,
   startupMillis: 60_000,
   firstBackoffMillis: 500,
   longestBackoffMillis: 30_000,

@@ -26,7 +26,10 @@ export async function takeDown(settings: Settings): Promise<number> {
 }
 
 /** The caller holds the lock. */
-export async function stopStack({ runDir }: Pick<Settings, 'runDir'>): Promise<void> {
+export async function stopStack(
+  { runDir }: Pick<Settings, 'runDir'>,
+  limits = { leftoverGraceMillis },
+): Promise<void> {
   const tell = tellProgress();
   const supervisor = readState(runDir)?.supervisor;
   if (supervisor !== undefined && isAlive(supervisor)) {
@@ -38,7 +41,7 @@ export async function stopStack({ runDir }: Pick<Settings, 'runDir'>): Promise<v
     }
     if (isAlive(supervisor)) kill(supervisor.pid, 'SIGKILL');
   }
-  await stopOwnProcesses({ runDir, graceMillis: leftoverGraceMillis, onWait: tell });
+  await stopOwnProcesses({ runDir, graceMillis: limits.leftoverGraceMillis, onWait: tell });
   for (const name of ['supervisor', ...services]) rmSync(pidFile(runDir, name), { force: true });
   removeState(runDir);
 }
