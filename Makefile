@@ -1,76 +1,74 @@
 # llamascope: `make` lists what can be done. Every target does its own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 
-# Server code is TypeScript run by Node itself (>= 22.18). An older Node on the machine is left alone: the registry's
-# own build of Node 24 goes into .tools/, which git ignores.
-NODE_VERSION := 24.21.0
+# The services are TypeScript run by Node itself (22.18 or later). An older Node on the machine is left alone: the
+# registry's own build of Node 24 goes into .tools/, which git ignores.
 NODE_PLATFORM := $(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')
-NODE_DIR := $(CURDIR)/.tools/node/node_modules/node-$(NODE_PLATFORM)/bin
-NODE_IS_NEW := $(shell node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a===22&&b>=18)?0:1)' 2>/dev/null && echo yes)
-ifeq ($(NODE_IS_NEW),yes)
-NODE_READY :=
+NODE_DIR := .tools/node/node_modules/node-$(NODE_PLATFORM)/bin
+NODE_IS_NEW := $(shell node -p 'const [a, b] = process.versions.node.split("."); a > 22 || (a == 22 && b >= 18)' 2>/dev/null)
+# Tools of the project first; Debian's Prometheus and Alertmanager only where the machine has none.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/.tools/debian/usr/bin
-else
+ifneq ($(NODE_IS_NEW),true)
 NODE_READY := $(NODE_DIR)/node
-export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/.tools/debian/usr/bin
+export PATH := $(CURDIR)/$(NODE_DIR):$(PATH)
 endif
-INSTALLED := node_modules/.package-lock.json
+LIBRARIES := node_modules/.package-lock.json
+
+# What a person writes reaches a program through the environment and unexpanded: quotes and $ in it stay text.
+export QUESTION := $(value Q)
+ifdef MODEL
+export CHAT_MODEL := $(value MODEL)
+endif
+unexport Q MODEL
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(NODE_DIR)/node:
-	@command -v npm >/dev/null || { echo "npm: expected on PATH (any version that comes with Node 20 or later), found none. Install Node.js 20+ with npm, then run make again."; exit 1; }
-	@echo "Node >= 22.18 is needed, $$(node -v 2>/dev/null || echo none) is here: fetching Node $(NODE_VERSION) into .tools/ (about 40 MB)"
-	@npm install --prefix .tools/node --no-save --no-package-lock --no-fund --no-audit --loglevel=error node-$(NODE_PLATFORM)@$(NODE_VERSION)
+	@stack/setup.sh node $(NODE_DIR)
 
-$(INSTALLED): package.json package-lock.json | $(NODE_READY)
-	@echo "Installing the libraries (npm ci, about 100 MB)"
-	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
-	@touch $@
+$(LIBRARIES): package.json package-lock.json | $(NODE_READY)
+	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(INSTALLED) ## bring the whole stack up and say what runs where
-	@$(if $(wildcard src/models/main.ts),node src/models/main.ts $(if $(CHAT_MODEL),--model "$(CHAT_MODEL)") --fallback demo)
+up: $(LIBRARIES) ## start the whole stack and say what runs where (MODEL=id, MODE=native)
 	@node stack/up.ts up
 
 .PHONY: down
-down: $(INSTALLED) ## stop everything
+down: $(LIBRARIES) ## stop all of it
 	@node stack/up.ts down
 
 .PHONY: status
-status: $(INSTALLED) ## who runs, since when, how healthy
+status: $(LIBRARIES) ## what runs, for how long, how often it died
 	@node stack/up.ts status
 
 .PHONY: logs
-logs: $(INSTALLED) ## follow the logs of all services
-	@node stack/up.ts logs
-
-.PHONY: model
-model: $(INSTALLED) ## fetch the model (MODEL=qwen2.5-0.5b-instruct)
-	@NODE_USE_ENV_PROXY=1 node src/models/main.ts $(if $(MODEL),--model "$(MODEL)")
+logs: $(LIBRARIES) ## follow the logs, or one of them (NAME=chat)
+	@node stack/up.ts logs $(NAME)
 
 .PHONY: chat
-chat: export Q := $(value Q)
-chat: $(INSTALLED) ## Q="...": stream an answer, then show its timings and trace id
-	@node src/chat.ts
+chat: $(LIBRARIES) ## stream an answer, then its timings and trace id (Q="...")
+	@node src/chat.ts "$$QUESTION"
+
+.PHONY: model
+model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)
+	@node src/models/main.ts
 
 .PHONY: rules
-rules: $(INSTALLED) ## write alerting/rules/*.yml from alerting/rules.ts
+rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
 	@node alerting/rules.ts
 
 .PHONY: check
-check: $(INSTALLED) ## format, lint, types, dead code
+check: $(LIBRARIES) ## format, lint, types, dead code
 	oxfmt --check .
 	oxlint
 	tsc -p .
 	knip
 
 .PHONY: format
-format: $(INSTALLED) ## write the format that check asks for
+format: $(LIBRARIES) ## write the format that check asks for
 	oxfmt .
 
 .PHONY: test

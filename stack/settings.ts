@@ -1,68 +1,108 @@
-/** Where the stack runs: folders and ports, from the environment. Everything in stack/ reads them here. */
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** Environment → the settings of a stack, checked, every problem in one error. Used by every `make` target of the stack. */
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { messages, StackError } from './messages.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+export const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
+export type ServiceName = (typeof services)[number];
 
-export interface StackSettings {
+interface Address {
+  /** What the process listens on. */
+  host: string;
+  port: number;
+  /** Where the others and a person reach it: `http://127.0.0.1:8000`. */
+  url: string;
+  /** The environment variable that moves the port. */
+  variable: string;
+}
+
+export interface Settings {
+  mode: 'native' | 'docker';
   /** The checkout. */
   root: string;
-  /** Rendered configuration, logs, pids of the native mode; ignored by git. */
+  /** State, logs and rendered configuration; one stack a folder. */
   runDir: string;
-  /** What outlives a restart: time series, silences, notifications. */
+  /** Prometheus, Alertmanager and the notifier keep their data here. */
   dataDir: string;
-  /** The rules that Prometheus loads; the integration test gives it a copy whose windows are shorter. */
+  /** Where Prometheus and Alertmanager are unpacked when the machine has none. */
+  toolsDir: string;
+  /** The rule files that Prometheus loads. */
   rulesDir: string;
-  ports: { chat: number; prometheus: number; alertmanager: number; notifier: number };
+  addresses: Readonly<Record<ServiceName, Address>>;
+  /** A Prometheus duration: how often metrics are scraped and rules evaluated. */
   scrapeInterval: string;
-  env: NodeJS.ProcessEnv;
+  /** Bearer tokens: the value, or the absolute path of the file that holds it. */
+  metricsToken: Secret | undefined;
+  notifierToken: Secret | undefined;
 }
 
-const portVariables = {
-  chat: ['CHAT_PORT', 8000],
-  prometheus: ['PROMETHEUS_PORT', 9090],
-  alertmanager: ['ALERTMANAGER_PORT', 9093],
-  notifier: ['NOTIFIER_PORT', 8060],
-} as const;
+export type Secret = { value: string } | { file: string };
 
-export type ServiceName = keyof typeof portVariables;
+const port = z
+  .string()
+  .refine((text) => /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
+    error: 'expected a port from 1 to 65535',
+  })
+  .transform(Number);
 
-/** The variable that moves a service to another port. */
-export function portVariable(name: ServiceName): string {
-  return portVariables[name][0];
-}
+const Environment = z.object({
+  MODE: z.enum(['native', 'docker'], { error: 'expected native or docker' }).default('native'),
+  SCRAPE_INTERVAL: z
+    .string()
+    .regex(/^[1-9]\d*(ms|s|m)$/, { error: 'expected a duration such as 15s or 1m' })
+    .default('15s'),
+  CHAT_HOST: z.string().default('127.0.0.1'),
+  CHAT_PORT: port.default(8000),
+  PROMETHEUS_PORT: port.default(9090),
+  ALERTMANAGER_PORT: port.default(9093),
+  NOTIFIER_HOST: z.string().default('127.0.0.1'),
+  NOTIFIER_PORT: port.default(8060),
+  LLAMASCOPE_RUN_DIR: z.string().default('stack/run/native'),
+  LLAMASCOPE_DATA_DIR: z.string().default('data'),
+  LLAMASCOPE_RULES_DIR: z.string().default('alerting/rules'),
+});
 
-/** @throws Error that lists every setting that is wrong. */
-export function readStackSettings(env: NodeJS.ProcessEnv): StackSettings {
-  const problems: string[] = [];
-  const port = (name: ServiceName): number => {
-    const [variable, fallback] = portVariables[name];
-    const text = env[variable] || String(fallback);
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-    problems.push(`${variable}: expected a port from 1 to 65535, got "${text}"`);
-    return fallback;
-  };
-  const scrapeInterval = env['SCRAPE_INTERVAL'] || '15s';
-  if (!/^\d+(ms|s|m)$/.test(scrapeInterval)) {
-    problems.push(
-      `SCRAPE_INTERVAL: expected a duration such as 15s or 30s, got "${scrapeInterval}"`,
-    );
+/** @throws StackError that lists every setting that is wrong, what was expected and what came. */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  // An empty variable is an unset one: that is what `FOO= make up` means by it.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => {
+      const name = String(path[0]);
+      return `${name}: ${message}, got ${JSON.stringify(given[name])}`;
+    });
+    throw new StackError(messages.settingsWrong(problems));
   }
-  const settings: StackSettings = {
-    root,
-    runDir: path.resolve(root, env['LLAMASCOPE_RUN_DIR'] || 'stack/run/native'),
-    dataDir: path.resolve(root, env['LLAMASCOPE_DATA_DIR'] || 'data'),
-    rulesDir: path.resolve(root, env['LLAMASCOPE_RULES_DIR'] || 'alerting/rules'),
-    ports: {
-      chat: port('chat'),
-      prometheus: port('prometheus'),
-      alertmanager: port('alertmanager'),
-      notifier: port('notifier'),
-    },
-    scrapeInterval,
-    env,
+  const data = parsed.data;
+  const root = resolve(import.meta.dirname, '..');
+  const secret = (name: string): Secret | undefined => {
+    const file = given[`${name}_FILE`];
+    if (file !== undefined) return { file: resolve(root, file) };
+    const value = given[name];
+    return value === undefined ? undefined : { value };
   };
-  if (problems.length > 0) throw new Error(`The settings are wrong:\n  ${problems.join('\n  ')}`);
-  return settings;
+  return Object.freeze({
+    mode: data.MODE,
+    root,
+    runDir: resolve(root, data.LLAMASCOPE_RUN_DIR),
+    dataDir: resolve(root, data.LLAMASCOPE_DATA_DIR),
+    toolsDir: join(root, '.tools'),
+    rulesDir: resolve(root, data.LLAMASCOPE_RULES_DIR),
+    addresses: {
+      chat: address(data.CHAT_HOST, data.CHAT_PORT, 'CHAT_PORT'),
+      prometheus: address('127.0.0.1', data.PROMETHEUS_PORT, 'PROMETHEUS_PORT'),
+      alertmanager: address('127.0.0.1', data.ALERTMANAGER_PORT, 'ALERTMANAGER_PORT'),
+      notifier: address(data.NOTIFIER_HOST, data.NOTIFIER_PORT, 'NOTIFIER_PORT'),
+    },
+    scrapeInterval: data.SCRAPE_INTERVAL,
+    metricsToken: secret('METRICS_TOKEN'),
+    notifierToken: secret('NOTIFIER_TOKEN'),
+  });
+}
+
+function address(host: string, port: number, variable: string): Address {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return { host, port, url: `http://${name}:${port}`, variable };
 }

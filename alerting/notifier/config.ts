@@ -1,50 +1,66 @@
-/** The notifier's settings from the environment; every problem in one error, no secret in it. */
-import { readFileSync } from 'node:fs';
-import type { Locale } from './message.ts';
+/** Environment → one checked Config. Every problem is told in one error; no secret is part of it. */
+import { channelsFromSettings } from './channels.ts';
+import type { Channel } from './delivery.ts';
+import { locales } from './message-texts.ts';
+import type { Locale } from './message-texts.ts';
+import { createSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
-export interface NotifierConfig {
+export interface Config {
   host: string;
   port: number;
+  /** The outbox file. */
   db: string;
   locale: Locale;
+  /** IANA name, from TZ or the system. */
   timeZone: string;
   token: string | undefined;
-  dingtalk: { url: string; secret: string | undefined } | undefined;
+  channels: Channel[];
+  /** Route of the webhook URL → names of its channels. */
+  routes: Map<string, string[]>;
 }
 
-/** @throws Error that lists what was expected and what came. */
-export function readNotifierConfig(env: NodeJS.ProcessEnv): NotifierConfig {
-  const problems: string[] = [];
-  const secret = (name: string): string | undefined => {
-    const file = env[`${name}_FILE`];
-    if (!file) return env[name] || undefined;
-    try {
-      return readFileSync(file, 'utf8').trim() || undefined;
-    } catch {
-      problems.push(`${name}_FILE: expected a readable file, got "${file}"`);
-      return undefined;
-    }
+/** @throws Error that lists every setting that is wrong, what was expected and what came. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const settings = createSettings(env);
+  const channels = channelsFromSettings(settings);
+  const config: Config = {
+    host: settings.text('NOTIFIER_HOST') ?? '127.0.0.1',
+    port: readPort(settings),
+    db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
+    locale: readLocale(settings),
+    timeZone: readTimeZone(settings),
+    token: settings.secret('NOTIFIER_TOKEN'),
+    channels,
+    routes: new Map([['default', channels.map(({ name }) => name)]]),
   };
-  const port = Number(env['NOTIFIER_PORT'] || 8060);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    problems.push(`NOTIFIER_PORT: expected a port from 0 to 65535, got "${env['NOTIFIER_PORT']}"`);
+  if (settings.problems.length === 0) return config;
+  throw new Error(`The settings are wrong:\n  ${settings.problems.join('\n  ')}`);
+}
+
+function readPort(settings: Settings): number {
+  const given = settings.text('NOTIFIER_PORT') ?? '8060';
+  const port = Number(given);
+  if (/^\d+$/.test(given) && port <= 65_535) return port;
+  settings.problem(`NOTIFIER_PORT: expected an integer from 0 to 65535, got "${given}"`);
+  return 0;
+}
+
+function readLocale(settings: Settings): Locale {
+  const given = settings.text('NOTIFIER_LOCALE') ?? 'zh-CN';
+  const locale = locales.find((known) => known === given);
+  if (locale !== undefined) return locale;
+  settings.problem(`NOTIFIER_LOCALE: expected ${locales.join(' or ')}, got "${given}"`);
+  return 'en';
+}
+
+function readTimeZone(settings: Settings): string {
+  const given = settings.text('TZ');
+  try {
+    return new Intl.DateTimeFormat('en', given ? { timeZone: given } : {}).resolvedOptions()
+      .timeZone;
+  } catch {
+    settings.problem(`TZ: expected an IANA time zone like Asia/Shanghai, got "${given}"`);
+    return 'UTC';
   }
-  const locale = env['NOTIFIER_LOCALE'] || 'zh-CN';
-  if (locale !== 'zh-CN' && locale !== 'en') {
-    problems.push(`NOTIFIER_LOCALE: expected "zh-CN" or "en", got "${locale}"`);
-  }
-  const url = secret('DINGTALK_URL');
-  if (url !== undefined && !URL.canParse(url)) {
-    problems.push('DINGTALK_URL: expected the URL of a robot, got something that is no URL');
-  }
-  if (problems.length > 0) throw new Error(`The settings are wrong:\n  ${problems.join('\n  ')}`);
-  return {
-    host: env['NOTIFIER_HOST'] || '127.0.0.1',
-    port,
-    db: env['NOTIFIER_DB'] || 'data/notifier.db',
-    locale: locale as Locale,
-    timeZone: env['TZ'] || Intl.DateTimeFormat().resolvedOptions().timeZone,
-    token: secret('NOTIFIER_TOKEN'),
-    dingtalk: url === undefined ? undefined : { url, secret: secret('DINGTALK_SECRET') },
-  };
 }

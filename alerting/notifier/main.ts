@@ -1,85 +1,98 @@
-/** The notifier's composition root: Alertmanager's webhook → outbox → channels. */
+/** The notifier's composition root: settings, outbox, one worker a channel, server, and an orderly end on SIGTERM. */
 import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import { observeServer } from '../../otel/http.ts';
-import { createInstruments } from '../../otel/instruments.ts';
 import { createLogger } from '../../otel/logger.ts';
-import { attributes as a } from '../../otel/names.ts';
 import { currentTelemetry } from '../../otel/sdk.ts';
-import { createNotifierApp } from './app.ts';
-import { createDingTalk } from './channels/dingtalk.ts';
-import { createInbox } from './channels/inbox.ts';
-import { readNotifierConfig, type NotifierConfig } from './config.ts';
-import { startDelivery } from './delivery.ts';
+import { createApp } from './app.ts';
+import { readConfig } from './config.ts';
+import { renderMessage } from './message.ts';
+import type { Message } from './message.ts';
+import { observeNotifier } from './metrics.ts';
 import { openOutbox } from './outbox.ts';
+import { parseWebhook } from './webhook.ts';
+import { startWorker } from './worker.ts';
+
+const graceMillis = 5000;
 
 const log = createLogger({ name: 'notifier' });
 
 function fail(error: unknown): never {
-  log.fatal(error instanceof Error ? error.message : String(error));
+  log.fatal(error instanceof Error ? error.message : 'the notifier failed');
   process.exit(1);
 }
 
-process.on('unhandledRejection', fail);
-process.on('uncaughtException', fail);
-
-function createChannels(config: NotifierConfig) {
-  const robots = config.dingtalk === undefined ? [] : [createDingTalk(config.dingtalk)];
-  return robots.length > 0
-    ? robots
-    : [createInbox({ log: (facts, message) => log.info(facts, message) })];
-}
-
-const config = readNotifierConfig(process.env);
-const telemetry = currentTelemetry();
-const outbox = openOutbox(config.db);
-const channels = createChannels(config);
-const instruments = createInstruments(telemetry.meter);
-for (const channel of channels) {
-  for (const outcome of ['delivered', 'retried', 'dead']) {
-    instruments.zero('notifierNotifications', { [a.channel]: channel.name, [a.outcome]: outcome });
+function orFail<Value>(make: () => Value): Value {
+  try {
+    return make();
+  } catch (error) {
+    return fail(error);
   }
 }
-instruments.observe('notifierPendingAge', (result) => {
-  const oldest = outbox.oldestPendingAt();
-  result.observe(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000));
+
+process.on('unhandledRejection', fail);
+
+const config = orFail(() => readConfig(process.env));
+const outbox = orFail(() => openOutbox({ path: config.db }));
+const names = config.channels.map(({ name }) => name);
+const retired = orFail(() => outbox.retire(names, Date.now()));
+if (retired > 0)
+  log.error({ retired }, 'notifications of channels that are no longer set are dead');
+
+function render(payload: string): Message {
+  const parsed = parseWebhook(payload);
+  if (parsed.kind === 'refused') throw new Error('the outbox holds a payload that cannot be read');
+  return renderMessage(parsed.payload, config);
+}
+
+const telemetry = currentTelemetry();
+const onDelivery = observeNotifier(telemetry.meter, names, outbox);
+const workers = new Map(
+  config.channels.map((channel) => [
+    channel.name,
+    startWorker({ channel, outbox, render, onDelivery, log }),
+  ]),
+);
+
+let draining = false;
+const app = createApp({
+  outbox,
+  routes: config.routes,
+  token: config.token,
+  render,
+  onAccepted: (channels) => channels.forEach((name) => workers.get(name)?.wake()),
+  telemetry,
+  log,
+  draining: () => draining,
 });
 
-const delivery = startDelivery({
-  outbox,
-  channels,
-  onOutcome(channel, outcome, facts) {
-    instruments.add('notifierNotifications', 1, { [a.channel]: channel, [a.outcome]: outcome });
-    log[outcome === 'delivered' ? 'info' : 'warn']({ channel, ...facts }, outcome);
-  },
-});
-const app = createNotifierApp({
-  ...config,
-  outbox,
-  telemetry,
-  channels: channels.map(({ name }) => name),
-  onAdded(facts) {
-    log.info(facts, 'webhook');
-    delivery.wake();
-  },
-});
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
 observeServer(server);
-server.on('error', fail);
+server.on('error', (error: NodeJS.ErrnoException) => {
+  const taken = `NOTIFIER_PORT: expected a free port, ${config.port} is in use. Set NOTIFIER_PORT to another.`;
+  fail(error.code === 'EADDRINUSE' ? new Error(taken) : error);
+});
 server.listen(config.port, config.host, () => {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.port;
-  log.info({ host: config.host, port, channels: channels.map(({ name }) => name) }, 'listening');
+  const { host, locale, timeZone } = config;
+  log.info({ host, port, locale, time_zone: timeZone, channels: names }, 'listening');
 });
 
-async function stop(): Promise<void> {
-  server.close();
+/** Takes no more webhooks, lets running deliveries end; what is still owed is in the outbox. */
+async function drain(): Promise<void> {
+  if (draining) return;
+  draining = true;
+  const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
-  await delivery.stop();
+  const force = setTimeout(() => server.closeAllConnections(), graceMillis);
+  await Promise.all([closed, ...[...workers.values()].map((worker) => worker.stop(graceMillis))]);
+  clearTimeout(force);
   outbox.close();
   await telemetry.shutdown();
+  log.info('stopped');
   process.exit(0);
 }
 
-process.on('SIGTERM', () => void stop());
-process.on('SIGINT', () => void stop());
+process.on('SIGTERM', () => void drain());
+process.on('SIGINT', () => void drain());

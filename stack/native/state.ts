@@ -1,66 +1,50 @@
-/** What the supervisor writes down and `make up`, `down`, `status` read: who runs, as which process, how it fares. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+/** What the supervisor knows about its children, as the file that `make status`, `up` and `down` read. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessIdentity } from './processes.ts';
 
-/** A process that cannot be mistaken for a later one with the same id. */
-export interface ProcessId {
-  pid: number;
-  /** Field 22 of /proc/<pid>/stat. */
-  startTicks: string;
-}
-
-export interface ServiceState {
+export interface ChildState {
   name: string;
-  url: string;
-  log: string;
-  process: ProcessId | undefined;
-  upSince: number;
+  /** `waiting`: between a death and the next start. */
+  health: 'starting' | 'healthy' | 'unhealthy' | 'waiting' | 'stopped';
+  pid: number | undefined;
+  /** When this process of it started, as ISO 8601. */
+  since: string | undefined;
   restarts: number;
-  lastExit: string | undefined;
-  healthy: boolean;
+  /** How its last process ended: `SIGKILL`, `code 1`, `no answer to its health check`. */
+  lastExit: { at: string; how: string } | undefined;
 }
 
 export interface StackState {
-  supervisor: ProcessId;
-  services: ServiceState[];
+  supervisor: ProcessIdentity & { since: string };
+  children: ChildState[];
 }
 
-export function stateFile(runDir: string): string {
-  return path.join(runDir, 'state.json');
-}
-
+/** Undefined when nothing has run in this folder, or what ran was stopped. */
 export function readState(runDir: string): StackState | undefined {
   try {
     return JSON.parse(readFileSync(stateFile(runDir), 'utf8')) as StackState;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
+/** By rename, so that a reader never sees half of it. */
 export function writeState(runDir: string, state: StackState): void {
-  mkdirSync(runDir, { recursive: true });
-  const file = stateFile(runDir);
-  writeFileSync(`${file}.new`, JSON.stringify(state, undefined, 2));
-  renameSync(`${file}.new`, file);
-  for (const { name, process } of state.services) {
-    writeFileSync(
-      path.join(runDir, `${name}.pid`),
-      process === undefined ? '' : `${process.pid}\n`,
-    );
-  }
+  const draft = `${stateFile(runDir)}.new`;
+  writeFileSync(draft, JSON.stringify(state, undefined, 2));
+  renameSync(draft, stateFile(runDir));
 }
 
-/** The process with this id now; undefined where there is none. */
-export function identify(pid: number): ProcessId | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : { pid, startTicks: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
+export function removeState(runDir: string): void {
+  rmSync(stateFile(runDir), { force: true });
 }
 
-export function isAlive(process: ProcessId | undefined): process is ProcessId {
-  return process !== undefined && identify(process.pid)?.startTicks === process.startTicks;
+function stateFile(runDir: string): string {
+  return join(runDir, 'state.json');
+}
+
+export function pidFile(runDir: string, name: string): string {
+  return join(runDir, `${name}.pid`);
 }

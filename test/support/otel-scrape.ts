@@ -1,5 +1,5 @@
 /** Reads a scrape the way a test wants to: samples by name and labels, and what an action changed in all of them. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Telemetry } from '../../otel/sdk.ts';
 
@@ -50,6 +50,13 @@ export async function changesDuring(
   return changes;
 }
 
+/** What `promtool check metrics` says about it; nothing, when it is good. */
+export function checkWithPromtool(text: string): string {
+  const options = { input: text, encoding: 'utf8' } as const;
+  const { stdout, stderr } = spawnSync(findTool('promtool'), ['check', 'metrics'], options);
+  return `${stdout}${stderr}`;
+}
+
 /** promtool from PROMTOOL, PATH or the project's own unpacked Debian packages. */
 export function findTool(name: 'promtool' | 'prometheus'): string {
   const unpacked = `${process.cwd()}/.tools/debian/usr/bin/${name}`;
@@ -57,7 +64,7 @@ export function findTool(name: 'promtool' | 'prometheus'): string {
   const found = candidates.find((candidate) => candidate !== undefined && runs(candidate));
   if (found !== undefined) return found;
   throw new Error(
-    `${name}: expected on PATH, in $${name.toUpperCase()} or as ${unpacked}, found in none. Run \`make up\` once, or install Prometheus.`,
+    `${name}: expected in ${name.toUpperCase()}, on PATH or in ${unpacked}, found in none; run make test, which brings it`,
   );
 }
 

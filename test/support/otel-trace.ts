@@ -63,6 +63,14 @@ export function readSpans(trace: OtlpTrace): TestSpan[] {
   }));
 }
 
+/** @throws Error that lists the names that are there. */
+export function findSpan(spans: readonly TestSpan[], name: string): TestSpan {
+  const span = spans.find((candidate) => candidate.name === name);
+  if (span === undefined)
+    throw new Error(`no span ${name} among ${spans.map((each) => each.name).join(', ')}`);
+  return span;
+}
+
 function millis(nanos: string): number {
   return Number(BigInt(nanos) / 1000n) / 1000;
 }

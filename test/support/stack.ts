@@ -1,6 +1,6 @@
 /** Runs `make up`'s own program on free ports and folders of its own, for tests of the whole stack. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,6 +15,7 @@ export interface Stack {
   urls: { chat: string; prometheus: string; alertmanager: string; notifier: string };
   /** `node stack/up.ts COMMAND`; what it printed, on both streams. */
   command(name: 'up' | 'down' | 'status', env?: NodeJS.ProcessEnv): Promise<string>;
+  /** 0 while it does not run. */
   pid(service: string): number;
   /** The values of an instant query. */
   query(expression: string): Promise<number[]>;
@@ -55,8 +56,10 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
         },
       );
     },
-    pid: (service) =>
-      Number(readFileSync(path.join(env.LLAMASCOPE_RUN_DIR, `${service}.pid`), 'utf8')),
+    pid(service) {
+      const file = path.join(env.LLAMASCOPE_RUN_DIR, `${service}.pid`);
+      return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    },
     async query(expression) {
       const response = await fetch(
         `${url(prometheus)}/api/v1/query?query=${encodeURIComponent(expression)}`,

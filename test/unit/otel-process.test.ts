@@ -53,16 +53,13 @@ describe('a process in /proc', () => {
   });
 });
 
+function facts(id: string, userSeconds: number): ProcessFacts {
+  const systemSeconds = userSeconds / 2;
+  return { id, userSeconds, systemSeconds, memoryBytes: 0, startedAt: 0, openFileDescriptors: 0 };
+}
+
 test('the CPU sum goes on over a restart, a gap, and a process number that came back', () => {
   const sum = createCpuSum();
-  const facts = (id: string, userSeconds: number): ProcessFacts => ({
-    id,
-    userSeconds,
-    systemSeconds: userSeconds / 2,
-    memoryBytes: 0,
-    startedAt: 0,
-    openFileDescriptors: 0,
-  });
   expect(sum.add(undefined)).toEqual({ userSeconds: 0, systemSeconds: 0 });
   expect(sum.add(facts('7 100', 4))).toEqual({ userSeconds: 4, systemSeconds: 2 });
   expect(sum.add(undefined)).toEqual({ userSeconds: 4, systemSeconds: 2 });

@@ -1,5 +1,5 @@
 /** Names, labels and bounds as Prometheus spells them. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { metrics, type MetricDefinition } from '../../otel/names.ts';
 import {

@@ -1,91 +1,97 @@
-/** DingTalk's custom robot: signed markdown. https://open.dingtalk.com/document/robots/custom-robot-access */
+/**
+ * DingTalk custom robot: signed markdown.
+ * https://open.dingtalk.com/document/orgapp/custom-robots-send-group-messages
+ */
 import { createHmac } from 'node:crypto';
-import type { Channel, Delivery } from './channel.ts';
+import type { Channel, Delivery } from '../delivery.ts';
+import { fitMarkdown } from '../message.ts';
+import { postJson } from '../post-json.ts';
+import { createRedaction } from '../redaction.ts';
+import type { Settings } from '../settings.ts';
 
-// 20 a minute, then the robot is blocked for ten; one is kept in hand.
-const perMinute = 19;
-const longestBodyBytes = 20_000;
-const timeoutMillis = 10_000;
-const blockedSeconds = 600;
+export interface DingTalkOptions {
+  name?: string;
+  /** With its `access_token`. */
+  url: URL;
+  /** Unset for robots that check a keyword or an address instead of a signature. */
+  secret?: string | undefined;
+  timeoutSeconds?: number;
+  now?: () => number;
+}
 
-/** Codes that pass: the robot's own limit, the platform's, "system busy". */
-const retryable = new Map([
-  [130_101, blockedSeconds],
-  [410_100, 60],
-  [-1, 5],
+/** The vendor's limits: 20 calls a minute, then the robot is blocked for ten minutes. */
+const rate = { count: 20, perSeconds: 60 };
+const blockSeconds = 600;
+/** A message may have 20,000 bytes; the rest is for the envelope and the title. */
+const maxTextBytes = 18_500;
+
+/** "send too fast", in its two spellings. */
+const tooFast = new Set([130101, 410100]);
+/**
+ * Will be the same next time: keyword, signature or address refused (310000), robot stopped (400102), token unknown
+ * (400101, 400106), group gone (400013), text refused (430101 to 430104), field wrong (40035).
+ */
+const refused = new Set([
+  310000, 400101, 400102, 400106, 400013, 430101, 430102, 430103, 430104, 40035,
 ]);
 
-/**
- * `timestamp` in milliseconds; the signature is HMAC-SHA256 with the secret as key over "timestamp\nsecret", in base64.
- */
-export function signDingTalk(secret: string, timestamp: number): string {
+/** Signature of `timestamp` (milliseconds): HMAC-SHA256 of "timestamp\nsecret" under the secret, base64. */
+export function signDingTalk(timestamp: number, secret: string): string {
   return createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
 }
 
-export function createDingTalk(options: { url: string; secret: string | undefined }): Channel {
+export function createDingTalk({
+  name = 'dingtalk',
+  url,
+  secret,
+  timeoutSeconds = 10,
+  now = Date.now,
+}: DingTalkOptions): Channel {
+  const redact = createRedaction([url.href, ...url.searchParams.values(), secret]);
   return {
-    name: 'dingtalk',
-    perMinute,
-    async deliver({ title, text }) {
-      const body = JSON.stringify({ msgtype: 'markdown', markdown: { title, text: fit(text) } });
-      try {
-        const response = await fetch(signedUrl(options), {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body,
-          signal: AbortSignal.timeout(timeoutMillis),
-        });
-        return classify(response.status, await response.text());
-      } catch (error) {
-        return { kind: 'retry', reason: networkReason(error) };
+    name,
+    rate,
+    async deliver(message, signal) {
+      const target = new URL(url);
+      if (secret !== undefined) {
+        const timestamp = now();
+        target.searchParams.set('timestamp', String(timestamp));
+        target.searchParams.set('sign', signDingTalk(timestamp, secret));
       }
+      const text = fitMarkdown(message, maxTextBytes);
+      const body = { msgtype: 'markdown', markdown: { title: message.title, text } };
+      const result = await postJson({ url: target, body, timeoutSeconds, signal });
+      return result.kind === 'answer' ? judge(result.json, redact) : result;
     },
   };
 }
 
-function signedUrl({ url, secret }: { url: string; secret: string | undefined }): URL {
-  const signed = new URL(url);
-  if (secret !== undefined) {
-    const timestamp = Date.now();
-    signed.searchParams.set('timestamp', String(timestamp));
-    signed.searchParams.set('sign', signDingTalk(secret, timestamp));
+/** DingTalk answers HTTP 200 whatever happened: only `errcode: 0` is a delivery. */
+function judge(answer: Record<string, unknown>, redact: (text: string) => string): Delivery {
+  const { errcode, errmsg, punish, wait } = answer;
+  if (errcode === 0) return { kind: 'delivered' };
+  if (punish !== undefined) {
+    const afterSeconds = typeof wait === 'number' && wait > 0 ? wait : blockSeconds;
+    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail: 'DingTalk: punished' };
   }
-  return signed;
+  if (typeof errcode !== 'number') {
+    const detail = 'DingTalk: expected an errcode, the answer has none';
+    return { kind: 'retry', reason: 'unexpected_answer', afterSeconds: 0, detail };
+  }
+  const detail = redact(`DingTalk: errcode ${errcode}, ${String(errmsg).slice(0, 300)}`);
+  if (tooFast.has(errcode)) {
+    return { kind: 'retry', reason: 'rate_limited', afterSeconds: blockSeconds, detail };
+  }
+  if (refused.has(errcode)) return { kind: 'dead', reason: 'refused', detail };
+  // -1 is "system busy"; a code nobody has told us of is tried again rather than given up.
+  return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail };
 }
 
-/** A 200 says nothing: only `errcode` 0 is success. What is no JSON came from a proxy on the way. */
-function classify(status: number, body: string): Delivery {
-  if (status === 429 || status >= 500) return { kind: 'retry', reason: `http_${status}` };
-  let answer: { errcode?: unknown; errmsg?: unknown; punish?: unknown; wait?: unknown };
-  try {
-    answer = JSON.parse(body) as typeof answer;
-  } catch {
-    return { kind: 'retry', reason: `http_${status} without JSON` };
-  }
-  if (answer.punish !== undefined) {
-    return { kind: 'retry', reason: 'punish', afterSeconds: Number(answer.wait) || blockedSeconds };
-  }
-  if (answer.errcode === 0) return { kind: 'delivered' };
-  const reason = `errcode ${String(answer.errcode)}`;
-  const afterSeconds = retryable.get(Number(answer.errcode));
-  if (afterSeconds !== undefined) return { kind: 'retry', reason, afterSeconds };
-  return { kind: 'dead', reason: `${reason}: ${String(answer.errmsg).slice(0, 200)}` };
-}
-
-function networkReason(error: unknown): string {
-  const { name, cause } = error as { name: string; cause?: { code?: string } };
-  return name === 'TimeoutError' ? 'timeout' : (cause?.code ?? name);
-}
-
-/** Cut by bytes, never inside a character. */
-function fit(text: string): string {
-  const room = longestBodyBytes - 1000;
-  let bytes = 0;
-  let fitting = '';
-  for (const character of text) {
-    bytes += Buffer.byteLength(character);
-    if (bytes > room) return `${fitting}…`;
-    fitting += character;
-  }
-  return fitting;
+/** The robot of DINGTALK_URL and DINGTALK_SECRET. */
+export function dingtalkFromSettings(settings: Settings): Channel | undefined {
+  const url = settings.secretUrl('DINGTALK_URL');
+  const secret = settings.secret('DINGTALK_SECRET');
+  if (url !== undefined) return createDingTalk({ url, secret });
+  if (secret !== undefined) settings.problem('DINGTALK_SECRET: expected DINGTALK_URL beside it');
+  return undefined;
 }

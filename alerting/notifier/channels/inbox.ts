@@ -1,13 +1,9 @@
-/** The channel of a machine without a robot: the message stays in GET /api/notifications and becomes one log line. */
-import type { Channel } from './channel.ts';
+/**
+ * The channel of a machine without robots: the notification stays where `GET /api/notifications` shows it, and the
+ * worker's log line tells of it.
+ */
+import type { Channel } from '../delivery.ts';
 
-export function createInbox(options: { log: (facts: object, message: string) => void }): Channel {
-  return {
-    name: 'inbox',
-    perMinute: 6000,
-    deliver({ title }) {
-      options.log({ title }, 'notification');
-      return Promise.resolve({ kind: 'delivered' });
-    },
-  };
+export function createInbox(): Channel {
+  return { name: 'inbox', deliver: () => Promise.resolve({ kind: 'delivered' }) };
 }

@@ -1,0 +1,90 @@
+/** The four processes of the stack: how each is started, and where it says that it is well. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Configuration } from '../configuration.ts';
+import type { ServiceName, Settings } from '../settings.ts';
+import type { ChildDefinition } from './plan.ts';
+import type { Tools } from './tools.ts';
+
+/** In the order in which they start: who is talked to comes before who talks. */
+export function describeChildren(
+  settings: Settings,
+  tools: Pick<Tools, 'prometheus' | 'alertmanager'>,
+  configuration: Configuration,
+): ChildDefinition[] {
+  const { addresses, dataDir } = settings;
+  const listens = (name: ServiceName): string => `${addresses[name].host}:${addresses[name].port}`;
+  const healthUrl = (name: ServiceName, path: string): string => addresses[name].url + path;
+  const urls = {
+    PROMETHEUS_URL: addresses.prometheus.url,
+    ALERTMANAGER_URL: addresses.alertmanager.url,
+    NOTIFIER_URL: addresses.notifier.url,
+  };
+  const notifierDatabase = process.env['NOTIFIER_DB'] || join(dataDir, 'notifier.db');
+
+  return [
+    {
+      name: 'notifier',
+      command: ours('alerting/notifier/main.ts'),
+      env: { ...urls, OTEL_SERVICE_NAME: 'llamascope-notifier', NOTIFIER_DB: notifierDatabase },
+      healthUrl: healthUrl('notifier', '/healthz'),
+      graceSeconds: 10,
+    },
+    {
+      name: 'alertmanager',
+      command: [
+        tools.alertmanager,
+        `--config.file=${configuration.alertmanagerFile}`,
+        `--storage.path=${dataFolder(dataDir, 'alertmanager')}`,
+        `--web.listen-address=${listens('alertmanager')}`,
+        `--web.external-url=${addresses.alertmanager.url}`,
+        // One of a kind needs no cluster; the default opens 0.0.0.0:9094.
+        '--cluster.listen-address=',
+        ...maintenance(tools.alertmanager),
+      ],
+      env: {},
+      healthUrl: healthUrl('alertmanager', '/-/healthy'),
+      graceSeconds: 10,
+    },
+    {
+      name: 'prometheus',
+      command: [
+        tools.prometheus,
+        `--config.file=${configuration.prometheusFile}`,
+        `--storage.tsdb.path=${dataFolder(dataDir, 'prometheus')}`,
+        `--web.listen-address=${listens('prometheus')}`,
+        `--web.external-url=${addresses.prometheus.url}`,
+        '--enable-feature=exemplar-storage',
+      ],
+      env: {},
+      healthUrl: healthUrl('prometheus', '/-/healthy'),
+      graceSeconds: 15,
+    },
+    {
+      name: 'chat',
+      command: ours('src/main.ts'),
+      env: { ...urls, OTEL_SERVICE_NAME: 'llamascope-chat' },
+      healthUrl: healthUrl('chat', '/healthz'),
+      // Its own limit for running answers is 15 s.
+      graceSeconds: 20,
+    },
+  ];
+}
+
+/** A program of this repository, with its telemetry. */
+function ours(entry: string): string[] {
+  return [process.execPath, '--import', './otel/register.ts', entry];
+}
+
+function dataFolder(dataDir: string, name: string): string {
+  const folder = join(dataDir, name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** With the default of 15m a SIGKILL repeats a notification or forgets a resolved one; older releases have no choice. */
+function maintenance(alertmanager: string): string[] {
+  const help = execFileSync(alertmanager, ['--help'], { stdio: 'pipe' }).toString();
+  return help.includes('--data.maintenance-interval') ? ['--data.maintenance-interval=2s'] : [];
+}

@@ -1,0 +1,51 @@
+/** What `make up` and `make status` print: tables, the model in use, and what to try next. */
+import { relative } from 'node:path';
+import { messages, say } from './messages.ts';
+
+/** As GET /readyz of the chat service tells it. */
+export interface ModelCard {
+  id: string;
+  title: string;
+  demo: boolean;
+}
+
+const fourQueries = [
+  'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
+  'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
+  'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
+  'process_resident_memory_bytes{job="qwen-instruct"}',
+];
+
+/** A path as a person in the checkout types it. */
+export function shown(root: string, path: string): string {
+  const short = relative(root, path);
+  return short.startsWith('..') ? path : short;
+}
+
+/** Rows under the keys of the first one, columns as wide as they must be. */
+export function showTable(rows: Record<string, string>[]): void {
+  const columns = Object.keys(rows[0] ?? {});
+  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ''))];
+  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  for (const line of lines) {
+    console.log(`  ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd());
+  }
+}
+
+export function showModel(model: ModelCard | undefined): void {
+  if (model === undefined) return say(messages.notReady());
+  say(model.demo ? messages.servingDemo() : messages.serving(`${model.title} (${model.id})`));
+}
+
+export function showNextSteps(urls: Record<string, string>): void {
+  const graphs = fourQueries.map((query, at) => {
+    return `g${at}.expr=${encodeURIComponent(query)}&g${at}.tab=0&g${at}.range_input=15m`;
+  });
+  say(messages.tryNext());
+  console.log(`  make chat Q="Hello"
+  curl -N ${urls['chat']}/chat -d '{"prompt":"Hello"}'
+  curl ${urls['notifier']}/api/notifications
+  make status    make logs    make logs NAME=chat    make down`);
+  say(messages.fourQueries());
+  console.log(`  ${urls['prometheus']}/graph?${graphs.join('&')}`);
+}

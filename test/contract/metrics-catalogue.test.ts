@@ -1,0 +1,143 @@
+/** The contract and the scrape are the same thing: what is named is there at the first scrape, and what is there is named. */
+import { createServer } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { initialiseHttpSeries, observeServer } from '../../otel/http.ts';
+import { createInferenceTelemetry } from '../../otel/inference.ts';
+import {
+  endings,
+  generationRoutes,
+  initialStatusCodes,
+  metrics,
+  streamEndings,
+  tokenTypes,
+  type MetricDefinition,
+} from '../../otel/names.ts';
+import { observeProcess } from '../../otel/process.ts';
+import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
+import {
+  checkWithPromtool,
+  parseSamples,
+  scrapeText,
+  type Samples,
+} from '../support/otel-scrape.ts';
+
+/** Absent on a machine without such a cgroup, or recorded by the notifier's own process. */
+const elsewhere = /^(container|notifier)\./;
+
+let telemetry: Telemetry;
+let text: string;
+let samples: Samples;
+
+beforeAll(async () => {
+  telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
+  const { meter, tracer } = telemetry;
+  const inference = createInferenceTelemetry({
+    meter,
+    tracer,
+    contextTokens: () => 0,
+    ready: () => false,
+  });
+  inference.setModel({
+    id: 'm',
+    architecture: 'qwen2',
+    quantization: 'Q4_K_M',
+    parameters: '0.5B',
+    context: 4096,
+    sha256: 'a'.repeat(64),
+    loadSeconds: 1,
+  });
+  initialiseHttpSeries(generationRoutes, initialStatusCodes);
+  observeProcess(meter, { role: 'api', engine: () => process.ppid });
+  observeServer(createServer());
+  // The runtime instrumentation tells of the event loop's delays after five of its samples, 10 ms apart.
+  const delays = monitorEventLoopDelay({ resolution: 10 });
+  delays.enable();
+  await vi.waitUntil(() => delays.count > 6);
+  text = await scrapeText(telemetry);
+  samples = parseSamples(text);
+});
+
+const definitions = Object.values<MetricDefinition>(metrics);
+const here = definitions.filter(({ name }) => !elsewhere.test(name));
+
+test.each(here)('$name is at the first scrape as $scraped', ({ scraped, kind }) => {
+  const sample = kind === 'histogram' ? `${scraped}_count` : scraped;
+  expect([...samples.keys()].some((key) => key.split('{', 1)[0] === sample)).toBe(true);
+});
+
+test('nothing is scraped that the contract does not name', () => {
+  const families = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, family]) => family);
+  const named = new Set(definitions.map(({ scraped }) => scraped).concat('target_info'));
+  expect(families.filter((family) => !named.has(family ?? ''))).toEqual([]);
+});
+
+test('every metric has the help, the type and the labels of the contract, and its buckets', () => {
+  for (const { scraped, kind, meaning, labels, buckets } of here) {
+    const type = kind === 'updown' ? 'gauge' : kind;
+    expect(text).toContain(`# HELP ${scraped} ${meaning}\n# TYPE ${scraped} ${type}\n`);
+    const series = [...samples.keys()].filter((key) =>
+      new RegExp(`^${scraped}(_bucket|_sum|_count)?(\\{|$)`).test(key),
+    );
+    const allowed = new Set(labels.map((label) => label.replaceAll('.', '_')).concat('le'));
+    const found = series.flatMap((key) =>
+      [...key.matchAll(/([a-z0-9_]+)="/g)].map(([, name]) => name ?? ''),
+    );
+    expect(found.filter((label) => !allowed.has(label))).toEqual([]);
+    const bounds = new Set(series.flatMap((key) => /[{,]le="([^"]+)"/.exec(key)?.[1] ?? []));
+    expect(bounds.size).toBe(buckets === undefined ? 0 : buckets.length + 1);
+  }
+});
+
+test('promtool has nothing to say about it', () => {
+  expect(checkWithPromtool(text)).toBe('');
+});
+
+test('every closed label set is there with zero, every outcome with each of its reasons', () => {
+  const expected = [
+    ...Object.entries(endings).flatMap(([outcome, reasons]) =>
+      reasons.map((reason) => `inference_requests_total{outcome="${outcome}",reason="${reason}"}`),
+    ),
+    ...tokenTypes.map((type) => `inference_tokens_total{type="${type}"}`),
+    ...streamEndings.map((how) => `inference_stream_terminations_total{how="${how}"}`),
+    'otel_sdk_processor_span_processed_total{error_type="queue_full"}',
+  ];
+  expect(expected.filter((key) => samples.get(key) !== 0)).toEqual([]);
+  const requests = [...samples.keys()].filter((key) => key.startsWith('inference_requests_total'));
+  expect(requests).toHaveLength(Object.values(endings).flat().length);
+});
+
+test('histograms that observed nothing have all of their buckets, and no count', () => {
+  const counts = [...samples].filter(
+    ([key]) => /_count(\{|$)/.test(key) && !key.startsWith('v8js'),
+  );
+  expect(counts.filter(([, count]) => count !== 0)).toEqual([]);
+  expect(samples.get('inference_queue_duration_seconds_sum')).toBe(0);
+  expect(samples.get('inference_queue_duration_seconds_bucket{le="+Inf"}')).toBe(0);
+});
+
+test('HTTP durations are there for every generation route, POST and the first status codes', () => {
+  const series = generationRoutes.flatMap((route) =>
+    initialStatusCodes.map((status) => {
+      const error = status >= 500 ? `error_type="${status}",` : '';
+      return `http_server_request_duration_seconds_count{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${route}"}`;
+    }),
+  );
+  expect(series.filter((key) => samples.get(key) !== 0)).toEqual([]);
+});
+
+test('what is initialised is under 300 attribute sets, and they are counted', async () => {
+  // The first scrape counts while it collects; the second one knows.
+  const second = parseSamples(await scrapeText(telemetry));
+  // Each histogram has one count a set; every other sample is a set of its own.
+  const sets = [...second.keys()].filter((key) => !/_(bucket|sum)(\{|$)|^target_info/.test(key));
+  expect(sets.length).toBeLessThan(300);
+  const unscraped = second.has('container_memory_limit_bytes') ? 0 : 1;
+  expect(second.get('telemetry_series')).toBe(sets.length + unscraped);
+});
+
+test('the target tells its service and nothing of its command line, paths or user', () => {
+  const line = /^target_info\{(.*)\} 1$/m.exec(text)?.[1] ?? '';
+  const labels = [...line.matchAll(/([a-z_]+)="/g)].map(([, name]) => name);
+  expect(labels).toEqual(['service_instance_id', 'service_name', 'service_version']);
+});

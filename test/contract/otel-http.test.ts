@@ -1,0 +1,235 @@
+/** HTTP as it is measured, on a real server: routes, methods, aborts, streams, connections, and what is ignored. */
+import { once } from 'node:events';
+import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { initialiseHttpSeries, isIgnored, observeServer, setRoute } from '../../otel/http.ts';
+import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
+import { changesDuring, readSamples } from '../support/otel-scrape.ts';
+import { readTrace } from '../support/otel-trace.ts';
+
+let telemetry: Telemetry;
+let server: Server;
+let port: number;
+const released: (() => void)[] = [];
+
+/** `/chat` answers at once, `/stream` sends an event and waits, `/slow` waits before its headers, all others are 404. */
+beforeAll(async () => {
+  telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
+  server = createServer((incoming, response) => {
+    const path = (incoming.url ?? '').split('?', 1)[0] ?? '';
+    if (!['/chat', '/stream', '/slow', '/broken'].includes(path)) {
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    setRoute(path);
+    if (path === '/broken') response.statusCode = 503;
+    if (path === '/stream') response.write('data: 1\n\n');
+    if (path === '/stream' || path === '/slow') released.push(() => response.end('data: 2\n\n'));
+    else response.end('ok');
+  });
+  observeServer(server);
+  initialiseHttpSeries(['/chat'], [200, 503]);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+
+afterAll(async () => {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+});
+
+/** Listens at once: a short response closes before a promise's continuation runs. */
+function nextResponseClosed(): Promise<void> {
+  return new Promise((resolve) => {
+    server.once('request', (_, response) => response.once('close', resolve));
+  });
+}
+
+/** Answers when the response is over on both sides. */
+async function send(
+  path: string,
+  options: { method?: string; headers?: Record<string, string> } = {},
+): Promise<IncomingMessage> {
+  const over = nextResponseClosed();
+  const { method = 'POST', headers = {} } = options;
+  const outgoing = request({ port, path, method, headers, agent: new Agent() });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  response.resume();
+  await Promise.all([once(response, 'end'), over]);
+  return response;
+}
+
+const count = (labels: string): string => `http_server_request_duration_seconds_count{${labels}}`;
+
+test('a request is one observation, under its method, route and status', async () => {
+  const changes = await changesDuring(telemetry, async () => void (await send('/chat?key=secret')));
+  expect(changes).toEqual({
+    [count('http_request_method="POST",http_response_status_code="200",http_route="/chat"')]: 1,
+  });
+});
+
+test('a 503 carries its status as error type, as the zero series of before the first one does', async () => {
+  const key = 'error_type="503",http_request_method="POST",http_response_status_code="503"';
+  expect((await readSamples(telemetry)).get(count(`${key},http_route="/chat"`))).toBe(0);
+  const changes = await changesDuring(telemetry, async () => void (await send('/broken')));
+  expect(changes).toEqual({ [count(`${key},http_route="/broken"`)]: 1 });
+});
+
+/** Sends everything that a client can choose, another in each request. */
+async function flood(agent: Agent, from: number, to: number): Promise<void> {
+  for (let index = from; index < to; index += 200) {
+    await Promise.all(
+      Array.from({ length: 200 }, (_, offset) => sendUnknown(agent, index + offset)),
+    );
+  }
+}
+
+async function sendUnknown(agent: Agent, index: number): Promise<void> {
+  const outgoing = request({
+    port,
+    path: `/canary-${index}?q=${index}`,
+    method: ['PROPFIND', 'MKCOL', 'REPORT'][index % 3] ?? 'LOCK',
+    headers: { host: `canary-${index}:${index}`, 'user-agent': `canary-${index}` },
+    agent,
+  });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+}
+
+test('10,000 paths, methods, hosts and agents that nobody knows are one series', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+  await flood(agent, 0, 200);
+  const before = await readSamples(telemetry);
+  await flood(agent, 200, 10_000);
+  const after = await readSamples(telemetry);
+  agent.destroy();
+  expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
+  expect([...after.keys()].filter((key) => key.includes('canary'))).toEqual([]);
+  expect(after.get(count('http_request_method="_OTHER",http_response_status_code="404"'))).toBe(
+    10_000,
+  );
+});
+
+describe('a stream', () => {
+  test('is in flight until its last byte, and its time runs as long', async () => {
+    const active = 'http_server_active_requests{http_request_method="GET"}';
+    const outgoing = request({ port, path: '/stream', agent: new Agent() }).end();
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    await once(response, 'data');
+    const during = await readSamples(telemetry);
+    expect(during.get(active)).toBe(1);
+    const stream = count(
+      'http_request_method="GET",http_response_status_code="200",http_route="/stream"',
+    );
+    expect(during.has(stream)).toBe(false);
+    released.pop()?.();
+    response.resume();
+    await once(response, 'end');
+    await vi.waitFor(async () => {
+      const after = await readSamples(telemetry);
+      expect([after.get(active), after.get(stream)]).toEqual([0, 1]);
+    });
+  });
+
+  test('that its client leaves ends, and nothing stays in flight', async () => {
+    const over = nextResponseClosed();
+    const outgoing = request({ port, path: '/stream', method: 'POST', agent: new Agent() }).end();
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    await once(response, 'data');
+    outgoing.on('error', () => {});
+    response.on('error', () => {});
+    outgoing.destroy();
+    await over;
+    const after = await readSamples(telemetry);
+    expect(after.get('http_server_active_requests{http_request_method="POST"}')).toBe(0);
+  });
+});
+
+test('a client that leaves before the headers is a 499 and not a 200', async () => {
+  const changes = await changesDuring(telemetry, async () => {
+    const arrived = once(server, 'request');
+    const over = nextResponseClosed();
+    const outgoing = request({ port, path: '/slow', method: 'POST', agent: new Agent() }).end();
+    outgoing.on('error', () => {});
+    await arrived;
+    outgoing.destroy();
+    await over;
+  });
+  expect(changes).toEqual({
+    [count('http_request_method="POST",http_response_status_code="499",http_route="/slow"')]: 1,
+  });
+});
+
+async function connections(): Promise<number | undefined> {
+  return (await readSamples(telemetry)).get('http_server_connections');
+}
+
+test('open connections are counted, idle ones too', async () => {
+  await vi.waitFor(async () => expect(await connections()).toBe(0));
+  const idle = connect(port, '127.0.0.1');
+  await vi.waitFor(async () => expect(await connections()).toBe(1));
+  idle.destroy();
+  await vi.waitFor(async () => expect(await connections()).toBe(0));
+});
+
+test('scrapes, probes, the API of the console and its files are neither counted nor traced', async () => {
+  const paths = [
+    '/metrics',
+    '/healthz',
+    '/readyz',
+    '/api/traces',
+    '/',
+    '/assets/a.js',
+    '/favicon.ico',
+  ];
+  const traces = telemetry.traces.list({ limit: 1000 }).length;
+  const changes = await changesDuring(telemetry, async () => {
+    for (const path of paths) await send(`${path}?x=1`, { method: 'GET' });
+  });
+  expect(changes).toEqual({});
+  expect(telemetry.traces.list({ limit: 1000 })).toHaveLength(traces);
+});
+
+test.each([
+  ['/chat', false],
+  ['/metricsx', false],
+  ['/apiary', false],
+  ['/v1/chat/completions', false],
+  ['/api/panels/1', true],
+  [undefined, true],
+])('%s is ignored: %s', (url, ignored) => {
+  expect(isIgnored(url)).toBe(ignored);
+});
+
+describe('the trace of a request', () => {
+  test("continues the caller's traceparent and takes no baggage along", async () => {
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+    await send('/chat', { headers: { traceparent, baggage: 'user=canary' } });
+    const [span] = readTrace(telemetry, traceId);
+    expect(span).toMatchObject({ name: 'POST /chat', parentId: 'b7ad6b7169203331' });
+    expect(JSON.stringify(span)).not.toContain('canary');
+  });
+
+  test('that the caller does not sample is not kept', async () => {
+    const traceId = '1af7651916cd43dd8448eb211c80319c';
+    await send('/chat', { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } });
+    expect(telemetry.traces.get(traceId)).toBeUndefined();
+  });
+
+  test('has no query, which may hold a key', async () => {
+    await send('/chat?api_key=canary');
+    const [latest] = telemetry.traces.list();
+    const trace = JSON.stringify(telemetry.traces.get(latest?.traceId ?? ''));
+    expect(trace).toContain('"/chat"');
+    expect(trace).not.toContain('canary');
+  });
+});

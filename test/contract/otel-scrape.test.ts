@@ -1,0 +1,153 @@
+/** What a scraper gets: the format it asked for, one collection for many, and a 500 when collecting fails or hangs. */
+import { metrics as api, type ObservableCallback, type ObservableGauge } from '@opentelemetry/api';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { acceptsGzip, chooseFormat, createScraper } from '../../otel/scrape.ts';
+import { createExemplars } from '../../otel/exemplars.ts';
+import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
+import { createCeiling } from '../../otel/series.ts';
+import { parseSamples } from '../support/otel-scrape.ts';
+
+let telemetry: Telemetry;
+
+beforeAll(() => {
+  telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
+});
+
+describe('the format', () => {
+  const prometheus2 =
+    'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+  const prometheus3 =
+    'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2';
+  test.each([
+    [undefined, 'text'],
+    ['', 'text'],
+    ['*/*', 'text'],
+    ['text/html, */*;q=0.8', 'text'],
+    ['application/openmetrics-text', 'openmetrics'],
+    ['Application/OpenMetrics-Text; Version="1.0.0"', 'openmetrics'],
+    ['application/openmetrics-text;version=0.0.1', 'text'],
+    ['application/openmetrics-text;q=0.4,text/plain;q=0.9', 'text'],
+    ['application/openmetrics-text;q=0', 'text'],
+    ['application/openmetrics-text;q=many', 'text'],
+    ['application/json', 'text'],
+    [prometheus2, 'openmetrics'],
+    [prometheus3, 'openmetrics'],
+  ])('for Accept "%s" is %s', (accept, format) => {
+    expect(chooseFormat(accept)).toBe(format);
+  });
+
+  test('is named in the answer, and OpenMetrics has its end', async () => {
+    const text = await telemetry.scrape({});
+    expect(text.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(String(text.body)).not.toContain('# EOF');
+    const openMetrics = await telemetry.scrape({ accept: prometheus2 });
+    expect(openMetrics.headers['content-type']).toBe(
+      'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    );
+    expect(String(openMetrics.body)).toMatch(/\n# EOF\n$/);
+  });
+});
+
+describe('compression', () => {
+  test.each([
+    [undefined, false],
+    ['identity', false],
+    ['gzip', true],
+    ['br;q=1.0, gzip;q=0.5', true],
+    ['gzip;q=0', false],
+    ['*', true],
+    ['gzip;q=0, *', false],
+  ])('for Accept-Encoding "%s" is %s', (acceptEncoding, gzip) => {
+    expect(acceptsGzip(acceptEncoding)).toBe(gzip);
+  });
+
+  test('gives the same text, much smaller', async () => {
+    const { headers, body } = await telemetry.scrape({ acceptEncoding: 'gzip' });
+    expect(headers['content-encoding']).toBe('gzip');
+    const text = gunzipSync(body).toString();
+    expect(parseSamples(text).get('telemetry_series_limit')).toBe(1000);
+    expect(body.length).toBeLessThan(text.length / 4);
+  });
+});
+
+describe('a collection', () => {
+  let gauge: ObservableGauge;
+  let callback: ObservableCallback | undefined;
+  const observe = (broken: ObservableCallback): void => gauge.addCallback((callback = broken));
+
+  beforeAll(() => {
+    gauge = api.getMeter('broken').createObservableGauge('broken');
+  });
+
+  afterEach(() => {
+    if (callback !== undefined) gauge.removeCallback(callback);
+  });
+
+  test('that fails is a 500 that does not tell the reason to the network', async () => {
+    observe(() => {
+      throw new Error('canary');
+    });
+    const { status, body } = await telemetry.scrape({});
+    expect(status).toBe(500);
+    expect(String(body)).toBe('Collecting the metrics failed: 1 error(s), told in the log.\n');
+  });
+
+  test('that hangs is a 500 within the three seconds of a scraper', async () => {
+    observe(() => new Promise(() => {}));
+    const timeout = new Promise((resolve) => setTimeout(resolve, 3000, 'timeout'));
+    expect(await Promise.race([telemetry.scrape({}), timeout])).toMatchObject({ status: 500 });
+  });
+
+  test('is whole again once the cause is gone', async () => {
+    expect(await telemetry.scrape({})).toMatchObject({ status: 200 });
+  });
+});
+
+describe('scrapes that come together', () => {
+  function createCounted(shareMillis: number): {
+    scrape: () => Promise<unknown>;
+    collections: () => number;
+  } {
+    let collections = 0;
+    const scrape = createScraper({
+      collect: async () => {
+        collections += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        return { resourceMetrics: { resource: emptyResource, scopeMetrics: [] }, errors: [] };
+      },
+      exemplars: createExemplars(),
+      ceiling: createCeiling({ limit: 1 }),
+      shareMillis,
+      onScraped: () => {},
+      onFailed: () => {},
+    });
+    return { scrape: () => scrape({}), collections: () => collections };
+  }
+  const emptyResource = { attributes: {} } as never;
+
+  test('share one collection, also when it is still running', async () => {
+    const { scrape, collections } = createCounted(0);
+    await Promise.all([scrape(), scrape(), scrape()]);
+    expect(collections()).toBe(1);
+    await scrape();
+    expect(collections()).toBe(2);
+  });
+
+  test('share the last one for as long as they were told to', async () => {
+    const { scrape, collections } = createCounted(60_000);
+    await scrape();
+    await scrape();
+    expect(collections()).toBe(1);
+  });
+});
+
+async function readScrapes(): Promise<number | undefined> {
+  const { body } = await telemetry.scrape({});
+  return parseSamples(String(body)).get('telemetry_scrape_duration_seconds_count');
+}
+
+test('each scrape tells how long the ones before took', async () => {
+  const before = await readScrapes();
+  expect(await readScrapes()).toBe((before ?? NaN) + 1);
+});
