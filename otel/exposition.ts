@@ -8,8 +8,6 @@ import type { Exemplar, Exemplars } from './exemplars.ts';
 import type { Families, Family, Point } from './families.ts';
 import { escapeHelp, formatBound, formatValue } from './prometheus-names.ts';
 
-export { formatBound } from './prometheus-names.ts';
-
 export type Format = 'text' | 'openmetrics';
 
 export const contentTypes = {

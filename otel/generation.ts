@@ -32,7 +32,7 @@ import {
 } from './names.ts';
 import { labelSet } from './series.ts';
 
-export interface Admission {
+interface Admission {
   /** The catalogue's id, which becomes a label. */
   model: string;
   /** What the client wrote, which goes to the span alone. */

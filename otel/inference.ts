@@ -18,7 +18,7 @@ import {
 export type { Generation } from './generation.ts';
 export type { GenerationSummary } from './generation-summary.ts';
 
-export interface ServedModel {
+interface ServedModel {
   /** The catalogue's id. */
   id: string;
   architecture: string;

@@ -19,7 +19,7 @@ import { exemplars } from './exemplars.ts';
 import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from './names.ts';
 
 /** The keys of the metrics of some kinds: `KeyOf<'counter'>`. */
-export type KeyOf<Kind extends MetricKind> = {
+type KeyOf<Kind extends MetricKind> = {
   [Key in MetricKey]: (typeof metrics)[Key]['kind'] extends Kind ? Key : never;
 }[MetricKey];
 

@@ -7,7 +7,7 @@ import { hrTimeToMilliseconds } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 
-export interface TraceSummary {
+interface TraceSummary {
   traceId: string;
   /** Of the span that has no parent here. */
   name: string;

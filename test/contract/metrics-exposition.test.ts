@@ -184,8 +184,8 @@ describe('what would cost the target', () => {
 
   test("a stranger's metric never takes a name of the contract, even when it was there first", async () => {
     const { meter, other, write } = createLab();
-    other.createCounter('inference.queue_depth', { description: 'Theirs.' }).add(9);
-    meter.createUpDownCounter('inference.queue.depth', { description: 'Ours.' }).add(1);
+    meter.createGauge('inference.queue_depth', { description: 'Theirs.' }).record(9);
+    other.createUpDownCounter('inference.queue.depth', { description: 'Ours.' }).add(1);
     expect(parseSamples(await write()).get('inference_queue_depth')).toBe(1);
   });
 

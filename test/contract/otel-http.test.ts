@@ -111,6 +111,12 @@ test('10,000 paths, methods, hosts and agents that nobody knows are one series',
   await flood(agent, 200, 10_000);
   const after = await readSamples(telemetry);
   agent.destroy();
+  const inFlight = [...after.keys()].filter((key) => key.startsWith('http_server_active_requests'));
+  expect(inFlight).toEqual(
+    ['GET', 'POST', '_OTHER'].map(
+      (method) => `http_server_active_requests{http_request_method="${method}"}`,
+    ),
+  );
   expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
   expect([...after.keys()].filter((key) => key.includes('canary'))).toEqual([]);
   expect(after.get(count('http_request_method="_OTHER",http_response_status_code="404"'))).toBe(

@@ -1,21 +1,14 @@
 /** The standard variables that decide which traces are sampled and how large a span may be. */
-import {
-  diag,
-  DiagLogLevel,
-  ROOT_CONTEXT,
-  SamplingDecision,
-  SpanKind,
-  trace,
-  TraceFlags,
-} from '@opentelemetry/api';
+import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, trace, TraceFlags } from '@opentelemetry/api';
+import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSampler, spanLimits } from '../../otel/export.ts';
 
 const warnings: string[] = [];
 const ignore = (): void => {};
+const warn = (message: string): void => void warnings.push(message);
 
 beforeEach(() => {
-  const warn = (message: string): void => void warnings.push(message);
   diag.setLogger(
     { error: ignore, warn, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },

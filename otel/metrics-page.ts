@@ -1,0 +1,52 @@
+/**
+ * Writes `otel/metrics.md`, the contract for people, from `names.ts`: `node otel/metrics-page.ts`. A test fails when the
+ * page on disk is another.
+ */
+import { writeFileSync } from 'node:fs';
+import { metrics, type MetricDefinition } from './names.ts';
+
+export const metricsPage = new URL('./metrics.md', import.meta.url);
+
+export function writeMetricsPage(): string {
+  const sections = Object.values<MetricDefinition>(metrics).map(writeMetric);
+  return `<!-- Written by otel/metrics-page.ts from otel/names.ts; edit that instead. -->
+
+# Metrics
+
+Every metric that llamascope emits, by its OpenTelemetry name. Scrapes spell names by OpenTelemetry's
+[compatibility specification](https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/): dots are
+underscores, the unit is a suffix, counters end with \`_total\`. Labels are closed or bounded sets; nothing that a client sends is one.
+
+${sections.join('\n')}`;
+}
+
+function writeMetric(metric: MetricDefinition): string {
+  const { name, scraped, kind, unit, labels, buckets, meaning, recordedBy } = metric;
+  const facts = [
+    ['scraped as', code(scraped)],
+    ['kind, unit', unit === '' ? kind : `${kind}, ${code(unit)}`],
+    ['labels', labels.map((label) => code(label.replaceAll('.', '_'))).join(', ')],
+    ['buckets', buckets?.join(', ') ?? ''],
+    ['recorded by', recordedBy === undefined ? '' : code(recordedBy)],
+    ['for example', code(exampleQuery(metric))],
+  ];
+  const rows = facts
+    .filter(([, value]) => value !== '')
+    .map(([fact, value]) => `- ${fact}: ${value}`);
+  return `## ${name}\n\n${meaning}\n\n${rows.join('\n')}\n`;
+}
+
+/** Counters are asked for their rate, histograms for a quantile, all others for what they are. */
+function exampleQuery({ scraped, kind, labels }: MetricDefinition): string {
+  const [label] = labels;
+  const by = label === undefined ? '' : ` by (${label.replaceAll('.', '_')})`;
+  if (kind === 'counter') return `sum${by} (rate(${scraped}[5m]))`;
+  if (kind !== 'histogram') return scraped;
+  return `histogram_quantile(0.95, sum by (le) (rate(${scraped}_bucket[5m])))`;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+if (process.argv[1] === import.meta.filename) writeFileSync(metricsPage, writeMetricsPage());
