@@ -60,6 +60,10 @@ model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)
 rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
 	@node alerting/rules.ts
 
+.PHONY: docs
+docs: $(LIBRARIES) ## write otel/metrics.md from otel/names.ts
+	@node otel/metrics-page.ts
+
 .PHONY: check
 check: $(LIBRARIES) ## format, lint, types, dead code
 	oxfmt --check .

@@ -165,6 +165,7 @@ function admittedFact(
 ): Parameters<Generation['admitted']>[0] {
   const { maxTokens, temperature, topP, topK, seed, stop } = request.sampling;
   return {
+    at: epochMillis(),
     model: deps.model.id,
     requestedModel: request.requestedModel ?? deps.model.id,
     responseId,
