@@ -37,7 +37,7 @@ export function showModel(model: ModelCard | undefined): void {
   say(model.demo ? messages.servingDemo() : messages.serving(`${model.title} (${model.id})`));
 }
 
-export function showNextSteps(urls: Record<string, string>): void {
+export async function showNextSteps(urls: Record<string, string>): Promise<void> {
   const graphs = fourQueries.map((query, at) => {
     return `g${at}.expr=${encodeURIComponent(query)}&g${at}.tab=0&g${at}.range_input=15m`;
   });
@@ -47,5 +47,15 @@ export function showNextSteps(urls: Record<string, string>): void {
   curl ${urls['notifier']}/api/notifications
   make status    make logs    make logs NAME=chat    make down`);
   say(messages.fourQueries());
-  console.log(`  ${urls['prometheus']}/graph?${graphs.join('&')}`);
+  console.log(`  ${await graphPage(urls['prometheus'] ?? '')}?${graphs.join('&')}`);
+}
+
+/** Debian 13's Prometheus has its page under /classic alone. */
+async function graphPage(prometheus: string): Promise<string> {
+  const page = `${prometheus}/graph`;
+  const found = await fetch(page).then(
+    ({ ok }) => ok,
+    () => true,
+  );
+  return found ? page : `${prometheus}/classic/graph`;
 }

@@ -180,7 +180,7 @@ async function showStack({ root, runDir }: Settings): Promise<number> {
     })),
   );
   showModel(model);
-  showNextSteps(urls);
+  await showNextSteps(urls);
   return model === undefined ? 1 : 0;
 }
 
