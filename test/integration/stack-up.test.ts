@@ -1,10 +1,12 @@
 /** `make up`, `status` and `down` with the real four processes, and what each says when something is in its way. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findOwnProcesses, signal } from '../../stack/native/processes.ts';
+import { findOwnProcesses, markOf, signal } from '../../stack/native/processes.ts';
 import { readState } from '../../stack/native/state.ts';
 import { createSandbox, root, runToEnd, type Sandbox } from '../support/stack-sandbox.ts';
 
@@ -79,13 +81,18 @@ describe('the stack', { timeout: 60_000 }, () => {
   });
 
   test('says so when the supervisor was killed, and up puts it right', async () => {
-    signal(pidOf(sandbox, 'prometheus'), 'SIGSTOP');
     signal(pidOf(sandbox, 'supervisor'), 'SIGKILL');
+    // Something of it that does not follow its supervisor.
+    const env = { ...sandbox.env, ...markOf('engine', sandbox.runDir) };
+    const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
     await vi.waitFor(async () => {
-      expect((await sandbox.run('status')).text).toMatch(/supervisor is gone, prometheus \(\d+\)/);
+      expect((await sandbox.run('status')).text).toContain(
+        `The supervisor is gone, engine (${left.pid}) left behind`,
+      );
     });
-    signal(pidOf(sandbox, 'prometheus'), 'SIGCONT');
-    expect((await sandbox.run('up')).code).toBe(0);
+    const { code, text } = await sandbox.run('up');
+    expect(text).toContain('Stopping what an earlier run left behind: engine');
+    expect(code).toBe(0);
     const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
     expect(leaders).toHaveLength(names.length + 1);
   });
@@ -145,9 +152,11 @@ test('make chat passes a question on as it is, whatever a shell or make would do
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const question = `it's "$HOME" $(shell echo made) \`echo ran\` $$5 #1 \\ 100%`;
   await using sandbox = await createSandbox({ CHAT_PORT: String(port) });
-  await runToEnd('make', ['-s', '-C', path.join(root), 'chat', `Q=${question}`], sandbox.env);
+  const touch = `touch '${path.join(sandbox.runDir, 'mark')}'`;
+  const question = `it's "$HOME" $(shell ${touch}) \`${touch}\` $$5 #1 \\ 100%`;
+  await runToEnd('make', ['-s', '-C', root, 'chat', `Q=${question}`], sandbox.env);
   server.close();
+  expect(readdirSync(sandbox.runDir)).toEqual([]);
   expect(JSON.parse(received.join('')).messages).toEqual([{ role: 'user', content: question }]);
 });

@@ -12,11 +12,17 @@ import { spawnSupervisor } from '../../stack/native/start.ts';
 
 export const root = path.join(import.meta.dirname, '../..');
 
+interface Ended {
+  code: number;
+  /** Both streams. */
+  text: string;
+}
+
 export interface Sandbox {
   runDir: string;
   env: NodeJS.ProcessEnv;
-  /** `node stack/up.ts COMMAND`: both streams, and the exit code. */
-  run: (command: string, env?: NodeJS.ProcessEnv) => Promise<{ code: number; text: string }>;
+  /** `node stack/up.ts COMMAND`. */
+  run: (command: string, env?: NodeJS.ProcessEnv) => Promise<Ended>;
   /** Runs a supervisor on children of the test's own. */
   supervise: (children: ChildDefinition[], limits?: Partial<SupervisionLimits>) => Promise<void>;
   /** Kills what is left and removes the folders. */
@@ -63,11 +69,12 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
   };
 }
 
+/** Runs a program in the checkout until it ends. */
 export async function runToEnd(
   program: string,
   args: string[],
   env: NodeJS.ProcessEnv,
-): Promise<{ code: number; text: string }> {
+): Promise<Ended> {
   const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
