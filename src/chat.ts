@@ -8,7 +8,7 @@ interface Chunk {
   error?: { message: string };
 }
 
-const question = process.argv[2] ?? process.env['Q'] ?? '';
+const question = process.argv[2] ?? '';
 if (question === '') {
   console.error(
     'Q: expected a question, got none. Example: make chat Q="What is the capital of France?"',

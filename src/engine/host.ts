@@ -24,14 +24,14 @@ export interface HostOptions extends EngineOptions {
   queueTimeoutSeconds: number;
   log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   onReady?: (facts: EngineFacts) => void;
-  /** The engine says it is alive every second; silent for this long it is taken for hung and killed. */
-  silenceSeconds?: number;
 }
 
 const firstRestartMillis = 250;
 const longestRestartMillis = 10_000;
 /** After this long without a crash the next restart is quick again. */
 const soundSeconds = 60;
+/** The engine says every second that it is alive; silent for this long it is taken for hung and killed. */
+const silenceMillis = 30_000;
 
 export function createHost(options: HostOptions): Engine {
   const queue = createQueue({
@@ -39,7 +39,6 @@ export function createHost(options: HostOptions): Engine {
     timeoutSeconds: options.queueTimeoutSeconds,
   });
   const inboxes = createInboxes();
-  const silenceMillis = (options.silenceSeconds ?? 30) * 1000;
   let status: EngineStatus = { state: 'loading', pid: undefined };
   let child: ChildProcess;
   let contextTokens = 0;
