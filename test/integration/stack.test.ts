@@ -86,7 +86,8 @@ describe('the whole stack', () => {
   );
 
   test('shows a killed chat service in `up`, and its return', async () => {
-    const up = async () => (await stack.query('up{job="qwen-instruct"}'))[0];
+    // Within 3 s: an instant query would still answer with a sample from before Prometheus was killed above.
+    const up = async () => (await stack.query('last_over_time(up{job="qwen-instruct"}[3s])'))[0];
     await until(async () => (await up()) === 1);
     process.kill(stack.pid('chat'), 'SIGKILL');
     await until(async () => (await up()) === 0);
