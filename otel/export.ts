@@ -1,4 +1,4 @@
-/** What the standard OTEL_* variables say about traces: which are sampled, how large a span may be, where they are sent. */
+/** What the standard OTEL_* variables say about traces: which are sampled and where they are sent. */
 import { diag, type MeterProvider } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import {
@@ -8,11 +8,9 @@ import {
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
   type Sampler,
-  type SpanLimits,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { readNumber, type Environment } from './environment.ts';
 
 /** OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG; anything else is `parentbased_always_on`, the default, with a warning. */
 export function createSampler(env: Environment): Sampler {
@@ -34,15 +32,6 @@ export function createSampler(env: Environment): Sampler {
   return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
 }
 
-/** A client's text (a model's name, stop sequences) is cut here; the standard has no limit. */
-export function spanLimits(env: Environment): SpanLimits {
-  return {
-    attributeValueLengthLimit: readNumber(env, 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 4096, {
-      min: 1,
-    }),
-  };
-}
-
 /** Sends spans on when an OTLP endpoint is named, and counts what it drops; the exporter reads the variables itself. */
 export function createExportProcessors(env: Environment, meters: MeterProvider): SpanProcessor[] {
   const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
@@ -57,18 +46,4 @@ export function createExportProcessors(env: Environment, meters: MeterProvider):
     exportTimeoutMillis: readNumber(env, 'OTEL_BSP_EXPORT_TIMEOUT', 30_000, { min: 1 }),
   });
   return [processor];
-}
-
-function readNumber(
-  env: Environment,
-  name: string,
-  fallback: number,
-  { min = 0, max = Number.POSITIVE_INFINITY } = {},
-): number {
-  const text = env[name];
-  if (!text) return fallback;
-  const value = Number(text);
-  if (value >= min && value <= max) return value;
-  diag.warn(`${name}: expected a number from ${min} to ${max}, got "${text}"; using ${fallback}`);
-  return fallback;
 }

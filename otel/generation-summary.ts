@@ -45,6 +45,9 @@ export interface Facts {
   inputTokens: number;
   cachedTokens: number;
   outputTokens: number;
+  /** How many output tokens came with a log-probability, and their sum. */
+  logprobs: number;
+  logprobSum: number;
   tokenizeSeconds?: number | undefined;
   queuedAt?: number;
   startedAt?: number;
@@ -109,6 +112,7 @@ export function recordEnding(
     );
     instruments.record('inferenceDecodeDuration', summary.decodeSeconds, undefined, span);
   }
+  instruments.record('inferencePerplexity', perplexity(facts), undefined, span);
   if (model === undefined || outcome === 'rejected') return;
   const labels = genAiLabels(operation, model);
   const { durationSeconds, firstTokenSeconds } = summary;
@@ -126,6 +130,12 @@ export function recordEnding(
   if (outputTokens < 2) return;
   const perToken = (durationSeconds - firstTokenSeconds) / (outputTokens - 1);
   instruments.record('genAiServerTimePerOutputToken', perToken, labels, span);
+}
+
+/** Of an answer whose every token came with its log-probability: of half an answer it would be another number. */
+function perplexity({ outputTokens, logprobs, logprobSum }: Facts): number | undefined {
+  if (outputTokens === 0 || logprobs < outputTokens) return undefined;
+  return Math.exp(-logprobSum / logprobs);
 }
 
 /** The labels that all GenAI histograms share, and one more; a catalogue id is both what was asked for and what answered. */

@@ -11,6 +11,7 @@ import {
   type Span,
   type Tracer,
 } from '@opentelemetry/api';
+import { contentAttributes, type Content } from './content.ts';
 import {
   known,
   recordEnding,
@@ -53,6 +54,8 @@ interface Admission {
 export interface Generation {
   /** Holds the chat span. */
   readonly context: Context;
+  /** Whether `content` is wanted; false unless the person who runs the program asked for it. */
+  readonly capturesContent: boolean;
   admitted(fact: Admission): void;
   tokenized(fact: { startedAt: number; endedAt: number; inputTokens: number }): void;
   queued(fact: { at: number; position: number }): void;
@@ -65,10 +68,12 @@ export interface Generation {
     inputTokens: number;
     cachedTokens: number;
   }): void;
-  /** One output token. */
-  token(fact: { at: number }): void;
+  /** One output token; `logprob` is the natural logarithm of its probability, where the engine knows it. */
+  token(fact: { at: number; logprob?: number | undefined }): void;
   /** The answer outgrew its window. */
   contextShifted(): void;
+  /** What was said, for the span alone; ignored unless it is captured. May come in parts. */
+  content(fact: Content): void;
   /** What the client saw of the stream; the first word counts. */
   streamEnded(how: StreamEnding): void;
   /** The second call returns the first summary. */
@@ -79,8 +84,13 @@ const outputToken = Object.freeze({ [a.type]: 'output' });
 const inputToken = Object.freeze({ [a.type]: 'input' });
 const cachedToken = Object.freeze({ [a.type]: 'cached_input' });
 
+/** `contentLimit` is the most characters of a conversation that a span takes, 0 for none at all. */
 export function beginGeneration(
-  { instruments, tracer }: { instruments: Instruments; tracer: Tracer },
+  {
+    instruments,
+    tracer,
+    contentLimit,
+  }: { instruments: Instruments; tracer: Tracer; contentLimit: number },
   begun: { operation: Operation; at: number },
 ): Generation {
   const chat = tracer.startSpan(spans.chat, {
@@ -94,7 +104,11 @@ export function beginGeneration(
     inputTokens: 0,
     cachedTokens: 0,
     outputTokens: 0,
+    logprobs: 0,
+    logprobSum: 0,
   };
+  const capturesContent = contentLimit > 0;
+  let content: Content = {};
   let queue: Span | undefined;
   let decode: Span | undefined;
   let terminated = false;
@@ -113,6 +127,7 @@ export function beginGeneration(
 
   return {
     context: within,
+    capturesContent,
     admitted(fact) {
       if (summary !== undefined || facts.model !== undefined) return;
       facts.model = fact.model;
@@ -164,6 +179,10 @@ export function beginGeneration(
     token(fact) {
       if (summary !== undefined) return;
       facts.outputTokens += 1;
+      if (fact.logprob !== undefined) {
+        facts.logprobs += 1;
+        facts.logprobSum += fact.logprob;
+      }
       instruments.add('inferenceTokens', 1, outputToken);
       if (facts.lastTokenAt === undefined) {
         facts.firstTokenAt = fact.at;
@@ -175,6 +194,9 @@ export function beginGeneration(
     },
     contextShifted() {
       if (summary === undefined) instruments.add('inferenceContextShifts', 1);
+    },
+    content(fact) {
+      if (capturesContent && summary === undefined) content = { ...content, ...fact };
     },
     streamEnded(how) {
       if (terminated) return;
@@ -202,6 +224,9 @@ export function beginGeneration(
         endSpan(decode, endedAt ?? fact.at, facts.prefill.endedAt);
       }
       recordEnding(instruments, facts, summary, chat);
+      if (capturesContent) {
+        chat.setAttributes(contentAttributes(content, summary.reason, contentLimit));
+      }
       endChat(chat, summary, fact, begun.at);
       return summary;
     },

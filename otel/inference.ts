@@ -3,6 +3,7 @@
  * use it; it knows no server and no engine.
  */
 import type { Meter, Tracer } from '@opentelemetry/api';
+import { capturesContent, spanLimits, type Environment } from './environment.ts';
 import { beginGeneration, type Generation } from './generation.ts';
 import { genAiLabels } from './generation-summary.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
@@ -47,7 +48,11 @@ export function createInferenceTelemetry(options: {
   tracer: Tracer;
   contextTokens: () => number;
   ready: () => boolean;
+  /** Says whether prompts and answers go onto spans, and how much of them. */
+  env?: Environment;
 }): InferenceTelemetry {
+  const { tracer, env = process.env } = options;
+  const contentLimit = capturesContent(env) ? spanLimits(env).attributeValueLengthLimit : 0;
   const instruments = createInstruments(options.meter);
   initialise(instruments);
   instruments.observe('inferenceContextTokens', (result) =>
@@ -56,7 +61,7 @@ export function createInferenceTelemetry(options: {
   instruments.observe('inferenceReady', (result) => result.observe(options.ready() ? 1 : 0));
   let served: Record<string, string> | undefined;
   return {
-    begin: (fact) => beginGeneration({ instruments, tracer: options.tracer }, fact),
+    begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
     setModel(model) {
       // A gauge's series stays on the scrape for ever, so the last model has to be said to be gone.
       if (served !== undefined) instruments.record('inferenceModelInfo', 0, served);
@@ -95,6 +100,7 @@ const unlabelled = [
   'inferencePrefillDuration',
   'inferenceDecodeDuration',
   'inferenceInterTokenDuration',
+  'inferencePerplexity',
   'inferenceContextLimit',
   'inferenceContextShifts',
   'inferenceModelLoadDuration',

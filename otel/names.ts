@@ -30,6 +30,8 @@ export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outco
 export const tokenTypes = ['input', 'cached_input', 'output'] as const;
 export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
 export type StreamEnding = (typeof streamEndings)[number];
+/** Why a span was lost: no room in the queue, a collector that answered badly, one that did not answer. */
+export const spanLosses = ['queue_full', 'OTLPExporterError', 'Error'] as const;
 export const processRoles = ['api', 'engine'] as const;
 /** The routes whose requests ask for a generation; every SLI looks at these only. */
 export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
@@ -81,6 +83,9 @@ export const spanAttributes = {
   stream: 'inference.stream',
   queuePosition: 'inference.queue.position',
   tokensPerSecond: 'inference.tokens_per_second',
+  /** What was said: only where OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
+  inputMessages: 'gen_ai.input.messages',
+  outputMessages: 'gen_ai.output.messages',
 } as const;
 
 /** The value of `gen_ai.provider.name`: who generates. */
@@ -151,6 +156,10 @@ const shortBuckets = [
 ] as const;
 const queueBuckets = [
   0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120,
+] as const;
+// 1 is a model that is always sure; as large as its vocabulary one that knows nothing.
+const perplexityBuckets = [
+  1, 1.05, 1.1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 100, 1000,
 ] as const;
 
 // Semconv's bounds for garbage collection start at 5 ms; most collections are shorter.
@@ -360,6 +369,16 @@ export const metrics = {
     unit: '{stream}',
     labels: [a.how],
     meaning: 'How each stream ended, as the client saw it.',
+  },
+  inferencePerplexity: {
+    name: 'inference.perplexity',
+    scraped: 'inference_perplexity',
+    kind: 'histogram',
+    unit: '1',
+    labels: [],
+    buckets: perplexityBuckets,
+    meaning:
+      "exp of an answer's mean negative log-probability a token: a model gone wrong shows here first. Only answers whose tokens came with one.",
   },
   inferenceModelInfo: {
     name: 'inference.model.info',
@@ -641,7 +660,8 @@ export const metrics = {
     kind: 'counter',
     unit: '{span}',
     labels: [a.errorType],
-    meaning: 'Spans handed to the exporter; with error.type queue_full those that were dropped.',
+    meaning:
+      'Spans that were exported; with an error.type those that were lost: queue_full without room to wait, any other when the export failed.',
     recordedBy: '@opentelemetry/sdk-trace',
   },
   notifierNotifications: {
@@ -660,6 +680,22 @@ export const metrics = {
     unit: 's',
     labels: [],
     meaning: 'Age of the oldest notification that is not delivered yet; 0 when there is none.',
+  },
+  notifierDeadLetters: {
+    name: 'notifier.dead_letters',
+    scraped: 'notifier_dead_letters',
+    kind: 'gauge',
+    unit: '{notification}',
+    labels: [a.channel],
+    meaning: 'Notifications that were given up and wait for someone to send them again.',
+  },
+  notifierHeartbeatAge: {
+    name: 'notifier.heartbeat.age',
+    scraped: 'notifier_heartbeat_age_seconds',
+    kind: 'gauge',
+    unit: 's',
+    labels: [],
+    meaning: 'Time since the last Watchdog of Alertmanager arrived.',
   },
 } as const satisfies Record<string, MetricDefinition>;
 

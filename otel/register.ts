@@ -5,7 +5,13 @@ import { startTelemetry } from './sdk.ts';
 const packageFile = new URL('../package.json', import.meta.url);
 const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
 
-startTelemetry({
-  serviceName: process.env['OTEL_SERVICE_NAME'] || 'llamascope',
-  serviceVersion: version,
-});
+try {
+  startTelemetry({
+    serviceName: process.env['OTEL_SERVICE_NAME'] || 'llamascope',
+    serviceVersion: version,
+  });
+} catch (error) {
+  // A wrong setting is one sentence; a stack would hide it.
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}

@@ -29,12 +29,13 @@ import {
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { randomUUID } from 'node:crypto';
+import { spanLimits } from './environment.ts';
 import { exemplars } from './exemplars.ts';
-import { createExportProcessors, createSampler, spanLimits } from './export.ts';
+import { createExportProcessors, createSampler } from './export.ts';
 import { createHttpInstrumentation, patchHttp, useHttpInstrumentation } from './http.ts';
 import { createInstruments, metricOptions, zeroHistogram } from './instruments.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { attributes as a, metrics } from './names.ts';
+import { attributes as a, metrics, spanLosses } from './names.ts';
 import { createScraper, type ScrapeRequest, type ScrapeResponse } from './scrape.ts';
 import { createCeiling, type Ceiling } from './series.ts';
 import { createTraceStore, type TraceStore } from './traces.ts';
@@ -72,15 +73,19 @@ export function currentTelemetry(): Telemetry {
   );
 }
 
-/** Sets the globals and patches `node:http`; a second call returns what the first one started. */
+/**
+ * Sets the globals and patches `node:http`; a second call returns what the first one started.
+ * @throws Error in one sentence for a LOG_LEVEL or LOG_FORMAT that is none.
+ */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
-  current ??=
-    process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' ? disabled() : start(options);
+  if (current !== undefined) return current;
+  const log = createLogger({ name: 'telemetry' });
+  const off = process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true';
+  current = off ? disabled() : start(options, log);
   return current;
 }
 
-function start(options: TelemetryOptions): Telemetry {
-  const log = createLogger({ name: 'telemetry' });
+function start(options: TelemetryOptions, log: Logger): Telemetry {
   logDiagnostics(log);
   const resource = createResource(options);
   const ceiling = createCeiling({ limit: options.seriesLimit ?? 1000 });
@@ -180,7 +185,9 @@ function initialiseOthers(meters: MeterProvider, runtime: RuntimeNodeInstrumenta
   }
   const spans = createInstruments(meters.getMeter('@opentelemetry/sdk-trace'));
   spans.zero('otelSdkProcessorSpanProcessed');
-  spans.zero('otelSdkProcessorSpanProcessed', { [a.errorType]: 'queue_full' });
+  for (const loss of spanLosses) {
+    spans.zero('otelSdkProcessorSpanProcessed', { [a.errorType]: loss });
+  }
 }
 
 /** The SDK's own complaints, a collector that does not answer among them, go where everything else is told. */

@@ -2,7 +2,8 @@
 import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, trace, TraceFlags } from '@opentelemetry/api';
 import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createSampler, spanLimits } from '../../otel/export.ts';
+import { spanLimits } from '../../otel/environment.ts';
+import { createSampler } from '../../otel/export.ts';
 
 const warnings: string[] = [];
 const ignore = (): void => {};
