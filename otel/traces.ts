@@ -6,21 +6,30 @@ import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { hrTimeToMilliseconds } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
+import { attributes as a, type Outcome, type Reason } from './names.ts';
 
-interface TraceSummary {
+/** `slow` are the slowest tenth of those that are here: what is slow depends on the model and the machine. */
+export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;
+export type TraceFilter = (typeof traceFilters)[number];
+
+export interface TraceSummary {
   traceId: string;
   /** Of the span that has no parent here. */
   name: string;
   /** Epoch milliseconds. */
   startedAt: number;
   durationMillis: number;
+  /** Whether any of its spans has an error. */
   failed: boolean;
+  /** How its generation ended; undefined where there was none. */
+  outcome?: Outcome;
+  reason?: Reason;
   spans: number;
 }
 
 export interface TraceStore {
-  /** Newest first. */
-  list(options?: { limit?: number }): TraceSummary[];
+  /** Newest first; at most `limit` (50) that match. */
+  list(options?: { limit?: number; filter?: TraceFilter }): TraceSummary[];
   /** The trace as OTLP JSON (`{ resourceSpans }`), undefined where it is not or no longer here. */
   get(traceId: string): object | undefined;
 }
@@ -32,6 +41,8 @@ interface Trace {
   startedAt: number;
   endedAt: number;
   failed: boolean;
+  outcome?: Outcome;
+  reason?: Reason;
 }
 
 /** One caller may send the same traceparent for ever. */
@@ -77,14 +88,17 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
     trace.startedAt = Math.min(trace.startedAt, hrTimeToMilliseconds(span.startTime));
     trace.endedAt = Math.max(trace.endedAt, hrTimeToMilliseconds(span.endTime));
     trace.failed ||= span.status.code === SpanStatusCode.ERROR;
+    if (span.attributes[a.outcome] !== undefined) {
+      trace.outcome = span.attributes[a.outcome] as Outcome;
+      trace.reason = span.attributes[a.reason] as Reason;
+    }
     evict();
   }
 
   return {
     store: {
-      list: ({ limit = 50 } = {}) =>
-        [...traces.values()]
-          .toReversed()
+      list: ({ limit = 50, filter = 'all' } = {}) =>
+        choose([...traces.values()].toReversed(), filter)
           .slice(0, limit)
           .map((trace) => summarise(trace)),
       get(traceId) {
@@ -104,7 +118,20 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
 }
 
 function worth(trace: Trace): number {
-  return trace.failed ? Number.POSITIVE_INFINITY : trace.endedAt - trace.startedAt;
+  return trace.failed ? Number.POSITIVE_INFINITY : durationOf(trace);
+}
+
+function durationOf(trace: Trace): number {
+  return trace.endedAt - trace.startedAt;
+}
+
+function choose(traces: Trace[], filter: TraceFilter): Trace[] {
+  if (filter === 'failed') return traces.filter((trace) => trace.failed);
+  if (filter === 'cancelled') return traces.filter((trace) => trace.outcome === 'cancelled');
+  if (filter === 'all') return traces;
+  const slowestFirst = traces.toSorted((one, other) => durationOf(other) - durationOf(one));
+  const slow = new Set(slowestFirst.slice(0, Math.ceil(traces.length / 10)));
+  return traces.filter((trace) => slow.has(trace));
 }
 
 function summarise(trace: Trace): TraceSummary {
@@ -114,8 +141,10 @@ function summarise(trace: Trace): TraceSummary {
     traceId: trace.traceId,
     name: root?.name ?? '',
     startedAt: trace.startedAt,
-    durationMillis: trace.endedAt - trace.startedAt,
+    durationMillis: durationOf(trace),
     failed: trace.failed,
+    ...(trace.outcome === undefined ? {} : { outcome: trace.outcome }),
+    ...(trace.reason === undefined ? {} : { reason: trace.reason }),
     spans: trace.spans.length,
   };
 }

@@ -122,6 +122,35 @@ describe('a completed generation', () => {
   });
 });
 
+describe('perplexity', () => {
+  const answerWith = async (logprobs: readonly (number | undefined)[]): Promise<number[]> => {
+    const before = await readSamples(telemetry);
+    const generation = generate(5);
+    for (const logprob of logprobs) generation.token({ at: start + 800, logprob });
+    generation.end(stop);
+    const after = await readSamples(telemetry);
+    return ['count', 'sum'].map((part) => {
+      const name = `inference_perplexity_${part}`;
+      return (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
+    });
+  };
+
+  test('is exp of the mean negative log-probability of all tokens', async () => {
+    const [count, sum] = await answerWith([Math.log(0.5), Math.log(0.125)]);
+    expect(count).toBe(1);
+    expect(sum).toBeCloseTo(4, 9);
+  });
+
+  test.each([
+    ['no token', []],
+    ['a token without one', [-1, undefined]],
+    ['a token that could not be', [-Infinity, -1]],
+    ['a token without a number', [NaN]],
+  ])('is not told of an answer with %s', async (_, logprobs) => {
+    expect(await answerWith(logprobs)).toEqual([0, 0]);
+  });
+});
+
 describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
   'ended after $name',
   ({ count }) => {

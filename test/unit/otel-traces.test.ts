@@ -2,12 +2,19 @@
 import { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { describe, expect, test } from 'vitest';
+import { answerTrace, answerTraces } from '../../otel/traces-api.ts';
 import { createTraceStore, type TraceStore } from '../../otel/traces.ts';
 import { readSpans } from '../support/otel-trace.ts';
 
 function createStore(options: { traces?: number; bytes?: number }): {
   store: TraceStore;
-  add: (trace: { name: string; millis?: number; failed?: boolean; text?: string }) => string;
+  add: (trace: {
+    name: string;
+    millis?: number;
+    failed?: boolean;
+    text?: string;
+    outcome?: string;
+  }) => string;
   provider: TracerProvider;
 } {
   const { store, processor } = createTraceStore({ traces: 100, bytes: 1e9, ...options });
@@ -16,8 +23,9 @@ function createStore(options: { traces?: number; bytes?: number }): {
   return {
     store,
     provider,
-    add({ name, millis = 10, failed = false, text = '' }) {
-      const span = tracer.startSpan(name, { startTime: 1e12, attributes: { text } }, ROOT_CONTEXT);
+    add({ name, millis = 10, failed = false, text = '', outcome }) {
+      const attributes = outcome === undefined ? { text } : { text, outcome, reason: 'why' };
+      const span = tracer.startSpan(name, { startTime: 1e12, attributes }, ROOT_CONTEXT);
       if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end(1e12 + millis);
       return span.spanContext().traceId;
@@ -51,6 +59,58 @@ describe('the list', () => {
     chat.end();
     server.end();
     expect(store.list()).toMatchObject([{ name: 'POST /chat', spans: 2 }]);
+  });
+});
+
+describe('the filter', () => {
+  const { store, add } = createStore({});
+  for (let index = 0; index < 17; index += 1) add({ name: `quick ${index}` });
+  add({ name: 'slow', millis: 9000, outcome: 'completed' });
+  add({ name: 'broken', failed: true, outcome: 'failed' });
+  add({ name: 'left', millis: 8000, outcome: 'cancelled' });
+  const filtered = (filter: 'slow' | 'failed' | 'cancelled', limit = 50): string[] =>
+    store.list({ filter, limit }).map(({ name }) => name);
+
+  test('slow gives the slowest tenth, newest first', () => {
+    expect(filtered('slow')).toEqual(['left', 'slow']);
+    expect(filtered('slow', 1)).toEqual(['left']);
+  });
+
+  test('failed and cancelled go by how the generation ended', () => {
+    expect(filtered('failed')).toEqual(['broken']);
+    expect(filtered('cancelled')).toEqual(['left']);
+    expect(store.list({ filter: 'cancelled' })).toMatchObject([
+      { outcome: 'cancelled', reason: 'why', failed: false },
+    ]);
+  });
+});
+
+describe('the answers for HTTP', () => {
+  const { store, add } = createStore({});
+  const traceId = add({ name: 'chat', failed: true });
+  const ask = (query: string): ReturnType<typeof answerTraces> =>
+    answerTraces(store, new URLSearchParams(query));
+
+  test('list what the store lists', () => {
+    expect(ask('')).toEqual({ status: 200, body: { traces: store.list() } });
+    expect(ask('filter=cancelled&limit=500')).toEqual({ status: 200, body: { traces: [] } });
+  });
+
+  test.each([
+    ['limit=0', 'limit: expected an integer from 1 to 500'],
+    ['limit=1.5', 'limit: expected an integer from 1 to 500'],
+    ['limit=canary', 'limit: expected an integer from 1 to 500'],
+    ['filter=canary', 'filter: expected one of all, slow, failed, cancelled'],
+  ])('say what was expected for %s, and do not echo it', (query, message) => {
+    const { status, body } = ask(query);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error: { message: expect.stringContaining(message) } });
+    expect(JSON.stringify(body)).not.toContain('canary');
+  });
+
+  test('give one trace, or 404', () => {
+    expect(answerTrace(store, traceId)).toEqual({ status: 200, body: store.get(traceId) });
+    expect(answerTrace(store, '../canary')).toMatchObject({ status: 404 });
   });
 });
 
