@@ -22,13 +22,13 @@ export type { GenerationSummary } from './generation-summary.ts';
 interface ServedModel {
   /** The catalogue's id. */
   id: string;
-  architecture: string;
-  quantization: string;
-  parameters: string;
+  architecture?: string;
+  quantization?: string;
+  parameters?: string;
   /** Tokens that one sequence holds. */
-  context: number;
-  sha256: string;
-  loadSeconds: number;
+  context?: number;
+  sha256?: string;
+  loadSeconds?: number;
 }
 
 export interface InferenceTelemetry {
@@ -37,7 +37,7 @@ export interface InferenceTelemetry {
    * its end. The chat span starts at `at` (epoch milliseconds) below the active span.
    */
   begin(fact: { operation: Operation; at: number }): Generation;
-  /** Call it after every load; the series of this model exist from then on. */
+  /** Call it after every load; the series of this model exist from then on. What is not known is an empty label. */
   setModel(model: ServedModel): void;
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
@@ -81,11 +81,11 @@ export function createInferenceTelemetry(options: {
 function modelLabels(model: ServedModel): Record<string, string> {
   return {
     [a.genAiRequestModel]: model.id,
-    [a.architecture]: model.architecture,
-    [a.quantization]: model.quantization,
-    [a.parameters]: model.parameters,
-    [a.context]: String(model.context),
-    [a.sha256]: model.sha256.slice(0, 12),
+    [a.architecture]: model.architecture ?? '',
+    [a.quantization]: model.quantization ?? '',
+    [a.parameters]: model.parameters ?? '',
+    [a.context]: String(model.context ?? ''),
+    [a.sha256]: (model.sha256 ?? '').slice(0, 12),
   };
 }
 

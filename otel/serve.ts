@@ -1,0 +1,62 @@
+/** A server for a program that has none: `GET /metrics`, `GET /api/traces`, `GET /api/traces/{id}`. Part of `llamascope/otel`. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Telemetry } from './sdk.ts';
+import { answerTrace, answerTraces } from './traces-api.ts';
+
+export interface TelemetryServer {
+  port: number;
+  close(): void;
+}
+
+/**
+ * Listens on 127.0.0.1 and port 9464, OpenTelemetry's own for Prometheus, unless told otherwise; 0 takes a free one.
+ * @throws Error when the port is taken.
+ */
+export async function serveTelemetry(
+  telemetry: Telemetry,
+  options: { host?: string; port?: number } = {},
+): Promise<TelemetryServer> {
+  const { host = '127.0.0.1', port = 9464 } = options;
+  const server = createServer((request, response) => void answer(telemetry, request, response));
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function answer(
+  telemetry: Telemetry,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+  const traceId = /^\/api\/traces\/([0-9a-fA-F]+)$/.exec(path)?.[1];
+  if (path === '/metrics') {
+    const { accept, 'accept-encoding': acceptEncoding } = request.headers;
+    const { status, headers, body } = await telemetry.scrape({
+      accept,
+      acceptEncoding: acceptEncoding?.toString(),
+    });
+    response.writeHead(status, headers).end(body);
+  } else if (path === '/api/traces') {
+    sendJson(response, answerTraces(telemetry.traces, new URLSearchParams(query)));
+  } else if (traceId !== undefined) {
+    sendJson(response, answerTrace(telemetry.traces, traceId));
+  } else {
+    response.writeHead(404).end('Here are /metrics, /api/traces and /api/traces/{id}.\n');
+  }
+}
+
+function sendJson(
+  response: ServerResponse,
+  { status, body }: { status: number; body: object },
+): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
