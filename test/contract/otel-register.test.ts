@@ -1,15 +1,10 @@
 /** A program as users run it, `node --import ./otel/register.ts program`, under the standard OTEL_* variables. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runRegistered, type Run } from '../support/otel-program.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
 
 beforeAll(() => {
@@ -18,38 +13,8 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-interface Run {
-  code: number | null;
-  /** Lines of standard output: what the program printed, and log lines. */
-  lines: string[];
-  stderr: string;
-}
-
-/** Runs a program that may say `telemetry`, `createLogger` and `print`. */
-async function run(
-  program: string,
-  env: Record<string, string> = {},
-  imported = true,
-): Promise<Run> {
-  const file = join(folder, `${Math.random()}.mjs`);
-  const head = [
-    `import { currentTelemetry } from '${root}otel/sdk.ts';`,
-    `import { createLogger } from '${root}otel/logger.ts';`,
-    `const telemetry = currentTelemetry();`,
-    `const print = (value) => console.log(JSON.stringify(value));`,
-  ];
-  writeFileSync(file, [...head, program].join('\n'));
-  const args = imported ? ['--import', './otel/register.ts', file] : [file];
-  const child = spawn(process.execPath, args, {
-    cwd: root,
-    env: { PATH: process.env['PATH'], ...env },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += chunk));
-  child.stderr.on('data', (chunk) => (stderr += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, lines: stdout.split('\n').filter((line) => line !== ''), stderr };
+function run(program: string, env: Record<string, string> = {}, imported = true): Promise<Run> {
+  return runRegistered(folder, program, { env, imported });
 }
 
 const printTarget = `
@@ -122,55 +87,22 @@ describe('a log line', () => {
   });
 });
 
-describe('export', () => {
-  let collector: Server;
-  let url: string;
-  const received: string[] = [];
+describe('LOG_FORMAT', () => {
+  const program = `createLogger({ name: 'chat' }).info({ tokens: 3 }, 'hello');`;
 
-  beforeAll(async () => {
-    collector = createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk) => (body += chunk));
-      request.on('end', () => {
-        received.push(`${request.url} ${body}`);
-        response.end('{}');
-      });
-    });
-    collector.listen(0, '127.0.0.1');
-    await once(collector, 'listening');
-    url = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  test('pretty is a line for people', async () => {
+    const { lines } = await run(program, { LOG_FORMAT: 'pretty' });
+    expect(lines).toEqual([expect.stringMatching(/^\[.*\] INFO \(chat\): hello {"tokens":3}$/)]);
   });
 
-  afterAll(() => collector.close());
-
-  test('sends every span to OTEL_EXPORTER_OTLP_ENDPOINT, at the latest at shutdown', async () => {
-    await run(`${oneSpan} await telemetry.shutdown();`, { OTEL_EXPORTER_OTLP_ENDPOINT: url });
-    expect(received).toEqual([expect.stringMatching(/^\/v1\/traces .*"name":"work"/)]);
-  });
-
-  test('counts what it drops when the collector is slower than the spans', async () => {
-    const { lines } = await run(
-      `for (let index = 0; index < 50; index += 1) telemetry.tracer.startSpan('work').end();
-       const { body } = await telemetry.scrape({});
-       print(/^otel_sdk_processor_span_processed_total\\{error_type="queue_full"\\} (\\d+)$/m.exec(String(body))?.[1]);
-       process.exit();`,
-      {
-        OTEL_EXPORTER_OTLP_ENDPOINT: url,
-        OTEL_BSP_MAX_QUEUE_SIZE: '10',
-        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10',
-      },
-    );
-    expect(Number(JSON.parse(lines[0] ?? ''))).toBeGreaterThanOrEqual(20);
-  });
-
-  test('to a collector that is not there does not fail the program, which stops in two seconds', async () => {
-    const { code, lines } = await run(
-      `${oneSpan} const startedAt = Date.now(); await telemetry.shutdown(); print(Date.now() - startedAt < 2000); process.exit();`,
-      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
-    );
-    expect(code).toBe(0);
-    expect(lines).toContain('true');
-    const told = /telemetry (did not stop in time|stopped with an error)/;
-    expect(lines.filter((line) => told.test(line))).toHaveLength(1);
+  test.each([
+    ['LOG_FORMAT', 'LOG_FORMAT: expected one of json, pretty, got "xml"\n'],
+    [
+      'LOG_LEVEL',
+      'LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent, got "xml"\n',
+    ],
+  ])('%s of another value is one sentence', async (name, sentence) => {
+    const { code, lines, stderr } = await run(program, { [name]: 'xml' });
+    expect([code, lines, stderr]).toEqual([1, [], sentence]);
   });
 });
