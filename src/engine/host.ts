@@ -1,110 +1,64 @@
 /**
- * The engine as the service sees it: forks the engine process, brings it back when it dies, and keeps admission and the
- * queue on this side, so that what waits survives an engine.
+ * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that what waits
+ * survives an engine.
  */
-import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { epochMillis } from '../clock.ts';
 import { ChatError } from '../errors.ts';
+import { createEngineProcess, type EngineProcessOptions } from './engine-process.ts';
 import type {
   Command,
+  Embedding,
   Engine,
   EngineFacts,
-  EngineOptions,
-  EngineStatus,
   Fact,
   GenerationRequest,
   Report,
+  Tokenized,
 } from './engine.ts';
-import { createInboxes, type Inbox } from './inboxes.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 import { createQueue } from './queue.ts';
 
-export interface HostOptions extends EngineOptions {
+export interface HostOptions extends Omit<EngineProcessOptions, 'onReport' | 'onExit'> {
   queueLimit: number;
   queueTimeoutSeconds: number;
-  log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   onReady?: (facts: EngineFacts) => void;
 }
 
-const firstRestartMillis = 250;
-const longestRestartMillis = 10_000;
-/** After this long without a crash the next restart is quick again. */
-const soundSeconds = 60;
-/** The engine says every second that it is alive; silent for this long it is taken for hung and killed. */
-const silenceMillis = 30_000;
+/** A generation that has not ended. */
+interface Job {
+  id: number;
+  client: string;
+  request: GenerationRequest;
+  /** Only one that waits survives the death of the engine. */
+  phase: 'preparing' | 'waiting' | 'running';
+  inbox: Inbox<Fact>;
+  /** Aborted at the end, whatever the end is: leaves the queue. */
+  ended: AbortController;
+  release: (() => void) | undefined;
+}
+
+/** A question that is answered at once: tokens of a text, or its vector. */
+interface Call {
+  type: 'tokenize' | 'embed';
+  resolve(result: Tokenized | Embedding): void;
+  reject(error: unknown): void;
+}
 
 export function createHost(options: HostOptions): Engine {
   const queue = createQueue({
     limit: options.queueLimit,
     timeoutSeconds: options.queueTimeoutSeconds,
   });
-  const inboxes = createInboxes();
-  let status: EngineStatus = { state: 'loading', pid: undefined };
-  let child: ChildProcess;
+  const jobs = new Map<number, Job>();
+  const calls = new Map<number, Call>();
   let contextTokens = 0;
-  let crashes = 0;
-  let silence: NodeJS.Timeout | undefined;
-  let restart: NodeJS.Timeout | undefined;
   let nextId = 1;
-
-  function startChild(): void {
-    const startedAt = epochMillis();
-    child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), {
-      // Not inherited: the engine process makes no telemetry of its own.
-      execArgv: [],
-      serialization: 'advanced',
-      env: {
-        ...process.env,
-        // Decoding runs on libuv's pool: one thread is almost twice as fast as the default four.
-        UV_THREADPOOL_SIZE: '1',
-        LLAMASCOPE_ENGINE: JSON.stringify({
-          modelPath: options.modelPath,
-          threads: options.threads,
-          sequences: options.sequences,
-          contextTokens: options.contextTokens,
-        } satisfies EngineOptions),
-      },
-    });
-    const started = child;
-    status = { ...status, pid: started.pid } as EngineStatus;
-    started.on('message', (report: Report) => receive(report));
-    // A message to a process that is just dying; its exit event follows and says more.
-    started.on('error', () => {});
-    started.on('exit', (code, signal) => {
-      if (epochMillis() - startedAt > soundSeconds * 1000) crashes = 0;
-      onExit(signal ?? `exit code ${code}`);
-    });
-  }
-
-  function onExit(lastExit: string): void {
-    clearTimeout(silence);
-    queue.setSlots(0);
-    contextTokens = 0;
-    const stopping = status.state === 'stopped';
-    inboxes.failAll(
-      new ChatError(
-        'engine_exit',
-        `The engine process ended (${lastExit}). Try again in a few seconds.`,
-        {
-          retryAfterSeconds: 2,
-        },
-      ),
-    );
-    if (stopping) return;
-    status = { state: 'restarting', pid: undefined, lastExit };
-    const delay = Math.min(firstRestartMillis * 2 ** crashes, longestRestartMillis);
-    crashes += 1;
-    options.log.error({ last_exit: lastExit, restart_in_ms: delay }, 'the engine process ended');
-    restart = setTimeout(startChild, delay);
-  }
+  const engine = createEngineProcess({ ...options, onReport: receive, onExit: engineEnded });
 
   function receive(report: Report): void {
-    watchSilence();
     switch (report.type) {
       case 'ready':
-        status = { state: 'ready', pid: child.pid!, facts: report.facts };
         queue.setSlots(report.facts.sequences);
-        options.log.info({ ...report.facts, pid: child.pid }, 'the engine is ready');
         options.onReady?.(report.facts);
         return;
       case 'alive':
@@ -112,101 +66,148 @@ export function createHost(options: HostOptions): Engine {
         return;
       case 'facts':
         contextTokens = report.contextTokens;
-        for (const { id, ...fact } of report.facts) inboxes.deliver(id, fact);
+        for (const { id, ...fact } of report.facts) accept(id, fact);
         return;
-      case 'error':
-        inboxes.fail(report.id, new ChatError(report.code, report.message));
+      case 'result':
+        calls.get(report.id)?.resolve(report.result);
+        return;
+      case 'error': {
+        const { id, code, message, param } = report;
+        const error = new ChatError(code, message, param === undefined ? {} : { param });
+        calls.get(id)?.reject(error);
+        endJob(id, error);
+      }
     }
   }
 
-  function watchSilence(): void {
-    clearTimeout(silence);
-    silence = setTimeout(() => {
-      options.log.error(
-        { silence_ms: silenceMillis },
-        'the engine process is silent and is killed',
-      );
-      child.kill('SIGKILL');
-    }, silenceMillis);
-    silence.unref();
+  /** Nothing here waits for whoever reads: a slow reader holds no sequence. */
+  function accept(id: number, fact: Fact): void {
+    const job = jobs.get(id);
+    // An engine that came back counts again what waited.
+    if (job === undefined || (fact.type === 'tokenized' && job.phase !== 'preparing')) return;
+    job.inbox.push(fact);
+    if (fact.type === 'tokenized') enterQueue(job);
+    if (fact.type === 'ended') {
+      engine.proven();
+      endJob(id);
+    }
   }
 
-  function send(command: Command): void {
-    if (child.connected) child.send(command);
+  function enterQueue(job: Job): void {
+    job.phase = 'waiting';
+    const { id, request, client } = job;
+    const onWait = (position: number): void =>
+      job.inbox.push({ type: 'queued', at: epochMillis(), position });
+    queue.enter({ client, signal: job.ended.signal, onWait }).then(
+      (release) => {
+        if (job.ended.signal.aborted) return release();
+        job.phase = 'running';
+        job.release = release;
+        engine.send({ type: 'generate', id, request });
+      },
+      (error: unknown) => endJob(id, error),
+    );
   }
 
-  function facts(): EngineFacts {
-    if (status.state === 'ready') return status.facts;
-    throw new ChatError('not_ready', 'The model is being loaded. Try again in a few seconds.', {
-      retryAfterSeconds: 5,
-    });
+  /** With an error the engine is told to forget it too. */
+  function endJob(id: number, error?: unknown): void {
+    const job = jobs.get(id);
+    if (job === undefined) return;
+    jobs.delete(id);
+    if (error !== undefined) {
+      engine.send({ type: 'cancel', id });
+      job.inbox.fail(error);
+    }
+    job.ended.abort(error);
+    job.release?.();
+  }
+
+  function engineEnded(error: ChatError): void {
+    queue.setSlots(0);
+    contextTokens = 0;
+    endAll(error, { except: 'waiting' });
+  }
+
+  function endAll(error: ChatError, { except }: { except?: Job['phase'] } = {}): void {
+    for (const job of jobs.values()) if (job.phase !== except) endJob(job.id, error);
+    for (const call of calls.values()) call.reject(error);
+  }
+
+  /** Counting costs work too: no more are counted at a time than may wait or run. */
+  function checkRoom(client: string, sequences: number): void {
+    queue.checkRoom(client);
+    const preparing = [...jobs.values()].filter((job) => job.phase === 'preparing');
+    const limit = options.queueLimit + sequences;
+    if (preparing.length >= limit) throw tooMany(limit);
   }
 
   async function* generate(
     request: GenerationRequest,
-    { signal }: { signal: AbortSignal },
+    { signal, client }: { signal: AbortSignal; client: string },
   ): AsyncGenerator<Fact, void, void> {
     signal.throwIfAborted();
-    const { contextTokens: limit } = facts();
+    checkRoom(client, engine.facts().sequences);
     const id = nextId++;
-    const inbox = inboxes.open(id, signal);
-    let release: (() => void) | undefined;
+    const inbox = createInbox<Fact>();
+    const ended = new AbortController();
+    jobs.set(id, { id, client, request, phase: 'preparing', inbox, ended, release: undefined });
+    const onAbort = (): void => endJob(id, signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      send({ type: 'tokenize', id, prompt: request.prompt });
-      const counted = await inbox.next();
-      if (counted.type === 'tokenized') checkRoom(counted.inputTokens, request, limit);
-      yield counted;
-      let position = 0;
-      const entered = queue.enter({ signal, onWait: (at) => (position = at) });
-      // Its rejection is awaited below; a consumer that leaves at the yield must not make it an unhandled one.
-      entered.catch(() => {});
-      yield { type: 'queued', at: epochMillis(), position };
-      release = await entered;
-      facts();
-      inbox.reopen();
-      send({ type: 'generate', id, request });
-      yield* followToEnd(inbox);
+      engine.send({ type: 'prepare', id, request });
+      for (;;) {
+        const fact = await inbox.next();
+        yield fact;
+        if (fact.type === 'ended') return;
+      }
     } finally {
-      inbox.close();
-      send({ type: 'cancel', id });
-      release?.();
+      signal.removeEventListener('abort', onAbort);
+      endJob(id, new ChatError('client_gone', 'Whoever read the answer left.'));
     }
   }
 
-  startChild();
+  async function call(command: WithoutId<Command & Pick<Call, 'type'>>, signal: AbortSignal) {
+    signal.throwIfAborted();
+    engine.facts();
+    const running = [...calls.values()].filter(({ type }) => type === command.type);
+    const limit = options.queueLimit + 1;
+    if (running.length >= limit) throw tooMany(limit);
+    const id = nextId++;
+    const answer = Promise.withResolvers<Tokenized | Embedding>();
+    calls.set(id, { type: command.type, ...answer });
+    const onAbort = (): void => answer.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      engine.send({ ...command, id });
+      return await answer.promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      calls.delete(id);
+      if (signal.aborted) engine.send({ type: 'cancel', id });
+    }
+  }
+
   return {
-    status: () => status,
+    status: () => engine.status(),
     contextTokensInUse: () => contextTokens,
-    pending: () => queue.running() + queue.waiting(),
+    pending: () => jobs.size + calls.size,
     generate,
+    tokenize: (prompt, { signal }) =>
+      call({ type: 'tokenize', prompt }, signal) as Promise<Tokenized>,
+    embed: (text, { signal }) => call({ type: 'embed', text }, signal) as Promise<Embedding>,
     async stop() {
-      clearTimeout(restart);
-      clearTimeout(silence);
-      status = { state: 'stopped', pid: undefined };
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await exited;
+      await engine.stop();
+      endAll(new ChatError('shutdown', 'The service is shutting down.', { retryAfterSeconds: 5 }));
     },
   };
 }
 
-async function* followToEnd(inbox: Inbox): AsyncGenerator<Fact, void, void> {
-  for (;;) {
-    const fact = await inbox.next();
-    yield fact;
-    if (fact.type === 'ended') return;
-  }
-}
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-/** Past the context's end llama.cpp would drop the first tokens in silence, so it is counted before queueing. */
-function checkRoom(inputTokens: number, request: GenerationRequest, limit: number): void {
-  const wanted = request.sampling.maxTokens ?? 1;
-  if (inputTokens + wanted < limit) return;
-  throw new ChatError(
-    'context_overflow',
-    `This model holds fewer than ${limit} tokens a conversation: the prompt has ${inputTokens} and ${wanted} more ` +
-      `were asked for. Shorten the messages, or ask for fewer with max_tokens.`,
-    { param: request.sampling.maxTokens === undefined ? 'messages' : 'max_tokens' },
+function tooMany(limit: number): ChatError {
+  return new ChatError(
+    'queue_full',
+    `${limit} requests are being looked at already, which is the limit (CHAT_QUEUE_LIMIT). Try again later.`,
+    { retryAfterSeconds: 1 },
   );
 }

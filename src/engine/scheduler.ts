@@ -5,8 +5,9 @@
  */
 import { epochMillis } from '../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
-import type { Fact, FinishReason, GenerationRequest } from './engine.ts';
-import { batchTokens, type LoadedModel, type Sequence } from './llama.ts';
+import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
+import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
+import { createPrefillBudget } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';
 
 export interface SchedulerReports {
@@ -16,127 +17,171 @@ export interface SchedulerReports {
 }
 
 export interface Scheduler {
-  /** `prompt` must fit: its tokens and `maxTokens` together stay below the sequence's context. */
-  start(id: number, prompt: readonly number[], request: GenerationRequest): void;
+  /**
+   * Begins as soon as a sequence is free. The prompt must fit: its tokens and `maxTokens` together stay below the
+   * context of a sequence.
+   */
+  start(id: number, prepared: Prepared): void;
   cancel(id: number): void;
   contextTokens(): number;
+  /** For how long the step that runs now has been running, in milliseconds; 0 while there is none. */
+  stepMillis(): number;
 }
 
 interface Job {
   id: number;
-  prompt: readonly number[];
-  request: GenerationRequest;
+  prepared: Prepared;
   maxTokens: number;
   sequence: Sequence;
   cachedTokens: number;
   /** Prompt tokens in the cache so far. */
   evaluated: number;
-  startedAt: number;
+  prefillStartedAt: number | undefined;
   outputTokens: number;
   answer: AnswerText;
-  iterator: AsyncGenerator<number, void, void> | undefined;
+  /** Undefined until the last slice of the prompt is issued. */
+  output: AsyncGenerator<Decoded, void, void> | undefined;
   cancelled: boolean;
 }
 
 export function createScheduler(model: LoadedModel, reports: SchedulerReports): Scheduler {
   const pool = createSequencePool(model.sequences);
+  const budget = createPrefillBudget({ batchTokens: model.batchTokens });
+  /** Not yet on a sequence: one that was cancelled keeps its own until the step ends. */
+  const arrivals = new Map<number, Prepared>();
+  /** In order of admission. */
   const jobs = new Map<number, Job>();
-  let looping = false;
   let facts: (Fact & { id: number })[] = [];
+  let looping = false;
+  let stepStartedAt: number | undefined;
 
-  function start(id: number, prompt: readonly number[], request: GenerationRequest): void {
-    const taken = pool.take(prompt);
-    if (taken === undefined) {
-      reports.failed(id, new Error(`no sequence is free for request ${id}`));
-      return;
-    }
-    const room = model.facts.contextTokens - prompt.length - 1;
-    jobs.set(id, {
-      id,
-      prompt,
-      request,
-      maxTokens: Math.min(request.sampling.maxTokens ?? room, room),
-      sequence: taken.sequence,
-      cachedTokens: taken.reusable,
-      evaluated: taken.reusable,
-      startedAt: epochMillis(),
-      outputTokens: 0,
-      answer: createAnswerText({
-        stop: request.sampling.stop,
-        detokenize: model.detokenize,
-      }),
-      iterator: undefined,
-      cancelled: false,
-    });
-    facts.push({ id, type: 'started', at: epochMillis() });
-    if (!looping) void loop();
-  }
-
+  /** A rejection of the loop itself ends the process: the state of a sequence that cannot be cleared is not known. */
   async function loop(): Promise<void> {
     looping = true;
-    while (jobs.size > 0) {
-      await step([...jobs.values()].toSorted((a, b) => a.sequence.id - b.sequence.id));
-      reports.facts(facts);
-      facts = [];
+    while (jobs.size > 0 || arrivals.size > 0) {
+      stepStartedAt = performance.now();
+      for (const job of jobs.values()) if (job.cancelled) await leave(job);
+      for (const [id, prepared] of arrivals) await admit(id, prepared);
+      flush();
+      await step();
+      stepStartedAt = undefined;
+      flush();
     }
     looping = false;
   }
 
-  async function step(inOrder: readonly Job[]): Promise<void> {
-    let prefillBudget = Math.max(1, batchTokens - inOrder.filter((job) => job.iterator).length);
-    const work: Promise<void>[] = [];
-    for (const job of inOrder) {
-      if (job.cancelled) {
-        work.push(leave(job));
-        continue;
+  function flush(): void {
+    if (facts.length > 0) reports.facts(facts);
+    facts = [];
+  }
+
+  async function admit(id: number, prepared: Prepared): Promise<void> {
+    const taken = pool.take(prepared.prompt);
+    if (taken === undefined) return;
+    arrivals.delete(id);
+    const { sequence, reusable } = taken;
+    const { stop, maxTokens } = prepared.request.sampling;
+    const room = model.facts.contextTokens - prepared.prompt.length - 1;
+    const job: Job = {
+      id,
+      prepared,
+      maxTokens: Math.min(maxTokens ?? room, room),
+      sequence,
+      cachedTokens: reusable,
+      evaluated: reusable,
+      prefillStartedAt: undefined,
+      outputTokens: 0,
+      answer: createAnswerText({ stop, detokenize: model.detokenize }),
+      output: undefined,
+      cancelled: false,
+    };
+    jobs.set(id, job);
+    facts.push({ id, type: 'started', at: epochMillis() });
+    // Before the step: an edit of the cache would come too late for the batch of the others.
+    if (sequence.tokens().length > reusable) {
+      await sequence.truncate(reusable).catch((error: unknown) => fail(job, error));
+    }
+  }
+
+  async function step(): Promise<void> {
+    const work = [...jobs.values()]
+      .filter((job) => job.output !== undefined)
+      .map((job) => ({ job, slice: 0 }));
+    const decoding = work.length;
+    let left = budget.tokens(decoding);
+    // The oldest first: a short prompt behind a long one waits its turn, but nobody waits for ever.
+    for (const job of jobs.values()) {
+      const slice = Math.min(left, job.prepared.prompt.length - job.evaluated);
+      if (job.output !== undefined || slice === 0) continue;
+      left -= slice;
+      work.push({ job, slice });
+    }
+    const promptTokens = work.reduce((sum, { slice }) => sum + slice, 0);
+    const startedAt = performance.now();
+    // llama.cpp fuses only consecutive ascending sequence ids.
+    work.sort((a, b) => a.job.sequence.id - b.job.sequence.id);
+    await Promise.all(
+      work.map(({ job, slice }) =>
+        evaluate(job, slice).catch((error: unknown) => fail(job, error)),
+      ),
+    );
+    const millis = performance.now() - startedAt;
+    if (work.length > 0) budget.measure({ decoding, promptTokens, millis });
+  }
+
+  async function evaluate(job: Job, slice: number): Promise<void> {
+    if (job.output === undefined) {
+      const { prompt } = job.prepared;
+      const tokens = prompt.slice(job.evaluated, job.evaluated + slice);
+      job.prefillStartedAt ??= epochMillis();
+      if (job.evaluated + slice < prompt.length) {
+        await job.sequence.prefill(tokens);
+        job.evaluated += slice;
+        return;
       }
-      // The last prompt token belongs to the first decode step.
-      const left = job.prompt.length - 1 - job.evaluated;
-      const slice = Math.min(left, prefillBudget);
-      prefillBudget -= slice;
-      if (left > 0 && slice === 0) continue;
-      work.push(
-        (slice > 0 ? prefill(job, slice) : decode(job)).catch((error: unknown) => fail(job, error)),
-      );
+      // The last slice and the first output token are one evaluation.
+      job.output = job.prepared.decode(job.sequence, tokens);
     }
-    await Promise.all(work);
-  }
-
-  async function prefill(job: Job, count: number): Promise<void> {
-    await forgetWhatDiffers(job);
-    const slice = job.prompt.slice(job.evaluated, job.evaluated + count);
-    await job.sequence.prefill(slice);
-    job.evaluated += count;
-  }
-
-  async function forgetWhatDiffers(job: Job): Promise<void> {
-    if (job.sequence.tokens().length > job.evaluated) await job.sequence.truncate(job.evaluated);
-  }
-
-  async function decode(job: Job): Promise<void> {
-    if (job.iterator === undefined) {
-      await forgetWhatDiffers(job);
-      job.iterator = job.sequence.decode(job.prompt.slice(-1), job.request.sampling);
-    }
-    const next = await job.iterator.next();
+    const next = await job.output.next();
     const at = epochMillis();
-    if (job.evaluated < job.prompt.length) {
-      job.evaluated = job.prompt.length;
-      facts.push({
-        id: job.id,
-        type: 'prefilled',
-        startedAt: job.startedAt,
-        endedAt: at,
-        inputTokens: job.prompt.length,
-        cachedTokens: job.cachedTokens,
-      });
-    }
+    if (job.evaluated < job.prepared.prompt.length) endPrefill(job, at);
     if (next.done === true) return end(job, 'stop', job.answer.flush());
     job.outputTokens += 1;
-    const { text, stopped } = job.answer.push(next.value);
-    facts.push({ id: job.id, type: 'token', at, text });
+    const { text, stopped } = job.answer.push(next.value.token);
+    facts.push({ id: job.id, type: 'token', at, text, ...logprobOf(next.value) });
     if (stopped) return end(job, 'stop', '');
     if (job.outputTokens >= job.maxTokens) return end(job, 'length', job.answer.flush());
+  }
+
+  function endPrefill(job: Job, endedAt: number): void {
+    job.evaluated = job.prepared.prompt.length;
+    facts.push({
+      id: job.id,
+      type: 'prefilled',
+      startedAt: job.prefillStartedAt!,
+      endedAt,
+      inputTokens: job.evaluated,
+      cachedTokens: job.cachedTokens,
+    });
+  }
+
+  function logprobOf({
+    token,
+    logprob,
+    top = [],
+  }: Decoded): Pick<Fact & { type: 'token' }, 'logprob'> {
+    if (logprob === undefined) return {};
+    return {
+      logprob: {
+        ...describeToken(token, logprob),
+        top: top.map(([other, itsLogprob]) => describeToken(other, itsLogprob)),
+      },
+    };
+  }
+
+  function describeToken(token: number, logprob: number): TokenLogprob {
+    const bytes = model.bytesOf(token);
+    return { token: Buffer.from(bytes).toString(), bytes, logprob };
   }
 
   async function end(job: Job, finishReason: FinishReason, text: string): Promise<void> {
@@ -145,25 +190,32 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   }
 
   async function leave(job: Job): Promise<void> {
+    await job.output?.return();
     jobs.delete(job.id);
-    await job.iterator?.return();
     pool.give(job.sequence);
   }
 
+  /** Evaluations of one batch fail together; each request is told, and the loop goes on with those that come. */
   async function fail(job: Job, error: unknown): Promise<void> {
-    await leave(job);
     // What a failed evaluation left behind is not known.
     await job.sequence.truncate(0);
+    jobs.delete(job.id);
+    pool.give(job.sequence);
     reports.failed(job.id, error);
   }
 
   return {
-    start,
+    start(id, prepared) {
+      arrivals.set(id, prepared);
+      if (!looping) void loop();
+    },
     cancel(id) {
+      arrivals.delete(id);
       const job = jobs.get(id);
       if (job !== undefined) job.cancelled = true;
     },
     contextTokens: () =>
       model.sequences.reduce((sum, sequence) => sum + sequence.tokens().length, 0),
+    stepMillis: () => (stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt),
   };
 }

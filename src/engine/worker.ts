@@ -1,13 +1,17 @@
-/** The engine process: forked by host.ts, loads the model, takes commands and reports facts over IPC. */
+/** The engine process: forked by engine-process.ts, loads the model, takes commands and reports facts over IPC. */
 import { epochMillis } from '../clock.ts';
-import type { Command, EngineOptions, Prompt, Report } from './engine.ts';
-import { loadModel } from './llama.ts';
+import { ChatError } from '../errors.ts';
+import type { Command, EngineOptions, GenerationRequest, Report } from './engine.ts';
+import { loadModel } from './llama/model.ts';
+import type { Prepared } from './loaded-model.ts';
 import { createScheduler } from './scheduler.ts';
+import { createTurns, runSliced } from './turns.ts';
 
-const aliveIntervalMillis = 1000;
+const aliveIntervalMillis = 500;
 
-// A busy fork outlives a SIGKILL of its parent; the closed channel is the one sign it gets.
-process.on('disconnect', () => process.exit(0));
+// A busy fork outlives a SIGKILL of its parent; the closed channel is the one sign it gets. An orderly exit would wait
+// for a decode that hangs.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // The service decides when the engine ends; a Ctrl-C in the terminal reaches the whole process group.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
@@ -16,57 +20,100 @@ function report(message: Report): void {
   process.send?.(message);
 }
 
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function reportError(id: number, error: unknown): void {
+  if (error instanceof ChatError && isExpected(error.code)) {
+    report({ type: 'error', id, code: error.code, message: error.message, param: error.param });
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  report({ type: 'error', id, code: 'engine_error', message });
+}
+
+function isExpected(code: string): code is 'bad_request' | 'context_overflow' {
+  return code === 'bad_request' || code === 'context_overflow';
 }
 
 const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOptions;
 const model = await loadModel(options);
 const scheduler = createScheduler(model, {
   facts: (facts) => report({ type: 'facts', facts, contextTokens: scheduler.contextTokens() }),
-  failed: (id, error) =>
-    report({ type: 'error', id, code: 'engine_error', message: sentence(error) }),
+  failed: reportError,
 });
-/** Prompts that were counted and wait for their sequence. */
-const tokenized = new Map<number, readonly number[]>();
+const slicedWork = createTurns();
+const embeddings = createTurns();
+/** Requests that were counted and wait for their sequence. */
+const prepared = new Map<number, Prepared>();
 
-function tokenize(id: number, prompt: Prompt): void {
-  const startedAt = epochMillis();
-  const tokens = model.tokenize(prompt);
-  tokenized.set(id, tokens);
+async function prepare(id: number, request: GenerationRequest): Promise<Prepared | undefined> {
+  let startedAt = 0;
+  const result = await slicedWork.take(id, (signal) => {
+    startedAt = epochMillis();
+    return runSliced(model.prepare(request), signal);
+  });
+  if (result === undefined) return undefined;
+  const inputTokens = result.prompt.length;
+  checkRoom(inputTokens, request);
+  prepared.set(id, result);
   report({
     type: 'facts',
-    facts: [
-      { id, type: 'tokenized', startedAt, endedAt: epochMillis(), inputTokens: tokens.length },
-    ],
+    facts: [{ id, type: 'tokenized', startedAt, endedAt: epochMillis(), inputTokens }],
     contextTokens: scheduler.contextTokens(),
   });
+  return result;
 }
 
-function handle(command: Command): void {
+/** Past the context's end llama.cpp would drop the first tokens in silence, so it is counted before queueing. */
+function checkRoom(inputTokens: number, { prompt, sampling }: GenerationRequest): void {
+  const limit = model.facts.contextTokens;
+  const wanted = sampling.maxTokens ?? 1;
+  if (inputTokens + wanted < limit) return;
+  const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
+  throw new ChatError(
+    'context_overflow',
+    `This model holds fewer than ${limit} tokens a conversation: the ${field} have ${inputTokens} and ${wanted} more ` +
+      `were asked for. Shorten the ${field}, or ask for fewer with max_tokens.`,
+    { param: sampling.maxTokens === undefined ? field : 'max_tokens' },
+  );
+}
+
+async function handle(command: Command): Promise<void> {
+  const { id } = command;
   switch (command.type) {
-    case 'tokenize':
-      return tokenize(command.id, command.prompt);
+    case 'prepare':
+      await prepare(id, command.request);
+      return;
     case 'generate': {
-      const prompt = tokenized.get(command.id) ?? model.tokenize(command.request.prompt);
-      tokenized.delete(command.id);
-      return scheduler.start(command.id, prompt, command.request);
+      // An engine that came back knows nothing of what the one before it had prepared.
+      const ready = prepared.get(id) ?? (await prepare(id, command.request));
+      prepared.delete(id);
+      if (ready !== undefined) scheduler.start(id, ready);
+      return;
+    }
+    case 'tokenize': {
+      const result = await slicedWork.take(id, (signal) =>
+        runSliced(model.tokenize(command.prompt), signal),
+      );
+      if (result !== undefined) report({ type: 'result', id, result });
+      return;
+    }
+    case 'embed': {
+      const result = await embeddings.take(id, () => model.embed(command.text));
+      if (result !== undefined) report({ type: 'result', id, result });
+      return;
     }
     case 'cancel':
-      tokenized.delete(command.id);
-      return scheduler.cancel(command.id);
+      slicedWork.cancel(id);
+      embeddings.cancel(id);
+      prepared.delete(id);
+      scheduler.cancel(id);
   }
 }
 
 process.on('message', (command: Command) => {
-  try {
-    handle(command);
-  } catch (error) {
-    report({ type: 'error', id: command.id, code: 'engine_error', message: sentence(error) });
-  }
+  handle(command).catch((error: unknown) => reportError(command.id, error));
 });
-setInterval(
-  () => report({ type: 'alive', contextTokens: scheduler.contextTokens() }),
-  aliveIntervalMillis,
-);
+setInterval(() => {
+  const contextTokens = scheduler.contextTokens();
+  report({ type: 'alive', contextTokens, stepMillis: scheduler.stepMillis() });
+}, aliveIntervalMillis);
 report({ type: 'ready', facts: model.facts });

@@ -1,0 +1,51 @@
+/** Work that is done one piece at a time in order of arrival, and can be called off. Used by the engine process. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+export interface Turns {
+  /** Resolves with undefined when `id` was cancelled. @throws what the work throws. */
+  take<T>(id: number, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined>;
+  cancel(id: number): void;
+}
+
+export function createTurns(): Turns {
+  const controllers = new Map<number, AbortController>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  return {
+    take(id, work) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      controllers.set(id, controller);
+      const result = last.then(async () => {
+        try {
+          if (signal.aborted) return undefined;
+          const value = await work(signal);
+          return signal.aborted ? undefined : value;
+        } finally {
+          controllers.delete(id);
+        }
+      });
+      last = result.catch(() => {});
+      return result;
+    },
+    cancel(id) {
+      controllers.get(id)?.abort();
+    },
+  };
+}
+
+/** Runs a generator to its end, letting the event loop go round before each slice: a decode that is done goes first. */
+export async function runSliced<T>(
+  slices: Generator<void, T, void>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  for (;;) {
+    await nextTurn();
+    if (signal.aborted) {
+      slices.return(undefined as T);
+      return undefined;
+    }
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { createPrefillBudget } from '../../src/engine/prefill-budget.ts';
+
+/** A machine on which a step costs this much; the budget learns from `steps` of them. */
+function settle(options: {
+  millisPerToken: number;
+  decodeMillis: number;
+  fixedMillis?: number;
+  decoding?: number;
+  steps?: number;
+}) {
+  const { millisPerToken, decodeMillis, fixedMillis = 0, decoding = 3, steps = 30 } = options;
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * millisPerToken });
+  for (let step = 0; step < 5; step++) {
+    budget.measure({ decoding, promptTokens: 0, millis: decodeMillis });
+  }
+  const taken: { promptTokens: number; millis: number }[] = [];
+  for (let step = 0; step < steps; step++) {
+    const promptTokens = budget.tokens(decoding);
+    const millis = decodeMillis + fixedMillis + promptTokens * millisPerToken;
+    budget.measure({ decoding, promptTokens, millis });
+    taken.push({ promptTokens, millis });
+  }
+  return { budget, taken };
+}
+
+test('begins with the whole batch, less one place for each that decodes', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  expect(budget.tokens(0)).toBe(128);
+  expect(budget.tokens(3)).toBe(125);
+});
+
+test('on a quick machine nothing is held back', () => {
+  const { budget } = settle({ millisPerToken: 1, decodeMillis: 30 });
+  expect(budget.tokens(3)).toBe(125);
+});
+
+test('on a slow machine no step beside somebody who decodes is expected to take over 400 ms', () => {
+  const { taken } = settle({ millisPerToken: 6, decodeMillis: 100 });
+  expect(taken.at(-1)!.promptTokens).toBe(50);
+  expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThanOrEqual(400);
+});
+
+test('finds its way where mixing has a price of its own', () => {
+  const { taken } = settle({ millisPerToken: 1.84, decodeMillis: 75, fixedMillis: 120 });
+  expect(taken.at(-1)!.millis).toBeGreaterThan(380);
+  expect(taken.at(-1)!.millis).toBeLessThanOrEqual(400);
+  expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThan(430);
+});
+
+test('a prompt moves by 16 tokens a step however slow the machine is', () => {
+  const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
+  expect(budget.tokens(3)).toBe(16);
+});
+
+test('when nobody decodes the whole batch is taken on the slowest machine too', () => {
+  const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
+  expect(budget.tokens(0)).toBe(128);
+});
+
+test('a short slice with its fixed cost does not stand for what a long one costs', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 256 });
+  budget.measure({ decoding: 0, promptTokens: 3, millis: 40 });
+  budget.measure({ decoding: 1, promptTokens: 0, millis: 40 });
+  expect(budget.tokens(1)).toBeGreaterThan(100);
+});
