@@ -1,6 +1,6 @@
 /**
  * The limits of the cgroup this process runs in, version 1 and 2, which the machine's own numbers do not show. `process.ts`
- * observes them.
+ * observes them, and the engine sizes itself by them.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,10 @@ export interface CgroupReader {
   throttledSeconds(): number | undefined;
   /** Undefined where there is no limit. */
   memoryLimitBytes(): number | undefined;
+  /** Without the file cache that the kernel would give back first. Undefined where there is no cgroup. */
+  memoryUsedBytes(): number | undefined;
+  /** CPU time in cores, 1.5 for 150 ms in 100; undefined where there is no quota. */
+  cpuQuotaCores(): number | undefined;
 }
 
 /** Version 1 says "no limit" with the largest number of pages that fits into 63 bits. */
@@ -22,6 +26,13 @@ export function createCgroupReader(options: { root?: string; self?: string } = {
   const cpuStat = firstFile(folders.cpu, 'cpu.stat');
   const memoryLimit =
     firstFile(folders.memory, 'memory.max') ?? firstFile(folders.memory, 'memory.limit_in_bytes');
+  const memoryUsed =
+    firstFile(folders.memory, 'memory.current') ??
+    firstFile(folders.memory, 'memory.usage_in_bytes');
+  const memoryStat = firstFile(folders.memory, 'memory.stat');
+  const cpuMax = firstFile(folders.cpu, 'cpu.max');
+  const cpuQuota = firstFile(folders.cpu, 'cpu.cfs_quota_us');
+  const cpuPeriod = firstFile(folders.cpu, 'cpu.cfs_period_us');
   return {
     throttledSeconds() {
       const stat = readText(cpuStat);
@@ -33,6 +44,22 @@ export function createCgroupReader(options: { root?: string; self?: string } = {
     memoryLimitBytes() {
       const bytes = Number.parseInt(readText(memoryLimit), 10);
       return bytes < unlimitedBytes ? bytes : undefined;
+    },
+    memoryUsedBytes() {
+      const used = Number.parseInt(readText(memoryUsed), 10);
+      // Version 1 counts the cgroups below under another name.
+      const cache = /^(?:total_)?inactive_file (\d+)$/gm;
+      const cached = [...readText(memoryStat).matchAll(cache)].map(([, bytes]) => Number(bytes));
+      return Number.isNaN(used) ? undefined : Math.max(0, used - Math.max(0, ...cached));
+    },
+    cpuQuotaCores() {
+      const [quota = '', period = ''] =
+        cpuMax === undefined
+          ? [readText(cpuQuota), readText(cpuPeriod)]
+          : readText(cpuMax).split(' ');
+      // "max" and -1 say that there is none.
+      const cores = Number.parseInt(quota, 10) / Number.parseInt(period, 10);
+      return cores > 0 ? cores : undefined;
     },
   };
 }

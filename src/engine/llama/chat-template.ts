@@ -1,0 +1,84 @@
+/**
+ * Writes a conversation the way the model was trained to read it: by the chat template in its own file. Used by
+ * prompt.ts.
+ */
+import { Template } from '@huggingface/jinja';
+import { ChatError } from '../../errors.ts';
+import type { ChatMessage, Tool } from '../engine.ts';
+import { withToolsAsText } from './tool-text.ts';
+
+/** https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md, for a file that has no template. */
+export const chatMl =
+  "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+export interface Conversation {
+  messages: readonly ChatMessage[];
+  tools?: readonly Tool[] | undefined;
+}
+
+export interface ChatTemplate {
+  readonly source: string;
+  /** Up to where the answer begins. @throws ChatError `bad_request` for messages that the template refuses. */
+  render(conversation: Conversation): string;
+}
+
+/** @throws for a template that is not Jinja as Hugging Face's libraries read it. */
+export function createChatTemplate(options: {
+  source: string;
+  bosToken: string;
+  eosToken: string;
+}): ChatTemplate {
+  const template = new Template(options.source);
+  const knowsTools = /\btools\b/.test(options.source);
+  return {
+    source: options.source,
+    render(conversation) {
+      const { messages, tools } = knowsTools ? conversation : withToolsAsText(conversation);
+      try {
+        return template.render({
+          messages: messages.map((message) => toTemplate(message, messages)),
+          ...(tools === undefined || tools.length === 0
+            ? {}
+            : { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
+          add_generation_prompt: true,
+          bos_token: options.bosToken,
+          eos_token: options.eosToken,
+        });
+      } catch (error) {
+        throw new ChatError(
+          'bad_request',
+          `The model's chat template refuses these messages: ${error instanceof Error ? error.message : String(error)}`,
+          { param: 'messages', cause: error },
+        );
+      }
+    },
+  };
+}
+
+/** A message in the shape that templates on Hugging Face expect, which is OpenAI's with parsed arguments. */
+function toTemplate(message: ChatMessage, all: readonly ChatMessage[]): Record<string, unknown> {
+  const { role, content } = message;
+  if (message.role === 'tool') {
+    const name = nameOfCall(message.toolCallId, all);
+    return {
+      role,
+      content,
+      tool_call_id: message.toolCallId,
+      ...(name === undefined ? {} : { name }),
+    };
+  }
+  if (message.role !== 'assistant' || message.toolCalls === undefined) return { role, content };
+  const calls = message.toolCalls.map(({ id, name, arguments: values }) => ({
+    id,
+    type: 'function',
+    function: { name, arguments: values },
+  }));
+  return calls.length === 0 ? { role, content } : { role, content, tool_calls: calls };
+}
+
+function nameOfCall(id: string, all: readonly ChatMessage[]): string | undefined {
+  return all
+    .flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []))
+    .find((call) => call.id === id)?.name;
+}

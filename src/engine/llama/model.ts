@@ -1,0 +1,163 @@
+/** Loads a model and puts together what the scheduler needs of it. The engine process calls it once. */
+import {
+  getLlama,
+  GgufFileType,
+  LlamaLogLevel,
+  type Llama,
+  type LlamaModel,
+  type Token,
+} from 'node-llama-cpp';
+import { ChatError } from '../../errors.ts';
+import type { EngineOptions, ModelFacts } from '../engine.ts';
+import type { LoadedModel, Prepared } from '../loaded-model.ts';
+import { createEmbedder } from './embeddings.ts';
+import { createGrammars } from './grammar.ts';
+import { readMachine } from './machine.ts';
+import { createPrompts, type Prompts } from './prompt.ts';
+import { checkLogitBias } from './sampling.ts';
+import { bySequence, createSequence, type LlamaSequence } from './sequence.ts';
+import { createTokenBytes } from './token-bytes.ts';
+import { chooseSizes, chooseThreads, type Costs } from './sizing.ts';
+
+// The compute buffer grows with it (512 took 340 MB, 128 takes 104 MB) at the same prefill speed.
+const batchTokens = 128;
+
+/** `dispose` frees all of it; the engine process just ends. */
+export type DisposableModel = LoadedModel & { dispose(): Promise<void> };
+
+/**
+ * @throws Error where memory is short, and what node-llama-cpp throws; a malformed file can also abort the process, hence
+ * a process of its own.
+ */
+export async function loadModel(options: EngineOptions): Promise<DisposableModel> {
+  const startedAt = performance.now();
+  const machine = readMachine();
+  const llama = await getLlama({
+    gpu: false,
+    build: 'never',
+    skipDownload: true,
+    maxThreads: chooseThreads(options.threads, machine),
+    logLevel: LlamaLogLevel.error,
+  });
+  const model = await llama.loadModel({ modelPath: options.modelPath });
+  const sizes = chooseSizes(options, machine, await estimateCosts(model));
+  const { threads } = sizes;
+  const context = await model.createContext({
+    sequences: sizes.sequences,
+    contextSize: sizes.contextTokens,
+    batchSize: batchTokens,
+    threads,
+    batching: { itemPrioritizationStrategy: bySequence },
+  });
+  const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
+    createSequence(id, context.getSequence()),
+  );
+  const embedder = options.embeddings
+    ? await createEmbedder(model, { batchTokens, threads })
+    : undefined;
+  await warmUp(sequences, model);
+
+  const prompts = createPrompts(model);
+  return {
+    facts: {
+      model: describeModel(model),
+      loadSeconds: (performance.now() - startedAt) / 1000,
+      threads,
+      sequences: sizes.sequences,
+      contextTokens: context.contextSize,
+      embeddingDimensions: embedder?.dimensions,
+      sizing: sizes.sentence,
+    },
+    sequences,
+    batchTokens,
+    prepare: createPrepare({ llama, model, sequences, prompts }),
+    *tokenize(prompt) {
+      const tokens = yield* prompts.tokenize(prompt);
+      return { tokens, pieces: tokens.map((token) => model.detokenize([token as Token], true)) };
+    },
+    async embed(text) {
+      if (embedder !== undefined) return embedder.embed(text);
+      throw new ChatError(
+        'bad_request',
+        'Embeddings are off; they need memory of their own. Start the service with CHAT_EMBEDDINGS=true.',
+      );
+    },
+    detokenize: (tokens, previous) =>
+      model.detokenize(tokens as Token[], false, previous as Token[]),
+    bytesOf: createTokenBytes(model),
+    async dispose() {
+      await model.dispose();
+      await llama.dispose();
+    },
+  };
+}
+
+/** The first evaluation allocates; it should not be the first user's. */
+async function warmUp(sequences: readonly LlamaSequence[], model: LlamaModel): Promise<void> {
+  const [first] = sequences;
+  await first?.prefill(model.tokenize('warm up'));
+  await first?.truncate(0);
+}
+
+function createPrepare(parts: {
+  llama: Llama;
+  model: LlamaModel;
+  sequences: readonly LlamaSequence[];
+  prompts: Prompts;
+}): LoadedModel['prepare'] {
+  const { model, sequences } = parts;
+  const grammars = createGrammars(parts.llama, model);
+  return function* prepare(request): Generator<void, Prepared, void> {
+    const { sampling, format } = request;
+    checkLogitBias(sampling, model);
+    const begin = format === undefined ? undefined : grammars.prepare(format);
+    yield;
+    const prompt = yield* parts.prompts.tokenize(request.prompt);
+    return {
+      prompt,
+      request,
+      decode(sequence, tokens) {
+        const guard = begin?.();
+        return sequences[sequence.id]!.decode({ model, sampling, guard, prompt, tokens });
+      },
+    };
+  };
+}
+
+/** llama.cpp lays out two small contexts without allocating them: what they differ by is the price of a token. */
+async function estimateCosts(model: LlamaModel): Promise<Costs> {
+  const [small, large] = [1024, 2048];
+  const estimate = async (contextSize: number): Promise<number> => {
+    const { cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
+      contextSize,
+      sequences: 1,
+      batchSize: batchTokens,
+      modelGpuLayers: 0,
+    });
+    return cpuRam;
+  };
+  const smallBytes = await estimate(small);
+  const bytesPerToken = ((await estimate(large)) - smallBytes) / (large - small);
+  return {
+    modelBytes: model.size,
+    fixedBytes: smallBytes - small * bytesPerToken,
+    bytesPerToken,
+    trainContextTokens: model.trainContextSize,
+  };
+}
+
+function describeModel(model: LlamaModel): ModelFacts {
+  const type = GgufFileType[model.fileInfo.metadata.general.file_type ?? -1] ?? 'unknown';
+  const tensors = model.fileInfo.fullTensorInfo ?? [];
+  return {
+    architecture: model.architecture,
+    // `MOSTLY_Q4_K_M` is called Q4_K_M.
+    quantization: type.replace(/^MOSTLY_/, ''),
+    parameters: tensors
+      .map(({ dimensions }) =>
+        dimensions.reduce((product: number, size) => product * Number(size), 1),
+      )
+      .reduce((sum, count) => sum + count, 0),
+    trainContextTokens: model.trainContextSize,
+  };
+}

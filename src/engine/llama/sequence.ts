@@ -1,0 +1,74 @@
+/** One slot of the KV cache as the scheduler sees it, and the order in which llama.cpp gets what is to be evaluated. */
+import type {
+  CustomBatchingPrioritizationStrategy,
+  LlamaContextSequence,
+  LlamaModel,
+  SequenceEvaluateOutput,
+  Token,
+} from 'node-llama-cpp';
+import type { Sampling } from '../engine.ts';
+import type { Decoded, Sequence } from '../loaded-model.ts';
+import type { Guard } from './grammar.ts';
+import { createSampler, logprobsOf } from './sampling.ts';
+
+export interface LlamaSequence extends Sequence {
+  /** `prompt` is what the penalties look back at, `tokens` its end that is not evaluated yet. */
+  decode(options: {
+    model: LlamaModel;
+    sampling: Sampling;
+    guard: Guard | undefined;
+    prompt: readonly number[];
+    tokens: readonly number[];
+  }): AsyncGenerator<Decoded, void, void>;
+}
+
+/** llama.cpp fuses only consecutive ascending sequence ids; the id travels as the evaluation priority. */
+export const bySequence: CustomBatchingPrioritizationStrategy = ({ items, size }) => {
+  let left = size;
+  return items
+    .toSorted((a, b) => a.evaluationPriority - b.evaluationPriority)
+    .map((item) => {
+      const processAmount = Math.min(item.tokens.length, left);
+      left -= processAmount;
+      return { item, processAmount };
+    })
+    .filter((item) => item.processAmount > 0);
+};
+
+export function createSequence(id: number, sequence: LlamaContextSequence): LlamaSequence {
+  const evaluationPriority = id as 1;
+  // The library would drop the first tokens, the system prompt with them, and say nothing.
+  const contextShift = {
+    strategy(): never {
+      throw new Error('the sequence is full: admission let a request through that does not fit');
+    },
+  };
+  return {
+    id,
+    tokens: () => sequence.contextTokens,
+    truncate: (length) =>
+      sequence.eraseContextTokenRanges([{ start: length, end: sequence.nextTokenIndex }]),
+    prefill: (tokens) =>
+      sequence.evaluateWithoutGeneratingNewTokens(tokens as Token[], {
+        evaluationPriority,
+        contextShift,
+      }),
+    async *decode({ model, sampling, guard, prompt, tokens }) {
+      const sampler = createSampler(sampling, model, prompt);
+      const { topLogprobs } = sampling;
+      const values = sequence.evaluateWithMetadata(tokens as Token[], sampler.metadata, {
+        ...sampler.options,
+        evaluationPriority,
+        contextShift,
+        ...(guard === undefined ? {} : { grammarEvaluationState: () => guard.state() }),
+      });
+      for await (const value of values) {
+        sampler.accept(value.token);
+        guard?.accept(value.token);
+        yield topLogprobs === undefined
+          ? { token: value.token }
+          : { token: value.token, ...logprobsOf(value as SequenceEvaluateOutput, topLogprobs) };
+      }
+    },
+  };
+}
