@@ -1,35 +1,32 @@
 /** Every route, and the one table from error to HTTP status. */
 import { context, propagation } from '@opentelemetry/api';
-import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { matchedRoutes } from 'hono/route';
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setRoute } from '../otel/http.ts';
-import type { Telemetry } from '../otel/sdk.ts';
+import { accountGeneration } from './api/accounting.ts';
+import { createBodyReader } from './api/body.ts';
 import { createChat } from './api/chat.ts';
 import { createChatCompletions } from './api/chat-completions.ts';
 import { createCompletions } from './api/completions.ts';
+import { createEmbeddings } from './api/embeddings.ts';
+import { defaultPace, type ApiDeps, type ApiEnv, type Endpoint } from './api/endpoint.ts';
 import { toErrorBody } from './api/error-body.ts';
-import {
-  accountGeneration,
-  refuseWhenDraining,
-  type GenerationDeps,
-  type GenerationEnv,
-} from './api/generation.ts';
-import { maxBodyBytes } from './api/requests.ts';
+import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
+import { createHealth, createMetrics, createReadiness } from './api/health.ts';
+import { createModel, createModelList } from './api/models.ts';
+import { createOpenApi } from './api/openapi.ts';
+import { createTokenize } from './api/tokenize.ts';
+import { createTrace, createTraceList } from './api/traces.ts';
+import { createVersion, service } from './api/version.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
 
-export interface AppDeps extends GenerationDeps {
-  telemetry: Pick<Telemetry, 'scrape'>;
+export interface AppOptions extends Omit<ApiDeps, 'readBody' | 'pace'> {
+  /** Empty: nobody is asked for a key. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
-  draining: () => boolean;
-  /** What GET /v1/models tells beside the id. */
-  modelCard: () => object;
+  pace?: ApiDeps['pace'];
 }
-
-type Env = GenerationEnv & { Bindings: HttpBindings };
 
 const statusByCode = {
   bad_request: 400,
@@ -51,52 +48,68 @@ const statusByCode = {
   unauthorized: 401,
 } as const satisfies Record<ChatErrorCode, number>;
 
-export function createApp(deps: AppDeps) {
-  const app = new Hono<Env>();
+const createEndpoint = [
+  createChatCompletions,
+  createCompletions,
+  createEmbeddings,
+  createModelList,
+  createModel,
+  createTokenize,
+  createChat,
+  createVersion,
+  createHealth,
+  createReadiness,
+  createMetrics,
+  createTraceList,
+  createTrace,
+] as const;
+
+export function createApp(options: AppOptions) {
+  const deps: ApiDeps = {
+    pace: defaultPace,
+    ...options,
+    readBody: createBodyReader(options.log),
+  };
+  const endpoints = createEndpoint.map((create) => create(deps));
+  endpoints.push(
+    createOpenApi(endpoints, {
+      version: service.version,
+      statusByCode,
+      secured: options.apiKeys.length > 0,
+    }),
+  );
+  const app = new Hono<ApiEnv>();
   app.use(nameRequest);
-  const guards = [refuseWhenDraining(deps), requireApiKey(deps.apiKeys), limitBody] as const;
-  app.post(
-    '/v1/chat/completions',
-    accountGeneration(deps, 'chat'),
-    ...guards,
-    createChatCompletions(deps),
-  );
-  app.post(
-    '/v1/completions',
-    accountGeneration(deps, 'text_completion'),
-    ...guards,
-    createCompletions(deps),
-  );
-  app.post('/chat', accountGeneration(deps, 'chat'), ...guards, createChat(deps));
-  app.get('/v1/models', requireApiKey(deps.apiKeys), (c) =>
-    c.json({ object: 'list', data: [deps.modelCard()] }),
-  );
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', (c) => {
-    const { state } = deps.engine.status();
-    const ready = state === 'ready' && !deps.draining();
-    const status = deps.draining() ? 'draining' : state;
-    return c.json({ status, model: deps.modelCard() }, ready ? 200 : 503);
-  });
-  app.get('/metrics', requireMetricsToken(deps.metricsToken), async (c) => {
-    const { status, headers, body } = await deps.telemetry.scrape({
-      accept: c.req.header('accept'),
-      acceptEncoding: c.req.header('accept-encoding'),
-    });
-    return new Response(typeof body === 'string' ? body : new Uint8Array(body), {
-      status,
-      headers,
-    });
-  });
+  for (const endpoint of endpoints) {
+    app.on(endpoint.method, [endpoint.path], ...guard(endpoint, deps, options), (c) =>
+      endpoint.handle(c),
+    );
+  }
   app.notFound((c) => {
-    throw otherMethod(app, c);
+    throw otherMethod(endpoints, c);
   });
-  app.onError((error, c) => toResponse(toChatError(error), c));
+  app.onError((error, c) => toResponse(toChatError(error), c, options.log));
   return app;
 }
 
+/** A generation is accounted from its headers on, so that comes first. */
+function guard(
+  endpoint: Endpoint,
+  deps: ApiDeps,
+  options: AppOptions,
+): MiddlewareHandler<ApiEnv>[] {
+  const { operation, access, method } = endpoint;
+  return [
+    ...(operation === undefined ? [] : [accountGeneration(deps, operation)]),
+    ...(method === 'POST' ? [refuseWhenDraining(deps.draining)] : []),
+    ...(access === 'key' ? [requireApiKey(options.apiKeys)] : []),
+    ...(access === 'metrics' ? [requireMetricsToken(options.metricsToken)] : []),
+    ...(method === 'POST' ? [limitBody] : []),
+  ];
+}
+
 /** Route for the HTTP metrics, ids for the response. */
-const nameRequest: MiddlewareHandler<Env> = async (c, next) => {
+const nameRequest: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const route = matchedRoutes(c).findLast((matched) => matched.method !== 'ALL');
   if (route !== undefined) setRoute(route.path);
   const requestId = randomUUID();
@@ -108,14 +121,12 @@ const nameRequest: MiddlewareHandler<Env> = async (c, next) => {
   await next();
 };
 
-const limitBody = bodyLimit({
-  maxSize: maxBodyBytes,
-  onError() {
-    throw new ChatError('too_large', `body: expected at most ${maxBodyBytes} bytes, got more.`);
-  },
-});
-
-function toResponse(error: ChatError, c: Context<Env>): Response {
+function toResponse(error: ChatError, c: Context<ApiEnv>, log: AppOptions['log']): Response {
+  // A generation's account tells its own.
+  if (error.code === 'internal_error' && c.get('account') === undefined) {
+    const ids = { request_id: c.get('requestId'), route: c.req.path };
+    log.error({ err: error.cause, ...ids }, 'unforeseen error');
+  }
   if (error.retryAfterSeconds !== undefined)
     c.header('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') c.header('www-authenticate', 'Bearer');
@@ -123,53 +134,21 @@ function toResponse(error: ChatError, c: Context<Env>): Response {
   return c.json(toErrorBody(error), statusByCode[error.code] as 400);
 }
 
-function otherMethod(app: Hono<Env>, c: Context<Env>): ChatError {
-  const methods = app.routes.filter((route) => route.path === c.req.path && route.method !== 'ALL');
-  if (methods.length === 0) {
+function otherMethod(endpoints: readonly Endpoint[], c: Context<ApiEnv>): ChatError {
+  const here = endpoints.filter((endpoint) => {
+    const pattern = endpoint.path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+');
+    return new RegExp(`^${pattern}$`).test(c.req.path);
+  });
+  if (here.length === 0) {
     return new ChatError(
       'not_found',
-      `There is nothing at this path. GET /v1/models tells what is served.`,
+      'There is nothing at this path. GET /openapi.json tells what there is.',
     );
   }
-  const allow = [...new Set(methods.map((route) => route.method))].join(', ');
+  const allow = [...new Set(here.map((endpoint) => endpoint.method))].join(', ');
   c.header('allow', allow);
   return new ChatError(
     'method_not_allowed',
     `method: expected ${allow} for this path, got another.`,
   );
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-/** Compares digests, so that the time taken tells nothing about a key. */
-function isOneOf(keys: readonly string[], given: string): boolean {
-  const wanted = digest(given);
-  return keys.filter((key) => timingSafeEqual(digest(key), wanted)).length > 0;
-}
-
-function requireBearer(keys: readonly string[], c: Context): void {
-  const given = /^Bearer (.+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-  if (given !== undefined && isOneOf(keys, given)) return;
-  throw new ChatError(
-    'unauthorized',
-    `authorization: expected "Bearer <key>" with a key of this service, got ${given === undefined ? 'none' : 'another'}.`,
-  );
-}
-
-function requireApiKey(keys: readonly string[]): MiddlewareHandler {
-  return async function requireApiKey(c, next) {
-    if (keys.length > 0) requireBearer(keys, c);
-    await next();
-  };
-}
-
-function requireMetricsToken(token: string | undefined): MiddlewareHandler<Env> {
-  return async function requireMetricsToken(c, next) {
-    const address = c.env.incoming?.socket.remoteAddress ?? '';
-    const onLoopback = address === '::1' || /^(::ffff:)?127\./.test(address);
-    if (token !== undefined && !onLoopback) requireBearer([token], c);
-    await next();
-  };
 }

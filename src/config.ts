@@ -16,6 +16,12 @@ export interface Config {
   queueLimit: number;
   queueTimeoutSeconds: number;
   deadlineSeconds: number;
+  /** An engine process that is silent for this long is taken for hung. */
+  hangSeconds: number;
+  /** Whether /v1/embeddings answers; costs a second context. */
+  embeddings: boolean;
+  /** Whether requests may name any model. */
+  anyModel: boolean;
   /** Empty: nobody is asked for a key. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
@@ -34,6 +40,10 @@ const integerOrAuto = (min: number, max: number) =>
     error: `expected "auto" or an integer from ${min} to ${max}`,
   });
 
+const onOrOff = z
+  .enum(['true', 'false'], { error: 'expected "true" or "false"' })
+  .transform((text) => text === 'true');
+
 const Environment = z.object({
   CHAT_HOST: z
     .string()
@@ -50,6 +60,9 @@ const Environment = z.object({
   CHAT_QUEUE_LIMIT: expectInteger(0, 10_000).default(64),
   CHAT_QUEUE_TIMEOUT_SECONDS: expectInteger(1, 3600).default(30),
   CHAT_DEADLINE_SECONDS: expectInteger(1, 3600).default(300),
+  CHAT_HANG_SECONDS: expectInteger(1, 3600).default(30),
+  CHAT_EMBEDDINGS: onOrOff.default(false),
+  CHAT_ANY_MODEL: onOrOff.default(false),
 });
 
 /** @throws Error that lists every setting that is wrong, what was expected and what came. */
@@ -82,6 +95,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     queueLimit: data.CHAT_QUEUE_LIMIT,
     queueTimeoutSeconds: data.CHAT_QUEUE_TIMEOUT_SECONDS,
     deadlineSeconds: data.CHAT_DEADLINE_SECONDS,
+    hangSeconds: data.CHAT_HANG_SECONDS,
+    embeddings: data.CHAT_EMBEDDINGS,
+    anyModel: data.CHAT_ANY_MODEL,
     apiKeys: keys === undefined ? [] : keys.split(/[\s,]+/).filter((key) => key !== ''),
     metricsToken,
   });

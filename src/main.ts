@@ -59,7 +59,9 @@ const app = createApp({
   inference,
   log,
   telemetry,
-  model: { id: model.id, aliases: [path.basename(model.path)] },
+  model: { id: model.id, aliases: fileNames(model.path) },
+  anyModel: config.anyModel,
+  embeddings: config.embeddings,
   deadlineSeconds: config.deadlineSeconds,
   shutdown: shutdown.signal,
   apiKeys: config.apiKeys,
@@ -87,6 +89,11 @@ server.listen(config.port, config.host, () => {
   const port = typeof address === 'object' && address !== null ? address.port : config.port;
   log.info({ host: config.host, port, model: model.id, demo: model.demo }, 'listening');
 });
+
+/** What a client may call the model beside its id. */
+function fileNames(file: string): string[] {
+  return [path.basename(file), path.basename(file, '.gguf')];
+}
 
 function describeModel(facts: EngineFacts): void {
   inference.setModel({

@@ -1,80 +1,80 @@
 /** POST /v1/chat/completions in OpenAI's shape, streamed or whole. */
-import type { Context } from 'hono';
-import type { z } from 'zod';
-import type { FinishReason } from '../engine/engine.ts';
-import {
-  startGeneration,
-  timings,
-  type GenerationDeps,
-  type GenerationEnv,
-  type Run,
-} from './generation.ts';
-import { Messages, readBody, SamplingFields, StreamFields, toSampling } from './requests.ts';
-import { streamFrames } from './sse.ts';
-import { toUsage } from './usage.ts';
+import { z } from 'zod';
+import { refuseField } from './body.ts';
+import { toServerTiming } from './answer-facts.ts';
+import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
+import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unserved } from './fields.ts';
+import { generationErrors, startGeneration } from './generation.ts';
+import { Messages, toMessages } from './messages.ts';
+import { streamFrames } from './streaming.ts';
+import { toAnswer, ToolFields } from './tools.ts';
 
-const ChatCompletionRequest = SamplingFields.extend(StreamFields.shape).extend({
+const ChatCompletionRequest = z.object({
   messages: Messages,
+  ...AnswerFields.shape,
+  ...SamplingFields.shape,
+  ...ToolFields.shape,
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  modalities: z
+    .array(z.literal('text', { error: 'expected "text", the one modality of this model' }))
+    .nullish(),
+  audio: unserved('this model writes text'),
+  web_search_options: unserved('this service searches nothing'),
+  ...HarmlessFields.shape,
 });
 
 type Body = z.infer<typeof ChatCompletionRequest>;
 
-export function createChatCompletions(deps: GenerationDeps) {
-  return async function chatCompletions(c: Context<GenerationEnv>): Promise<Response> {
-    const body = await readBody(c, ChatCompletionRequest);
-    const run = await startGeneration(c, deps, {
-      prompt: { kind: 'chat', messages: body.messages },
-      sampling: toSampling(body),
-      requestedModel: body.model,
-      stream: body.stream === true,
-    });
-    const shape = { id: run.id, created: Math.floor(Date.now() / 1000), model: deps.model.id };
-    return body.stream === true ? stream(c, run, shape, body) : whole(c, run, shape);
+export function createChatCompletions(deps: ApiDeps): Endpoint {
+  const model = deps.model.id;
+  return {
+    method: 'POST',
+    path: '/v1/chat/completions',
+    summary: 'Answer a conversation',
+    access: 'key',
+    operation: 'chat',
+    request: {
+      name: 'ChatCompletionRequest',
+      schema: ChatCompletionRequest,
+      examples: chatRequestExamples(model),
+    },
+    answers: {
+      'application/json': {
+        name: 'ChatCompletion',
+        schema: ChatCompletion,
+        example: chatCompletionExample(model),
+      },
+      'text/event-stream': { schema: z.string(), example: chatStreamExample(model) },
+    },
+    errors: generationErrors,
+    async handle(c) {
+      const body = await deps.readBody(c, ChatCompletionRequest);
+      const { tools, format } = toAnswer(body);
+      const messages = toMessages(body.messages);
+      const run = startGeneration(c, deps, {
+        prompt: { kind: 'chat', messages, ...(tools === undefined ? {} : { tools }) },
+        sampling: { ...toSampling(body), ...toLogprobs(body) },
+        ...(format === undefined ? {} : { format }),
+        requestedModel: body.model,
+        stream: body.stream === true,
+        idPrefix: 'chatcmpl',
+      });
+      if (body.stream === true) {
+        const includeUsage = body.stream_options?.include_usage === true;
+        return streamFrames(c, deps, run, toChatChunks(run, model, includeUsage));
+      }
+      const answer = await toChatCompletion(run, model);
+      c.header('server-timing', toServerTiming(run.finished().summary));
+      return c.json(answer);
+    },
   };
 }
 
-type Shape = { id: string; created: number; model: string };
-
-async function whole(c: Context<GenerationEnv>, run: Run, shape: Shape): Promise<Response> {
-  let content = '';
-  for await (const text of run.text) content += text;
-  const { finishReason, summary } = run.finished();
-  return c.json({
-    ...shape,
-    object: 'chat.completion',
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', content, refusal: null },
-        logprobs: null,
-        finish_reason: finishReason,
-      },
-    ],
-    usage: toUsage(summary),
-    timings: timings(summary),
-  });
-}
-
-function stream(c: Context<GenerationEnv>, run: Run, shape: Shape, body: Body): Response {
-  const chunk = (delta: object, finishReason: FinishReason | null): object => ({
-    ...shape,
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
-  });
-  return streamFrames(c, run, {
-    first: () => chunk({ role: 'assistant', content: '' }, null),
-    text: (content) => chunk({ content }, null),
-    last() {
-      const { finishReason, summary } = run.finished();
-      const end = { ...chunk({}, finishReason), timings: timings(summary) };
-      if (body.stream_options?.include_usage !== true) return [end];
-      const usage = {
-        ...shape,
-        object: 'chat.completion.chunk',
-        choices: [],
-        usage: toUsage(summary),
-      };
-      return [end, usage];
-    },
-  });
+function toLogprobs({ logprobs, top_logprobs }: Body): { topLogprobs?: number } {
+  if (logprobs === true) return { topLogprobs: top_logprobs ?? 0 };
+  if (top_logprobs === undefined || top_logprobs === null || top_logprobs === 0) return {};
+  throw refuseField('top_logprobs', 'expected "logprobs": true beside it');
 }

@@ -1,41 +1,82 @@
 /** POST /chat: a prompt in, plain text out as it is generated; made for curl. */
-import type { Context } from 'hono';
-import { stream } from 'hono/streaming';
 import { z } from 'zod';
-import { toChatError } from '../errors.ts';
-import { startGeneration, type GenerationDeps, type GenerationEnv } from './generation.ts';
-import { Messages, readBody, SamplingFields, toSampling } from './requests.ts';
+import { refuseField } from './body.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { only, ResponseFormat, SamplingFields, toFormat, toSampling, unserved } from './fields.ts';
+import { generationErrors, startGeneration } from './generation.ts';
+import { Messages, toMessages } from './messages.ts';
+import { streamText } from './streaming.ts';
 
-const ChatRequest = SamplingFields.extend({
-  prompt: z.string().min(1).optional(),
-  messages: Messages.optional(),
-}).refine((body) => (body.prompt === undefined) !== (body.messages === undefined), {
-  error: 'expected either "prompt" or "messages"',
+const noPlace = 'plain text has no place for it; use /v1/chat/completions';
+
+const ChatRequest = z.object({
+  prompt: z.string().min(1).nullish(),
+  messages: Messages.nullish(),
+  ...SamplingFields.shape,
+  response_format: ResponseFormat.nullish(),
+  n: only(1, 'one answer a request'),
+  tools: unserved(noPlace),
+  functions: unserved(noPlace),
+  logprobs: only(false, noPlace),
+  top_logprobs: only(0, noPlace),
 });
 
-export function createChat(deps: GenerationDeps) {
-  return async function chat(c: Context<GenerationEnv>): Promise<Response> {
-    const body = await readBody(c, ChatRequest);
-    const messages = body.messages ?? [{ role: 'user' as const, content: body.prompt ?? '' }];
-    const run = await startGeneration(c, deps, {
-      prompt: { kind: 'chat', messages },
-      sampling: toSampling(body),
-      requestedModel: undefined,
-      stream: true,
-    });
-    const generation = c.get('generation');
-    c.header('content-type', 'text/plain; charset=utf-8');
-    return stream(c, async (out) => {
-      out.onAbort(() => generation.streamEnded('client_gone'));
-      try {
-        for await (const text of run.text) await out.write(text);
-        await out.write('\n');
-        generation.streamEnded(out.aborted ? 'client_gone' : 'done');
-      } catch (error) {
-        if (out.aborted) return;
-        await out.write(`\n[${toChatError(error).message}]\n`);
-        generation.streamEnded('error_frame');
-      }
-    });
+type Body = z.infer<typeof ChatRequest>;
+
+export function createChat(deps: ApiDeps): Endpoint {
+  return {
+    method: 'POST',
+    path: '/chat',
+    summary: 'Answer a prompt as plain text, while it is generated',
+    access: 'key',
+    operation: 'chat',
+    request: {
+      name: 'ChatRequest',
+      schema: ChatRequest,
+      examples: {
+        prompt: { prompt: 'Hello' },
+        messages: {
+          messages: [
+            { role: 'user', content: 'My name is Li.' },
+            { role: 'assistant', content: 'Hello Li.' },
+            { role: 'user', content: 'What is my name?' },
+          ],
+          max_tokens: 32,
+        },
+      },
+    },
+    answers: { 'text/plain': { schema: z.string(), example: 'Hello! How can I help you?\n' } },
+    errors: generationErrors,
+    async handle(c) {
+      const body = await deps.readBody(c, ChatRequest);
+      const format = toFormat(body.response_format);
+      const run = startGeneration(c, deps, {
+        prompt: { kind: 'chat', messages: toMessages(toGivenMessages(body)) },
+        sampling: toSampling(body),
+        ...(format === undefined ? {} : { format }),
+        stream: true,
+        idPrefix: 'chatcmpl',
+      });
+      // Plain text has no comments: nothing can be sent before the answer begins.
+      await run.started;
+      return streamText(c, deps, run, {
+        contentType: 'text/plain; charset=utf-8',
+        async body(write) {
+          for await (const piece of run.pieces()) {
+            if (piece.type === 'content') await write(piece.text);
+          }
+          await write('\n');
+        },
+        error: (error) => `\n[${error.message}]\n`,
+      });
+    },
   };
+}
+
+function toGivenMessages({ prompt, messages }: Body): z.infer<typeof Messages> {
+  const hasPrompt = typeof prompt === 'string';
+  if (hasPrompt && !messages) return [{ role: 'user', content: prompt }];
+  if (messages && !hasPrompt) return messages;
+  const came = hasPrompt ? 'both' : 'neither';
+  throw refuseField('prompt', `expected either "prompt" or "messages", got ${came}`);
 }

@@ -1,12 +1,28 @@
 /** A ChatError in OpenAI's error shape. */
-import type { ChatError } from '../errors.ts';
+import { z } from 'zod';
+import type { ChatError, ChatErrorCode } from '../errors.ts';
 
-export function toErrorBody(error: ChatError): object {
-  const isClientError = ['bad_request', 'context_overflow', 'model_not_found', 'too_large'];
+export const ErrorBody = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string(),
+  }),
+});
+
+const clientErrors = new Set<ChatErrorCode>([
+  'bad_request',
+  'context_overflow',
+  'model_not_found',
+  'too_large',
+]);
+
+export function toErrorBody(error: ChatError): z.infer<typeof ErrorBody> {
   return {
     error: {
       message: error.message,
-      type: isClientError.includes(error.code) ? 'invalid_request_error' : error.code,
+      type: clientErrors.has(error.code) ? 'invalid_request_error' : error.code,
       param: error.param ?? null,
       code: error.code,
     },

@@ -1,166 +1,189 @@
 /**
- * What every generation route shares: one `inference.requests` outcome for each POST, the engine's facts told to the
- * telemetry as they pass, one log line at the end.
+ * Runs one generation: the engine's facts are told to the telemetry as they arrive, never at the reader's pace, and
+ * the answer waits in a buffer for the response that reads it. Used by every route that generates.
  */
-import { context, propagation } from '@opentelemetry/api';
-import type { Context, MiddlewareHandler } from 'hono';
+import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type { Generation, GenerationSummary, InferenceTelemetry } from '../../otel/inference.ts';
-import type { Ending } from '../../otel/names.ts';
+import type { Generation, GenerationSummary } from '../../otel/inference.ts';
 import { epochMillis } from '../clock.ts';
-import type { Engine, FinishReason, GenerationRequest } from '../engine/engine.ts';
-import { ChatError, toChatError, type ChatErrorCode } from '../errors.ts';
+import type { Fact, GenerationRequest } from '../engine/engine.ts';
+import { toChatError, type ChatErrorCode } from '../errors.ts';
+import type { Account, FinalReason } from './accounting.ts';
+import { createAnswerBuffer } from './answer-buffer.ts';
+import type { Phases } from './answer-facts.ts';
+import { captureContent, type ContentCapture } from './captured-content.ts';
+import type { ApiDeps, ApiEnv } from './endpoint.ts';
+import type { AnswerLogprob } from './logprobs.ts';
+import { checkModel } from './models.ts';
+import { limitRequest } from './request-limits.ts';
+import {
+  createTextParser,
+  createToolCallParser,
+  type AnswerParser,
+  type Delta,
+} from './tool-calls.ts';
 
-export interface GenerationDeps {
-  engine: Engine;
-  inference: InferenceTelemetry;
-  log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
-  /** The id under which the model is served, and what else it may be called. */
-  model: { id: string; aliases: readonly string[] };
-  deadlineSeconds: number;
-  /** Aborted, with a ChatError `shutdown`, when the grace period is over. */
-  shutdown: AbortSignal;
-}
+/** What a route that generates may answer instead. */
+export const generationErrors = [
+  'bad_request',
+  'context_overflow',
+  'unauthorized',
+  'model_not_found',
+  'too_large',
+  'queue_full',
+  'engine_error',
+  'internal_error',
+  'not_ready',
+  'queue_timeout',
+  'deadline',
+  'engine_exit',
+  'shutdown',
+] as const satisfies ChatErrorCode[];
 
-export type GenerationEnv = { Variables: { generation: Generation; requestId: string } };
-
-const endingByCode = {
-  bad_request: { outcome: 'rejected', reason: 'bad_request' },
-  client_gone: { outcome: 'cancelled', reason: 'client_gone' },
-  context_overflow: { outcome: 'rejected', reason: 'context_overflow' },
-  deadline: { outcome: 'cancelled', reason: 'deadline' },
-  engine_error: { outcome: 'failed', reason: 'engine_error' },
-  engine_exit: { outcome: 'failed', reason: 'engine_exit' },
-  internal_error: { outcome: 'failed', reason: 'internal_error' },
-  method_not_allowed: { outcome: 'rejected', reason: 'bad_request' },
-  model_not_found: { outcome: 'rejected', reason: 'model_not_found' },
-  not_found: { outcome: 'rejected', reason: 'bad_request' },
-  not_ready: { outcome: 'rejected', reason: 'not_ready' },
-  queue_full: { outcome: 'rejected', reason: 'queue_full' },
-  queue_timeout: { outcome: 'rejected', reason: 'queue_timeout' },
-  shutdown: { outcome: 'cancelled', reason: 'shutdown' },
-  too_large: { outcome: 'rejected', reason: 'too_large' },
-  unauthorized: { outcome: 'rejected', reason: 'unauthorized' },
-} as const satisfies Record<ChatErrorCode, Ending>;
-
-/** Begins the accounting when the headers are in, and ends it for every error that the routes below throw. */
-export function accountGeneration(
-  deps: GenerationDeps,
-  operation: 'chat' | 'text_completion',
-): MiddlewareHandler<GenerationEnv> {
-  return async function accountGeneration(c, next) {
-    const generation = deps.inference.begin({ operation, at: epochMillis() });
-    c.set('generation', generation);
-    setTraceparent(c, generation);
-    await context.with(generation.context, next);
-    if (c.error !== undefined) endGeneration(deps, c, generation, toChatError(c.error));
-  };
-}
-
-/** A new draining service turns requests away before it reads them. */
-export function refuseWhenDraining(deps: { draining: () => boolean }): MiddlewareHandler {
-  return async function refuseWhenDraining(_, next) {
-    if (deps.draining()) {
-      throw new ChatError('shutdown', 'The service is shutting down. Try again in a few seconds.', {
-        retryAfterSeconds: 5,
-      });
-    }
-    await next();
-  };
-}
+/** `logprobs` are those of the tokens since the piece before. */
+export type Piece = Delta & { logprobs: readonly AnswerLogprob[] };
 
 export interface Run {
   id: string;
-  /** Text of the answer, piece by piece. The generator ends the accounting whichever way it ends. */
-  text: AsyncGenerator<string, void, void>;
-  /** Available once `text` is exhausted. */
-  finished(): { finishReason: FinishReason; summary: GenerationSummary };
+  /** Epoch seconds. */
+  created: number;
+  /** Resolves when the generation has a sequence. @throws ChatError for what went wrong before. */
+  started: Promise<void>;
+  /** @throws ChatError for what went wrong on the way. */
+  pieces: () => AsyncGenerator<Piece, void, void>;
+  /** What is known so far. */
+  phases: () => Phases;
+  /** Available once `pieces` is exhausted. */
+  finished: () => { finishReason: FinalReason; summary: GenerationSummary };
+  /** Stops generating for a reader that is gone. */
+  abandon: () => void;
 }
 
-/**
- * Starts a generation and waits until it has a sequence, so that what is wrong before that is an HTTP status.
- * @throws ChatError
- */
-export async function startGeneration(
-  c: Context<GenerationEnv>,
-  deps: GenerationDeps,
-  request: GenerationRequest & { requestedModel: string | undefined; stream: boolean },
-): Promise<Run> {
+export interface RequestedGeneration extends GenerationRequest {
+  requestedModel?: string | null | undefined;
+  stream: boolean;
+  idPrefix: 'chatcmpl' | 'cmpl';
+}
+
+/** @throws ChatError `model_not_found`; all else is told by the run. */
+export function startGeneration(
+  c: Context<ApiEnv>,
+  deps: ApiDeps,
+  request: RequestedGeneration,
+): Run {
   checkModel(deps, request.requestedModel);
-  const generation = c.get('generation');
-  const id = `chatcmpl-${randomUUID()}`;
-  generation.admitted(admittedFact(deps, request, id));
-  const deadline = new AbortController();
-  const timer = setTimeout(() => {
-    const message = `The answer took more than ${deps.deadlineSeconds} s (CHAT_DEADLINE_SECONDS). Ask for fewer tokens.`;
-    deadline.abort(new ChatError('deadline', message));
-  }, deps.deadlineSeconds * 1000);
-  const signal = AbortSignal.any([clientGone(c), deadline.signal, deps.shutdown]);
-  const facts = deps.engine.generate(request, { signal });
-  let finishReason: FinishReason = 'stop';
-  let summary: GenerationSummary | undefined;
-
-  const finish = (result: FinishReason | ChatError): void => {
-    clearTimeout(timer);
-    summary = endGeneration(deps, c, generation, result);
-  };
-
-  async function* text(): AsyncGenerator<string, void, void> {
-    let result: FinishReason | ChatError = new ChatError('client_gone', 'The client is gone.');
-    try {
-      for await (const fact of facts) {
-        if (fact.type === 'prefilled') generation.prefilled(fact);
-        if (fact.type === 'token') generation.token(fact);
-        if (fact.type === 'ended') result = finishReason = fact.finishReason;
-        if ('text' in fact && fact.text !== '') yield fact.text;
-      }
-    } catch (error) {
-      result = toChatError(error);
-      throw result;
-    } finally {
-      finish(result);
-    }
-  }
-
-  try {
-    for (;;) {
-      const { value: fact, done } = await facts.next();
-      if (done === true)
-        throw new ChatError('internal_error', 'The engine ended without an answer.');
-      if (fact.type === 'tokenized') generation.tokenized(fact);
-      if (fact.type === 'queued') generation.queued(fact);
-      if (fact.type === 'started') {
-        generation.started(fact);
-        break;
-      }
-    }
-  } catch (error) {
-    finish(toChatError(error));
-    throw error;
-  }
+  const account = c.get('account');
+  const id = `${request.idPrefix}-${randomUUID()}`;
+  account.generation.admitted(admittedFact(deps, request, id));
+  const limits = limitRequest(c, deps);
+  const { prompt, sampling, format } = request;
+  const wanted = { prompt, sampling, ...(format === undefined ? {} : { format }) };
+  const facts = deps.engine.generate(wanted, { signal: limits.signal, client: c.get('client') });
+  const parser = format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser();
+  const pump = pumpFacts(facts, account, parser, captureContent(account.generation, prompt));
+  void pump.done.finally(limits.release);
   return {
     id,
-    text: text(),
-    finished() {
-      if (summary === undefined) throw new Error('finished() before the text was exhausted');
-      return { finishReason, summary };
-    },
+    created: Math.floor(Date.now() / 1000),
+    started: pump.started,
+    pieces: pump.pieces,
+    phases: pump.phases,
+    finished: pump.finished,
+    abandon: limits.abandon,
   };
 }
 
-function checkModel(deps: GenerationDeps, requested: string | undefined): void {
-  if (requested === undefined || requested === deps.model.id) return;
-  if (deps.model.aliases.includes(requested)) return;
-  throw new ChatError(
-    'model_not_found',
-    `model: expected "${deps.model.id}", the one that is served here (see GET /v1/models), or nothing; got another.`,
-    { param: 'model' },
-  );
+type Pump = Pick<Run, 'started' | 'pieces' | 'phases' | 'finished'> & { done: Promise<void> };
+
+function pumpFacts(
+  facts: AsyncGenerator<Fact, void, void>,
+  account: Account,
+  parser: AnswerParser,
+  capture: ContentCapture,
+): Pump {
+  const buffer = createAnswerBuffer<Piece>();
+  const started = Promise.withResolvers<void>();
+  // Whoever reads the run learns of it there; nobody may be reading yet.
+  started.promise.catch(() => {});
+  const phases: Phases = {};
+  let logprobs: AnswerLogprob[] = [];
+  let finished: ReturnType<Run['finished']> | undefined;
+
+  function give(deltas: readonly Delta[]): void {
+    for (const delta of deltas) {
+      capture.add(delta);
+      buffer.push({ ...delta, logprobs });
+      logprobs = [];
+    }
+  }
+
+  function finish(fact: Extract<Fact, { type: 'ended' }>): void {
+    give([...parser.push(fact.text), ...parser.finish()]);
+    if (logprobs.length > 0) give([{ type: 'content', text: '' }]);
+    const called = fact.finishReason === 'stop' && parser.calls() > 0;
+    const finishReason = called ? 'tool_calls' : fact.finishReason;
+    capture.tell();
+    finished = { finishReason, summary: account.end(finishReason) };
+  }
+
+  async function pump(): Promise<void> {
+    let queuedAt = 0;
+    try {
+      for await (const fact of facts) {
+        tell(account.generation, fact);
+        if (fact.type === 'tokenized') {
+          phases.tokenizeSeconds = (fact.endedAt - fact.startedAt) / 1000;
+        } else if (fact.type === 'queued') queuedAt = fact.at;
+        else if (fact.type === 'started') {
+          phases.queueSeconds = Math.max(0, fact.at - queuedAt) / 1000;
+          started.resolve();
+        } else if (fact.type === 'token') {
+          if (fact.logprob !== undefined) logprobs.push(fact.logprob);
+          give(parser.push(fact.text));
+        } else if (fact.type === 'ended') finish(fact);
+      }
+      if (finished === undefined) throw new Error('the engine ended without an answer');
+      buffer.end();
+    } catch (cause) {
+      const error = toChatError(cause);
+      capture.tell();
+      account.end(error);
+      started.reject(error);
+      buffer.fail(error);
+    }
+  }
+
+  return {
+    started: started.promise,
+    pieces: buffer.items,
+    phases: () => phases,
+    finished() {
+      if (finished === undefined) throw new Error('finished() before the pieces were exhausted');
+      return finished;
+    },
+    done: pump(),
+  };
+}
+
+function tell(generation: Generation, fact: Fact): void {
+  switch (fact.type) {
+    case 'tokenized':
+      return generation.tokenized(fact);
+    case 'queued':
+      return generation.queued(fact);
+    case 'started':
+      return generation.started(fact);
+    case 'prefilled':
+      return generation.prefilled(fact);
+    case 'token':
+      return generation.token({ at: fact.at, logprob: fact.logprob?.logprob });
+    case 'ended':
+  }
 }
 
 function admittedFact(
-  deps: GenerationDeps,
-  request: GenerationRequest & { requestedModel: string | undefined; stream: boolean },
+  deps: ApiDeps,
+  request: RequestedGeneration,
   responseId: string,
 ): Parameters<Generation['admitted']>[0] {
   const { maxTokens, temperature, topP, topK, seed, stop } = request.sampling;
@@ -176,67 +199,5 @@ function admittedFact(
     stop,
     ...(maxTokens === undefined ? {} : { maxTokens }),
     ...(seed === undefined ? {} : { seed }),
-  };
-}
-
-function clientGone(c: Context): AbortSignal {
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(new ChatError('client_gone', 'The client is gone.'));
-  if (c.req.raw.signal.aborted) abort();
-  else c.req.raw.signal.addEventListener('abort', abort, { once: true });
-  return controller.signal;
-}
-
-function endGeneration(
-  deps: GenerationDeps,
-  c: Context<GenerationEnv>,
-  generation: Generation,
-  result: FinishReason | ChatError,
-): GenerationSummary {
-  const at = epochMillis();
-  if (typeof result === 'string') {
-    const summary = generation.end({ outcome: 'completed', reason: result, at });
-    return logEnd(deps, c, summary);
-  }
-  const summary = generation.end({ ...endingByCode[result.code], at, message: result.message });
-  if (result.code === 'internal_error') {
-    deps.log.error({ err: result.cause, trace_id: summary.traceId }, 'unforeseen error');
-  }
-  return logEnd(deps, c, summary);
-}
-
-const logged = new WeakSet<GenerationSummary>();
-
-/** The canonical line: every fact of the trace, no text of anybody. */
-function logEnd(
-  deps: GenerationDeps,
-  c: Context<GenerationEnv>,
-  summary: GenerationSummary,
-): GenerationSummary {
-  if (logged.has(summary)) return summary;
-  logged.add(summary);
-  const { traceId, spanId, ...facts } = summary;
-  const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
-  deps.log.info({ ...ids, route: c.req.path, model: deps.model.id, ...facts }, 'generation');
-  return summary;
-}
-
-/** Writes the W3C trace context of this answer's trace into the response. */
-function setTraceparent(c: Context, generation: Generation): void {
-  const carrier: Record<string, string> = {};
-  propagation.inject(generation.context, carrier);
-  if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);
-}
-
-/** The timings a client gets with an answer; seconds, as in the metrics. */
-export function timings(summary: GenerationSummary): Record<string, number | undefined> {
-  return {
-    queue_seconds: summary.queueSeconds,
-    tokenize_seconds: summary.tokenizeSeconds,
-    prefill_seconds: summary.prefillSeconds,
-    first_token_seconds: summary.firstTokenSeconds,
-    decode_seconds: summary.decodeSeconds,
-    duration_seconds: summary.durationSeconds,
-    tokens_per_second: summary.tokensPerSecond,
   };
 }

@@ -54,3 +54,12 @@ test('reads keys from a file and never shows one', () => {
     'METRICS_TOKEN_FILE: expected a readable file',
   );
 });
+
+test('takes true and false for what is on or off', () => {
+  const on = { CHAT_EMBEDDINGS: 'true', CHAT_ANY_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
+  expect(readConfig(on)).toMatchObject({ embeddings: true, anyModel: true, hangSeconds: 3 });
+  expect(readConfig({})).toMatchObject({ embeddings: false, anyModel: false, hangSeconds: 30 });
+  expect(() => readConfig({ CHAT_EMBEDDINGS: 'yes' })).toThrow(
+    'CHAT_EMBEDDINGS: expected "true" or "false", got "yes"',
+  );
+});

@@ -1,0 +1,86 @@
+/**
+ * Closed accounting: every POST whose headers reach a generation route gets one `inference.requests` outcome and one
+ * log line, whichever way it ends.
+ */
+import { context, propagation } from '@opentelemetry/api';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Generation, GenerationSummary } from '../../otel/inference.ts';
+import type { Ending, Operation, Reason } from '../../otel/names.ts';
+import { epochMillis } from '../clock.ts';
+import { toChatError, type ChatError, type ChatErrorCode } from '../errors.ts';
+import type { ApiDeps, ApiEnv } from './endpoint.ts';
+
+export type FinalReason = Reason<'completed'>;
+
+/** The account of one request. */
+export interface Account {
+  readonly generation: Generation;
+  /** The first call counts; a later one returns the same summary. */
+  end(result: FinalReason | ChatError): GenerationSummary;
+}
+
+const endingByCode = {
+  bad_request: { outcome: 'rejected', reason: 'bad_request' },
+  client_gone: { outcome: 'cancelled', reason: 'client_gone' },
+  context_overflow: { outcome: 'rejected', reason: 'context_overflow' },
+  deadline: { outcome: 'cancelled', reason: 'deadline' },
+  engine_error: { outcome: 'failed', reason: 'engine_error' },
+  engine_exit: { outcome: 'failed', reason: 'engine_exit' },
+  internal_error: { outcome: 'failed', reason: 'internal_error' },
+  method_not_allowed: { outcome: 'rejected', reason: 'bad_request' },
+  model_not_found: { outcome: 'rejected', reason: 'model_not_found' },
+  not_found: { outcome: 'rejected', reason: 'bad_request' },
+  not_ready: { outcome: 'rejected', reason: 'not_ready' },
+  queue_full: { outcome: 'rejected', reason: 'queue_full' },
+  queue_timeout: { outcome: 'rejected', reason: 'queue_timeout' },
+  shutdown: { outcome: 'cancelled', reason: 'shutdown' },
+  too_large: { outcome: 'rejected', reason: 'too_large' },
+  unauthorized: { outcome: 'rejected', reason: 'unauthorized' },
+} as const satisfies Record<ChatErrorCode, Ending>;
+
+/** Begins the account when the headers are in, and ends it for every error that what follows throws. */
+export function accountGeneration(deps: ApiDeps, operation: Operation): MiddlewareHandler<ApiEnv> {
+  return async function accountGeneration(c, next) {
+    const generation = deps.inference.begin({ operation, at: epochMillis() });
+    const account = createAccount(deps, c, generation);
+    c.set('account', account);
+    setTraceparent(c, generation);
+    await context.with(generation.context, next);
+    if (c.error !== undefined) account.end(toChatError(c.error));
+  };
+}
+
+function createAccount(deps: ApiDeps, c: Context<ApiEnv>, generation: Generation): Account {
+  let summary: GenerationSummary | undefined;
+  return {
+    generation,
+    end(result) {
+      if (summary !== undefined) return summary;
+      const at = epochMillis();
+      if (typeof result === 'string') {
+        summary = generation.end({ outcome: 'completed', reason: result, at });
+      } else {
+        summary = generation.end({ ...endingByCode[result.code], at, message: result.message });
+        if (result.code === 'internal_error') {
+          deps.log.error({ err: result.cause, trace_id: summary.traceId }, 'unforeseen error');
+        }
+      }
+      logEnd(deps, c, summary);
+      return summary;
+    },
+  };
+}
+
+/** The canonical line: every fact of the trace, no text of anybody. */
+function logEnd(deps: ApiDeps, c: Context<ApiEnv>, summary: GenerationSummary): void {
+  const { traceId, spanId, ...facts } = summary;
+  const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
+  deps.log.info({ ...ids, route: c.req.path, model: deps.model.id, ...facts }, 'generation');
+}
+
+/** Writes the W3C trace context of this answer's trace into the response. */
+function setTraceparent(c: Context, generation: Generation): void {
+  const carrier: Record<string, string> = {};
+  propagation.inject(generation.context, carrier);
+  if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);
+}

@@ -1,0 +1,65 @@
+/** What every answer tells about itself beside its text: token counts, timings, and the Server-Timing header. */
+import { z } from 'zod';
+import type { GenerationSummary } from '../../otel/inference.ts';
+
+export const Usage = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+});
+
+const seconds = z.number().min(0).optional();
+
+/** Seconds, as in the metrics. A phase that did not happen has none; a speed takes two tokens. */
+export const Timings = z.object({
+  queue_seconds: seconds,
+  tokenize_seconds: seconds,
+  prefill_seconds: seconds,
+  first_token_seconds: seconds,
+  decode_seconds: seconds,
+  duration_seconds: seconds,
+  tokens_per_second: seconds,
+});
+
+export function toUsage(summary: GenerationSummary): z.infer<typeof Usage> {
+  return {
+    prompt_tokens: summary.inputTokens,
+    completion_tokens: summary.outputTokens,
+    total_tokens: summary.inputTokens + summary.outputTokens,
+    prompt_tokens_details: { cached_tokens: summary.cachedTokens },
+  };
+}
+
+export function toTimings(summary: GenerationSummary): z.infer<typeof Timings> {
+  return {
+    queue_seconds: summary.queueSeconds,
+    tokenize_seconds: summary.tokenizeSeconds,
+    prefill_seconds: summary.prefillSeconds,
+    first_token_seconds: summary.firstTokenSeconds,
+    decode_seconds: summary.decodeSeconds,
+    duration_seconds: summary.durationSeconds,
+    tokens_per_second: summary.tokensPerSecond,
+  };
+}
+
+export interface Phases {
+  tokenizeSeconds?: number | undefined;
+  queueSeconds?: number | undefined;
+  prefillSeconds?: number | undefined;
+  decodeSeconds?: number | undefined;
+}
+
+/** Undefined where nothing is known yet. Milliseconds, as https://www.w3.org/TR/server-timing/ has them. */
+export function toServerTiming(phases: Phases): string | undefined {
+  const known = [
+    ['tokenize', phases.tokenizeSeconds],
+    ['queue', phases.queueSeconds],
+    ['prefill', phases.prefillSeconds],
+    ['decode', phases.decodeSeconds],
+  ] as const;
+  const metrics = known.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name};dur=${(value * 1000).toFixed(2)}`],
+  );
+  return metrics.length === 0 ? undefined : metrics.join(', ');
+}

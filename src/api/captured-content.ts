@@ -1,0 +1,43 @@
+/** What was said, told to the chat span of a process whose owner asked for it, and otherwise not even collected. */
+import type { Generation } from '../../otel/inference.ts';
+import type { ChatMessage, Prompt } from '../engine/engine.ts';
+import type { Delta } from './tool-calls.ts';
+
+type Output = NonNullable<Parameters<Generation['content']>[0]['output']>;
+
+export interface ContentCapture {
+  add(delta: Delta): void;
+  /** Call it before the generation's end. */
+  tell(): void;
+}
+
+export function captureContent(generation: Generation, prompt: Prompt): ContentCapture {
+  if (!generation.capturesContent) return { add() {}, tell() {} };
+  generation.content({
+    input:
+      prompt.kind === 'text'
+        ? [{ role: 'user', text: prompt.text }]
+        : prompt.messages.map(toCaptured),
+  });
+  let text = '';
+  const calls: { id: string; name: string; arguments: string }[] = [];
+  return {
+    add(delta) {
+      if (delta.type === 'content') text += delta.text;
+      else if (delta.type === 'call') {
+        calls.push({ id: delta.id, name: delta.name, arguments: '' });
+      } else calls[delta.index]!.arguments += delta.text;
+    },
+    tell() {
+      const output: Output = calls.length > 0 ? { text, toolCalls: calls } : { text };
+      generation.content({ output });
+    },
+  };
+}
+
+function toCaptured(message: ChatMessage) {
+  const { role, content: text } = message;
+  if (role === 'tool') return { role, text, toolCallId: message.toolCallId };
+  const calls = role === 'assistant' ? message.toolCalls : undefined;
+  return calls === undefined ? { role, text } : { role, text, toolCalls: calls };
+}

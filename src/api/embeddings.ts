@@ -1,0 +1,117 @@
+/** POST /v1/embeddings in OpenAI's shape: texts in, vectors of unit length out. Off unless CHAT_EMBEDDINGS is true. */
+import { z } from 'zod';
+import { refuseField } from './body.ts';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { HarmlessFields } from './fields.ts';
+import { checkModel } from './models.ts';
+import { limitRequest } from './request-limits.ts';
+
+const Text = z.string({ error: 'expected a string (token ids are not read here)' }).min(1);
+
+const EmbeddingRequest = z.object({
+  // OpenAI's limit on the array.
+  input: z.union([Text, z.array(Text).min(1).max(2048)], {
+    error: 'expected a string or an array of strings (token ids are not read here)',
+  }),
+  model: z.string().max(256).nullish(),
+  encoding_format: z.enum(['float', 'base64']).nullish(),
+  dimensions: z.int().min(1).nullish(),
+  user: HarmlessFields.shape.user,
+});
+
+const EmbeddingList = z.object({
+  object: z.literal('list'),
+  data: z.array(
+    z.object({
+      object: z.literal('embedding'),
+      index: z.int(),
+      /** Numbers, or base64 of little-endian 32-bit floats. */
+      embedding: z.union([z.array(z.number()), z.string()]),
+    }),
+  ),
+  model: z.string(),
+  usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+});
+
+export function createEmbeddings(deps: ApiDeps): Endpoint {
+  const model = deps.model.id;
+  return {
+    method: 'POST',
+    path: '/v1/embeddings',
+    summary: 'Turn texts into vectors (CHAT_EMBEDDINGS=true)',
+    access: 'key',
+    request: {
+      name: 'EmbeddingRequest',
+      schema: EmbeddingRequest,
+      examples: {
+        one: { model, input: 'Hello' },
+        several: { model, input: ['Hello', 'Good day'], encoding_format: 'base64' },
+      },
+    },
+    answers: {
+      'application/json': {
+        name: 'EmbeddingList',
+        schema: EmbeddingList,
+        example: {
+          object: 'list',
+          data: [{ object: 'embedding', index: 0, embedding: [0.6, -0.8] }],
+          model,
+          usage: { prompt_tokens: 3, total_tokens: 3 },
+        },
+      },
+    },
+    errors: [
+      'bad_request',
+      'unauthorized',
+      'model_not_found',
+      'context_overflow',
+      'too_large',
+      'queue_full',
+      'not_ready',
+      'engine_error',
+      'engine_exit',
+      'deadline',
+      'shutdown',
+    ],
+    async handle(c) {
+      const body = await deps.readBody(c, EmbeddingRequest);
+      if (!deps.embeddings) {
+        throw refuseField(
+          'input',
+          'embeddings are off; start the service with CHAT_EMBEDDINGS=true',
+        );
+      }
+      checkModel(deps, body.model);
+      checkDimensions(deps, body.dimensions);
+      const limits = limitRequest(c, deps);
+      try {
+        let tokens = 0;
+        const data = [];
+        // One after another: a long list must not take the engine from those who chat.
+        for (const [index, text] of [body.input].flat().entries()) {
+          const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
+          tokens += inputTokens;
+          const embedding = body.encoding_format === 'base64' ? toBase64(vector) : [...vector];
+          data.push({ object: 'embedding', index, embedding });
+        }
+        const usage = { prompt_tokens: tokens, total_tokens: tokens };
+        return c.json({ object: 'list', data, model, usage });
+      } finally {
+        limits.release();
+      }
+    },
+  };
+}
+
+function checkDimensions(deps: ApiDeps, wanted: number | null | undefined): void {
+  const status = deps.engine.status();
+  const given = status.state === 'ready' ? status.facts.embeddingDimensions : undefined;
+  if (typeof wanted !== 'number' || given === undefined || wanted === given) return;
+  throw refuseField('dimensions', `expected ${given}, as many as this model has, got ${wanted}`);
+}
+
+function toBase64(vector: readonly number[]): string {
+  const bytes = Buffer.alloc(vector.length * 4);
+  vector.forEach((value, index) => bytes.writeFloatLE(value, index * 4));
+  return bytes.toString('base64');
+}

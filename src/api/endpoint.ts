@@ -1,0 +1,81 @@
+/** What an endpoint is to the rest of the service: app.ts routes it, openapi.ts documents it. One factory a file makes one. */
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import type { InferenceTelemetry } from '../../otel/inference.ts';
+import type { Operation } from '../../otel/names.ts';
+import type { Telemetry } from '../../otel/sdk.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ChatErrorCode } from '../errors.ts';
+import type { Account } from './accounting.ts';
+import type { ReadBody } from './body.ts';
+
+export interface Log {
+  info(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface ApiDeps {
+  engine: Engine;
+  inference: InferenceTelemetry;
+  telemetry: Pick<Telemetry, 'scrape' | 'traces'>;
+  log: Log;
+  readBody: ReadBody;
+  /** The id under which the model is served, and what else it may be called. */
+  model: { id: string; aliases: readonly string[] };
+  /** Whether a request may name any model: CHAT_ANY_MODEL. */
+  anyModel: boolean;
+  /** Whether /v1/embeddings answers: CHAT_EMBEDDINGS. */
+  embeddings: boolean;
+  deadlineSeconds: number;
+  /** Aborted, with a ChatError `shutdown`, when the grace period is over. */
+  shutdown: AbortSignal;
+  draining: () => boolean;
+  /** What GET /v1/models tells of the model. */
+  modelCard: () => { id: string };
+  pace: Pace;
+}
+
+/** How long a stream is silent while it waits, and how long it waits for a reader. */
+export interface Pace {
+  /** Headers are held this long for a generation to start, so that what is wrong by then has a status of its own. */
+  keepAliveMillis: number;
+  /** A reader that takes nothing for this long is given up. */
+  stallMillis: number;
+}
+
+/** Proxies and clients give up a silent connection after 10 s and more. */
+export const defaultPace: Pace = { keepAliveMillis: 5000, stallMillis: 60_000 };
+
+export type ApiEnv = {
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    requestId: string;
+    /** Whom the queue is fair to: an opaque id of the API key, or `anonymous`. */
+    client: string;
+    /** On routes that generate. */
+    account: Account;
+  };
+};
+
+export interface Endpoint {
+  method: 'GET' | 'POST';
+  /** Hono's spelling: `/v1/models/:id`. */
+  path: string;
+  summary: string;
+  /** `key` asks for an API key where keys are set, `metrics` for METRICS_TOKEN from beyond loopback. */
+  access: 'open' | 'key' | 'metrics';
+  /** Every request is accounted as a generation of this kind. */
+  operation?: Operation;
+  parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
+  request?: {
+    name: string;
+    schema: z.ZodObject;
+    /** Each is sent to the real service by a test. */
+    examples: Record<string, object>;
+  };
+  /** By media type. */
+  answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;
+  errors: readonly ChatErrorCode[];
+  handle(c: Context<ApiEnv>): Response | Promise<Response>;
+}

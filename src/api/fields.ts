@@ -1,0 +1,107 @@
+/** The request fields that several endpoints share: sampling, format, streaming, and what is accepted and ignored. */
+import { z } from 'zod';
+import type { AnswerFormat, Sampling } from '../engine/engine.ts';
+
+// The sampling that Qwen2.5-0.5B-Instruct's generation_config.json asks for.
+const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;
+
+/** A field whose one value does nothing: any other would be ignored in silence otherwise. */
+export const only = <T extends string | number | boolean>(value: T, why: string) =>
+  z.literal(value, { error: `expected ${JSON.stringify(value)} (${why})` }).nullish();
+
+/** A field that is not served at all. */
+export const unserved = (why: string) =>
+  z.null({ error: `expected null or nothing (${why})` }).optional();
+
+const ignored = z.unknown().optional().meta({ description: 'Accepted and ignored.' });
+
+const Stop = z.string().min(1).max(256);
+const penalty = z.number().min(-2).max(2).nullish();
+
+export const SamplingFields = z.object({
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  top_k: z.int().min(0).max(1_000_000).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  seed: z.int().min(0).max(4_294_967_295).nullish(),
+  stop: z
+    .union([Stop, z.array(Stop).max(4)], { error: 'expected a string or up to 4 strings' })
+    .nullish(),
+  presence_penalty: penalty,
+  frequency_penalty: penalty,
+  repeat_penalty: z.number().gt(0).max(2).nullish(),
+  logit_bias: z
+    .record(
+      z.string().regex(/^\d{1,9}$/, { error: 'expected token ids as keys' }),
+      z.number().min(-100).max(100),
+    )
+    .nullish(),
+});
+
+const JsonSchemaFormat = z.object({
+  name: z.string().max(64),
+  description: z.string().nullish(),
+  schema: z.record(z.string(), z.unknown()),
+  strict: z.boolean().nullish(),
+});
+
+export const ResponseFormat = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('text') }),
+    z.object({ type: z.literal('json_object') }),
+    z.object({ type: z.literal('json_schema'), json_schema: JsonSchemaFormat }),
+  ],
+  { error: 'expected a "type" of "text", "json_object" or "json_schema"' },
+);
+
+export const AnswerFields = z.object({
+  model: z.string().max(256).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  response_format: ResponseFormat.nullish(),
+  n: only(1, 'one answer a request'),
+});
+
+/** Of OpenAI's platform, not of an answer: leaving them out changes nothing that the client would see. */
+export const HarmlessFields = z.object({
+  user: ignored,
+  metadata: ignored,
+  store: ignored,
+  service_tier: ignored,
+  safety_identifier: ignored,
+  prompt_cache_key: ignored,
+  prompt_cache_retention: ignored,
+  prediction: ignored,
+  reasoning_effort: ignored,
+  verbosity: ignored,
+});
+
+export function toSampling(fields: z.infer<typeof SamplingFields>): Sampling {
+  const stop = fields.stop ?? [];
+  const bias = Object.entries(fields.logit_bias ?? {});
+  return {
+    maxTokens: fields.max_completion_tokens ?? fields.max_tokens ?? undefined,
+    temperature: fields.temperature ?? defaults.temperature,
+    topP: fields.top_p ?? defaults.topP,
+    topK: fields.top_k ?? defaults.topK,
+    minP: fields.min_p ?? defaults.minP,
+    seed: fields.seed ?? undefined,
+    stop: typeof stop === 'string' ? [stop] : stop,
+    ...(fields.presence_penalty ? { presencePenalty: fields.presence_penalty } : {}),
+    ...(fields.frequency_penalty ? { frequencyPenalty: fields.frequency_penalty } : {}),
+    ...(fields.repeat_penalty ? { repeatPenalty: fields.repeat_penalty } : {}),
+    ...(bias.length > 0 ? { logitBias: bias.map(([id, value]) => [Number(id), value]) } : {}),
+  };
+}
+
+export function toFormat(
+  format: z.infer<typeof ResponseFormat> | null | undefined,
+): AnswerFormat | undefined {
+  if (format?.type === 'json_object') return { kind: 'json_object' };
+  if (format?.type !== 'json_schema') return undefined;
+  const { schema, strict } = format.json_schema;
+  return { kind: 'json_schema', schema, strict: strict === true };
+}

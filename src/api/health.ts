@@ -1,0 +1,70 @@
+/** GET /healthz, /readyz and /metrics: what watches the service asks for. */
+import { z } from 'zod';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { ModelCard } from './models.ts';
+
+const Health = z.object({ status: z.literal('ok') });
+const Readiness = z.object({
+  status: z.enum(['loading', 'ready', 'restarting', 'stopped', 'draining']),
+  model: ModelCard,
+});
+
+export function createHealth(): Endpoint {
+  return {
+    method: 'GET',
+    path: '/healthz',
+    summary: 'Whether the process answers',
+    access: 'open',
+    answers: {
+      'application/json': { name: 'Health', schema: Health, example: { status: 'ok' } },
+    },
+    errors: [],
+    handle: (c) => c.json({ status: 'ok' }),
+  };
+}
+
+export function createReadiness(deps: ApiDeps): Endpoint {
+  return {
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Whether generations are accepted; 503 with the same body where not',
+    access: 'open',
+    answers: {
+      'application/json': {
+        name: 'Readiness',
+        schema: Readiness,
+        example: { status: 'ready', model: deps.modelCard() },
+      },
+    },
+    errors: [],
+    handle(c) {
+      const { state } = deps.engine.status();
+      const ready = state === 'ready' && !deps.draining();
+      const status = deps.draining() ? 'draining' : state;
+      return c.json({ status, model: deps.modelCard() }, ready ? 200 : 503);
+    },
+  };
+}
+
+export function createMetrics(deps: ApiDeps): Endpoint {
+  return {
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Metrics for Prometheus, or OpenMetrics when asked for by Accept',
+    access: 'metrics',
+    answers: {
+      'text/plain': { schema: z.string(), example: 'inference_ready 1\n' },
+    },
+    errors: ['unauthorized'],
+    async handle(c) {
+      const { status, headers, body } = await deps.telemetry.scrape({
+        accept: c.req.header('accept'),
+        acceptEncoding: c.req.header('accept-encoding'),
+      });
+      return new Response(typeof body === 'string' ? body : new Uint8Array(body), {
+        status,
+        headers,
+      });
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** Log-probabilities in the two shapes that OpenAI has for them. */
+import { z } from 'zod';
+import type { Fact, TokenLogprob } from '../engine/engine.ts';
+
+export type AnswerLogprob = NonNullable<Extract<Fact, { type: 'token' }>['logprob']>;
+
+const Token = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+
+/** Of chat completions. */
+export const ChatLogprobs = z.object({
+  content: z.array(Token.extend({ top_logprobs: z.array(Token) })),
+  refusal: z.null(),
+});
+
+/** Of completions: `text_offset` counts characters from the beginning of the answer. */
+export const CompletionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())).nullable(),
+  text_offset: z.array(z.int()),
+});
+
+// JSON has no infinity; OpenAI writes this number for a token that could not have come.
+const impossible = -9999;
+
+function finite(logprob: number): number {
+  return Number.isFinite(logprob) ? logprob : impossible;
+}
+
+function toToken({ token, logprob, bytes }: TokenLogprob): z.infer<typeof Token> {
+  return { token, logprob: finite(logprob), bytes: [...bytes] };
+}
+
+export function toChatLogprobs(
+  logprobs: readonly AnswerLogprob[],
+): z.infer<typeof ChatLogprobs> | null {
+  if (logprobs.length === 0) return null;
+  const content = logprobs.map((one) =>
+    Object.assign(toToken(one), { top_logprobs: one.top.map(toToken) }),
+  );
+  return { content, refusal: null };
+}
+
+/** Makes the logprobs of one chunk after another, since offsets count over all of them. */
+export function createCompletionLogprobs(): (
+  logprobs: readonly AnswerLogprob[],
+) => z.infer<typeof CompletionLogprobs> | null {
+  let offset = 0;
+  return function toCompletionLogprobs(logprobs) {
+    if (logprobs.length === 0) return null;
+    const offsets = logprobs.map(({ token }) => {
+      const at = offset;
+      offset += token.length;
+      return at;
+    });
+    const tops = logprobs.map(({ top }) =>
+      Object.fromEntries(top.map(({ token, logprob }) => [token, finite(logprob)])),
+    );
+    return {
+      tokens: logprobs.map(({ token }) => token),
+      token_logprobs: logprobs.map(({ logprob }) => finite(logprob)),
+      top_logprobs: tops.every((top) => Object.keys(top).length === 0) ? null : tops,
+      text_offset: offsets,
+    };
+  };
+}

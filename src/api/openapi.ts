@@ -1,0 +1,138 @@
+/** GET /openapi.json: OpenAPI 3.1, made of the same schemas that check the requests. */
+import { z } from 'zod';
+import { ChatError, type ChatErrorCode } from '../errors.ts';
+import { ChatCompletionChunk } from './chat-completion-answers.ts';
+import type { Endpoint } from './endpoint.ts';
+import { ErrorBody, toErrorBody } from './error-body.ts';
+
+interface OpenApiOptions {
+  version: string;
+  statusByCode: Record<ChatErrorCode, number>;
+  /** Whether API keys are set. */
+  secured: boolean;
+}
+
+type Schemas = Record<string, object>;
+
+export function createOpenApi(others: readonly Endpoint[], options: OpenApiOptions): Endpoint {
+  let document: object | undefined;
+  const self: Endpoint = {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document',
+    access: 'open',
+    answers: {
+      'application/json': {
+        schema: z.looseObject({ openapi: z.string(), paths: z.looseObject({}) }),
+        example: { openapi: '3.1.1', paths: {} },
+      },
+    },
+    errors: [],
+    handle: (c) => c.json((document ??= toDocument([...others, self], options))),
+  };
+  return self;
+}
+
+function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): object {
+  const schemas: Schemas = {
+    Error: toSchema(ErrorBody),
+    // Each frame of a stream of chat completions; OpenAPI 3.1 has no place for it in a response.
+    ChatCompletionChunk: toSchema(ChatCompletionChunk),
+  };
+  const paths: Record<string, object> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replaceAll(/:(\w+)/g, '{$1}');
+    const method = endpoint.method.toLowerCase();
+    paths[path] = { ...paths[path], [method]: toOperation(endpoint, schemas, options) };
+  }
+  const security = { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } };
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'llamascope',
+      version: options.version,
+      description: "A chat service on llama.cpp in OpenAI's shape that can be seen through.",
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths,
+    components: { schemas, ...(options.secured ? security : {}) },
+  };
+}
+
+function toOperation(endpoint: Endpoint, schemas: Schemas, options: OpenApiOptions): object {
+  const { request, parameters } = endpoint;
+  return {
+    summary: endpoint.summary,
+    operationId: `${endpoint.method.toLowerCase()}${endpoint.path.replaceAll(/[/:._]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    ...(options.secured && endpoint.access === 'key' ? { security: [{ apiKey: [] }] } : {}),
+    ...(parameters === undefined ? {} : { parameters: toParameters(parameters) }),
+    ...(request === undefined ? {} : { requestBody: toRequestBody(request, schemas) }),
+    responses: { '200': toAnswer(endpoint, schemas), ...toErrors(endpoint, options) },
+  };
+}
+
+function toParameters(parameters: NonNullable<Endpoint['parameters']>): object[] {
+  return Object.entries(parameters).map(([name, { in: place, description, example }]) => ({
+    name,
+    in: place,
+    required: place === 'path',
+    description,
+    schema: { type: 'string' },
+    example,
+  }));
+}
+
+function toRequestBody(request: NonNullable<Endpoint['request']>, schemas: Schemas): object {
+  const examples = Object.entries(request.examples).map(([name, value]) => [name, { value }]);
+  return {
+    required: true,
+    content: {
+      'application/json': {
+        schema: named(request.name, request.schema, schemas),
+        examples: Object.fromEntries(examples) as object,
+      },
+    },
+  };
+}
+
+function toAnswer(endpoint: Endpoint, schemas: Schemas): object {
+  const content = Object.entries(endpoint.answers).map(([type, { name, schema, example }]) => [
+    type,
+    { schema: name === undefined ? toSchema(schema) : named(name, schema, schemas), example },
+  ]);
+  return { description: endpoint.summary, content: Object.fromEntries(content) as object };
+}
+
+/** One response a status, with an example of each code that has it. */
+function toErrors(endpoint: Endpoint, options: OpenApiOptions): Record<string, object> {
+  const responses: Record<string, object> = {};
+  for (const status of new Set(endpoint.errors.map((code) => options.statusByCode[code]))) {
+    const codes = endpoint.errors.filter((code) => options.statusByCode[code] === status);
+    const message = 'What was expected, what came, what to do.';
+    const examples = codes.map((code) => [
+      code,
+      { value: toErrorBody(new ChatError(code, message)) },
+    ]);
+    responses[status] = {
+      description: codes.join(', '),
+      content: {
+        'application/json': {
+          schema: { $ref: '#/components/schemas/Error' },
+          examples: Object.fromEntries(examples) as object,
+        },
+      },
+    };
+  }
+  return responses;
+}
+
+function named(name: string, schema: z.ZodType, schemas: Schemas): object {
+  schemas[name] = toSchema(schema);
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** `input`: as a client writes it. */
+function toSchema(schema: z.ZodType): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
+  return rest;
+}

@@ -1,0 +1,99 @@
+/** How streams are written and end: `[DONE]`, an error frame, a client that left, or one that takes nothing. */
+import type { Context } from 'hono';
+import { stream } from 'hono/streaming';
+import { toChatError, type ChatError } from '../errors.ts';
+import { toServerTiming } from './answer-facts.ts';
+import type { ApiDeps, ApiEnv } from './endpoint.ts';
+import { toErrorBody } from './error-body.ts';
+import type { Piece, Run } from './generation.ts';
+
+type Write = (text: string) => Promise<void>;
+
+export interface StreamedText {
+  contentType: string;
+  body(write: Write): Promise<void>;
+  /** How an error is told after the first byte. */
+  error(error: ChatError): string;
+}
+
+/** Every write is awaited, the last one too: Hono drops it otherwise. */
+export function streamText(
+  c: Context<ApiEnv>,
+  deps: ApiDeps,
+  run: Run,
+  text: StreamedText,
+): Response {
+  const { generation } = c.get('account');
+  c.header('content-type', text.contentType);
+  c.header('cache-control', 'no-cache');
+  // Nginx would collect the pieces otherwise.
+  c.header('x-accel-buffering', 'no');
+  const timing = toServerTiming(run.phases());
+  if (timing !== undefined) c.header('server-timing', timing);
+  return stream(c, async (out) => {
+    out.onAbort(() => generation.streamEnded('client_gone'));
+    const write: Write = async (piece) => {
+      if (await isSettledWithin(deps.pace.stallMillis, out.write(piece))) return;
+      generation.streamEnded('stalled');
+      run.abandon();
+      out.abort();
+      c.env.outgoing?.destroy();
+    };
+    try {
+      await text.body(write);
+      generation.streamEnded(out.aborted ? 'client_gone' : 'done');
+    } catch (cause) {
+      const error = toChatError(cause);
+      // Its end is seen here and by the stream, in either order.
+      if (error.code === 'client_gone') generation.streamEnded('client_gone');
+      if (out.aborted || error.code === 'client_gone') return;
+      await write(text.error(error));
+      generation.streamEnded('error_frame');
+    }
+  });
+}
+
+export interface StreamFrames {
+  first?(): object;
+  piece(piece: Piece): object;
+  last(): object[];
+}
+
+/** Server-sent events as OpenAI sends them. @throws ChatError for what goes wrong before the headers are out. */
+export async function streamFrames(
+  c: Context<ApiEnv>,
+  deps: ApiDeps,
+  run: Run,
+  frames: StreamFrames,
+): Promise<Response> {
+  const { keepAliveMillis } = deps.pace;
+  let started = await isSettledWithin(keepAliveMillis, run.started);
+  return streamText(c, deps, run, {
+    contentType: 'text/event-stream',
+    async body(write) {
+      const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);
+      while (!started) {
+        await write(': queued\n\n');
+        started = await isSettledWithin(keepAliveMillis, run.started);
+      }
+      if (frames.first !== undefined) await send(frames.first());
+      for await (const piece of run.pieces()) await send(frames.piece(piece));
+      for (const frame of frames.last()) await send(frame);
+      await write('data: [DONE]\n\n');
+    },
+    error: (error) => `data: ${JSON.stringify(toErrorBody(error))}\n\n`,
+  });
+}
+
+/** Whether it is fulfilled by then. @throws what it is rejected with. */
+async function isSettledWithin(millis: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), millis);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

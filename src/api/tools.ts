@@ -1,0 +1,99 @@
+/** Tools in OpenAI's shape: which the model is told of, and what its answer is held to. Used by chat completions. */
+import { z } from 'zod';
+import type { AnswerFormat, Tool } from '../engine/engine.ts';
+import { describe, refuseField } from './body.ts';
+import { toFormat, type ResponseFormat, unserved } from './fields.ts';
+
+// OpenAI's limits: 128 tools, names of 64 characters.
+const ToolDefinition = z.object({
+  type: z.literal('function'),
+  function: z.object({
+    name: z
+      .string()
+      .regex(/^[\w-]{1,64}$/, { error: 'expected 1 to 64 letters, digits, "_" or "-"' }),
+    description: z.string().nullish(),
+    parameters: z.record(z.string(), z.unknown()).nullish(),
+    strict: z.boolean().nullish(),
+  }),
+});
+
+const NamedChoice = z.object({
+  type: z.literal('function'),
+  function: z.object({ name: z.string() }),
+});
+
+const useTools = 'deprecated by OpenAI; use tools and tool_choice';
+
+export const ToolFields = z.object({
+  tools: z.array(ToolDefinition).max(128).nullish(),
+  tool_choice: z
+    .union([z.enum(['none', 'auto', 'required']), NamedChoice], {
+      error: 'expected "none", "auto", "required" or {"type":"function","function":{"name":"..."}}',
+    })
+    .nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  functions: unserved(useTools),
+  function_call: unserved(useTools),
+});
+
+interface Answer {
+  tools?: readonly Tool[];
+  format?: AnswerFormat;
+}
+
+type Fields = z.infer<typeof ToolFields> & {
+  response_format?: z.infer<typeof ResponseFormat> | null | undefined;
+};
+
+/** @throws ChatError `bad_request` for what cannot be combined. */
+export function toAnswer(fields: Fields): Answer {
+  const tools = (fields.tools ?? []).map(toTool);
+  const format = toFormat(fields.response_format);
+  const choice = fields.tool_choice ?? 'auto';
+  if (tools.length === 0) {
+    if (choice !== 'auto' && choice !== 'none') {
+      throw refuseField('tool_choice', 'expected "none" or "auto", since there are no tools');
+    }
+    return format === undefined ? {} : { format };
+  }
+  refuseTwins(tools);
+  // The model is still told of its tools, and what it then writes is text.
+  if (choice === 'none') return format === undefined ? { tools } : { tools, format };
+  if (format !== undefined) {
+    throw refuseField(
+      'response_format',
+      'expected {"type":"text"} beside tools: an answer is held to one form; say "tool_choice":"none" for JSON',
+    );
+  }
+  return { tools, format: toCallFormat(tools, choice, fields.parallel_tool_calls ?? true) };
+}
+
+type Choice = Exclude<NonNullable<Fields['tool_choice']>, 'none'>;
+
+function toCallFormat(tools: readonly Tool[], choice: Choice, parallel: boolean): AnswerFormat {
+  if (typeof choice === 'string') return { kind: 'tool_calls', tools, choice, parallel };
+  const named = tools.filter((tool) => tool.name === choice.function.name);
+  if (named.length === 0) {
+    throw refuseField('tool_choice.function.name', 'expected the name of one of the tools');
+  }
+  return { kind: 'tool_calls', tools: named, choice: 'required', parallel: false };
+}
+
+function toTool({ function: given }: z.infer<typeof ToolDefinition>, index: number): Tool {
+  const parameters = { type: 'object', ...given.parameters };
+  if (parameters.type !== 'object') {
+    throw refuseField(
+      `tools.${index}.function.parameters.type`,
+      `expected "object", got ${describe(parameters.type)}`,
+    );
+  }
+  const description = given.description ?? '';
+  return { name: given.name, parameters, ...(description === '' ? {} : { description }) };
+}
+
+function refuseTwins(tools: readonly Tool[]): void {
+  const names = tools.map((tool) => tool.name);
+  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twin === -1) return;
+  throw refuseField(`tools.${twin}.function.name`, 'expected a name that no tool before it has');
+}

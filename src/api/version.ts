@@ -1,0 +1,53 @@
+/** GET /version: what runs here. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { ApiDeps, Endpoint } from './endpoint.ts';
+
+const Version = z.object({
+  name: z.string(),
+  version: z.string(),
+  node: z.string(),
+  engine: z.object({ name: z.string(), version: z.string() }),
+  model: z.string(),
+  /** What was chosen for threads, sequences and context, and why; null while the model is being loaded. */
+  sizing: z.string().nullable(),
+});
+
+interface Package {
+  name: string;
+  version: string;
+}
+
+function readPackage(url: string | URL): Package {
+  return JSON.parse(readFileSync(new URL(url), 'utf8')) as Package;
+}
+
+export const service = readPackage(new URL('../../package.json', import.meta.url));
+
+export function createVersion(deps: ApiDeps): Endpoint {
+  const { name, version } = service;
+  // Its exports leave package.json out, and importing it would load llama.cpp into this process.
+  const library = readPackage(new URL('../package.json', import.meta.resolve('node-llama-cpp')));
+  const engine = { name: library.name, version: library.version };
+  const node = process.version;
+  const model = deps.model.id;
+  return {
+    method: 'GET',
+    path: '/version',
+    summary: 'What runs here',
+    access: 'key',
+    answers: {
+      'application/json': {
+        name: 'Version',
+        schema: Version,
+        example: { name, version, node, engine, model, sizing: null },
+      },
+    },
+    errors: ['unauthorized'],
+    handle(c) {
+      const status = deps.engine.status();
+      const sizing = status.state === 'ready' ? status.facts.sizing : null;
+      return c.json({ name, version, node, engine, model, sizing });
+    },
+  };
+}
