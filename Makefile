@@ -24,7 +24,7 @@ unexport Q MODEL
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(NODE_DIR)/node:
 	@stack/setup.sh node $(NODE_DIR)
@@ -59,6 +59,10 @@ model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)
 .PHONY: rules
 rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
 	@node alerting/rules.ts
+
+.PHONY: dashboards
+dashboards: $(LIBRARIES) ## write stack/generated/ from stack/panels.ts
+	@node stack/grafana.ts
 
 .PHONY: docs
 docs: $(LIBRARIES) ## write otel/metrics.md from otel/names.ts

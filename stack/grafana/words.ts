@@ -1,0 +1,8 @@
+/** Which of a panel's two languages a dashboard speaks. Used by what builds dashboards. */
+import type { Text } from '../panels/panel.ts';
+
+export type Locale = 'en' | 'zh-CN';
+
+export function words(locale: Locale): (text: Text) => string {
+  return locale === 'en' ? ({ en }) => en : ({ zh }) => zh;
+}

@@ -1,0 +1,255 @@
+/** The generated dashboards, and the files that Grafana and Jaeger are started with, as their documentation asks. */
+import { existsSync, globSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { buildDashboard, generatedFiles } from '../../stack/grafana.ts';
+import { dashboards, panels } from '../../stack/panels.ts';
+import { dataSourcesFile } from '../support/prometheus-queries.ts';
+import { readText, root } from '../support/prometheus-series.ts';
+
+describe('stack/generated', () => {
+  const files = generatedFiles();
+
+  test.each([...files.keys()])('%s is what grafana.ts writes', (file) => {
+    expect(readText(`stack/generated/${file}`), 'run make dashboards and commit').toBe(
+      files.get(file),
+    );
+  });
+
+  test('holds nothing else', () => {
+    const found = globSync('**/*.json', { cwd: path.join(root, 'stack/generated') });
+    expect(found.toSorted()).toEqual([...files.keys()].toSorted());
+  });
+
+  test('tells the console of every panel, over all instances', () => {
+    const list = JSON.parse(files.get('panels.json') ?? '') as { panels: { id: string }[] };
+    expect(list.panels.map(({ id }) => id)).toEqual(panels.map(({ id }) => id));
+    expect(files.get('panels.json')).not.toContain('$');
+  });
+});
+
+interface Placed {
+  title: string;
+  type: string;
+  gridPos: { x: number; y: number; w: number; h: number };
+}
+
+const placed = (id: string): Placed[] => {
+  const dashboard = dashboards.find((candidate) => candidate.id === id);
+  if (dashboard === undefined) throw new Error(`expected a dashboard ${id}, found none`);
+  return (buildDashboard(dashboard, 'en').panels ?? []) as Placed[];
+};
+
+/** The grid as text: a column a character, a letter a panel, `-` a heading. */
+function draw(panels: Placed[]): string[] {
+  const height = Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h));
+  const grid = Array.from({ length: height }, () => Array.from({ length: 24 }, () => ' '));
+  let letter = 'a'.codePointAt(0) ?? 0;
+  for (const { type, title, gridPos } of panels) {
+    const name = type === 'row' ? '-' : String.fromCodePoint(letter++);
+    for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+        if (grid[y]?.[x] !== ' ')
+          throw new Error(`${title} lies upon another or outside, at ${x},${y}`);
+        grid[y]![x] = name;
+      }
+    }
+  }
+  return grid.map((row) => row.join('')).filter((row, index, rows) => row !== rows[index - 1]);
+}
+
+describe('the layout', () => {
+  test.each(dashboards.map(({ id }) => id))(
+    'of %s fills 24 columns without gap or overlap',
+    (id) => {
+      expect(draw(placed(id)).join('')).not.toContain(' ');
+    },
+  );
+
+  test('of the monitor is the one that the article asks for', () => {
+    const panels = placed('qwen-monitor');
+    expect(panels.map(({ title, type }) => `${type}: ${title}`)).toEqual([
+      'stat: Total requests, last hour',
+      'stat: Success ratio',
+      'stat: P99 latency',
+      'heatmap: Request latency',
+      'timeseries: Inference time',
+      'timeseries: CPU',
+      'timeseries: Memory',
+      'timeseries: Active connections',
+    ]);
+    expect(draw(panels)).toEqual([
+      'aaaaaaaabbbbbbbbcccccccc',
+      'ddddddddddddeeeeeeeeeeee',
+      'ffffffffgggggggghhhhhhhh',
+    ]);
+  });
+
+  test('of inference begins with the state of now, then headed rows', () => {
+    expect(draw(placed('inference')).slice(0, 5)).toEqual([
+      'aaaaaabbbbbbccccccdddddd',
+      '------------------------',
+      'eeeeeeeeeeeeffffffffffff',
+      '------------------------',
+      'gggggggghhhhhhhhiiiiiiii',
+    ]);
+  });
+});
+
+// What Grafana documents: https://grafana.com/docs/grafana/latest/administration/provisioning/
+const base = {
+  name: z.string(),
+  uid: z.string(),
+  access: z.literal('proxy'),
+  editable: z.literal(false),
+};
+const fromEnvironment = z.string().regex(/^\$\{[A-Z_]+\}$/);
+const DataSources = z.strictObject({
+  apiVersion: z.literal(1),
+  prune: z.boolean(),
+  datasources: z.tuple([
+    z.strictObject({
+      ...base,
+      type: z.literal('prometheus'),
+      url: fromEnvironment,
+      isDefault: z.literal(true),
+      jsonData: z.strictObject({
+        httpMethod: z.literal('POST'),
+        prometheusType: z.literal('Prometheus'),
+        timeInterval: z.string(),
+        manageAlerts: z.boolean(),
+        alertmanagerUid: z.literal('alertmanager'),
+        exemplarTraceIdDestinations: z.tuple([
+          z.strictObject({
+            // The label that otel/exposition.ts writes.
+            name: z.literal('trace_id'),
+            datasourceUid: z.literal('jaeger'),
+            urlDisplayLabel: z.string(),
+          }),
+        ]),
+      }),
+    }),
+    z.strictObject({
+      ...base,
+      type: z.literal('jaeger'),
+      url: fromEnvironment,
+      jsonData: z.strictObject({
+        tracesToMetrics: z.strictObject({
+          datasourceUid: z.literal('prometheus'),
+          spanStartTimeShift: z.string().regex(/^-\d+m$/),
+          spanEndTimeShift: z.string().regex(/^\d+m$/),
+          tags: z.array(z.strictObject({ key: z.string(), value: z.string() })),
+          queries: z.array(z.strictObject({ name: z.string(), query: z.string() })).min(1),
+        }),
+        nodeGraph: z.strictObject({ enabled: z.boolean() }),
+      }),
+    }),
+    z.strictObject({
+      ...base,
+      type: z.literal('alertmanager'),
+      url: fromEnvironment,
+      jsonData: z.strictObject({
+        implementation: z.literal('prometheus'),
+        handleGrafanaManagedAlerts: z.literal(false),
+      }),
+    }),
+  ]),
+});
+
+const Providers = z.strictObject({
+  apiVersion: z.literal(1),
+  providers: z.array(
+    z.strictObject({
+      name: z.string(),
+      folder: z.string(),
+      type: z.literal('file'),
+      allowUiUpdates: z.boolean(),
+      disableDeletion: z.boolean(),
+      updateIntervalSeconds: z.number(),
+      options: z.strictObject({ path: z.string() }),
+    }),
+  ),
+});
+
+describe('what Grafana is provisioned with', () => {
+  const dashboardsFolder = '/etc/grafana/dashboards/';
+
+  test('are data sources that lead from a number to its trace and back', () => {
+    const { datasources } = DataSources.parse(parse(readText(dataSourcesFile)));
+    expect(datasources.map(({ uid }) => uid)).toEqual(['prometheus', 'jaeger', 'alertmanager']);
+    for (const { query } of datasources[1].jsonData.tracesToMetrics.queries) {
+      // A lone $ would be taken for a variable of the environment.
+      expect(query.replaceAll('$$', '')).not.toContain('$');
+    }
+  });
+
+  test('are the dashboards of one language', () => {
+    const text = readText('stack/grafana/provisioning/dashboards/llamascope.yml');
+    const { providers } = Providers.parse(parse(text));
+    expect(providers.map(({ options }) => options.path)).toEqual([
+      `${dashboardsFolder}\${DASHBOARD_LOCALE}`,
+    ]);
+  });
+
+  test('is the monitor as the home page, in every language', () => {
+    const [, home = ''] =
+      /^default_home_dashboard_path = (.*)$/m.exec(readText('stack/grafana/grafana.ini')) ?? [];
+    expect(home).toContain('$__env{DASHBOARD_LOCALE}');
+    for (const locale of ['en', 'zh-CN']) {
+      const file = home.replace('$__env{DASHBOARD_LOCALE}', locale).replace(dashboardsFolder, '');
+      expect(existsSync(path.join(root, 'stack/generated/dashboards', file)), file).toBe(true);
+    }
+  });
+});
+
+// Jaeger 2 is an OpenTelemetry collector: https://www.jaegertracing.io/docs/2.0/configuration/
+const endpoint = z.strictObject({
+  endpoint: z.string().regex(/^\$\{env:JAEGER_LISTEN_HOST:-localhost\}:\d+$/),
+});
+const names = z.array(z.string());
+const Jaeger = z.strictObject({
+  service: z.strictObject({
+    extensions: names,
+    pipelines: z.strictObject({
+      traces: z.strictObject({ receivers: names, processors: names, exporters: names }),
+    }),
+    telemetry: z.strictObject({ logs: z.strictObject({ level: z.string() }) }),
+  }),
+  extensions: z.strictObject({
+    jaeger_storage: z.strictObject({
+      backends: z.record(
+        z.string(),
+        z.strictObject({ memory: z.strictObject({ max_traces: z.int().positive() }) }),
+      ),
+    }),
+    jaeger_query: z.strictObject({
+      storage: z.strictObject({ traces: z.string() }),
+      http: endpoint,
+    }),
+    healthcheckv2: z.strictObject({ use_v2: z.literal(true), http: endpoint }),
+  }),
+  receivers: z.strictObject({
+    otlp: z.strictObject({ protocols: z.strictObject({ grpc: endpoint, http: endpoint }) }),
+  }),
+  processors: z.strictObject({
+    batch: z.null(),
+    memory_limiter: z.strictObject({ check_interval: z.string(), limit_mib: z.int().positive() }),
+  }),
+  exporters: z.strictObject({
+    jaeger_storage_exporter: z.strictObject({ trace_storage: z.string() }),
+  }),
+});
+
+test('Jaeger keeps in memory what comes by OTLP, and names only parts that are configured', () => {
+  const jaeger = Jaeger.parse(parse(readText('stack/jaeger/jaeger.yml')));
+  const { extensions, pipelines } = jaeger.service;
+  expect(extensions.toSorted()).toEqual(Object.keys(jaeger.extensions).toSorted());
+  expect(pipelines.traces.receivers).toEqual(Object.keys(jaeger.receivers));
+  expect(pipelines.traces.processors.toSorted()).toEqual(Object.keys(jaeger.processors).toSorted());
+  expect(pipelines.traces.exporters).toEqual(Object.keys(jaeger.exporters));
+  const backends = Object.keys(jaeger.extensions.jaeger_storage.backends);
+  expect(backends).toContain(jaeger.extensions.jaeger_query.storage.traces);
+  expect(backends).toContain(jaeger.exporters.jaeger_storage_exporter.trace_storage);
+});

@@ -1,0 +1,71 @@
+/** Every panel says in two languages what it means, what it shows at idle and what to do about it. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { defaultThresholds, type Threshold } from '../../alerting/thresholds.ts';
+import { dashboards, panels } from '../../stack/panels.ts';
+import { idleSentences } from '../../stack/panels/panel.ts';
+import { errorBudget } from '../../stack/panels/slo.ts';
+import { root } from '../support/prometheus-series.ts';
+
+describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name', ({ panel }) => {
+  const { title, meaning, whenRed, words = {}, queries, thresholds } = panel;
+
+  test('speaks English and Chinese', () => {
+    const texts = [title, meaning, ...(whenRed ? [whenRed] : []), ...Object.values(words)];
+    for (const { en, zh } of texts) {
+      expect(en).toMatch(/^[\x20-\x7e]+$/);
+      expect(zh).toMatch(/\p{Script=Han}|^[\w ]+$/u);
+    }
+    expect(meaning.en).toMatch(/\.$/);
+    expect(meaning.zh).toMatch(/。$/);
+  });
+
+  test('has an id to ask for, and a name for each of its lines', () => {
+    expect(panel.id).toMatch(/^[a-z]+(-[a-z0-9]+)*$/);
+    expect(queries.length).toBeGreaterThan(0);
+    const legends = queries.map(({ legend }) => legend);
+    expect(new Set(legends).size).toBe(legends.length);
+    expect(legends.length === 1 || legends.every((legend) => legend !== '')).toBe(true);
+  });
+
+  test('says what to do when it is red, and where more is said', () => {
+    expect(whenRed === undefined).toBe(thresholds === undefined);
+    if (whenRed === undefined) return;
+    expect(
+      existsSync(path.join(root, `alerting/runbooks/${whenRed.runbook}.md`)),
+      whenRed.runbook,
+    ).toBe(true);
+  });
+});
+
+test('no two panels have one id, none is left out and none is drawn twice on a dashboard', () => {
+  expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+  for (const { rows } of dashboards) {
+    const drawn = rows.flatMap((row) => row.panels.map(({ id }) => id));
+    expect(new Set(drawn).size).toBe(drawn.length);
+  }
+});
+
+test('every way of being idle is some panel’s', () => {
+  expect(new Set(panels.map(({ idle }) => idle))).toEqual(new Set(Object.keys(idleSentences)));
+});
+
+test.each([
+  ['latency-p99', 'highLatency'],
+  ['first-token', 'timeToFirstTokenHigh'],
+  ['per-token', 'timePerOutputTokenHigh'],
+  ['context-used', 'contextSaturated'],
+  ['event-loop', 'eventLoopDelayHigh'],
+  ['scrape-time', 'scrapeSlow'],
+  ['pending-age', 'notifierOutboxStuck'],
+] as const)('%s is red where %s fires', (id, alert) => {
+  const { above }: Threshold = defaultThresholds[alert];
+  expect(panels.find((panel) => panel.id === id)?.thresholds?.red).toBe(above);
+});
+
+test('the error ratio and the error budget are those of the alerts', () => {
+  const success = panels.find(({ id }) => id === 'success-ratio');
+  expect(success?.thresholds?.red).toBeCloseTo(1 - defaultThresholds.highErrorRate.above, 9);
+  expect(errorBudget).toBeCloseTo(1 - defaultThresholds.slo.objective, 9);
+});
