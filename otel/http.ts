@@ -44,11 +44,22 @@ const knownMethods = new Set([
 /** Nginx's status for a client that left before the answer began; Node would have the instrumentation say 200. */
 const clientClosedRequest = 499;
 
+/**
+ * What a caller may write at will: a query may hold a key, Host and Forwarded anything. What is set here wins, and undefined takes
+ * it off the span; `network.peer.address` is the socket's own word.
+ */
+const unsaid: Attributes = Object.freeze({
+  'url.query': undefined,
+  'user_agent.original': undefined,
+  'client.address': undefined,
+  'server.address': undefined,
+  'server.port': undefined,
+});
+
 export function createHttpInstrumentation(): HttpInstrumentation {
   return new HttpInstrumentation({
     ignoreIncomingRequestHook: (request) => isIgnored(request.url),
-    // A query may hold a key. The attribute set here wins, and undefined takes it off the span.
-    startIncomingSpanHook: (): Attributes => ({ 'url.query': undefined }),
+    startIncomingSpanHook: () => unsaid,
     // The URLs that we call hold the robots' tokens.
     disableOutgoingRequestInstrumentation: true,
   });

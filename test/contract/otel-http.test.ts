@@ -231,11 +231,21 @@ describe('the trace of a request', () => {
     expect(telemetry.traces.get(traceId)).toBeUndefined();
   });
 
-  test('has no query, which may hold a key', async () => {
-    await send('/chat?api_key=canary');
+  test('has neither the query, which may hold a key, nor what else a caller writes at will', async () => {
+    const canary = 'canary';
+    const headers = {
+      host: `${canary}:${port}`,
+      'user-agent': canary,
+      'x-forwarded-for': canary,
+      forwarded: `for=${canary};host=${canary};proto=${canary}`,
+      authorization: `Bearer ${canary}`,
+      cookie: canary,
+    };
+    await send('/chat?api_key=canary', { headers });
     const [latest] = telemetry.traces.list();
     const trace = JSON.stringify(telemetry.traces.get(latest?.traceId ?? ''));
     expect(trace).toContain('"/chat"');
-    expect(trace).not.toContain('canary');
+    expect(trace).toContain('network.peer.address');
+    expect(trace).not.toContain(canary);
   });
 });
