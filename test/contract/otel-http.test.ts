@@ -104,11 +104,11 @@ async function sendUnknown(agent: Agent, index: number): Promise<void> {
   await once(response, 'end');
 }
 
-test('10,000 paths, methods, hosts and agents that nobody knows are one series', async () => {
+test('1,000 paths, methods, hosts and agents that nobody knows are one series', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
   await flood(agent, 0, 200);
   const before = await readSamples(telemetry);
-  await flood(agent, 200, 10_000);
+  await flood(agent, 200, 1000);
   const after = await readSamples(telemetry);
   agent.destroy();
   const inFlight = [...after.keys()].filter((key) => key.startsWith('http_server_active_requests'));
@@ -120,7 +120,7 @@ test('10,000 paths, methods, hosts and agents that nobody knows are one series',
   expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
   expect([...after.keys()].filter((key) => key.includes('canary'))).toEqual([]);
   expect(after.get(count('http_request_method="_OTHER",http_response_status_code="404"'))).toBe(
-    10_000,
+    1000,
   );
 });
 
