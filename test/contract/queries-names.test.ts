@@ -12,7 +12,7 @@ import {
   type FoundQuery,
 } from '../support/prometheus-queries.ts';
 import { bucketsOf, knownSeries, readRuleFiles, readText } from '../support/prometheus-series.ts';
-import { operandsOf, seriesIn } from '../support/promql.ts';
+import { operandsOf, seriesIn } from '../support/prometheus-grammar.ts';
 
 const rules = [...readRuleFiles().values()].flat();
 const known = knownSeries(rules);

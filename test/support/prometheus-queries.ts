@@ -3,7 +3,13 @@ import { globSync } from 'node:fs';
 import { parse } from 'yaml';
 import { annotations, panels, variables, withoutVariables } from '../../stack/panels.ts';
 import type { Panel } from '../../stack/panels/panel.ts';
-import { boundsIn, isQuery, resultLabels, unknownNames, type KnownSeries } from './promql.ts';
+import {
+  boundsIn,
+  isQuery,
+  resultLabels,
+  unknownNames,
+  type KnownSeries,
+} from './prometheus-grammar.ts';
 import {
   bucketsOf,
   parseRules,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { metrics, type MetricDefinition } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus-names.ts';
-import { resultLabels, seriesIn, type KnownSeries } from './promql.ts';
+import { resultLabels, seriesIn, type KnownSeries } from './prometheus-grammar.ts';
 
 export const root = path.join(import.meta.dirname, '../..');
 

@@ -1,0 +1,140 @@
+/**
+ * No panel is empty: the stack of `make up`, asked every query of every panel, rule, runbook and page, first before and
+ * then after real traffic.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { panels } from '../../stack/panels.ts';
+import { findQueries, queriesOfPanel, type FoundQuery } from '../support/prometheus-queries.ts';
+import { driveTraffic } from '../support/prometheus-traffic.ts';
+import { operandsOf } from '../support/prometheus-grammar.ts';
+import { createStack, type Stack } from '../support/stack.ts';
+
+/** What may be empty here although nothing is wrong; the list is closed. */
+const exceptions = [
+  {
+    expr: 'ALERTS{alertstate="firing", alertname!="Watchdog"}',
+    because: 'nothing has been wrong for as long as an alert waits',
+  },
+  {
+    expr: 'container_memory_limit_bytes',
+    because: 'a machine may set its processes no memory limit',
+  },
+  {
+    expr: '(avg_over_time(inference_sequences_active{job="qwen-instruct"}[5m]) >= 0.5)',
+    because: 'the speed of a service counts only while it is busy, and a minute of tests is not',
+  },
+];
+
+/** The stack is a minute old: what looks back further is asked about now. */
+const withoutPast = (expr: string): string => expr.replaceAll(/ offset \d+[hd]\b/g, '');
+
+let stack: Stack;
+
+beforeAll(async () => {
+  // One sequence and one place to wait: a queue is then easily full.
+  stack = await createStack({ CHAT_SEQUENCES: '1', CHAT_QUEUE_LIMIT: '1' });
+  await stack.command('up');
+}, 120_000);
+
+afterAll(async () => {
+  await stack.command('down');
+  await stack.dispose();
+}, 60_000);
+
+interface Answer {
+  status: string;
+  error?: string;
+  data: { resultType: string; result: { value: [number, string] }[] | [number, string] };
+}
+
+/** The values of an instant query. @throws Error with what Prometheus says about a query that it refuses. */
+async function ask(expr: string): Promise<number[]> {
+  const url = `http://127.0.0.1:${stack.env['PROMETHEUS_PORT']}/api/v1/query`;
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ query: expr }) });
+  const { status, error, data } = (await response.json()) as Answer;
+  if (status !== 'success') throw new Error(`${expr}: ${error}`);
+  if (data.resultType === 'scalar') return [Number(data.result[1])];
+  return (data.result as { value: [number, string] }[]).map(({ value }) => Number(value[1]));
+}
+
+const isAnswered = async (expr: string): Promise<boolean> =>
+  (await ask(expr)).some((value) => Number.isFinite(value));
+
+/** What of a query has no finite sample. */
+async function emptyParts({ expr, condition }: FoundQuery): Promise<string[]> {
+  if (await isAnswered(expr)) return [];
+  const empty: string[] = [];
+  for (const part of condition ? operandsOf(expr) : [expr]) {
+    const excused = exceptions.some((exception) => part.includes(exception.expr));
+    if (!excused && !(await isAnswered(withoutPast(part)))) empty.push(part);
+  }
+  return empty;
+}
+
+/** Asks until nothing is left to complain about, at most so long; answers the complaints that stay. */
+async function settle<Item>(
+  items: readonly Item[],
+  complain: (item: Item) => Promise<string[]>,
+  seconds: number,
+): Promise<string[]> {
+  const deadline = performance.now() + seconds * 1000;
+  let open = items;
+  for (;;) {
+    const complaints: string[] = [];
+    const still: Item[] = [];
+    for (const item of open) {
+      const found = await complain(item);
+      if (found.length > 0) still.push(item);
+      complaints.push(...found);
+    }
+    if (complaints.length === 0 || performance.now() > deadline) return complaints;
+    open = still;
+    // The next scrape is up to a second away.
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+const holds = {
+  zero: (values: number[]) => values.length > 0 && values.every((value) => value === 0),
+  value: (values: number[]) => values.some((value) => Number.isFinite(value)),
+  nothing: (values: number[]) => values.length === 0,
+};
+
+test.each(exceptions)('the exception $expr is one of a query that there is', ({ expr }) => {
+  expect(findQueries().some((query) => query.expr.includes(expr))).toBe(true);
+});
+
+describe('the stack of make up, at one second a scrape', () => {
+  test('shows at idle what each panel says that it shows', async () => {
+    const complaints = await settle(
+      panels,
+      async (panel) => {
+        const asked = await Promise.all(queriesOfPanel(panel).map(({ expr }) => ask(expr)));
+        const values = asked.flat();
+        return holds[panel.idle](values)
+          ? []
+          : [`${panel.id}: ${panel.idle}, got [${values.join(', ')}]`];
+      },
+      25,
+    );
+    expect(complaints).toEqual([]);
+  }, 60_000);
+
+  test('answers every query with a finite sample once people chat', async () => {
+    await driveTraffic(stack.chatUrl, stack.pid('chat'));
+    const complaints = await settle(
+      findQueries(),
+      async (query) => (await emptyParts(query)).map((part) => `${query.where}: ${part}`),
+      30,
+    );
+    expect(complaints).toEqual([]);
+  }, 120_000);
+
+  test('has nothing to say to a misspelt query', async () => {
+    const [misspelt] = queriesOfPanel({
+      id: 'misspelt',
+      queries: [{ expr: 'sum(rate(http_request_total[5m]))', legend: '' }],
+    });
+    expect(await emptyParts(misspelt!)).toEqual(['sum(rate(http_request_total[5m]))']);
+  });
+});
