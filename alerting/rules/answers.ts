@@ -1,0 +1,40 @@
+/** What the model says, where it says how sure it was; written to `answers.yml`. */
+import { metrics } from '../../otel/names.ts';
+import { chatJob, ofChat, quantileOfChat, sumBy } from './expressions.ts';
+import { inChinese } from './rule.ts';
+import type { Alert, RuleContext } from './rule.ts';
+
+/**
+ * The median against that of the day before, since what is usual differs from model to model; a few odd answers do not
+ * move it. Silent where perplexity is not recorded.
+ */
+export function answerAlerts({ thresholds, duration }: RuleContext): Alert[] {
+  const { above, minimumRequests, ...rest } = thresholds.answersDegraded;
+  const [window, held] = [duration(rest.windowSeconds), duration(rest.forSeconds)];
+  const histogram = metrics.inferencePerplexity.scraped;
+  const now = `[${window}]`;
+  const before = `[${duration(86_400)}] offset ${window}`;
+  const enough = (range: string): string =>
+    `${sumBy('job', 'increase', `${histogram}_count${ofChat()}${range}`)} >= ${minimumRequests}`;
+  const graph = quantileOfChat(0.5, histogram, now);
+  const usual = quantileOfChat(0.5, histogram, before);
+  return [
+    {
+      alert: 'AnswersDegraded',
+      expr: `${graph} / ${usual} > ${above} and ${enough(now)} and ${enough(before)}`,
+      for: held,
+      labels: { severity: 'warning', job: chatJob },
+      graph,
+      text: {
+        en: {
+          summary: 'Answers are less sure than they were',
+          description: `The median perplexity over ${window} is {{ $value | printf "%.2f" }} times that of the day before, above ${above} for more than ${held}.`,
+        },
+        zh: {
+          summary: '回答质量下降',
+          description: `最近 ${inChinese(window)}困惑度的中位数是前一天的 {{ $value | printf "%.2f" }} 倍，超过 ${above} 倍已达 ${inChinese(held)}。`,
+        },
+      },
+    },
+  ];
+}
