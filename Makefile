@@ -56,6 +56,10 @@ chat: $(LIBRARIES) ## stream an answer, then its timings and trace id (Q="...")
 model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)
 	@node src/models/main.ts
 
+.PHONY: notify-test
+notify-test: $(LIBRARIES) ## send one test message and say what the channel answered (CHANNEL=name)
+	@node alerting/notifier/notify-test.ts "$$CHANNEL"
+
 .PHONY: rules
 rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
 	@node alerting/rules.ts
@@ -67,6 +71,11 @@ dashboards: $(LIBRARIES) ## write stack/generated/ from stack/panels.ts
 .PHONY: docs
 docs: $(LIBRARIES) ## write otel/metrics.md from otel/names.ts
 	@node otel/metrics-page.ts
+
+# Quiet it wants: what else runs on the machine is part of what it measures. Its settings are in test/bench/settings.ts.
+.PHONY: bench
+bench: $(LIBRARIES) ## how fast it serves, beside others (THREADS, ROUNDS, WIDTHS, LLAMA_SERVER=path)
+	@node test/bench/serving.ts
 
 .PHONY: check
 check: $(LIBRARIES) ## format, lint, types, dead code

@@ -1,4 +1,4 @@
-/** Time as the workers see it, so that a test can let ten minutes pass at once. */
+/** Time as the notifier sees it, so that a test can let ten minutes pass at once. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {
@@ -12,3 +12,22 @@ export const systemClock: Clock = {
   now: Date.now,
   sleep: (millis, signal) => delay(millis, undefined, { signal }).catch(() => undefined),
 };
+
+/** Does a task again and again, `everyMillis` after it ended. Answers how to stop: resolves when a running one is through. */
+export function repeat(
+  { sleep }: Clock,
+  everyMillis: number,
+  task: () => Promise<void> | void,
+): () => Promise<void> {
+  const stopping = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await task();
+      await sleep(everyMillis, stopping.signal);
+    }
+  })();
+  return () => {
+    stopping.abort();
+    return running;
+  };
+}

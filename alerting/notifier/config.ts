@@ -1,8 +1,12 @@
-/** Environment → one checked Config. Every problem is told in one error; no secret is part of it. */
-import { channelsFromSettings } from './channels.ts';
+/** Environment and NOTIFIER_CONFIG → one checked Config. Every problem is told in one error; no secret is part of it. */
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { channelFromFile, channelsFromEnvironment, defaultChannels } from './channels.ts';
 import type { Channel } from './delivery.ts';
 import { locales } from './message-texts.ts';
 import type { Locale } from './message-texts.ts';
+import { parseMatcher } from './routes.ts';
+import type { Matcher, Route } from './routes.ts';
 import { createSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 
@@ -12,38 +16,56 @@ export interface Config {
   /** The outbox file. */
   db: string;
   locale: Locale;
-  /** IANA name, from TZ or the system. */
+  /** IANA name. */
   timeZone: string;
   token: string | undefined;
   channels: Channel[];
-  /** Route of the webhook URL → names of its channels. */
-  routes: Map<string, string[]>;
+  routes: Route[];
+  /** Whom the reconciliation asks; it needs both. */
+  prometheusUrl: URL | undefined;
+  alertmanagerUrl: URL | undefined;
+  /** How long Alertmanager may take to tell what Prometheus knows. */
+  reconcileSeconds: number;
+  /** Silence of the Watchdog for so long is told; 0 is never. */
+  watchdogSeconds: number;
+  /** Pinged every minute while all is well. */
+  heartbeatUrl: URL | undefined;
 }
+
+const longestSeconds = 86_400;
 
 /** @throws Error that lists every setting that is wrong, what was expected and what came. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const settings = createSettings(env);
-  const channels = channelsFromSettings(settings);
+  const file = readFile(settings);
+  const given = [...channelsFromEnvironment(settings), ...file.channels];
+  const channels = given.length > 0 ? given : defaultChannels();
+  checkNames(channels, file.routes, settings);
   const config: Config = {
     host: settings.text('NOTIFIER_HOST') ?? '127.0.0.1',
-    port: readPort(settings),
+    port: readInteger(settings, 'NOTIFIER_PORT', 8060, 65_535),
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
     locale: readLocale(settings),
     timeZone: readTimeZone(settings),
     token: settings.secret('NOTIFIER_TOKEN'),
     channels,
-    routes: new Map([['default', channels.map(({ name }) => name)]]),
+    routes: file.routes,
+    prometheusUrl: settings.secretUrl('PROMETHEUS_URL'),
+    alertmanagerUrl: settings.secretUrl('ALERTMANAGER_URL'),
+    reconcileSeconds: readInteger(settings, 'NOTIFIER_RECONCILE_SECONDS', 300, longestSeconds),
+    watchdogSeconds: readInteger(settings, 'NOTIFIER_WATCHDOG_SECONDS', 300, longestSeconds),
+    heartbeatUrl: settings.secretUrl('NOTIFIER_HEARTBEAT_URL'),
   };
   if (settings.problems.length === 0) return config;
   throw new Error(`The settings are wrong:\n  ${settings.problems.join('\n  ')}`);
 }
 
-function readPort(settings: Settings): number {
-  const given = settings.text('NOTIFIER_PORT') ?? '8060';
-  const port = Number(given);
-  if (/^\d+$/.test(given) && port <= 65_535) return port;
-  settings.problem(`NOTIFIER_PORT: expected an integer from 0 to 65535, got "${given}"`);
-  return 0;
+function readInteger(settings: Settings, name: string, fallback: number, most: number): number {
+  const given = settings.text(name) ?? String(fallback);
+  const value = Number(given);
+  if (/^\d+$/.test(given) && value <= most) return value;
+  settings.problem(`${name}: expected an integer from 0 to ${most}, got "${given}"`);
+  return fallback;
 }
 
 function readLocale(settings: Settings): Locale {
@@ -55,12 +77,84 @@ function readLocale(settings: Settings): Locale {
 }
 
 function readTimeZone(settings: Settings): string {
-  const given = settings.text('TZ');
+  const name = settings.text('NOTIFIER_TIME_ZONE') === undefined ? 'TZ' : 'NOTIFIER_TIME_ZONE';
+  const given = settings.text(name);
   try {
     return new Intl.DateTimeFormat('en', given ? { timeZone: given } : {}).resolvedOptions()
       .timeZone;
   } catch {
-    settings.problem(`TZ: expected an IANA time zone like Asia/Shanghai, got "${given}"`);
+    settings.problem(`${name}: expected an IANA time zone like Asia/Shanghai, got "${given}"`);
     return 'UTC';
+  }
+}
+
+const File = z.strictObject({
+  channels: z.array(z.unknown()).default([]),
+  routes: z
+    .array(
+      z.strictObject({
+        path: z.string().optional(),
+        match: z.array(z.string()).default([]),
+        channels: z.array(z.string()).min(1, 'expected a channel'),
+        continue: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+
+function readFile(settings: Settings): { channels: Channel[]; routes: Route[] } {
+  const path = settings.text('NOTIFIER_CONFIG');
+  const nothing = { channels: [], routes: [] };
+  const tell = (place: string, sentence: string): void => {
+    settings.problem(`NOTIFIER_CONFIG: ${place}${place && ': '}${sentence}`);
+  };
+  if (path === undefined) return nothing;
+  const text = settings.file('NOTIFIER_CONFIG', path);
+  if (text === undefined) return nothing;
+  const document = parseDocument(text);
+  if (document.errors.length > 0) {
+    // Its own message shows the lines around, and they may hold a secret.
+    for (const { code, linePos } of document.errors) {
+      tell('', `expected YAML, got ${code} in line ${linePos?.[0].line ?? '?'}`);
+    }
+    return nothing;
+  }
+  const parsed = File.safeParse(document.toJS() ?? {});
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) tell(issue.path.join('.'), issue.message);
+    return nothing;
+  }
+  const channels = parsed.data.channels.flatMap((entry, index) =>
+    channelFromFile(entry, `NOTIFIER_CONFIG: channels.${index}`, settings),
+  );
+  const routes = parsed.data.routes.map((route, index) => ({
+    path: route.path,
+    channels: route.channels,
+    continue: route.continue,
+    match: route.match.flatMap((matcher, place): Matcher[] => {
+      try {
+        return [parseMatcher(matcher)];
+      } catch (error) {
+        tell(`routes.${index}.match.${place}`, error instanceof Error ? error.message : 'wrong');
+        return [];
+      }
+    }),
+  }));
+  return { channels, routes };
+}
+
+function checkNames(
+  channels: readonly Channel[],
+  routes: readonly Route[],
+  settings: Settings,
+): void {
+  const names = channels.map(({ name }) => name);
+  for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) {
+    settings.problem(`NOTIFIER_CONFIG: channels: expected names of their own, got "${name}" twice`);
+  }
+  for (const name of new Set(routes.flatMap((route) => route.channels))) {
+    if (names.includes(name)) continue;
+    const known = names.join(', ');
+    settings.problem(`NOTIFIER_CONFIG: routes: expected a channel of ${known}, got "${name}"`);
   }
 }

@@ -1,19 +1,25 @@
-/** The notifier's composition root: settings, outbox, one worker a channel, server, and an orderly end on SIGTERM. */
+/** The notifier's composition root: settings, outbox, one worker a channel, what watches, server, and an orderly end on SIGTERM. */
 import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import { observeServer } from '../../otel/http.ts';
 import { createLogger } from '../../otel/logger.ts';
 import { currentTelemetry } from '../../otel/sdk.ts';
 import { createApp } from './app.ts';
+import { repeat, systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
-import { renderMessage } from './message.ts';
-import type { Message } from './message.ts';
+import { startCheckpoints } from './database.ts';
+import { heartbeatMillis, sendHeartbeat } from './heartbeat.ts';
+import { createIntake } from './intake.ts';
 import { observeNotifier } from './metrics.ts';
 import { openOutbox } from './outbox.ts';
-import { parseWebhook } from './webhook.ts';
+import { reconcile } from './reconcile.ts';
+import { renderNotifications } from './render.ts';
+import { traceAttempt } from './traces.ts';
+import { createWatchdog } from './watchdog.ts';
 import { startWorker } from './worker.ts';
 
 const graceMillis = 5000;
+const watchdogMillis = 1000;
 
 const log = createLogger({ name: 'notifier' });
 
@@ -32,35 +38,86 @@ function orFail<Value>(make: () => Value): Value {
 
 process.on('unhandledRejection', fail);
 
+const { now } = systemClock;
 const config = orFail(() => readConfig(process.env));
 const outbox = orFail(() => openOutbox({ path: config.db }));
+const { heard } = outbox;
 const names = config.channels.map(({ name }) => name);
-const retired = orFail(() => outbox.retire(names, Date.now()));
+const retired = orFail(() => outbox.retire(names, now()));
 if (retired > 0)
   log.error({ retired }, 'notifications of channels that are no longer set are dead');
-
-function render(payload: string): Message {
-  const parsed = parseWebhook(payload);
-  if (parsed.kind === 'refused') throw new Error('the outbox holds a payload that cannot be read');
-  return renderMessage(parsed.payload, config);
-}
+const stopCheckpoints = startCheckpoints(config.db);
 
 const telemetry = currentTelemetry();
-const onDelivery = observeNotifier(telemetry.meter, names, outbox);
+const { tracer } = telemetry;
+const intake = createIntake({
+  outbox,
+  routes: config.routes,
+  channels: names,
+  tracer,
+  onAccepted: (channels) => channels.forEach(wake),
+  now,
+});
+const watchdog = createWatchdog({
+  heard,
+  tell: intake,
+  silenceSeconds: config.watchdogSeconds,
+  runbookUrl: `${process.env['NOTIFIER_URL'] || `http://${config.host}:${config.port}`}/runbooks`,
+  now,
+});
+const onDelivery = observeNotifier(telemetry.meter, {
+  channels: names,
+  outbox,
+  watchdogAt: () => watchdog.waitingSince(),
+});
+const render = (notifications: Parameters<typeof renderNotifications>[0]) =>
+  renderNotifications(notifications, config);
 const workers = new Map(
   config.channels.map((channel) => [
     channel.name,
-    startWorker({ channel, outbox, render, onDelivery, log }),
+    startWorker({
+      channel,
+      outbox,
+      render,
+      trace: (notifications, attempt) => traceAttempt(tracer, notifications, attempt),
+      onDelivery,
+      log,
+    }),
   ]),
 );
+
+function wake(channel: string): void {
+  workers.get(channel)?.wake();
+}
+
+const stops = [
+  repeat(systemClock, watchdogMillis, () => {
+    try {
+      watchdog.check();
+    } catch (error) {
+      log.error({ err: error }, 'the silence of the watchdog cannot be persisted; trying again');
+    }
+  }),
+];
+const { prometheusUrl: prometheus, alertmanagerUrl: alertmanager, heartbeatUrl } = config;
+const graceSeconds = config.reconcileSeconds;
+if (prometheus !== undefined && alertmanager !== undefined && graceSeconds > 0) {
+  const options = { prometheus, alertmanager, heard, tell: intake, log, graceSeconds, now };
+  stops.push(repeat(systemClock, Math.max(1, graceSeconds / 10) * 1000, () => reconcile(options)));
+}
+if (heartbeatUrl !== undefined) {
+  const ping = () => sendHeartbeat(heartbeatUrl, { heard, log, now });
+  stops.push(repeat(systemClock, heartbeatMillis, ping));
+}
 
 let draining = false;
 const app = createApp({
   outbox,
-  routes: config.routes,
+  intake,
+  watchdog,
   token: config.token,
   render,
-  onAccepted: (channels) => channels.forEach((name) => workers.get(name)?.wake()),
+  onResent: wake,
   telemetry,
   log,
   draining: () => draining,
@@ -86,8 +143,14 @@ async function drain(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   const force = setTimeout(() => server.closeAllConnections(), graceMillis);
-  await Promise.all([closed, ...[...workers.values()].map((worker) => worker.stop(graceMillis))]);
+  await Promise.all([
+    closed,
+    ...[...workers.values()].map((worker) => worker.stop(graceMillis)),
+    // A check that waits for Prometheus is not waited for: what it finds, the next life finds.
+    Promise.race([Promise.all(stops.map((stop) => stop())), closed]),
+  ]);
   clearTimeout(force);
+  await stopCheckpoints();
   outbox.close();
   await telemetry.shutdown();
   log.info('stopped');

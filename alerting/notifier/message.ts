@@ -1,15 +1,34 @@
-/** From a webhook to what a person reads: what broke, since when, the number, and where to look. Used by the worker and the API. */
+/** From webhooks to what a person reads: what broke, since when, the number, and where to look. Used by the worker and the API. */
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
+import { formatDuration, formatTime, readTime } from './times.ts';
 import type { Alert, Payload } from './webhook.ts';
+
+export interface Link {
+  name: string;
+  url: string;
+}
+
+/** One alert in full. */
+export interface Section {
+  heading: string;
+  paragraphs: string[];
+  items: string[];
+  links: Link[];
+}
 
 export interface Message {
   /** One line for the list of conversations, under 120 characters. */
   title: string;
-  /** Markdown, one section an alert, firing ones first; the last may point to the rest. */
-  sections: string[];
-  /** The line that stands for sections a channel has no room for. */
-  more: (count: number) => string;
+  /** False when all of it is over. */
+  isFiring: boolean;
+  /** Firing alerts first; empty in a digest. */
+  sections: Section[];
+  /** Every alert in one line, in the order they came: a digest, or what stands for sections that would fill many messages. */
+  lines: string[];
+  /** About the message as a whole. */
+  notes: string[];
+  alerts: Alert[];
 }
 
 export interface MessageOptions {
@@ -23,13 +42,28 @@ const maxLabelCharacters = 100;
 const maxLabels = 8;
 const maxLinkCharacters = 1500;
 
-export function renderMessage(payload: Payload, { locale, timeZone }: MessageOptions): Message {
-  const words: Texts = texts[locale];
-  const firing = payload.alerts.filter(({ status }) => status === 'firing');
-  const resolved = payload.alerts.filter(({ status }) => status === 'resolved');
-  const sections = [...firing, ...resolved].map((alert) => renderAlert(alert, words, timeZone));
-  if (payload.truncatedAlerts > 0) sections.push(words.more(payload.truncatedAlerts));
-  return { title: renderTitle(firing, resolved, words), sections, more: words.more };
+/** One webhook is told in full; several become one digest that names each of their alerts. */
+export function renderMessage(payloads: readonly Payload[], options: MessageOptions): Message {
+  const words: Texts = texts[options.locale];
+  const isDigest = payloads.length > 1;
+  const alerts = payloads.flatMap((payload) => payload.alerts);
+  const firing = alerts.filter(({ status }) => status === 'firing');
+  const resolved = alerts.filter(({ status }) => status === 'resolved');
+  const truncated = payloads.reduce((sum, { truncatedAlerts }) => sum + truncatedAlerts, 0);
+  return {
+    title: renderTitle(firing, resolved, words),
+    isFiring: firing.length > 0,
+    sections: isDigest
+      ? []
+      : [...firing, ...resolved].map((alert) => renderAlert(alert, words, options.timeZone)),
+    lines: alerts.map((alert) => renderLine(alert, words, options.timeZone)),
+    notes: [
+      ...(isDigest ? [words.digest(payloads.length)] : []),
+      ...new Set(payloads.flatMap(({ origin }) => (origin ? [words.origins[origin]] : []))),
+      ...(truncated > 0 ? [words.more(truncated)] : []),
+    ],
+    alerts,
+  };
 }
 
 function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
@@ -43,31 +77,51 @@ function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
     .join(' · ');
   const names = [...new Set([...firing, ...resolved].map(nameOf))];
   const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ' …' : '');
-  return cut(`${firing.length > 0 ? '🔥' : '✅'} ${states}: ${shown}`, 120);
+  return cut(`${firing.length > 0 ? '🔥' : '✅'} ${states}: ${shown}`, 110);
+}
+
+function headingOf(alert: Alert, words: Texts): string {
+  const severity = alert.labels['severity'] ?? '';
+  const state =
+    alert.status === 'firing' ? (words.severities[severity] ?? severity) : words.resolved;
+  return [state, nameOf(alert)].filter(Boolean).join(' · ');
 }
 
 /** A resolved alert keeps the annotations of its firing: its description holds a number that is no longer true. */
-function renderAlert(alert: Alert, words: Texts, timeZone: string): string {
+function renderAlert(alert: Alert, words: Texts, timeZone: string): Section {
   const isFiring = alert.status === 'firing';
-  const severity = alert.labels['severity'] ?? '';
-  const state = isFiring ? (words.severities[severity] ?? severity) : words.resolved;
-  const annotation = (name: string): string =>
-    cut(alert.annotations[name + words.annotationSuffix] ?? alert.annotations[name] ?? '');
-  const item = (name: string, value: string): string => `- ${name}${words.colon}${value}`;
-  const summary = annotation('summary');
+  const summary = annotation(alert, 'summary', words);
+  const was = summary && `${words.wasAbout}${words.colon}${summary}`;
   const about = describeLabels(alert.labels);
-  return [
-    `#### ${[state, nameOf(alert)].filter(Boolean).join(' · ')}`,
-    '',
-    ...(isFiring ? [summary, annotation('description')].filter(Boolean).flatMap(paragraph) : []),
-    ...(!isFiring && summary ? paragraph(`${words.wasAbout}${words.colon}${summary}`) : []),
-    ...renderTimes(alert, words, timeZone).map(([name, value]) => item(name, value)),
-    ...(about ? [item(words.about, about)] : []),
-    ...renderLinks(alert, words),
-  ].join('\n');
+  return {
+    heading: headingOf(alert, words),
+    paragraphs: (isFiring ? [summary, annotation(alert, 'description', words)] : [was]).filter(
+      Boolean,
+    ),
+    items: [
+      ...renderTimes(alert, words, timeZone),
+      ...(about ? [[words.about, about] as [string, string]] : []),
+    ].map(([name, value]) => `${name}${words.colon}${value}`),
+    links: renderLinks(alert, words),
+  };
 }
 
-const paragraph = (text: string): string[] => [text, ''];
+function renderLine(alert: Alert, words: Texts, timeZone: string): string {
+  const [first, ...rest] = renderTimes(alert, words, timeZone);
+  const [name, value] = rest.at(-1) ?? first ?? ['', ''];
+  return [
+    `${alert.status === 'firing' ? '🔥' : '✅'} ${headingOf(alert, words)}`,
+    describeLabels(alert.labels),
+    cut(annotation(alert, 'summary', words), maxLabelCharacters),
+    `${name} ${value}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+function annotation({ annotations }: Alert, name: string, words: Texts): string {
+  return cut(annotations[name + words.annotationSuffix] ?? annotations[name] ?? '');
+}
 
 function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, string][] {
   const start = readTime(alert.startsAt);
@@ -76,39 +130,7 @@ function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, str
   const end = readTime(alert.endsAt);
   const ended: [string, string] = [words.endedAt, formatTime(end, timeZone) ?? words.unknownTime];
   if (start === undefined || end === undefined) return [since, ended];
-  return [since, ended, [words.lasted, formatDuration((end - start) / 1000, words)]];
-}
-
-/** Alertmanager writes year 1 for "not known"; that is not a time to show. */
-function readTime(text: string): number | undefined {
-  const time = Date.parse(text);
-  return time > 0 ? time : undefined;
-}
-
-function formatTime(time: number | undefined, timeZone: string): string | undefined {
-  if (time === undefined) return undefined;
-  // Swedish writes dates as ISO 8601 does.
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    timeZone,
-    dateStyle: 'short',
-    timeStyle: 'medium',
-  });
-  return `${format.format(time)} (${timeZone})`;
-}
-
-/** The two largest units: `8m 12s`, `1 天 3 小时`. */
-function formatDuration(seconds: number, { units }: Texts): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const parts: [number, string][] = [
-    [Math.floor(whole / 86_400), units.d],
-    [Math.floor(whole / 3600) % 24, units.h],
-    [Math.floor(whole / 60) % 60, units.m],
-    [whole % 60, units.s],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first === -1) return `0${units.s}`;
-  const shown = parts.slice(first, first + 2).filter(([count]) => count > 0);
-  return shown.map(([count, unit]) => `${count}${unit}`).join(' ');
+  return [since, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
 }
 
 function describeLabels(labels: Record<string, string>): string {
@@ -121,17 +143,20 @@ function describeLabels(labels: Record<string, string>): string {
   return shown.join(', ') + (entries.length > maxLabels ? ' …' : '');
 }
 
-function renderLinks({ annotations, generatorURL }: Alert, words: Texts): string[] {
-  const links = [
+function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Link[] {
+  const links: [string, string | undefined][] = [
     [words.runbook, annotations['runbook_url']],
     [words.dashboard, annotations['dashboard_url']],
+    [words.trace, annotations['trace_url']],
     [words.query, generatorURL],
-  ].flatMap(([name, url = '']) => {
-    if (!/^https?:/.test(url) || url.length > maxLinkCharacters) return [];
-    // A closing parenthesis would end the markdown link.
-    return [`[${name}](${url.replaceAll('(', '%28').replaceAll(')', '%29')})`];
+  ];
+  return links.flatMap(([name, given = '']) => {
+    const url = URL.parse(given);
+    if (url === null || !/^https?:$/.test(url.protocol)) return [];
+    // A closing parenthesis would end a markdown link.
+    const href = url.href.replaceAll('(', '%28').replaceAll(')', '%29');
+    return href.length > maxLinkCharacters ? [] : [{ name, url: href }];
   });
-  return links.length > 0 ? [`- ${links.join(' · ')}`] : [];
 }
 
 function nameOf({ labels }: Alert): string {
@@ -144,24 +169,4 @@ function cut(text: string, max = maxTextCharacters): string {
   if (line.length <= max) return line;
   // A high surrogate at the end has lost its other half.
   return `${line.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
-}
-
-/**
- * The message as markdown of at most `maxBytes`, counted as JSON writes it in UTF-8. Sections are left out whole, so
- * that no character and no link is cut; how many is said.
- */
-export function fitMarkdown({ title, sections, more }: Message, maxBytes: number): string {
-  const shown = [`### ${title}`];
-  let bytes = sizeOf(shown.join()) + sizeOf(more(sections.length));
-  for (const section of sections) {
-    bytes += sizeOf(section);
-    if (bytes > maxBytes) break;
-    shown.push(section);
-  }
-  const left = sections.length - (shown.length - 1);
-  return [...shown, ...(left > 0 ? [more(left)] : [])].join('\n\n');
-}
-
-function sizeOf(part: string): number {
-  return Buffer.byteLength(JSON.stringify(`\n\n${part}`));
 }

@@ -7,13 +7,20 @@ import type { Delivery } from './delivery.ts';
 import type { Outbox } from './outbox.ts';
 
 const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as const;
+type Outcome = keyof typeof outcomes;
 
-/** Answers what the workers call after every attempt. */
+interface Observed {
+  channels: readonly string[];
+  outbox: Pick<Outbox, 'oldestPendingAt' | 'deadLetters'>;
+  /** When the last Watchdog came, or we began to wait for the first. */
+  watchdogAt: () => number;
+}
+
+/** Answers what the workers call after every attempt, with how many notifications it was for. */
 export function observeNotifier(
   meter: Meter,
-  channels: readonly string[],
-  outbox: Pick<Outbox, 'oldestPendingAt'>,
-): (channel: string, delivery: Delivery) => void {
+  { channels, outbox, watchdogAt }: Observed,
+): (channel: string, delivery: Delivery, count: number) => void {
   const instruments = createInstruments(meter);
   for (const channel of channels) {
     instruments.zero('notifierNotifications', labels(channel, 'delivered'));
@@ -26,13 +33,24 @@ export function observeNotifier(
     const now = Date.now();
     result.observe(Math.max(0, now - (outbox.oldestPendingAt() ?? now)) / 1000);
   });
-  return (channel, delivery) => {
+  instruments.observe('notifierDeadLetters', (result) => {
+    const dead = outbox.deadLetters();
+    for (const channel of channels) {
+      result.observe(dead.get(channel) ?? 0, { [attributes.channel]: channel });
+    }
+  });
+  instruments.observe('notifierHeartbeatAge', (result) => {
+    result.observe(Math.max(0, Date.now() - watchdogAt()) / 1000);
+  });
+  return (channel, delivery, count) => {
+    // A part of a long message is not an attempt that ended.
+    if (delivery.kind === 'partly') return;
     const reason = delivery.kind === 'delivered' ? undefined : delivery.reason;
-    instruments.add('notifierNotifications', 1, labels(channel, delivery.kind, reason));
+    instruments.add('notifierNotifications', count, labels(channel, delivery.kind, reason));
   };
 }
 
-function labels(channel: string, kind: Delivery['kind'], reason?: string): Attributes {
+function labels(channel: string, kind: Outcome, reason?: string): Attributes {
   return {
     [attributes.channel]: channel,
     [attributes.outcome]: outcomes[kind],

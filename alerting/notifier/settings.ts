@@ -6,8 +6,10 @@ export interface Settings {
   text(name: string): string | undefined;
   /** `NAME`, or the content of the file that `NAME_FILE` names. */
   secret(name: string): string | undefined;
-  /** As `secret`, for an http(s) URL that itself is one: a robot's holds its token. */
+  /** As `secret`, for an http(s) URL that itself is one. */
   secretUrl(name: string): URL | undefined;
+  /** The trimmed content of a file; `name` is the setting that names it. */
+  file(name: string, path: string): string | undefined;
   problem(sentence: string): void;
   readonly problems: readonly string[];
 }
@@ -16,21 +18,23 @@ export function createSettings(env: NodeJS.ProcessEnv): Settings {
   const problems: string[] = [];
   const text = (name: string): string | undefined => env[name] || undefined;
 
-  const secret = (name: string): string | undefined => {
-    const file = text(`${name}_FILE`);
-    if (file === undefined) return text(name);
-    if (text(name) !== undefined) {
-      problems.push(`${name} and ${name}_FILE: expected one of them, got both`);
-      return undefined;
-    }
+  const file = (name: string, path: string): string | undefined => {
     try {
-      const content = readFileSync(file, 'utf8').trim();
+      const content = readFileSync(path, 'utf8').trim();
       if (content !== '') return content;
-      problems.push(`${name}_FILE: expected a file with the secret, ${file} is empty`);
+      problems.push(`${name}: expected a file with content, ${path} is empty`);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'an error';
-      problems.push(`${name}_FILE: expected a readable file, got ${code} for ${file}`);
+      problems.push(`${name}: expected a readable file, got ${code} for ${path}`);
     }
+    return undefined;
+  };
+
+  const secret = (name: string): string | undefined => {
+    const path = text(`${name}_FILE`);
+    if (path === undefined) return text(name);
+    if (text(name) === undefined) return file(`${name}_FILE`, path);
+    problems.push(`${name} and ${name}_FILE: expected one of them, got both`);
     return undefined;
   };
 
@@ -45,6 +49,7 @@ export function createSettings(env: NodeJS.ProcessEnv): Settings {
       problems.push(`${name}: expected an http or https URL, got something else (not shown)`);
       return undefined;
     },
+    file,
     problem: (sentence) => void problems.push(sentence),
     problems,
   };

@@ -2,6 +2,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
+/** Why the notifier tells something that no webhook of Alertmanager said. */
+const origins = ['never_told', 'end_never_told', 'notifier'] as const;
+export type Origin = (typeof origins)[number];
+
 const strings = z.record(z.string(), z.string());
 
 const Alert = z.object({
@@ -20,7 +24,10 @@ const Payload = z.object({
   groupKey: z.string().min(1),
   truncatedAlerts: z.number().default(0),
   externalURL: z.string().default(''),
+  receiver: z.string().default(''),
   alerts: z.array(Alert),
+  // Ours alone: what the notifier found or says by itself is kept and told as a webhook is.
+  origin: z.enum(origins).optional(),
 });
 
 export type Alert = z.infer<typeof Alert>;
@@ -30,7 +37,27 @@ export type ParsedWebhook =
   | { kind: 'payload'; payload: Payload; watchdog: boolean }
   | { kind: 'refused'; sentence: string };
 
-const watchdogName = 'Watchdog';
+export const watchdogName = 'Watchdog';
+
+/** A payload as Alertmanager would write it, for what the notifier tells by itself. */
+export function ownPayload(origin: Origin, groupKey: string, alerts: Alert[]): Payload {
+  return {
+    version: '4',
+    groupKey,
+    truncatedAlerts: 0,
+    externalURL: '',
+    receiver: '',
+    alerts,
+    origin,
+  };
+}
+
+/** A payload that the outbox holds. @throws Error when it is none. */
+export function readStored(text: string): Payload {
+  const parsed = parseWebhook(text);
+  if (parsed.kind === 'payload') return parsed.payload;
+  throw new Error('the outbox holds a payload that cannot be read');
+}
 
 /**
  * Reads one webhook body. Watchdog alerts are taken out: they say that the path is alive, not that a person is needed;

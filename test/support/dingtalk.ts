@@ -3,105 +3,47 @@
  * with a code, and blocks for ten minutes who calls more than 20 times in one.
  */
 import { createHmac } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { robotToken, startRobot } from './notifier-robot.ts';
+import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
 
-export interface DingTalkRobot {
-  /** With an access token that must never be seen anywhere else: `robotToken`. */
-  url: string;
-  /** Messages it accepted, in order. */
-  received: { title: string; text: string }[];
-  /** What it does with the next requests instead of judging them, first one first. */
-  answers: RobotAnswer[];
-  /** Requests so far, accepted or not. */
-  calls: number;
-  close(): Promise<void>;
+export { robotToken } from './notifier-robot.ts';
+export type { Robot as DingTalkRobot, RobotAnswer } from './notifier-robot.ts';
+
+interface Body {
+  msgtype: string;
+  markdown?: { title: string; text: string };
+  actionCard?: { title: string; text: string };
 }
 
-export type RobotAnswer =
-  | 'hang'
-  | 'reset'
-  | { status: number; body: string; headers?: Record<string, string> };
-
-export interface DingTalkRobotOptions {
-  /** Refuses messages without it, as a robot with a custom keyword does. */
-  keyword?: string;
-  perMinute?: number;
-  /** Milliseconds since 1970. */
-  now?: () => number;
-}
-
-export const robotToken = 'canary-token';
-
-const blockMillis = 600_000;
-
-export async function startDingTalkRobot(
+export function startDingTalkRobot(
   secret: string,
-  { keyword = '', perMinute = 20, now = Date.now }: DingTalkRobotOptions = {},
-): Promise<DingTalkRobot> {
-  let lastMinute: number[] = [];
-  let blockedUntil = 0;
-
-  function isTooFast(): boolean {
-    lastMinute = [...lastMinute.filter((time) => time > now() - 60_000), now()];
-    if (lastMinute.length > perMinute) blockedUntil = now() + blockMillis;
-    return now() < blockedUntil;
-  }
-
-  function judge(url: URL, body: string): { errcode: number; errmsg: string } {
+  { keyword = '', perMinute = 20, now = Date.now }: RobotOptions = {},
+): Promise<Robot> {
+  function judge(url: URL, text: string, at: number): { answer: object; accepted?: RobotMessage } {
+    const refuse = (errcode: number, errmsg: string) => ({ answer: { errcode, errmsg } });
     if (url.searchParams.get('access_token') !== robotToken) {
-      return { errcode: 400_101, errmsg: 'access_token不存在' };
+      return refuse(400_101, 'access_token不存在');
     }
-    if (isTooFast())
-      return { errcode: 130_101, errmsg: 'send too fast, exceed 20 times per minute' };
-    if (!isSigned(url.searchParams, secret, now())) {
-      return { errcode: 310_000, errmsg: 'sign not match' };
-    }
-    const { msgtype, markdown } = JSON.parse(body) as {
-      msgtype: string;
-      markdown: { title: string; text: string };
-    };
-    if (msgtype !== 'markdown') return { errcode: 40_035, errmsg: '缺少参数 json' };
-    if (Buffer.byteLength(body) > 20_000) return { errcode: 460_101, errmsg: 'message too long' };
-    if (!markdown.text.includes(keyword)) {
-      return { errcode: 310_000, errmsg: 'keywords not in content' };
-    }
-    robot.received.push(markdown);
-    return { errcode: 0, errmsg: 'ok' };
+    if (!isSigned(url.searchParams, secret, at)) return refuse(310_000, 'sign not match');
+    const body = JSON.parse(text) as Body;
+    const content = body.markdown ?? body.actionCard;
+    if (content === undefined) return refuse(40_035, '缺少参数 json');
+    if (Buffer.byteLength(text) > 20_000) return refuse(460_101, 'message too long');
+    if (!content.text.includes(keyword)) return refuse(310_000, 'keywords not in content');
+    const accepted = { title: content.title, text: content.text, body: { ...body } };
+    return { answer: { errcode: 0, errmsg: 'ok' }, accepted };
   }
 
-  const server = createServer((request, response) => {
-    void readBody(request).then((body) => {
-      robot.calls += 1;
-      const answer = robot.answers.shift();
-      if (answer === 'hang') return;
-      if (answer === 'reset') {
-        request.socket.resetAndDestroy();
-        return;
-      }
-      if (answer !== undefined) {
-        response.writeHead(answer.status, answer.headers).end(answer.body);
-        return;
-      }
-      const judged = judge(new URL(request.url ?? '/', 'http://robot'), body);
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(judged));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const robot: DingTalkRobot = {
-    url: `http://127.0.0.1:${port}/robot/send?access_token=${robotToken}`,
-    received: [],
-    answers: [],
-    calls: 0,
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
+  return startRobot(
+    {
+      path: `/robot/send?access_token=${robotToken}`,
+      rates: [{ count: perMinute, perMillis: 60_000 }],
+      blockMillis: 600_000,
+      tooFast: { errcode: 130_101, errmsg: 'send too fast, exceed 20 times per minute' },
+      judge,
     },
-  };
-  return robot;
+    now,
+  );
 }
 
 function isSigned(query: URLSearchParams, secret: string, now: number): boolean {
@@ -109,10 +51,4 @@ function isSigned(query: URLSearchParams, secret: string, now: number): boolean 
   const isFresh = Math.abs(now - Number(timestamp)) < 3_600_000;
   const expected = createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
   return isFresh && query.get('sign') === expected;
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
 }

@@ -1,31 +1,37 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createApp } from '../../alerting/notifier/app.ts';
 import type { AppDeps } from '../../alerting/notifier/app.ts';
-import { renderMessage } from '../../alerting/notifier/message.ts';
-import { openOutbox } from '../../alerting/notifier/outbox.ts';
-import { parseWebhook } from '../../alerting/notifier/webhook.ts';
+import { createIntake } from '../../alerting/notifier/intake.ts';
+import { renderNotifications } from '../../alerting/notifier/render.ts';
+import { parseMatcher } from '../../alerting/notifier/routes.ts';
+import type { Route } from '../../alerting/notifier/routes.ts';
+import { createWatchdog } from '../../alerting/notifier/watchdog.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
+import { createOutbox, english } from '../support/notifier-parts.ts';
 
 const firing = createWebhook([createAlert()]);
 
-function startApp(options: Partial<AppDeps> = {}) {
-  const path = join(mkdtempSync(join(tmpdir(), 'notifier-app-')), 'notifier.db');
-  const outbox = options.outbox ?? openOutbox({ path });
+interface Options extends Partial<AppDeps> {
+  channels?: string[];
+  routes?: Route[];
+}
+
+function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Options = {}) {
+  const { outbox = createOutbox(), now = Date.now } = options;
   const woken: string[] = [];
+  const tracer = trace.getTracer('test');
+  const onAccepted = (accepted: readonly string[]): void => void woken.push(...accepted);
+  const intake = createIntake({ outbox, routes, channels, tracer, onAccepted, now });
+  const { heard } = outbox;
   const app = createApp({
     outbox,
-    routes: new Map([['default', ['robot', 'inbox']]]),
+    intake,
+    watchdog: createWatchdog({ heard, tell: intake, silenceSeconds: 300, runbookUrl: '', now }),
     token: undefined,
-    render(payload) {
-      const parsed = parseWebhook(payload);
-      if (parsed.kind === 'refused') throw new Error(parsed.sentence);
-      return renderMessage(parsed.payload, { locale: 'en', timeZone: 'UTC' });
-    },
-    onAccepted: (channels) => void woken.push(...channels),
+    render: (notifications) => renderNotifications(notifications, english),
+    onResent: (channel) => void woken.push(channel),
     telemetry: { scrape: () => Promise.resolve({ status: 200, headers: {}, body: 'scraped' }) },
     log: pino({ level: 'silent' }),
     draining: () => false,
@@ -100,10 +106,52 @@ test('the watchdog is noted and wakes nobody', async () => {
   });
 });
 
-test('an alert for a route that nobody configured takes the default way', async () => {
+test('an alert for a route that nobody configured takes every way', async () => {
   const { post, list } = startApp();
   expect((await post(firing, {}, 'typo')).status).toBe(200);
   expect((await list()).notifications).toHaveLength(2);
+});
+
+test('each channel is owed only the alerts that its routes want, and what none wants goes everywhere', async () => {
+  const route = (channel: string, ...match: string[]): Route => ({
+    path: undefined,
+    match: match.map(parseMatcher),
+    channels: [channel],
+    continue: false,
+  });
+  const routes = [route('robot', 'severity="critical"'), route('inbox', 'severity=~"info|none"')];
+  const named = (alertname: string, severity: string) =>
+    createAlert({ labels: { alertname, severity }, fingerprint: alertname });
+  const { post, list } = startApp({ routes });
+  await post(createWebhook([named('A', 'critical'), named('B', 'info'), named('C', 'warning')]));
+  const { notifications } = await list();
+  expect(notifications.map(({ channel, message }) => [channel, message])).toMatchObject([
+    ['inbox', { title: '🔥 Firing 2: B, C' }],
+    ['robot', { title: '🔥 Firing 2: A, C' }],
+  ]);
+});
+
+test('a dead letter is listed by its state and can be sent again', async () => {
+  const { app, outbox, post, list, woken } = startApp({ channels: ['robot'] });
+  await post(firing);
+  const resend = (id: number) => app.request(`/api/notifications/${id}/resend`, { method: 'POST' });
+  expect(await (await resend(1)).json()).toEqual({ error: 'state: expected dead, got pending.' });
+  outbox.settle([1], { kind: 'dead', reason: 'refused', detail: 'no' }, Date.now(), 0);
+  expect((await list('?state=pending')).notifications).toEqual([]);
+  expect((await list('?state=dead')).notifications).toMatchObject([{ id: 1, state: 'dead' }]);
+  expect(outbox.deadLetters()).toEqual(new Map([['robot', 1]]));
+  woken.length = 0;
+  expect((await resend(1)).status).toBe(202);
+  expect(woken).toEqual(['robot']);
+  expect((await list('?state=pending')).notifications).toHaveLength(1);
+  expect((await resend(7)).status).toBe(404);
+  expect((await app.request('/api/notifications?state=lost')).status).toBe(400);
+});
+
+test('what claims to be the notifier’s own finding is told as a plain alert', async () => {
+  const { post, list } = startApp();
+  await post({ ...firing, origin: 'never_told' });
+  expect(JSON.stringify(await list())).not.toContain('reconciling');
 });
 
 test.each([
@@ -118,8 +166,7 @@ test.each([
 });
 
 test('a full disk is 503, and what was there before stays', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'notifier-app-')), 'notifier.db');
-  const { post, list } = startApp({ outbox: openOutbox({ path, maxBytes: 128 * 1024 }) });
+  const { post, list } = startApp({ outbox: createOutbox({ maxBytes: 160 * 1024 }) });
   expect((await post(firing)).status).toBe(200);
   const huge = createAlert({ fingerprint: 'huge', annotations: { summary: 'x'.repeat(200_000) } });
   const { status, answer } = await post(createWebhook([huge]));
@@ -135,6 +182,8 @@ test('without the token nothing is taken and nothing shown', async () => {
   const { app, post } = startApp({ token: 'hush' });
   expect(await post(firing)).toMatchObject({ status: 401 });
   expect(await post(firing, { authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
+  const resend = await app.request('/api/notifications/1/resend', { method: 'POST' });
+  expect(resend.status).toBe(401);
   expect((await app.request('/api/notifications')).status).toBe(401);
   expect(await post(firing, { authorization: 'Bearer hush' })).toMatchObject({ status: 200 });
 });
@@ -154,22 +203,22 @@ test('the list is bounded and newest first', async () => {
   expect(await ids('?limit=nonsense')).toHaveLength(6);
 });
 
-test('old finished webhooks are forgotten, pending ones never', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'notifier-app-')), 'notifier.db');
-  const outbox = openOutbox({ path, keep: 2 });
-  const { post, list } = startApp({ outbox, routes: new Map([['default', ['robot']]]) });
-  await post(createWebhook([createAlert()], 'pending'));
-  for (const group of ['a', 'b', 'c', 'd']) {
-    await post(createWebhook([createAlert()], group));
+test('old finished webhooks are forgotten, pending and dead ones are not', async () => {
+  const outbox = createOutbox({ keep: 10 });
+  const { post, list } = startApp({ outbox, channels: ['robot'] });
+  const settle = (delivery: Parameters<typeof outbox.settle>[1]): void => {
     const [{ id } = { id: 0 }] = outbox.list(1);
-    outbox.settle(id, { kind: 'delivered' }, Date.now(), 0);
+    outbox.settle([id], delivery, Date.now(), 0);
+  };
+  await post(createWebhook([createAlert()], 'pending'));
+  await post(createWebhook([createAlert()], 'dead'));
+  settle({ kind: 'dead', reason: 'refused', detail: '' });
+  for (let group = 3; group <= 50; group += 1) {
+    await post(createWebhook([createAlert()], `group ${group}`));
+    settle({ kind: 'delivered' });
   }
-  const { notifications } = await list();
-  expect(notifications.map(({ id, state }) => [id, state])).toEqual([
-    [5, 'delivered'],
-    [4, 'delivered'],
-    [1, 'pending'],
-  ]);
+  const ids = (await list('?limit=500')).notifications.map(({ id }) => id);
+  expect(ids).toEqual([50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 2, 1]);
 });
 
 test('runbook pages are served, and only those', async () => {

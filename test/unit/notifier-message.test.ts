@@ -1,20 +1,23 @@
 import { expect, test } from 'vitest';
-import { fitMarkdown, renderMessage } from '../../alerting/notifier/message.ts';
+import { headings, writeParts } from '../../alerting/notifier/markdown.ts';
+import { renderMessage } from '../../alerting/notifier/message.ts';
+import type { MessageOptions } from '../../alerting/notifier/message.ts';
 import { parseWebhook } from '../../alerting/notifier/webhook.ts';
 import type { WebhookAlert } from '../support/alertmanager-webhook.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
+import { chinese, english } from '../support/notifier-parts.ts';
 
-type Options = Parameters<typeof renderMessage>[1];
-const chinese: Options = { locale: 'zh-CN', timeZone: 'Asia/Shanghai' };
-const english: Options = { locale: 'en', timeZone: 'UTC' };
-
-function render(alerts: WebhookAlert[], options: Options, more: object = {}) {
+function render(alerts: WebhookAlert[], options: MessageOptions, more: object = {}) {
   const parsed = parseWebhook(JSON.stringify({ ...createWebhook(alerts), ...more }));
   if (parsed.kind === 'refused') throw new Error(parsed.sentence);
-  return renderMessage(parsed.payload, options);
+  return renderMessage([parsed.payload], options);
 }
 
-const text = (...args: Parameters<typeof render>): string => fitMarkdown(render(...args), 20_000);
+function write(message: ReturnType<typeof render>, maxBytes = 20_000): string[] {
+  return writeParts(message, { style: headings, maxBytes });
+}
+
+const text = (...args: Parameters<typeof render>): string => write(render(...args)).join('');
 
 test('tells in Chinese what fires, since when, how much and where to look', () => {
   expect(text([createAlert()], chinese)).toBe(`### 🔥 告警: HighErrorRate
@@ -89,22 +92,12 @@ test('puts firing before resolved, counts both, and says what Alertmanager left 
   ];
   const message = render(alerts, chinese, { truncatedAlerts: 7 });
   expect(message.title).toBe('🔥 告警 2 · 已恢复: HighErrorRate, TargetDown');
-  expect(message.sections.map((section) => section.split('\n')[0])).toEqual([
-    '#### 严重 · HighErrorRate',
-    '#### TargetDown',
-    '#### 已恢复 · HighErrorRate',
-    '还有 7 条告警未列出，请查看 Alertmanager',
+  expect(message.sections.map(({ heading }) => heading)).toEqual([
+    '严重 · HighErrorRate',
+    'TargetDown',
+    '已恢复 · HighErrorRate',
   ]);
-});
-
-test('leaves whole alerts out of a message that would be too long, and says how many', () => {
-  const alerts = Array.from({ length: 200 }, (_, index) =>
-    createAlert({ labels: { alertname: 'HighErrorRate', instance: `host-${index}` } }),
-  );
-  const fitted = fitMarkdown(render(alerts, chinese), 5000);
-  expect(Buffer.byteLength(JSON.stringify(fitted))).toBeLessThanOrEqual(5000);
-  expect(fitted).toContain('instance=host-5\n');
-  expect(fitted).toMatch(/\n\n还有 1\d\d 条告警未列出，请查看 Alertmanager$/);
+  expect(write(message).at(-1)).toMatch(/还有 7 条告警未列出，请查看 Alertmanager$/);
 });
 
 test('cuts endless texts, never inside a character', () => {
@@ -115,4 +108,34 @@ test('cuts endless texts, never inside a character', () => {
   expect(fitted.isWellFormed()).toBe(true);
   expect(fitted).toContain('A B');
   expect(fitted).not.toContain('Runbook');
+});
+
+test('a digest names every alert in one line, in the order they came', () => {
+  const webhooks = [
+    createWebhook([createAlert()]),
+    createWebhook([createAlert({ status: 'resolved' })]),
+    createWebhook([createAlert({ labels: { alertname: 'TargetDown', instance: 'b:1' } })]),
+  ];
+  const digest = write(renderMessage(webhooks, chinese)).join('');
+  expect(digest).toBe(`### 🔥 告警 2 · 已恢复: HighErrorRate, TargetDown
+
+汇总：通知过于频繁，以下合并 3 条
+
+- 🔥 严重 · HighErrorRate · job=qwen-instruct · 请求失败率过高 · 开始 2026-04-26 11:21:41 (Asia/Shanghai)
+- ✅ 已恢复 · HighErrorRate · job=qwen-instruct · 请求失败率过高 · 持续 8 分 12 秒
+- 🔥 TargetDown · instance=b:1 · 请求失败率过高 · 开始 2026-04-26 11:21:41 (Asia/Shanghai)`);
+});
+
+test.each([
+  ['never_told', 'Found by reconciling: Prometheus had this alert, Alertmanager never told'],
+  ['end_never_told', 'Found by reconciling: this alert is over, Alertmanager never said so'],
+  ['notifier', 'The notifier itself says this'],
+])('what Alertmanager did not tell is told as such: %s', (origin, note) => {
+  expect(write(render([createAlert()], english, { origin })).join('')).toContain(note);
+});
+
+test('what an alert says cannot become a mark of the robot', () => {
+  const annotations = { summary: '<at id=all></at> <@all> ratio < 5' };
+  const fitted = text([createAlert({ annotations })], english);
+  expect(fitted).toContain('＜at id=all>＜/at> ＜@all> ratio < 5');
 });

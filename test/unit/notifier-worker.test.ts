@@ -1,41 +1,21 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { createDingTalk } from '../../alerting/notifier/channels/dingtalk.ts';
 import type { Clock } from '../../alerting/notifier/clock.ts';
-import type { Channel, Delivery } from '../../alerting/notifier/delivery.ts';
-import { openOutbox } from '../../alerting/notifier/outbox.ts';
+import type { Channel, Delivery, Rate } from '../../alerting/notifier/delivery.ts';
+import { renderNotifications } from '../../alerting/notifier/render.ts';
 import type { Outbox } from '../../alerting/notifier/outbox.ts';
 import { backoffMillis, startWorker } from '../../alerting/notifier/worker.ts';
 import type { Worker, WorkerOptions } from '../../alerting/notifier/worker.ts';
 import { until } from '../support/chat-service.ts';
 import { startDingTalkRobot } from '../support/dingtalk.ts';
-
-const start = Date.UTC(2026, 3, 26);
-
-/** Time passes only while a worker sleeps, and then at once. */
-function createClock(): Clock {
-  let now = start;
-  return {
-    now: () => now,
-    async sleep(millis) {
-      await setImmediate();
-      now += millis;
-    },
-  };
-}
-
-function createOutbox(): Outbox {
-  return openOutbox({ path: join(mkdtempSync(join(tmpdir(), 'notifier-worker-')), 'n.db') });
-}
-
-function add(outbox: Outbox, title: string, groupKey = title): void {
-  const payload = title;
-  outbox.accept({ route: 'default', key: title, groupKey, payload, channels: ['robot'] }, start);
-}
+import {
+  addNotification,
+  createOutbox,
+  createVirtualClock,
+  english,
+  virtualStart,
+} from '../support/notifier-parts.ts';
 
 let running: Worker | undefined;
 afterEach(() => running?.stop(0));
@@ -44,14 +24,17 @@ afterEach(() => running?.stop(0));
 function run(
   outbox: Outbox,
   answers: (Delivery | Error)[],
-  options: Partial<WorkerOptions> = {},
-): { sent: string[]; told: Delivery[] } {
+  { channelRates = [], ...options }: Partial<WorkerOptions> & { channelRates?: Rate[] } = {},
+): { sent: string[]; told: Delivery[]; progress: (string | null)[] } {
   const sent: string[] = [];
   const told: Delivery[] = [];
+  const progress: (string | null)[] = [];
   const channel: Channel = {
     name: 'robot',
-    deliver({ title }) {
-      sent.push(title);
+    rates: channelRates,
+    deliver({ alerts }, call) {
+      progress.push(call.progress);
+      sent.push(alerts.map(({ labels }) => labels['alertname']).join(' '));
       const answer = answers.shift() ?? { kind: 'delivered' };
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
@@ -59,14 +42,14 @@ function run(
   running = startWorker({
     channel,
     outbox,
-    render: (payload) => ({ title: payload, sections: [], more: String }),
+    render: (notifications) => renderNotifications(notifications, english),
     onDelivery: (_, delivery) => void told.push(delivery),
     log: pino({ level: 'silent' }),
-    clock: createClock(),
+    clock: createVirtualClock(),
     random: () => 0,
     ...options,
   });
-  return { sent, told };
+  return { sent, told, progress };
 }
 
 const busy: Delivery = { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail: 'busy' };
@@ -74,9 +57,9 @@ const isDone = (outbox: Outbox) => () => outbox.oldestPendingAt() === undefined;
 
 test('a resolved alert waits until its firing is through, another group does not', async () => {
   const outbox = createOutbox();
-  add(outbox, 'firing', 'group');
-  add(outbox, 'resolved', 'group');
-  add(outbox, 'other');
+  addNotification(outbox, 'firing', { groupKey: 'group' });
+  addNotification(outbox, 'resolved', { groupKey: 'group' });
+  addNotification(outbox, 'other');
   const { sent } = run(outbox, [busy, busy]);
   await until(isDone(outbox));
   expect(sent.indexOf('other')).toBeLessThan(sent.lastIndexOf('firing'));
@@ -85,8 +68,8 @@ test('a resolved alert waits until its firing is through, another group does not
 
 test('a dead firing does not hold its resolved back, and says why it is dead', async () => {
   const outbox = createOutbox();
-  add(outbox, 'firing', 'group');
-  add(outbox, 'resolved', 'group');
+  addNotification(outbox, 'firing', { groupKey: 'group' });
+  addNotification(outbox, 'resolved', { groupKey: 'group' });
   const { sent } = run(outbox, [{ kind: 'dead', reason: 'refused', detail: 'sign not match' }]);
   await until(isDone(outbox));
   expect(sent).toEqual(['firing', 'resolved']);
@@ -104,7 +87,7 @@ test('retries wait twice as long each time, up to five minutes, half of it at ra
 
 test('a fault in a channel is tried again, and its message is told to nobody', async () => {
   const outbox = createOutbox();
-  add(outbox, 'firing');
+  addNotification(outbox, 'firing');
   const { told } = run(outbox, [new TypeError('canary-token')]);
   await until(isDone(outbox));
   expect(told.map(({ kind }) => kind)).toEqual(['retry', 'delivered']);
@@ -113,8 +96,9 @@ test('a fault in a channel is tried again, and its message is told to nobody', a
 
 test('after three days of failures a notification is dead, not forgotten', async () => {
   const outbox = createOutbox();
-  add(outbox, 'firing');
-  const answers = Array.from({ length: 5000 }, () => busy);
+  addNotification(outbox, 'firing');
+  // An hour each time, so that three days are few attempts.
+  const answers = Array.from({ length: 99 }, () => ({ ...busy, afterSeconds: 3600 }));
   run(outbox, answers, { random: () => 0.999 });
   await until(isDone(outbox));
   expect(outbox.list(1)).toMatchObject([
@@ -122,56 +106,149 @@ test('after three days of failures a notification is dead, not forgotten', async
   ]);
 });
 
-test('50 alerts at once never trip a robot that blocks after 20 in a minute', async () => {
-  const clock = createClock();
-  const robot = await startDingTalkRobot('SECtest', { now: clock.now });
+test('what its rate has room for is told one by one', async () => {
   const outbox = createOutbox();
-  for (let index = 0; index < 50; index += 1) add(outbox, `alert ${index}`);
-  const url = new URL(robot.url);
-  const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
-  const { told } = run(outbox, [], { channel, clock });
+  for (let index = 0; index < 18; index += 1) addNotification(outbox, `alert ${index}`);
+  const { sent } = run(outbox, [], { channelRates: [{ count: 18, perSeconds: 60 }] });
   await until(isDone(outbox));
-  expect(told.filter(({ kind }) => kind !== 'delivered')).toEqual([]);
-  expect(robot.received.map(({ title }) => title)).toEqual(
-    Array.from({ length: 50 }, (_, index) => `alert ${index}`),
-  );
+  expect(sent).toEqual(Array.from({ length: 18 }, (_, index) => `alert ${index}`));
+});
+
+test('1,000 alerts in one minute reach a robot of 20 a minute, each once, and never trip its block', async () => {
+  const time = createVirtualClock();
+  const robot = await startDingTalkRobot('SECtest', { now: time.now });
+  const outbox = createOutbox();
+  let raised = 0;
+  const clock: Clock = {
+    now: time.now,
+    async sleep(millis, signal) {
+      // Alerts come while the worker sleeps, one every 60 ms.
+      await time.sleep(Math.min(millis, 60), signal);
+      for (; raised < 1000 && raised * 60 <= time.now() - virtualStart; raised += 1) {
+        addNotification(outbox, `alert-${raised}`, { now: time.now() });
+      }
+    },
+  };
+  const channel = createDingTalk({
+    name: 'robot',
+    url: new URL(robot.url),
+    secret: 'SECtest',
+    now: time.now,
+  });
+  const { told } = run(outbox, [], { channel, clock });
+  await until(() => raised === 1000 && isDone(outbox)());
+  expect(told.filter(({ kind }) => kind === 'retry' || kind === 'dead')).toEqual([]);
+  const text = robot.received.map((message) => message.text).join('\n');
+  const names = [...text.matchAll(/^(?:#### |- 🔥 )alert-(\d+)/gm)].map(([, name]) => Number(name));
+  expect(names).toEqual(Array.from({ length: 1000 }, (_, index) => index));
+  expect(robot.calls).toBe(robot.received.length);
+  expect(time.now() - virtualStart).toBeLessThan(180_000);
   await robot.close();
 });
 
+test('a digest that was begun is the same digest after a restart', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
+  const rate = { channelRates: [{ count: 2, perSeconds: 60 }] };
+  let calls = 0;
+  const onDelivery = (): void => {
+    calls += 1;
+    if (calls === 1) void running?.stop(0);
+  };
+  const { sent: first } = run(outbox, [busy], { ...rate, onDelivery });
+  await until(() => calls === 1);
+  await running?.stop(0);
+  addNotification(outbox, 'd');
+  const { sent: second } = run(outbox, [], rate);
+  await until(isDone(outbox));
+  expect(first).toEqual(['a b c']);
+  expect(second.toSorted()).toEqual(['a b c', 'd']);
+});
+
+test('a refused digest falls apart: one alert’s words do not silence the others', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
+  const refused: Delivery = { kind: 'dead', reason: 'refused', detail: 'sensitive words' };
+  const { sent } = run(outbox, [refused, { kind: 'delivered' }, refused], {
+    channelRates: [{ count: 2, perSeconds: 60 }],
+  });
+  await until(isDone(outbox));
+  expect(sent).toEqual(['a b c', 'a', 'b', 'c']);
+  expect(outbox.list(9).map(({ state }) => state)).toEqual(['delivered', 'dead', 'delivered']);
+});
+
+test('a long message goes on with the part that is next, after a failure and a restart too', async () => {
+  const outbox = createOutbox();
+  addNotification(outbox, 'long');
+  const { progress } = run(outbox, [
+    { kind: 'partly', progress: '1' },
+    busy,
+    { kind: 'partly', progress: '2' },
+  ]);
+  await until(isDone(outbox));
+  expect(progress).toEqual([null, '1', '1', '2']);
+  expect(outbox.list(1)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+});
+
 test('a restarted notifier remembers what its robot has left of the minute', async () => {
-  const clock = createClock();
+  const clock = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: clock.now });
   const outbox = createOutbox();
   const url = new URL(robot.url);
   const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
   let delivered = 0;
   // Stopped in the moment of its last delivery: an idle worker's sleep would let the minute pass.
-  const onDelivery = (): void => {
-    delivered += 1;
+  const onDelivery: WorkerOptions['onDelivery'] = (_, __, count) => {
+    delivered += count;
     if (delivered % 15 === 0) void running?.stop(0);
   };
   for (let life = 1; life <= 3; life += 1) {
-    for (let index = 0; index < 15; index += 1) add(outbox, `alert ${life}.${index}`);
+    for (let index = 0; index < 15; index += 1) addNotification(outbox, `alert ${life}.${index}`);
     run(outbox, [], { channel, clock, onDelivery });
     await until(() => delivered === 15 * life);
     await running?.stop(0);
   }
-  expect(robot.received).toHaveLength(45);
-  expect(robot.calls).toBe(45);
+  expect(robot.received.map(({ title }) => title).slice(14)).toEqual([
+    '🔥 Firing: alert 1.14',
+    '🔥 Firing 15: alert 2.0, alert 2.1, alert 2.2 …',
+    '🔥 Firing 15: alert 3.0, alert 3.1, alert 3.2 …',
+  ]);
   await robot.close();
 });
 
+test('a restarted notifier remembers that its robot is blocked', async () => {
+  const clock = createVirtualClock();
+  const outbox = createOutbox();
+  addNotification(outbox, 'first');
+  const limited = { kind: 'retry', reason: 'rate_limited', afterSeconds: 600, detail: '' } as const;
+  run(outbox, [limited], { clock, onDelivery: () => void running?.stop(0) });
+  await until(() => outbox.pausedUntil('robot') > 0);
+  await running?.stop(0);
+  const blockedAt = clock.now();
+  addNotification(outbox, 'second');
+  let calledAt = 0;
+  run(outbox, [], { clock, onDelivery: () => void (calledAt ||= clock.now()) });
+  await until(isDone(outbox));
+  expect(calledAt - blockedAt).toBeGreaterThanOrEqual(600_000);
+});
+
 test('a blocked robot is left alone for the ten minutes, whatever else is due', async () => {
-  const clock = createClock();
+  const clock = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: clock.now, perMinute: 2 });
   const outbox = createOutbox();
-  for (let index = 0; index < 5; index += 1) add(outbox, `alert ${index}`);
+  for (let index = 0; index < 5; index += 1) addNotification(outbox, `alert ${index}`);
   const url = new URL(robot.url);
   const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
   // This robot allows less than the vendor says: only its block teaches us.
   const { told } = run(outbox, [], { channel, clock });
   await until(isDone(outbox));
-  expect(robot.received).toHaveLength(5);
+  expect(robot.received.map(({ title }) => title)).toEqual([
+    '🔥 Firing: alert 0',
+    '🔥 Firing: alert 1',
+    '🔥 Firing: alert 2',
+    '🔥 Firing: alert 3',
+    '🔥 Firing: alert 4',
+  ]);
   expect(told.filter(({ kind }) => kind === 'retry')).toHaveLength(robot.calls - 5);
   expect(robot.calls).toBeLessThanOrEqual(7);
   await robot.close();
@@ -179,8 +256,8 @@ test('a blocked robot is left alone for the ten minutes, whatever else is due', 
 
 test('what waits for a channel that is no longer set is dead and listed', () => {
   const outbox = createOutbox();
-  add(outbox, 'firing');
-  expect(outbox.retire(['inbox'], start)).toBe(1);
+  addNotification(outbox, 'firing');
+  expect(outbox.retire(['inbox'], virtualStart)).toBe(1);
   expect(outbox.list(1)).toMatchObject([{ state: 'dead', lastReason: 'channel_removed' }]);
-  expect(outbox.retire(['inbox'], start)).toBe(0);
+  expect(outbox.retire(['inbox'], virtualStart)).toBe(0);
 });

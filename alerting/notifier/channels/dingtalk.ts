@@ -1,13 +1,16 @@
 /**
- * DingTalk custom robot: signed markdown.
+ * DingTalk custom robot: signed markdown or an action card, with mentions.
  * https://open.dingtalk.com/document/orgapp/custom-robots-send-group-messages
  */
 import { createHmac } from 'node:crypto';
+import { z } from 'zod';
+import { defineKind, mentions, webUrl } from '../channel-kind.ts';
+import { underLimit } from '../delivery.ts';
 import type { Channel, Delivery } from '../delivery.ts';
-import { fitMarkdown } from '../message.ts';
-import { postJson } from '../post-json.ts';
-import { createRedaction } from '../redaction.ts';
-import type { Settings } from '../settings.ts';
+import { headings, writeParts } from '../markdown.ts';
+import type { Message } from '../message.ts';
+import { createRobot, sendPart } from '../robot.ts';
+import type { RobotAnswers } from '../robot.ts';
 
 export interface DingTalkOptions {
   name?: string;
@@ -15,25 +18,41 @@ export interface DingTalkOptions {
   url: URL;
   /** Unset for robots that check a keyword or an address instead of a signature. */
   secret?: string | undefined;
+  mention?: { mobiles: string[]; users: string[]; all: boolean };
+  /** An action card with buttons instead of markdown; DingTalk mentions nobody in one. */
+  card?: boolean;
   timeoutSeconds?: number;
   now?: () => number;
 }
 
-/** The vendor's limits: 20 calls a minute, then the robot is blocked for ten minutes. */
-const rate = { count: 20, perSeconds: 60 };
+/** 20 calls a minute, then the robot is blocked for ten. https://open.dingtalk.com/document/robots/custom-robot-access */
+const rates = underLimit([{ count: 20, perSeconds: 60 }]);
 const blockSeconds = 600;
-/** A message may have 20,000 bytes; the rest is for the envelope and the title. */
-const maxTextBytes = 18_500;
+/** 20,000 bytes a message (same page); the rest is for the envelope, the title, the mentions and buttons. */
+const maxTextBytes = 16_500;
+const maxButtons = 4;
 
-/** "send too fast", in its two spellings. */
-const tooFast = new Set([130101, 410100]);
-/**
- * Will be the same next time: keyword, signature or address refused (310000), robot stopped (400102), token unknown
- * (400101, 400106), group gone (400013), text refused (430101 to 430104), field wrong (40035).
- */
-const refused = new Set([
-  310000, 400101, 400102, 400106, 400013, 430101, 430102, 430103, 430104, 40035,
-]);
+/** https://open.dingtalk.com/document/orgapp/custom-robot-error-codes */
+const answers: RobotAnswers = {
+  vendor: 'DingTalk',
+  codeField: 'errcode',
+  messageField: 'errmsg',
+  tooFast: new Map([
+    [130_101, blockSeconds],
+    [410_100, blockSeconds],
+  ]),
+  // Keyword, signature or address refused (310000), robot stopped (400102), token unknown (400101, 400106), group gone
+  // (400013), text refused (430101 to 430104), field wrong (40035), too long (460101).
+  refused: new Set([
+    310_000, 400_101, 400_102, 400_106, 400_013, 430_101, 430_102, 430_103, 430_104, 40_035,
+    460_101,
+  ]),
+  without({ errcode, punish, wait }): Delivery | undefined {
+    if (errcode !== undefined || punish === undefined) return undefined;
+    const afterSeconds = typeof wait === 'number' && wait > 0 ? wait : blockSeconds;
+    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail: 'DingTalk: punished' };
+  },
+};
 
 /** Signature of `timestamp` (milliseconds): HMAC-SHA256 of "timestamp\nsecret" under the secret, base64. */
 export function signDingTalk(timestamp: number, secret: string): string {
@@ -44,54 +63,76 @@ export function createDingTalk({
   name = 'dingtalk',
   url,
   secret,
+  mention = { mobiles: [], users: [], all: false },
+  card = false,
   timeoutSeconds = 10,
   now = Date.now,
 }: DingTalkOptions): Channel {
-  const redact = createRedaction([url.href, ...url.searchParams.values(), secret]);
+  const secrets = [url.href, ...url.searchParams.values(), secret];
+  const robot = createRobot(answers, { secrets, timeoutSeconds });
   return {
     name,
-    rate,
-    async deliver(message, signal) {
-      const target = new URL(url);
-      if (secret !== undefined) {
-        const timestamp = now();
-        target.searchParams.set('timestamp', String(timestamp));
-        target.searchParams.set('sign', signDingTalk(timestamp, secret));
-      }
-      const text = fitMarkdown(message, maxTextBytes);
-      const body = { msgtype: 'markdown', markdown: { title: message.title, text } };
-      const result = await postJson({ url: target, body, timeoutSeconds, signal });
-      return result.kind === 'answer' ? judge(result.json, redact) : result;
+    rates,
+    deliver(message, call) {
+      // In markdown a mention works only when it also stands in the text.
+      const mentioned =
+        message.isFiring && !card ? mention : { mobiles: [], users: [], all: false };
+      const footer = [...mentioned.mobiles, ...mentioned.users].map((who) => `@${who}`).join(' ');
+      const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
+      return sendPart(parts, call, (text) => {
+        const target = signed(url, secret, now());
+        const body = card ? writeCard(message, text) : writeMarkdown(message, text, mentioned);
+        return robot.post(target, body, call);
+      });
     },
   };
 }
 
-/** DingTalk answers HTTP 200 whatever happened: only `errcode: 0` is a delivery. */
-function judge(answer: Record<string, unknown>, redact: (text: string) => string): Delivery {
-  const { errcode, errmsg, punish, wait } = answer;
-  if (errcode === 0) return { kind: 'delivered' };
-  if (punish !== undefined) {
-    const afterSeconds = typeof wait === 'number' && wait > 0 ? wait : blockSeconds;
-    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail: 'DingTalk: punished' };
-  }
-  if (typeof errcode !== 'number') {
-    const detail = 'DingTalk: expected an errcode, the answer has none';
-    return { kind: 'retry', reason: 'unexpected_answer', afterSeconds: 0, detail };
-  }
-  const detail = redact(`DingTalk: errcode ${errcode}, ${String(errmsg).slice(0, 300)}`);
-  if (tooFast.has(errcode)) {
-    return { kind: 'retry', reason: 'rate_limited', afterSeconds: blockSeconds, detail };
-  }
-  if (refused.has(errcode)) return { kind: 'dead', reason: 'refused', detail };
-  // -1 is "system busy"; a code nobody has told us of is tried again rather than given up.
-  return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail };
+function writeMarkdown(
+  { title }: Message,
+  text: string,
+  { mobiles, users, all }: Required<DingTalkOptions>['mention'],
+): object {
+  const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
+  return { msgtype: 'markdown', markdown: { title, text }, at };
 }
 
-/** The robot of DINGTALK_URL and DINGTALK_SECRET. */
-export function dingtalkFromSettings(settings: Settings): Channel | undefined {
-  const url = settings.secretUrl('DINGTALK_URL');
-  const secret = settings.secret('DINGTALK_SECRET');
-  if (url !== undefined) return createDingTalk({ url, secret });
-  if (secret !== undefined) settings.problem('DINGTALK_SECRET: expected DINGTALK_URL beside it');
-  return undefined;
+/** The first alert's links become buttons. */
+function writeCard({ title, sections }: Message, text: string): object {
+  const links = sections[0]?.links.slice(0, maxButtons) ?? [];
+  const btns = links.map((link) => ({ title: link.name, actionURL: link.url }));
+  // A card without a button is none.
+  if (btns.length === 0) return { msgtype: 'markdown', markdown: { title, text } };
+  return { msgtype: 'actionCard', actionCard: { title, text, btnOrientation: '1', btns } };
 }
+
+function signed(url: URL, secret: string | undefined, timestamp: number): URL {
+  const target = new URL(url);
+  if (secret === undefined) return target;
+  target.searchParams.set('timestamp', String(timestamp));
+  target.searchParams.set('sign', signDingTalk(timestamp, secret));
+  return target;
+}
+
+export const dingtalk = defineKind({
+  kind: 'dingtalk',
+  settings: z
+    .strictObject({
+      url: webUrl,
+      secret: z.string().optional(),
+      card: z.boolean().default(false),
+      mention: z
+        .strictObject({
+          mobiles: z.array(z.string().min(1)).default([]),
+          ...mentions.unwrap().shape,
+        })
+        .optional(),
+    })
+    .refine(({ card, mention }) => !card || mention === undefined, {
+      path: ['card'],
+      message: 'expected no mention beside card: DingTalk mentions nobody in a card',
+    }),
+  environment: { url: 'DINGTALK_URL', secret: 'DINGTALK_SECRET' },
+  create: (name, { mention, ...options }) =>
+    createDingTalk({ name, ...options, ...(mention && { mention }) }),
+});

@@ -1,0 +1,53 @@
+/**
+ * Any HTTP endpoint: the message and its alerts as JSON, with an `Idempotency-Key` that is the same for every attempt.
+ * Success is any 2xx.
+ */
+import { z } from 'zod';
+import { defineKind, webUrl } from '../channel-kind.ts';
+import type { Channel, Delivery } from '../delivery.ts';
+import { headings, writeParts } from '../markdown.ts';
+import { postJson } from '../post.ts';
+
+export interface WebhookOptions {
+  name?: string;
+  url: URL;
+  /** Sent as a bearer token. */
+  token?: string | undefined;
+  timeoutSeconds?: number;
+}
+
+export function createWebhook({
+  name = 'webhook',
+  url,
+  token,
+  timeoutSeconds = 10,
+}: WebhookOptions): Channel {
+  return {
+    name,
+    async deliver(message, { id, signal }) {
+      const [text] = writeParts(message, { style: headings, maxBytes: Number.POSITIVE_INFINITY });
+      const { title, isFiring, notes, alerts } = message;
+      const result = await postJson({
+        url,
+        body: { id, status: isFiring ? 'firing' : 'resolved', title, text, notes, alerts },
+        headers: { 'idempotency-key': id, ...(token && { authorization: `Bearer ${token}` }) },
+        timeoutSeconds,
+        signal,
+      });
+      return result.kind === 'answer' ? judge(result.status) : result;
+    },
+  };
+}
+
+function judge(status: number): Delivery {
+  const detail = `HTTP ${status}`;
+  if (status < 300) return { kind: 'delivered', detail };
+  return { kind: 'dead', reason: 'refused', detail };
+}
+
+export const webhook = defineKind({
+  kind: 'webhook',
+  settings: z.strictObject({ url: webUrl, token: z.string().optional() }),
+  environment: {},
+  create: (name, options) => createWebhook({ name, ...options }),
+});

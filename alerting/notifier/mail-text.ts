@@ -1,0 +1,49 @@
+/** A message as the plain text and the HTML of an email. Used by the email channel. */
+import { html, raw } from 'hono/html';
+import type { HtmlEscapedString } from 'hono/utils/html';
+import type { Message, Section } from './message.ts';
+
+export function writeText({ title, sections, lines, notes }: Message): string {
+  const bodies =
+    sections.length > 0
+      ? sections.map(({ heading, paragraphs, items, links }) =>
+          [
+            heading,
+            ...paragraphs,
+            ...items.map((item) => `  ${item}`),
+            ...links.map(({ name, url }) => `  ${name}: ${url}`),
+          ].join('\n'),
+        )
+      : [lines.join('\n')];
+  return [title, ...notes, ...bodies].join('\n\n');
+}
+
+/** Styles stand in the elements: mail programs drop the others. */
+export function writeHtml(message: Message): string {
+  const { title, sections, lines, notes, isFiring } = message;
+  const color = isFiring ? '#c0392b' : '#1e8449';
+  const body =
+    sections.length > 0
+      ? sections.map(writeSection)
+      : html`<ul>
+          ${lines.map((line) => html`<li>${line}</li>`)}
+        </ul>`;
+  const page = html`<!doctype html>
+    <html>
+      <body style="font-family:sans-serif;max-width:46em">
+        <h2 style="color:${raw(color)}">${title}</h2>
+        ${notes.map((note) => html`<p><em>${note}</em></p>`)} ${body}
+      </body>
+    </html>`;
+  // Nothing in it is awaited, so it is a string and no promise.
+  return (page as HtmlEscapedString).toString();
+}
+
+function writeSection({ heading, paragraphs, items, links }: Section) {
+  return html`<h3>${heading}</h3>
+    ${paragraphs.map((paragraph) => html`<p>${paragraph}</p>`)}
+    <ul>
+      ${items.map((item) => html`<li>${item}</li>`)}
+    </ul>
+    <p>${links.map(({ name, url }) => html`<a href="${url}">${name}</a> `)}</p> `;
+}

@@ -1,0 +1,115 @@
+/**
+ * What the vendors' robots have in common, for their mocks: errors told as HTTP 200, a rate, a block, and answers that a
+ * test orders instead, from pages of a proxy to resets.
+ */
+import { createServer } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface RobotMessage {
+  title: string;
+  text: string;
+  body: Record<string, unknown>;
+}
+
+export interface Robot {
+  /** With a token that must never be seen anywhere else: `robotToken`. */
+  url: string;
+  /** Messages it accepted, in order. */
+  received: RobotMessage[];
+  /** What it does with the next requests instead of judging them, first one first. */
+  answers: RobotAnswer[];
+  /** Does this before it answers, once it has judged: `received` holds what was accepted. */
+  beforeAnswer: () => Promise<void> | void;
+  /** Requests so far, accepted or not. */
+  calls: number;
+  close(): Promise<void>;
+}
+
+export type RobotAnswer =
+  | 'hang'
+  | 'reset'
+  | { status: number; body: string; headers?: Record<string, string> };
+
+export interface RobotOptions {
+  /** Refuses messages without it, as a robot with a custom keyword does. */
+  keyword?: string;
+  perMinute?: number;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+}
+
+export interface RobotKind {
+  /** `robotToken` stands somewhere in it. */
+  path: string;
+  rates: { count: number; perMillis: number }[];
+  /** How long a robot that was called too often says nothing else; 0 only while it is too often. */
+  blockMillis: number;
+  tooFast: object;
+  /** The vendor's answer to a body, and the message where it accepts one. */
+  judge(url: URL, body: string, now: number): { answer: object; accepted?: RobotMessage };
+}
+
+export const robotToken = 'canary-token';
+
+export async function startRobot(
+  { path, rates, blockMillis, tooFast, judge }: RobotKind,
+  now: () => number,
+): Promise<Robot> {
+  let calls: number[] = [];
+  let blockedUntil = 0;
+
+  function isTooFast(): boolean {
+    const longest = Math.max(...rates.map(({ perMillis }) => perMillis));
+    calls = [...calls.filter((time) => time > now() - longest), now()];
+    const isOver = rates.some(({ count, perMillis }) => {
+      return calls.filter((time) => time > now() - perMillis).length > count;
+    });
+    if (isOver) blockedUntil = now() + blockMillis;
+    return isOver || now() < blockedUntil;
+  }
+
+  const server = createServer((request, response) => {
+    void readBody(request).then(async (body) => {
+      robot.calls += 1;
+      const answer = robot.answers.shift();
+      if (answer === 'hang') return;
+      if (answer === 'reset') {
+        request.socket.resetAndDestroy();
+        return;
+      }
+      if (answer !== undefined) {
+        response.writeHead(answer.status, answer.headers).end(answer.body);
+        return;
+      }
+      const url = new URL(request.url ?? '/', 'http://robot');
+      const judged = isTooFast() ? { answer: tooFast } : judge(url, body, now());
+      if ('accepted' in judged && judged.accepted) robot.received.push(judged.accepted);
+      await robot.beforeAnswer();
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(judged.answer));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const robot: Robot = {
+    url: `http://127.0.0.1:${port}${path}`,
+    received: [],
+    answers: [],
+    beforeAnswer: () => undefined,
+    calls: 0,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+  return robot;
+}
+
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,34 @@
+/** A WeCom robot as the vendor's behaves, for tests: 20 messages a minute, 4096 bytes of markdown, errors as HTTP 200. */
+import { robotToken, startRobot } from './notifier-robot.ts';
+import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
+
+export function startWeComRobot({
+  perMinute = 20,
+  now = Date.now,
+}: RobotOptions = {}): Promise<Robot> {
+  function judge(url: URL, text: string): { answer: object; accepted?: RobotMessage } {
+    const refuse = (errcode: number, errmsg: string) => ({ answer: { errcode, errmsg } });
+    if (url.searchParams.get('key') !== robotToken) return refuse(93_000, 'invalid webhook url');
+    const body = JSON.parse(text) as { msgtype: string; markdown?: { content: string } };
+    const content = body.markdown?.content ?? '';
+    if (body.msgtype !== 'markdown' || content === '') return refuse(44_004, 'content is empty');
+    if (Buffer.byteLength(content) > 4096)
+      return refuse(40_058, 'markdown.content exceed max length 4096');
+    const title = content.split('\n')[0]?.replace('### ', '') ?? '';
+    return {
+      answer: { errcode: 0, errmsg: 'ok' },
+      accepted: { title, text: content, body: { ...body } },
+    };
+  }
+
+  return startRobot(
+    {
+      path: `/cgi-bin/webhook/send?key=${robotToken}`,
+      rates: [{ count: perMinute, perMillis: 60_000 }],
+      blockMillis: 0,
+      tooFast: { errcode: 45_009, errmsg: 'api freq out of limit' },
+      judge,
+    },
+    now,
+  );
+}
