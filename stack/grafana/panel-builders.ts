@@ -34,6 +34,7 @@ import {
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+import { metrics } from '../../otel/names.ts';
 import { idleSentences } from '../panels/panel.ts';
 import type { Panel, PanelKind, Thresholds, Unit } from '../panels/panel.ts';
 import { words, type Locale } from './words.ts';
@@ -80,9 +81,15 @@ export function buildPanel(panel: Panel, locale: Locale) {
   return builder;
 }
 
-/** Exemplars come with the buckets of our own histograms; a recording rule keeps none. */
+/**
+ * Exemplars come with the buckets of our own histograms, but not with those of every token, which would cost more than
+ * they tell; a recording rule keeps none.
+ */
 function showsExemplars({ queries }: Panel): boolean {
-  return queries.some(({ expr }) => /\b(gen_ai|inference)_\w+_bucket\b/.test(expr));
+  const perToken = metrics.inferenceInterTokenDuration.scraped;
+  return queries.some(
+    ({ expr }) => /\b(gen_ai|inference)_\w+_bucket\b/.test(expr) && !expr.includes(perToken),
+  );
 }
 
 /** What the question mark beside a title says. */

@@ -27,8 +27,8 @@ export const idleSentences = {
   zero: { en: 'Idle: zero.', zh: '空闲时为零。' },
   value: { en: 'Idle: the present value, as always.', zh: '空闲时照常显示当前值。' },
   nothing: {
-    en: 'Idle: empty until the first request, and again five minutes after the last.',
-    zh: '空闲时为空：第一个请求之前没有数据，最后一个请求五分钟后再次为空。',
+    en: 'Idle: empty, unless there was a request in the time that it looks back on.',
+    zh: '空闲时为空，除非回看的时间内有过请求。',
   },
 } as const satisfies Record<string, Text>;
 

@@ -2,8 +2,10 @@
  * No panel is empty: the stack of `make up`, asked every query of every panel, rule, runbook and page, first before and
  * then after real traffic.
  */
+import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { panels } from '../../stack/panels.ts';
+import { buildDashboard } from '../../stack/grafana.ts';
+import { dashboards, panels, withoutVariables } from '../../stack/panels.ts';
 import { findQueries, queriesOfPanel, type FoundQuery } from '../support/prometheus-queries.ts';
 import { driveTraffic } from '../support/prometheus-traffic.ts';
 import { operandsOf } from '../support/prometheus-grammar.ts';
@@ -40,6 +42,19 @@ afterAll(async () => {
   await stack.command('down');
   await stack.dispose();
 }, 60_000);
+
+/** The trace ids that Prometheus keeps beside the series of a query. */
+async function askExemplars(query: string): Promise<string[]> {
+  const now = Date.now() / 1000;
+  const range = { query, start: String(now - 300), end: String(now) };
+  const url = `http://127.0.0.1:${stack.env['PROMETHEUS_PORT']}/api/v1/query_exemplars`;
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(range) });
+  const { data } = (await response.json()) as {
+    data: { exemplars: { labels: { trace_id?: string } }[] }[];
+  };
+  const labels = data.flatMap(({ exemplars }) => exemplars.map((exemplar) => exemplar.labels));
+  return labels.flatMap(({ trace_id: traceId }) => (traceId === undefined ? [] : [traceId]));
+}
 
 interface Answer {
   status: string;
@@ -129,6 +144,22 @@ describe('the stack of make up, at one second a scrape', () => {
     );
     expect(complaints).toEqual([]);
   }, 120_000);
+
+  test('leads from every panel with exemplars to a trace', async () => {
+    const drawn = dashboards.flatMap((dashboard) => buildDashboard(dashboard, 'en').panels ?? []);
+    const targets = drawn.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : []));
+    const asked = targets.flatMap((target) => {
+      const { expr, exemplar } = target as Dataquery;
+      return exemplar === true ? [withoutVariables(expr)] : [];
+    });
+    expect(asked.length).toBeGreaterThan(10);
+    const complaints = await settle(
+      asked,
+      async (expr) => ((await askExemplars(expr)).length > 0 ? [] : [expr]),
+      10,
+    );
+    expect(complaints).toEqual([]);
+  });
 
   test('has nothing to say to a misspelt query', async () => {
     const [misspelt] = queriesOfPanel({
