@@ -196,8 +196,8 @@ export function createHost(options: HostOptions): Engine {
       call({ type: 'tokenize', prompt }, signal) as Promise<Tokenized>,
     embed: (text, { signal }) => call({ type: 'embed', text }, signal) as Promise<Embedding>,
     async stop() {
-      await engine.stop();
       endAll(new ChatError('shutdown', 'The service is shutting down.', { retryAfterSeconds: 5 }));
+      await engine.stop();
     },
   };
 }
