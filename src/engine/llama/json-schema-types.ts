@@ -104,7 +104,7 @@ function refers(schema: unknown): boolean {
   return isRecord(schema) && (schema['$ref'] !== undefined || refers(Object.values(schema)));
 }
 
-/** The bounds that libraries write for any integer are harmless: they are about those of the grammar, 16 digits. */
+/** The bounds that libraries write for any integer are harmless: none of the grammar's, of 15 digits, is beyond them. */
 function numeric(type: string, { minimum, maximum, ...rest }: Schema, place: Place): GrammarSchema {
   leaveOut(
     {

@@ -10,7 +10,7 @@ import {
 import { ChatError } from '../../errors.ts';
 import type { EngineOptions, ModelFacts } from '../engine.ts';
 import type { LoadedModel, Prepared } from '../loaded-model.ts';
-import { createEmbedder } from './embeddings.ts';
+import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
 import { createGrammars } from './grammar.ts';
 import { readMachine } from './machine.ts';
 import { createPrompts, type Prompts } from './prompt.ts';
@@ -40,7 +40,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
     logLevel: LlamaLogLevel.error,
   });
   const model = await llama.loadModel({ modelPath: options.modelPath });
-  const sizes = chooseSizes(options, machine, await estimateCosts(model));
+  const sizes = chooseSizes(options, machine, await estimateCosts(model, options.embeddings));
   const { threads } = sizes;
   const context = await model.createContext({
     sequences: sizes.sequences,
@@ -124,23 +124,27 @@ function createPrepare(parts: {
   };
 }
 
-/** llama.cpp lays out two small contexts without allocating them: what they differ by is the price of a token. */
-async function estimateCosts(model: LlamaModel): Promise<Costs> {
-  const [small, large] = [1024, 2048];
-  const estimate = async (contextSize: number): Promise<number> => {
+/** llama.cpp lays the contexts out without allocating them: what two of them differ by is the price of a token. */
+async function estimateCosts(model: LlamaModel, embeddings: boolean): Promise<Costs> {
+  const estimate = async (contextSize: number, isEmbeddingContext = false): Promise<number> => {
     const { cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
       contextSize,
+      isEmbeddingContext,
       sequences: 1,
       batchSize: batchTokens,
       modelGpuLayers: 0,
     });
     return cpuRam;
   };
+  const [small, large] = [1024, 2048];
   const smallBytes = await estimate(small);
   const bytesPerToken = ((await estimate(large)) - smallBytes) / (large - small);
   return {
     modelBytes: model.size,
-    fixedBytes: smallBytes - small * bytesPerToken,
+    fixedBytes:
+      smallBytes -
+      small * bytesPerToken +
+      (embeddings ? await estimate(embeddingContextTokens(model), true) : 0),
     bytesPerToken,
     trainContextTokens: model.trainContextSize,
   };
