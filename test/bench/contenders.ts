@@ -1,0 +1,145 @@
+/** Starts what the benchmark compares, each a process with an OpenAI endpoint, the same model, threads and context. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { startChatService, until } from '../support/chat-service.ts';
+import { parseSamples } from '../support/otel-scrape.ts';
+import { findChild, readCpuTime, type CpuTime } from './cpu-time.ts';
+import type { Settings } from './settings.ts';
+
+export type ContenderName = 'ours' | 'llama-server' | 'one loop each';
+
+export interface Contender {
+  name: ContenderName;
+  url: string;
+  /** How it was started, as the report states it. */
+  description: string;
+  read(): Promise<Reading>;
+  stop(): Promise<void>;
+}
+
+export interface Reading {
+  cpu: CpuTime;
+  /** 99th percentile since the last reading, of the process that answers; only where the contender tells it. */
+  eventLoopDelaySeconds?: number;
+}
+
+const loadSeconds = 120;
+// What nodejs_eventloop_delay_* reports holds the timer's own interval of 10 ms (perf_hooks' monitorEventLoopDelay).
+const delayResolutionSeconds = 0.01;
+
+export async function startOurs(settings: Settings, modelPath: string): Promise<Contender> {
+  const env = {
+    CHAT_THREADS: String(settings.threads),
+    CHAT_SEQUENCES: String(settings.sequences),
+    CHAT_CONTEXT: String(settings.contextTokens),
+    CHAT_MODEL: modelPath,
+    CHAT_API_KEYS: '',
+    METRICS_TOKEN: '',
+  };
+  const service = await startChatService(env);
+  return {
+    name: 'ours',
+    url: service.url,
+    description: `node --import ./otel/register.ts src/main.ts, CHAT_THREADS=${env.CHAT_THREADS} CHAT_SEQUENCES=${env.CHAT_SEQUENCES} CHAT_CONTEXT=${env.CHAT_CONTEXT}`,
+    async read() {
+      const samples = parseSamples(await (await fetch(`${service.url}/metrics`)).text());
+      const delay = samples.get('nodejs_eventloop_delay_p99_seconds') ?? NaN;
+      return {
+        cpu: readCpuTime({ api: service.process.pid, engine: findChild(service.process.pid) }),
+        eventLoopDelaySeconds: delay - delayResolutionSeconds,
+      };
+    },
+    async stop() {
+      await service.stop();
+    },
+  };
+}
+
+export async function startOneLoopEach(settings: Settings, modelPath: string): Promise<Contender> {
+  const program = fileURLToPath(new URL('one-loop-each.ts', import.meta.url));
+  const sizes = [
+    ['--threads', String(settings.threads)],
+    ['--sequences', String(settings.sequences)],
+    ['--context', String(settings.contextTokens)],
+  ].flat();
+  const child = spawn(process.execPath, [program, '--model', modelPath, ...sizes], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort(new Error('one-loop-each.ts ended before it listened')));
+  const [port] = await once(createInterface(child.stdout), 'line', { signal: ended.signal });
+  return ofProcess('one loop each', child, {
+    url: `http://127.0.0.1:${port}`,
+    description: `node test/bench/one-loop-each.ts ${sizes.join(' ')}`,
+  });
+}
+
+/**
+ * llama-server with its own defaults for batches (-b 2048, -ub 512) and prompt caching; LLAMA_SERVER_ARGS changes them.
+ * The llama.cpp that node-llama-cpp was built from comes with it, as a git bundle; to build its server from there:
+ *
+ *   git clone node_modules/node-llama-cpp/llama/gitRelease.bundle llama.cpp
+ *   cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DLLAMA_CURL=OFF
+ *   cmake --build llama.cpp/build --target llama-server
+ *   make bench LLAMA_SERVER=$PWD/llama.cpp/build/bin/llama-server
+ *
+ * OpenMP is off because node-llama-cpp's binaries have none.
+ */
+export async function startLlamaServer(
+  settings: Settings & { llamaServer: string },
+  modelPath: string,
+): Promise<Contender> {
+  const { threads, sequences, contextTokens, llamaServer } = settings;
+  const port = await freePort();
+  const sizes = ['-t', threads, '-tb', threads, '-np', sequences, '-c', contextTokens * sequences];
+  const args = [...sizes.map(String), '--no-webui', ...settings.llamaServerArgs];
+  const child = spawn(
+    llamaServer,
+    ['-m', modelPath, '--host', '127.0.0.1', '--port', String(port), '-lv', '1', ...args],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const contender = ofProcess('llama-server', child, {
+    url: `http://127.0.0.1:${port}`,
+    description: `llama-server ${args.join(' ')}`,
+  });
+  let failure: Error | undefined;
+  child.once('error', (error) => (failure = error));
+  child.once('exit', (code) => (failure = new Error(`llama-server ended with ${code}`)));
+  await until(async () => {
+    if (failure !== undefined) throw failure;
+    return (await fetch(`${contender.url}/health`).catch(() => undefined))?.ok === true;
+  }, loadSeconds);
+  return contender;
+}
+
+function ofProcess(
+  name: ContenderName,
+  child: ChildProcess,
+  facts: { url: string; description: string },
+): Contender {
+  const killAtExit = (): void => void child.kill('SIGKILL');
+  process.on('exit', killAtExit);
+  return {
+    name,
+    ...facts,
+    read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
+    async stop() {
+      process.off('exit', killAtExit);
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,66 @@
+/** CPU time of a contender, of this program and of the whole machine, so that the report can say who else was busy. */
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+/** Seconds since the processes and the machine started. */
+export interface CpuTime {
+  /** When it was read, as seconds of `performance.now()`. */
+  at: number;
+  /** Of the contender's processes. */
+  byRole: Readonly<Record<string, number>>;
+  bench: number;
+  machine: number;
+}
+
+export function readCpuTime(pids: Readonly<Record<string, number | undefined>>): CpuTime {
+  const own = process.cpuUsage();
+  const machineMillis = cpus().reduce((total, { times }) => {
+    return total + times.user + times.nice + times.sys + times.irq;
+  }, 0);
+  return {
+    at: performance.now() / 1000,
+    byRole: Object.fromEntries(
+      Object.entries(pids).map(([role, pid]) => [role, readProcess(pid)] as const),
+    ),
+    bench: (own.user + own.system) / 1e6,
+    machine: machineMillis / 1000,
+  };
+}
+
+export function secondsByRole(before: CpuTime, after: CpuTime): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after.byRole).map(([role, seconds]) => [
+      role,
+      seconds - (before.byRole[role] ?? NaN),
+    ]),
+  );
+}
+
+/** Cores that were busy, on average, with neither the contender nor this program. */
+export function foreignCores(before: CpuTime, after: CpuTime): number {
+  const contender = Object.values(secondsByRole(before, after)).reduce((sum, one) => sum + one, 0);
+  const busy = after.machine - before.machine - contender - (after.bench - before.bench);
+  return Math.max(0, busy / (after.at - before.at));
+}
+
+/** The only child of a process; undefined where it has none, and on a system without /proc. */
+export function findChild(pid: number | undefined): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return children === '' ? undefined : Number(children.split(' ')[0]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** utime and stime of proc(5), in ticks of 10 ms; NaN on a system without /proc. */
+function readProcess(pid: number | undefined): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold spaces; utime is the 12th field after it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return NaN;
+  }
+}

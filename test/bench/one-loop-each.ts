@@ -1,0 +1,77 @@
+/**
+ * The library's obvious use, for the benchmark to compare with: one sequence and one `for await` loop for each request,
+ * libuv's pool as it is, nothing kept between requests. A process of its own; it prints its port.
+ */
+import { getLlama, LlamaLogLevel, type LlamaContextSequence, type Token } from 'node-llama-cpp';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: '' },
+    threads: { type: 'string', default: '1' },
+    sequences: { type: 'string', default: '8' },
+    context: { type: 'string', default: '2048' },
+  },
+});
+const llama = await getLlama({
+  gpu: false,
+  build: 'never',
+  skipDownload: true,
+  maxThreads: Number(values.threads),
+  logLevel: LlamaLogLevel.error,
+});
+const model = await llama.loadModel({ modelPath: values.model });
+const sequences = Number(values.sequences);
+const context = await model.createContext({
+  sequences,
+  contextSize: Number(values.context),
+  threads: Number(values.threads),
+});
+const free = Array.from({ length: sequences }, () => context.getSequence());
+
+async function takeSequence(): Promise<LlamaContextSequence> {
+  for (;;) {
+    const sequence = free.pop();
+    if (sequence !== undefined) return sequence;
+    await sleep(5);
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = (await json(request)) as { prompt: string; max_tokens: number };
+  const prompt = model.tokenize(body.prompt);
+  const write = (frame: object): boolean => response.write(`data: ${JSON.stringify(frame)}\n\n`);
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const sequence = await takeSequence();
+  const output: Token[] = [];
+  try {
+    await sequence.clearHistory();
+    for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
+      const text = model.detokenize([token], false, output.slice(-1));
+      output.push(token);
+      write({ choices: [{ index: 0, text }] });
+      if (output.length >= body.max_tokens || response.destroyed) break;
+    }
+  } finally {
+    free.push(sequence);
+  }
+  const usage = { prompt_tokens: prompt.length, completion_tokens: output.length };
+  write({ choices: [], usage });
+  response.end('data: [DONE]\n\n');
+}
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    response.destroy();
+  });
+});
+await once(server.listen(0, '127.0.0.1'), 'listening');
+process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+// A busy process outlives a parent that is killed; the closed pipe is the one sign it gets.
+process.stdin.on('end', () => process.exit(0)).resume();
