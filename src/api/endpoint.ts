@@ -9,6 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ChatErrorCode } from '../errors.ts';
 import type { Account } from './accounting.ts';
 import type { ReadBody } from './body.ts';
+import type { Card } from './models.ts';
 
 export interface Log {
   info(facts: object, message: string): void;
@@ -32,7 +33,7 @@ export interface ApiDeps {
   shutdown: AbortSignal;
   draining: () => boolean;
   /** What GET /v1/models tells of the model. */
-  modelCard: () => { id: string };
+  modelCard: () => Card;
   pace: Pace;
 }
 

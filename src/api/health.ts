@@ -1,7 +1,7 @@
 /** GET /healthz, /readyz and /metrics: what watches the service asks for. */
 import { z } from 'zod';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
-import { ModelCard } from './models.ts';
+import { exampleCard, ModelCard } from './models.ts';
 
 const Health = z.object({ status: z.literal('ok') });
 const Readiness = z.object({
@@ -33,7 +33,7 @@ export function createReadiness(deps: ApiDeps): Endpoint {
       'application/json': {
         name: 'Readiness',
         schema: Readiness,
-        example: { status: 'ready', model: deps.modelCard() },
+        example: { status: 'ready', model: exampleCard(deps) },
       },
     },
     errors: [],

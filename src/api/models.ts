@@ -14,6 +14,8 @@ export const ModelCard = z.object({
   notice: z.string().optional(),
 });
 
+export type Card = z.infer<typeof ModelCard>;
+
 const ModelList = z.object({ object: z.literal('list'), data: z.array(ModelCard) });
 
 const errors = ['unauthorized'] as const satisfies ChatErrorCode[];
@@ -68,7 +70,7 @@ export function createModel(deps: ApiDeps): Endpoint {
   };
 }
 
-function exampleCard(deps: ApiDeps): z.infer<typeof ModelCard> {
+export function exampleCard(deps: ApiDeps): Card {
   const title = 'Qwen2.5-0.5B-Instruct';
   const card = { object: 'model', created: 0, owned_by: 'llamascope' } as const;
   return { id: deps.model.id, ...card, title, demo: false };

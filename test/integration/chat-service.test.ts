@@ -17,6 +17,11 @@ function post(service: ChatService, path: string, body: unknown, init: RequestIn
   });
 }
 
+const strictly = (schema: object) => ({
+  type: 'json_schema',
+  json_schema: { name: 'a', schema, strict: true },
+});
+
 const hello = { messages: [{ role: 'user', content: `hello ${canary}` }] };
 
 describe('the chat service', () => {
@@ -56,7 +61,11 @@ describe('the chat service', () => {
     expect(frames.pop()).toBe('[DONE]');
     const chunks = frames.map((frame) => JSON.parse(frame));
     expect(chunks[0].choices[0].delta.role).toBe('assistant');
-    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage });
+    const { prompt_tokens, completion_tokens } = whole.usage;
+    expect(chunks.at(-1)).toMatchObject({
+      choices: [],
+      usage: { prompt_tokens, completion_tokens },
+    });
     const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('');
     expect(text).toBe(whole.choices[0].message.content);
   });
@@ -85,39 +94,44 @@ describe('the chat service', () => {
     expect(cut.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: '这是 ' } });
   });
 
-  test('reuses the prefix of the turn before', async () => {
-    await post(service, '/v1/chat/completions', hello).then((response) => response.json());
-    const { usage } = await json(await post(service, '/v1/chat/completions', hello));
-    expect(usage.prompt_tokens_details.cached_tokens).toBe(usage.prompt_tokens - 1);
+  test('reuses the turns before in the next one', async () => {
+    const short = { ...hello, max_tokens: 8 };
+    const first = await json(await post(service, '/v1/chat/completions', short));
+    const messages = [...hello.messages, first.choices[0].message, ...hello.messages];
+    const { usage } = await json(await post(service, '/v1/chat/completions', { messages }));
+    expect(usage.prompt_tokens_details.cached_tokens).toBeGreaterThanOrEqual(
+      first.usage.prompt_tokens,
+    );
+  });
+
+  test('says on every answer where its time went', async () => {
+    const whole = await post(service, '/v1/chat/completions', hello);
+    expect(whole.headers.get('server-timing')).toMatch(
+      /^tokenize;dur=[\d.]+, queue;dur=[\d.]+, prefill;dur=[\d.]+, decode;dur=[\d.]+$/,
+    );
+    const streamed = await post(service, '/v1/chat/completions', { ...hello, stream: true });
+    expect(streamed.headers.get('server-timing')).toMatch(/^tokenize;dur=[\d.]+, queue;dur=/);
+    await streamed.text();
   });
 
   test.each([
-    [
-      'not JSON',
-      '/v1/chat/completions',
-      '{"messages"',
-      400,
-      'body: expected JSON, got 11 characters',
-    ],
-    [
-      'no object',
-      '/v1/chat/completions',
-      '[]',
-      400,
-      'body: expected a JSON object, got an array of 0',
-    ],
-    ['no messages', '/v1/chat/completions', {}, 400, 'messages: expected array, got nothing'],
-    ['empty messages', '/v1/chat/completions', { messages: [] }, 400, 'messages: '],
-    [
-      'a wrong type',
-      '/v1/chat/completions',
-      { messages: 'hi' },
-      400,
-      'got a string of 2 characters',
-    ],
     ['a wrong role', '/chat', { messages: [{ role: 'x', content: '' }] }, 400, 'messages.0.role: '],
-    ['a negative limit', '/v1/chat/completions', { ...hello, max_tokens: -1 }, 400, 'max_tokens: '],
-    ['a field not served', '/v1/chat/completions', { ...hello, n: 2 }, 400, 'n: not supported'],
+    ['a field not served', '/v1/chat/completions', { ...hello, n: 2 }, 400, 'n: expected 1'],
+    [
+      'a token that is none',
+      '/v1/chat/completions',
+      { ...hello, logit_bias: { 99999999: 1 } },
+      400,
+      'logit_bias: expected token ids from 0 to',
+    ],
+    [
+      'a schema that no grammar holds',
+      '/v1/chat/completions',
+      { ...hello, response_format: strictly({ type: 'string', pattern: '^a+$' }) },
+      400,
+      'response_format: ',
+    ],
+    ['embeddings that are off', '/v1/embeddings', { input: 'a' }, 400, 'CHAT_EMBEDDINGS=true'],
     [
       'an unknown model',
       '/v1/chat/completions',
@@ -147,7 +161,7 @@ describe('the chat service', () => {
       '5000 more were asked for',
     ],
     ['a wrong path', '/v1/nothing', hello, 404, 'There is nothing at this path'],
-    ['a wrong method', '/v1/models', hello, 405, 'method: expected GET'],
+    ['a wrong method', '/v1/models/demo', hello, 405, 'method: expected GET'],
   ])('answers %s with what was expected and what came', async (_, path, body, status, message) => {
     const response = await post(service, path, body);
     expect(response.status).toBe(status);
@@ -184,6 +198,19 @@ describe('the chat service', () => {
     socket.destroy();
     await until(async () => (await service.sample(gone)) === before + 1);
     await until(async () => (await service.sample('inference_sequences_active')) === 0);
+  });
+
+  test('counts a client that leaves before its request is whole as gone', async () => {
+    const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
+    const before = (await service.sample(gone)) ?? 0;
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+    socket.write('POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"prompt"');
+    await until(
+      async () =>
+        (await service.sample('http_server_active_requests{http_request_method="POST"}')) === 1,
+    );
+    socket.destroy();
+    await until(async () => (await service.sample(gone)) === before + 1);
   });
 
   test('writes no prompt and no answer into log or metrics', async () => {

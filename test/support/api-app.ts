@@ -18,9 +18,15 @@ export interface Script {
   embedding: readonly number[];
 }
 
+/** Its JSON is asserted field by field. */
+export interface Answer extends Response {
+  // oxlint-disable-next-line typescript/no-explicit-any
+  json(): Promise<any>;
+}
+
 export interface ApiApp {
   request: Hono['request'];
-  post(path: string, body: unknown): Promise<Response>;
+  post(path: string, body: unknown): Promise<Answer>;
   script: Script;
   /** What reached the engine. */
   requests: GenerationRequest[];
@@ -62,7 +68,14 @@ export function createApiApp(options: Partial<AppOptions> = {}): ApiApp {
     deadlineSeconds: 60,
     shutdown: told.shutdown.signal,
     draining: () => false,
-    modelCard: () => ({ id: 'demo' }),
+    modelCard: () => ({
+      id: 'demo',
+      object: 'model',
+      created: 0,
+      owned_by: 'llamascope',
+      title: 'as scripted',
+      demo: true,
+    }),
     apiKeys: [],
     metricsToken: undefined,
     ...options,

@@ -57,6 +57,18 @@ export async function startChatService(env: Record<string, string> = {}): Promis
   };
 }
 
+/**
+ * Fields of a request whose answer takes seconds, for tests that need a generation to be running: the demo model writes
+ * no quote that would end the string.
+ */
+export const longAnswer = {
+  max_tokens: 3000,
+  response_format: {
+    type: 'json_schema' as const,
+    json_schema: { name: 'long', schema: { type: 'string' } },
+  },
+};
+
 /** Waits for a condition; looks 20 times a second. @throws Error after `seconds`. */
 export async function until(
   condition: () => Promise<boolean> | boolean,
