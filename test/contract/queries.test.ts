@@ -86,24 +86,20 @@ async function emptyParts({ expr, condition }: FoundQuery): Promise<string[]> {
   return empty;
 }
 
-/** Asks until nothing is left to complain about, at most so long; answers the complaints that stay. */
+/**
+ * Asks about all of them until there is nothing to complain about at one time, at most so long; answers the complaints
+ * that stay. What held earlier is asked again: before the first scrape everything is as empty as an idle panel.
+ */
 async function settle<Item>(
   items: readonly Item[],
   complain: (item: Item) => Promise<string[]>,
   seconds: number,
 ): Promise<string[]> {
   const deadline = performance.now() + seconds * 1000;
-  let open = items;
   for (;;) {
     const complaints: string[] = [];
-    const still: Item[] = [];
-    for (const item of open) {
-      const found = await complain(item);
-      if (found.length > 0) still.push(item);
-      complaints.push(...found);
-    }
+    for (const item of items) complaints.push(...(await complain(item)));
     if (complaints.length === 0 || performance.now() > deadline) return complaints;
-    open = still;
     // The next scrape is up to a second away.
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
