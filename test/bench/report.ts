@@ -57,7 +57,7 @@ function workloadSection(measured: Measured, workload: Sample['workload'], title
       Math.max(...samples.map((sample) => sample.foreignCores)).toFixed(2),
     ];
   });
-  const ratios = ratioRows(measured, ofWorkload);
+  const comparison = ratioRows(measured, ofWorkload);
   return [
     `## ${title}`,
     table(
@@ -73,9 +73,9 @@ function workloadSection(measured: Measured, workload: Sample['workload'], title
       ],
       rows,
     ),
-    ...(ratios.length === 0
+    ...(comparison.length === 0
       ? []
-      : [table(['streams', 'ours against', 'tokens/s', 'first token p95'], ratios)]),
+      : [table(['streams', 'ours against', 'tokens/s', 'first token p95'], comparison)]),
   ].join('\n\n');
 }
 
@@ -131,7 +131,7 @@ export function judge({ samples, stalls }: Measured): Goal[] {
   for (const workload of ['short', 'long', 'second turn'] as const) {
     const own = samples.filter((sample) => sample.workload === workload);
     for (const width of widthsOf(own)) {
-      const at = `${workload}, ${width} ${width === 1 ? 'stream' : 'streams'}`;
+      const at = `${workload}, ${countOf(width)}`;
       const speeds = ratios(own, width, 'llama-server', (sample) => sample.tokensPerSecond);
       const firstTokens = ratios(own, width, 'llama-server', firstTokenP95);
       if (speeds.length === 0) continue;
@@ -167,12 +167,16 @@ export function judge({ samples, stalls }: Measured): Goal[] {
     .map((sample) => sample.eventLoopDelaySeconds ?? NaN);
   if (delays.length > 0) {
     goals.push({
-      goal: `event-loop delay p99 of the API process < ${longestEventLoopDelaySeconds * 1000} ms at ${widest} streams`,
+      goal: `event-loop delay p99 of the API process < ${longestEventLoopDelaySeconds * 1000} ms at ${countOf(widest ?? 0)}`,
       measured: `${millis(median(delays))} ms`,
       holds: median(delays) < longestEventLoopDelaySeconds,
     });
   }
   return goals;
+}
+
+function countOf(width: number): string {
+  return `${width} ${width === 1 ? 'stream' : 'streams'}`;
 }
 
 function firstTokenP95(sample: Sample): number {
