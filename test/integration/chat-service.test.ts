@@ -239,6 +239,27 @@ test('asks for a key when keys are set', async () => {
   }
 });
 
+test('shows what was said on the trace, and nowhere else, when it is asked to', async () => {
+  const service = await startChatService({
+    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
+  });
+  try {
+    const response = await post(service, '/v1/chat/completions', hello);
+    await response.text();
+    const traceId = response.headers.get('traceparent')!.split('-')[1];
+    let trace = '';
+    await until(async () => {
+      trace = await (await fetch(`${service.url}/api/traces/${traceId}`)).text();
+      return trace.includes('gen_ai.output.messages');
+    });
+    expect(trace).toContain(canary);
+    expect(trace).toContain('make model');
+    expect(service.log.join('\n')).not.toContain(canary);
+  } finally {
+    await service.stop();
+  }
+});
+
 test('brings the engine back when it is killed, and lives on meanwhile', async () => {
   const service = await startChatService();
   try {
