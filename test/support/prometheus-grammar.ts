@@ -122,7 +122,7 @@ function labelsOf(node: SyntaxNode, expr: string, known: KnownSeries): Set<strin
   if (node.name === 'VectorSelector') return new Set(labelsOfSeries(metricOf(node, expr), known));
   if (node.name === 'AggregateExpr') {
     const named = namedIn(node, expr);
-    const without = everyNode(node).some(({ name }) => name === 'Without');
+    const without = Boolean(node.getChild('AggregateModifier')?.getChild('Without'));
     const keepsAll = /^(top|bottom|limit)k\b/.test(expr.slice(node.from));
     if (!without && !keepsAll) return new Set(named);
     return new Set([...union(inner)].filter((label) => keepsAll || !named.includes(label)));
@@ -130,7 +130,9 @@ function labelsOf(node: SyntaxNode, expr: string, known: KnownSeries): Set<strin
   if (node.name === 'BinaryExpr' && !inner.some(({ name }) => name === 'Or')) {
     // The result has the labels of the left side, unless that is a number.
     const sides = inner[0]?.name === 'NumberDurationLiteral' ? inner : inner.slice(0, -1);
-    return union(sides);
+    const matching = inner.find(({ name }) => name === 'MatchingModifierClause');
+    // `group_left (x)` brings x from the other side.
+    return new Set([...union(sides), ...(matching === undefined ? [] : namedIn(matching, expr))]);
   }
   const labels = union(inner);
   if (expr.slice(node.from).startsWith('label_replace(')) {
