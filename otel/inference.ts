@@ -48,6 +48,8 @@ export function createInferenceTelemetry(options: {
   tracer: Tracer;
   contextTokens: () => number;
   ready: () => boolean;
+  /** The id that `setModel` will be told after the load: its series exist before it then. */
+  model?: string;
   /** Says whether prompts and answers go onto spans, and how much of them. */
   env?: Environment;
 }): InferenceTelemetry {
@@ -55,6 +57,7 @@ export function createInferenceTelemetry(options: {
   const contentLimit = capturesContent(env) ? spanLimits(env).attributeValueLengthLimit : 0;
   const instruments = createInstruments(options.meter);
   initialise(instruments);
+  if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   instruments.observe('inferenceContextTokens', (result) =>
     result.observe(options.contextTokens()),
   );

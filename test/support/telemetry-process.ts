@@ -14,10 +14,14 @@ export interface ServiceProcess {
   stop(): Promise<number | null>;
 }
 
-/** Starts `main` (`src/main.ts`) and waits until it listens and is ready. @throws Error with what it wrote when it ends before. */
+/**
+ * Starts `main` (`src/main.ts`) and waits until it listens and is ready, or only listens.
+ * @throws Error with what it wrote when it ends before.
+ */
 export async function startProcess(
   main: string,
   env: Record<string, string>,
+  { ready = true } = {},
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, ['--import', './otel/register.ts', main], {
     cwd: root,
@@ -35,7 +39,7 @@ export async function startProcess(
     const port = /"port":(\d+).*"msg":"listening"/.exec(output)?.[1];
     if (port === undefined) return false;
     url = `http://127.0.0.1:${port}`;
-    return (await fetch(`${url}/readyz`)).ok;
+    return !ready || (await fetch(`${url}/readyz`)).ok;
   });
   return {
     url,
