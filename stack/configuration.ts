@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
+import { addEmail } from './alertmanager/email.ts';
 import { services, type Secret, type ServiceName, type Settings } from './settings.ts';
 
 /** The addresses that stand in the committed files. */
@@ -23,7 +24,14 @@ export interface Configuration {
 
 type Settable = Pick<
   Settings,
-  'root' | 'runDir' | 'rulesDir' | 'addresses' | 'scrapeInterval' | 'metricsToken' | 'notifierToken'
+  | 'root'
+  | 'runDir'
+  | 'rulesDir'
+  | 'addresses'
+  | 'scrapeInterval'
+  | 'metricsToken'
+  | 'notifierToken'
+  | 'mail'
 >;
 
 /** Writes `prometheus/` and `alertmanager/` in the run folder, in place of what an earlier run wrote. */
@@ -60,6 +68,12 @@ export function writeConfiguration(settings: Settable): Configuration {
     alertmanager.setIn(['receivers', 0, 'webhook_configs', 0, 'http_config'], {
       authorization: { credentials_file: path },
     });
+  }
+
+  if (settings.mail !== undefined) {
+    addEmail(alertmanager, settings.mail, (value) =>
+      secretFile({ value }, join(alertmanagerDir, 'smtp-password')),
+    );
   }
 
   const prometheusFile = join(prometheusDir, 'prometheus.yml');

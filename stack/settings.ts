@@ -34,6 +34,16 @@ export interface Settings {
   /** Bearer tokens: the value, or the absolute path of the file that holds it. */
   metricsToken: Secret | undefined;
   notifierToken: Secret | undefined;
+  /** What Alertmanager itself mails with; undefined unless both the server and a recipient are set. */
+  mail: Mail | undefined;
+}
+
+export interface Mail {
+  /** `smtp://user:password@host:587`. */
+  url: Secret;
+  from: string;
+  /** Addresses, separated by commas. */
+  to: string;
 }
 
 export type Secret = { value: string } | { file: string };
@@ -57,6 +67,8 @@ const Environment = z.object({
   ALERTMANAGER_PORT: port.default(9093),
   NOTIFIER_HOST: z.string().default('127.0.0.1'),
   NOTIFIER_PORT: port.default(8060),
+  MAIL_FROM: z.string().optional(),
+  MAIL_TO: z.string().optional(),
   LLAMASCOPE_RUN_DIR: z.string().default('stack/run/native'),
   LLAMASCOPE_DATA_DIR: z.string().default('data'),
   LLAMASCOPE_RULES_DIR: z.string().default('alerting/rules'),
@@ -82,6 +94,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     const value = given[name];
     return value === undefined ? undefined : { value };
   };
+  const mailServer = secret('SMTP_URL');
+  const to = data.MAIL_TO;
   return Object.freeze({
     mode: data.MODE,
     root,
@@ -98,6 +112,10 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     scrapeInterval: data.SCRAPE_INTERVAL,
     metricsToken: secret('METRICS_TOKEN'),
     notifierToken: secret('NOTIFIER_TOKEN'),
+    mail:
+      mailServer === undefined || to === undefined
+        ? undefined
+        : { url: mailServer, from: data.MAIL_FROM ?? to.replace(/,.*/s, ''), to },
   });
 }
 
