@@ -32,8 +32,10 @@ beforeAll(async () => {
   metricsServer = createServer((request, response) => {
     const { accept, 'accept-encoding': acceptEncoding } = request.headers;
     accepted.push(accept);
+    // Prometheus always prefers OpenMetrics; the second job is given text all the same.
+    const wanted = request.url?.endsWith('text') ? undefined : accept;
     void telemetry
-      .scrape({ accept, acceptEncoding: String(acceptEncoding) })
+      .scrape({ accept: wanted, acceptEncoding: String(acceptEncoding) })
       .then(({ status, headers, body }) => response.writeHead(status, headers).end(body));
   });
   metricsServer.listen(0, '127.0.0.1');
@@ -42,7 +44,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
   const config = {
     global: { scrape_interval: '500ms', scrape_timeout: '500ms' },
-    scrape_configs: [{ job_name: 'lab', static_configs: [{ targets: [target] }] }],
+    scrape_configs: [
+      { job_name: 'lab', static_configs: [{ targets: [target] }] },
+      {
+        job_name: 'text',
+        params: { format: ['text'] },
+        static_configs: [{ targets: [target] }],
+      },
+    ],
   };
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
@@ -85,9 +94,10 @@ async function valueOf(selector: string): Promise<number> {
   return found.length === 1 ? Number(found[0]?.value[1]) : NaN;
 }
 
-test('the target is up, asked for OpenMetrics, and lost no sample', async () => {
-  await vi.waitFor(async () => expect(await valueOf('up')).toBe(1), patience);
-  const scraped = await valueOf('scrape_samples_scraped');
+test.each(['lab', 'text'])('the target %s is up and lost no sample', async (name) => {
+  const job = `{job="${name}"}`;
+  await vi.waitFor(async () => expect(await valueOf(`up${job}`)).toBe(1), patience);
+  const scraped = await valueOf(`scrape_samples_scraped${job}`);
   expect(accepted[0]).toContain('application/openmetrics-text');
   const { body } = await telemetry.scrape({});
   // The delay of the event loop comes and goes with its own samples.
@@ -97,7 +107,7 @@ test('the target is up, asked for OpenMetrics, and lost no sample', async () => 
 test.each(['0.0025', '1.28', '20.48', '300.0'])(
   'the bound le="%s" is stored as rules name it',
   async (le) => {
-    const selector = `inference_duration_seconds_bucket{le="${le}"}`;
+    const selector = `inference_duration_seconds_bucket{job="lab",le="${le}"}`;
     await vi.waitFor(
       async () => expect(await valueOf(selector)).toBeGreaterThanOrEqual(0),
       patience,

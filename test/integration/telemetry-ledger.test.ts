@@ -24,6 +24,8 @@ const key = 'sk-ledger';
 const sequences = 4;
 const queueLimit = 24;
 
+const active = 'inference_sequences_active';
+
 type Line = GenerationSummary & { trace_id: string; msg: string };
 
 let folder: string;
@@ -40,6 +42,17 @@ async function placeAll(orders: readonly Order[], atOnce: number): Promise<void>
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+/** Kills the engine when all of these generate; it comes back by itself. */
+async function crashUnder(orders: readonly Order[]): Promise<void> {
+  const isOut = async (): Promise<boolean> => (await service.sample(active)) === orders.length;
+  const answered = placeAll(orders, orders.length);
+  await until(isOut);
+  const ready = service.log.findLast((line) => line.includes('"the engine is ready"')) ?? '{}';
+  process.kill((JSON.parse(ready) as { pid: number }).pid, 'SIGKILL');
+  await answered;
+  await until(async () => (await fetch(`${service.url}/readyz`)).ok);
 }
 
 async function scrape(): Promise<Samples> {
@@ -69,11 +82,12 @@ beforeAll(async () => {
     Array.from({ length: count }, () => make(random, key));
   const crowd = Math.max(3 * queueLimit, Math.floor(requests / 10));
   const late = sequences + 2;
-  const mixed = requests - crowd - late;
+  const mixed = requests - crowd - late - sequences;
   // A crowd and those that left are kept apart: whoever left cannot tell whether there was room for it.
   await placeAll(many(Math.ceil(mixed / 2), createOrder), 12);
   await placeAll(many(crowd, createCrowdOrder), crowd);
   await placeAll(many(late, createLongOrder), late);
+  await crashUnder(many(sequences, createLongOrder));
   await placeAll(many(Math.floor(mixed / 2), createOrder), 12);
   closeConnections();
   await until(async () => {
@@ -130,6 +144,7 @@ test(`with seed ${seed} everything happened that was meant to`, () => {
     'rejected model_not_found',
     'rejected queue_full',
     'rejected unauthorized',
+    'failed engine_exit',
   ]) {
     expect(happened).toContain(ending);
   }
@@ -196,7 +211,7 @@ test('HTTP has every request once, under its route and status', () => {
 });
 
 test('every gauge is back at zero', () => {
-  const gauges = ['inference_queue_depth', 'inference_sequences_active'];
+  const gauges = ['inference_queue_depth', active];
   expect(gauges.map((name) => samples.get(name))).toEqual([0, 0]);
   expect(counted('http_server_active_requests')).toEqual({});
 });
