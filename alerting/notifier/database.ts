@@ -110,6 +110,19 @@ export function inTransaction<Result>(db: DatabaseSync, write: () => Result): Re
 }
 
 /**
+ * A write that survives a crash of the process, and a power cut only once a later transaction is on disk: for what may be
+ * lost at the price of a repeated message. It spares a request that comes meanwhile the wait for the disk.
+ */
+export function writeLazily(db: DatabaseSync, write: () => void): void {
+  db.exec('PRAGMA synchronous = NORMAL');
+  try {
+    write();
+  } finally {
+    db.exec('PRAGMA synchronous = FULL');
+  }
+}
+
+/**
  * Moves the log's pages into the file every few seconds, in a thread of its own: a passive checkpoint waits for nobody
  * and nobody waits for it. Answers how to stop it.
  */

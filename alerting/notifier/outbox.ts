@@ -2,7 +2,7 @@
  * What is owed to each channel, on disk: a webhook and its notifications are written in one transaction before
  * Alertmanager hears 200, and leave the list only when a channel has them. Used by the app and the workers.
  */
-import { inTransaction, openDatabase } from './database.ts';
+import { inTransaction, openDatabase, writeLazily } from './database.ts';
 import type { DeadReason, Delivery } from './delivery.ts';
 import { createHeard } from './heard.ts';
 import type { Heard } from './heard.ts';
@@ -197,12 +197,12 @@ export function openOutbox({
     join: (ids) => void join.run(ids[0] ?? null, JSON.stringify(ids)),
     part: (digestId, now) => void part.run(now, digestId),
     read: (ids) => read.all(JSON.stringify(ids)) as unknown as Notification[],
-    noteCall: (channel, now) => void addCall.run(channel, now),
+    noteCall: (channel, now) => writeLazily(db, () => addCall.run(channel, now)),
     settle(ids, delivery, now, nextAttemptAt) {
       const isPending = delivery.kind === 'retry' || delivery.kind === 'partly';
       const state = isPending ? 'pending' : delivery.kind;
       const isFailure = delivery.kind === 'retry' || delivery.kind === 'dead';
-      settle.run(
+      const values = [
         delivery.kind === 'partly' ? 0 : 1,
         state,
         delivery.kind === 'delivered' ? null : (delivery.progress ?? null),
@@ -212,7 +212,8 @@ export function openOutbox({
         isFailure ? delivery.detail : null,
         isPending ? null : now,
         JSON.stringify(ids),
-      );
+      ];
+      writeLazily(db, () => settle.run(...values));
     },
     callsSince(channel, since) {
       forgetCalls.run(channel, since);

@@ -106,7 +106,7 @@ export function startWorker({
     const [first] = notifications;
     if (first === undefined) return;
     const startedAt = clock.now();
-    outbox.noteCall(name, startedAt);
+    if (rates.length > 0) outbox.noteCall(name, startedAt);
     const message = { title: '' };
     const delivery = await trace(notifications, () => send(notifications, message));
     const now = clock.now();

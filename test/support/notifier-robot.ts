@@ -52,10 +52,8 @@ export interface RobotKind {
 
 export const robotToken = 'canary-token';
 
-export async function startRobot(
-  { path, rates, blockMillis, tooFast, judge }: RobotKind,
-  now: () => number,
-): Promise<Robot> {
+export async function startRobot(kind: RobotKind, now: () => number): Promise<Robot> {
+  const { path, rates, blockMillis, tooFast } = kind;
   let calls: number[] = [];
   let blockedUntil = 0;
 
@@ -83,7 +81,7 @@ export async function startRobot(
         return;
       }
       const url = new URL(request.url ?? '/', 'http://robot');
-      const judged = isTooFast() ? { answer: tooFast } : judge(url, body, now());
+      const judged = isTooFast() ? { answer: tooFast } : kind.judge(url, body, now());
       if ('accepted' in judged && judged.accepted) robot.received.push(judged.accepted);
       await robot.beforeAnswer();
       response

@@ -1,0 +1,11 @@
+/** The notifier is killed at every step of a delivery; `make chaos` does it 200 times. */
+import { expect, test } from 'vitest';
+import { killAtEveryStep, steps } from '../support/notifier-kill.ts';
+
+test('killed 20 times at every step, it loses nothing, keeps the order, and repeats only what nobody can know', async () => {
+  const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
+  const { killed, repeats, faults } = await killAtEveryStep(seeds);
+  expect(faults).toEqual([]);
+  expect(Object.values(killed).filter((count) => count > 0)).toHaveLength(steps.length);
+  expect(repeats).toBeLessThanOrEqual(killed.accepted + killed.answered);
+}, 300_000);
