@@ -86,20 +86,17 @@ describe('a JSON schema', () => {
   });
 
   test('of dates gives days that there are', async () => {
-    const items = { type: 'string', format: 'date-time' };
-    const schema = { type: 'array', items, minItems: 20, maxItems: 20 };
+    const items = { type: 'string', format: 'date' };
+    const schema = { type: 'array', items, minItems: 100, maxItems: 100 };
     const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 2);
-    expect(
-      z.array(z.iso.datetime({ offset: true })).safeParse(JSON.parse(json)).error,
-    ).toBeUndefined();
+    expect(z.array(z.iso.date()).safeParse(JSON.parse(json)).error).toBeUndefined();
   });
 
   test('of integers gives no fractions, also none written with an exponent', async () => {
-    const schema = short({ type: 'integer' });
-    for (const seed of seeds) {
-      const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, seed);
-      expect(json).not.toMatch(/[.eE]/);
-    }
+    const schema = { type: 'array', items: { type: 'integer' }, minItems: 20, maxItems: 20 };
+    const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 1);
+    expect(JSON.parse(json)).toSatisfy((all: number[]) => all.every(Number.isSafeInteger));
+    expect(json).not.toMatch(/[eE]/);
   });
 
   test('that has no finite JSON is refused', async () => {
@@ -187,6 +184,7 @@ describe('a tool call', () => {
     expect(opened.length).toBeGreaterThan(2);
     for (const { text: all, ended } of opened) {
       expect(ended).toBe(true);
+      expect(all.split('<tool_call>')).toHaveLength(2);
       expect(all).toMatch(new RegExp(`${call}$`));
     }
   });

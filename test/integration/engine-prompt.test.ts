@@ -117,14 +117,10 @@ describe('a text prompt', () => {
   });
 });
 
-function isSeam(before: string, after: string): boolean {
-  const isBetweenWords = /[\p{L}\p{N}]$/u.test(before) && /^[ \n，。]\p{L}/u.test(after);
-  return isBetweenWords || after.startsWith('<|im_end|>');
-}
-
 describe('a text in slices', () => {
   test('has the tokens of the whole text, wherever it was cut', () => {
-    const slices = createSlicer({ controlTokens: ['<|im_end|>'], atWords: true, characters: 12 });
+    const characters = 12;
+    const slices = createSlicer({ controlTokens: ['<|im_end|>'], atWords: true, characters });
     const word = fc.oneof(
       fc.stringMatching(/^[a-zA-Z]{1,9}$/),
       fc.constantFrom(
@@ -146,9 +142,9 @@ describe('a text in slices', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(word, joint), { minLength: 5, maxLength: 60 }), (parts) => {
         const text = parts.flat().join('');
-        // Cut anywhere a text may come out otherwise; that is said, and not looked at here.
         const cuts = [...slices(text)];
-        fc.pre(cuts.slice(1).every((slice, index) => isSeam(cuts[index]!, slice)));
+        // At four times its length a slice is cut anywhere, and a text may come out otherwise; that is said, not tested.
+        fc.pre(cuts.slice(0, -1).every((slice) => slice.length < 4 * characters));
         expect(cuts.flatMap((slice) => plain.tokenize(slice, true))).toEqual(
           plain.tokenize(text, true),
         );
