@@ -1,3 +1,6 @@
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { streamText } from 'ai';
+import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { ChatError } from '../../src/errors.ts';
 import { createApiApp, toFrames } from '../support/api-app.ts';
@@ -69,6 +72,26 @@ test('says that it is queued until the generation starts', async () => {
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
   expect(chunks(text).at(-1).choices[0].finish_reason).toBe('stop');
   expect(api.streamEndings).toEqual(['done']);
+});
+
+test('is read by the openai package and the AI SDK while it is queued', async () => {
+  const api = createApiApp({ pace: quick });
+  const fetch = async (url: string | URL | Request, init?: RequestInit) => {
+    const start = Promise.withResolvers<void>();
+    api.script.start = start.promise;
+    const response = await api.request(new Request(url, init));
+    start.resolve();
+    return response;
+  };
+  const baseURL = 'http://chat.test/v1';
+  const openai = new OpenAI({ baseURL, apiKey: 'none', fetch });
+  const stream = openai.chat.completions.stream({
+    model: 'demo',
+    messages: [{ role: 'user', content: 'hello' }],
+  });
+  expect(await stream.finalContent()).toBe('Hello there');
+  const model = createOpenAICompatible({ name: 'llamascope', baseURL, fetch })('demo');
+  expect(await streamText({ model, prompt: 'hello' }).text).toBe('Hello there');
 });
 
 test('answers what fails before the headers with a status, and after them with an error frame', async () => {
@@ -178,11 +201,11 @@ const toLogprob = (token: string) => ({
 
 test('gives every token its log-probability once, whole and streamed', async () => {
   const api = createApiApp();
-  // The second token's text is held back until the third completes it.
-  Object.assign(api.script, { pieces: ['He', '', 'llo'], logprob: toLogprob });
+  // The second token's text is held back until the third completes it, the last one's for good.
+  Object.assign(api.script, { pieces: ['He', '', 'llo', ''], logprob: toLogprob });
   const asked = { ...hello, logprobs: true, top_logprobs: 1 };
   const whole = await (await api.post(path, asked)).json();
-  const tokens = ['He', '', 'llo'];
+  const tokens = ['He', '', 'llo', ''];
   const content = whole.choices[0].logprobs.content;
   expect(content.map((one: any) => one.token)).toEqual(tokens);
   expect(content[0]).toEqual({

@@ -42,7 +42,11 @@ test('gives arguments as they come, under an id of their own', () => {
 });
 
 test('is not fooled by braces, quotes and tags within a string', () => {
-  const args = JSON.stringify({ code: 'if (a) { "</tool_call>" } \\', deep: [{ a: ['}'] }] });
+  const args = JSON.stringify({
+    code: 'if (a) { "</tool_call>" } \\',
+    inches: '3"}',
+    deep: [{ a: ['}'] }],
+  });
   expect(read([call('run', args)])).toEqual({
     content: '',
     calls: [{ name: 'run', arguments: args }],
