@@ -1,6 +1,6 @@
 /**
  * Closed accounting, held against a client's own books: mixed requests against the real service, and when it is quiet again every count
- * of `/metrics` is the client's. LEDGER_REQUESTS (500) and LEDGER_SEED (1) make it longer and different.
+ * of `/metrics` is the client's. LEDGER_REQUESTS (2000) and LEDGER_SEED (1) make it longer and different.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import {
   createCrowdOrder,
 } from '../support/telemetry-orders.ts';
 
-const requests = Number(process.env['LEDGER_REQUESTS'] ?? 500);
+const requests = Number(process.env['LEDGER_REQUESTS'] ?? 2000);
 const seed = Number(process.env['LEDGER_SEED'] ?? 1);
 const key = 'sk-ledger';
 const sequences = 4;
