@@ -16,7 +16,7 @@ const children: ChildProcess[] = [];
 
 /** A process that burns some CPU, says so, and waits. */
 async function startChild(): Promise<ChildProcess> {
-  const burn = `const end = Date.now() + 150; while (Date.now() < end); console.log('done'); setInterval(() => {}, 1e6)`;
+  const burn = `while (process.cpuUsage().user < 150_000); console.log('done'); setInterval(() => {}, 1e6)`;
   const child = spawn(process.execPath, ['-e', burn], { stdio: ['ignore', 'pipe', 'ignore'] });
   children.push(child);
   await once(child.stdout, 'data');
