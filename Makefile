@@ -92,3 +92,7 @@ format: $(LIBRARIES) ## write the format that check asks for
 test: check ## everything that proves it, under 10 minutes on 2 cores
 	@node stack/native/tools.ts
 	vitest run
+
+.PHONY: chaos
+chaos: $(LIBRARIES) ## kill the engine under load, a hundred seeded times (SEEDS=100)
+	@node test/chaos/main.ts

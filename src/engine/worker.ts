@@ -17,7 +17,8 @@ process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 
 function report(message: Report): void {
-  process.send?.(message);
+  // To a parent that has just died it fails, and `disconnect` follows.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 function reportError(id: number, error: unknown): void {

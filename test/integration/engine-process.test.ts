@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import type { Engine } from '../../src/engine/engine.ts';
+import type { Engine, Fact } from '../../src/engine/engine.ts';
 import { until } from '../support/chat-service.ts';
 import { ask, generate, nextPid, startHost, writeEndlessModel } from '../support/engine-host.ts';
 
@@ -48,8 +48,9 @@ test('a reader that stops reading holds no sequence', async () => {
   const other = generate(host, ask('two', 20), 'quick');
   await other.done;
   expect(other.tokens()).toBe(20);
-  const rest = await Array.fromAsync(facts);
-  expect(rest.at(-1)).toMatchObject({ type: 'ended', finishReason: 'length' });
+  let last: Fact | undefined;
+  for await (const fact of facts) last = fact;
+  expect(last).toMatchObject({ type: 'ended', finishReason: 'length' });
 });
 
 test('a reader that leaves frees the sequence', async () => {

@@ -45,19 +45,25 @@ export function ask(text: string, maxTokens?: number): GenerationRequest {
 export function generate(host: Engine, request: GenerationRequest, client = 'one') {
   const controller = new AbortController();
   const facts: Fact[] = [];
-  const run = {
-    facts,
-    error: undefined as unknown,
-    has: (type: Fact['type']) => facts.some((fact) => fact.type === type),
-    tokens: () => facts.filter(({ type }) => type === 'token').length,
-    abort: (reason: unknown) => controller.abort(reason),
-    done: (async () => {
+  const state = { error: undefined as unknown };
+
+  async function read(): Promise<void> {
+    try {
       for await (const fact of host.generate(request, { signal: controller.signal, client })) {
         facts.push(fact);
       }
-    })().catch((error: unknown) => (run.error = error)),
-  };
-  return run;
+    } catch (error) {
+      state.error = error;
+    }
+  }
+
+  return Object.assign(state, {
+    facts,
+    done: read(),
+    has: (type: Fact['type']) => facts.some((fact) => fact.type === type),
+    tokens: () => facts.filter(({ type }) => type === 'token').length,
+    abort: (reason: unknown) => controller.abort(reason),
+  });
 }
 
 /** The pid of the engine, once there is another than `before`. */
