@@ -31,7 +31,11 @@ export interface Guard {
 export type GuardFactory = () => Guard;
 
 export interface Grammars {
-  /** @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced. */
+  /**
+   * Costs 1 to 4 ms a token on a vocabulary of 152,000, and 12 where the model wants what the grammar forbids: only then is it
+   * asked about every token.
+   * @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced.
+   */
   prepare(format: AnswerFormat): GuardFactory;
 }
 

@@ -8,7 +8,7 @@ import { createSlicer } from './slices.ts';
 
 export interface Prompts {
   /**
-   * Works in slices of 1 to 2 ms and yields between them.
+   * Works in slices of 1 to 3 ms and yields between them.
    * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without a token.
    */
   tokenize(prompt: Prompt): Generator<void, number[], void>;
