@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
 import { until } from '../support/chat-service.ts';
-import { startDingTalkRobot } from '../support/dingtalk.ts';
+import { startFeishuRobot } from '../support/feishu.ts';
 import { startAlerting } from '../support/notifier-alerting.ts';
 import { startNotifier } from '../support/notifier.ts';
 
@@ -63,8 +63,8 @@ async function measureKeeping(count: number): Promise<boolean> {
 
 /** A metric that crosses again and again; each crossing is seen by a bare webhook and by the robot behind the notifier. */
 async function measureTelling(count: number): Promise<boolean> {
-  const robot = await startDingTalkRobot('SECtest', { perMinute: Number.POSITIVE_INFINITY });
-  const notifier = await startNotifier({ DINGTALK_URL: robot.url, DINGTALK_SECRET: 'SECtest' });
+  const robot = await startFeishuRobot('SECtest');
+  const notifier = await startNotifier({ FEISHU_URL: robot.url, FEISHU_SECRET: 'SECtest' });
   const floorAt: number[] = [];
   const floor = createServer((request, response) => {
     request.resume().on('end', () => {
