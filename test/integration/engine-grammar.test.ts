@@ -189,6 +189,14 @@ describe('a tool call', () => {
     }
   });
 
+  test('of no tool is refused', async () => {
+    const none = { tools: [], choice: 'required', parallel: true } as const;
+    await expect(answer({ kind: 'tool_calls', ...none }, 1)).rejects.toMatchObject({
+      code: 'bad_request',
+      param: 'tools',
+    });
+  });
+
   test('with a schema that is none is refused, and names the tool', async () => {
     const broken = [{ name: 'broken', parameters: { type: 'text' } }];
     const format: AnswerFormat = {

@@ -48,6 +48,9 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
     return tidy(new LlamaJsonSchemaGrammar(llama, schema as GbnfJsonObjectSchema).grammar);
   }
 
+  // At the start, so that a library whose grammars have changed is found out before anybody asks for one.
+  const anyObjectText = textOf(anyObject);
+
   function compile(text: string): GuardFactory {
     const grammar = new LlamaGrammar(llama, { grammar: text });
     return () => {
@@ -71,6 +74,11 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
   }
 
   function compileCalls(format: AnswerFormat & { kind: 'tool_calls' }): GuardFactory {
+    if (format.tools.length === 0) {
+      throw new ChatError('bad_request', 'tools: expected at least one, got none', {
+        param: 'tools',
+      });
+    }
     const tools = toolGrammars(format);
     const begin = (before: string): GuardFactory | undefined => {
       const text = callsGrammar(tools, { parallel: format.parallel, before });
@@ -85,7 +93,7 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
 
   function compileFormat(format: AnswerFormat): GuardFactory {
     if (format.kind === 'tool_calls') return compileCalls(format);
-    if (format.kind === 'json_object') return compile(textOf(anyObject));
+    if (format.kind === 'json_object') return compile(anyObjectText);
     const { schema, strict } = format;
     const where = { name: 'response_format: json_schema', param: 'response_format' };
     return compile(textOf(toGrammarSchema(schema, { strict, ...where })));
