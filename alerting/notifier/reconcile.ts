@@ -59,7 +59,7 @@ export async function reconcile(options: ReconcileOptions): Promise<void> {
     if (neverTold.length + notEnded.length > 0) log.warn(found, 'reconciled');
   } catch (error) {
     const reason = error instanceof Error ? error.name : 'an error';
-    log.warn({ reason }, 'cannot reconcile now: Prometheus does not answer as expected');
+    log.warn({ reason }, 'cannot reconcile now; the next check covers this time, too');
   }
 }
 

@@ -7,7 +7,7 @@ import { robotToken, startRobot } from './notifier-robot.ts';
 import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
 
 export { robotToken } from './notifier-robot.ts';
-export type { Robot as DingTalkRobot, RobotAnswer } from './notifier-robot.ts';
+export type { Robot as DingTalkRobot } from './notifier-robot.ts';
 
 interface Body {
   msgtype: string;

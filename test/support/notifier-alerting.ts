@@ -30,7 +30,8 @@ export interface Alerting {
   /** Keeps an alert from being told. */
   silence(name: string): Promise<void>;
   stopAlertmanager(signal?: NodeJS.Signals): Promise<void>;
-  startAlertmanager(): Promise<void>;
+  /** On its data, or with none, as after the loss of a disk. */
+  startAlertmanager(options?: { empty: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -99,15 +100,16 @@ export async function startAlerting({
     });
     return child;
   };
-  const alertmanagerArgs = [
+  let lives = 1;
+  const alertmanagerArgs = (): string[] => [
     alertmanager,
+    `--storage.path=${join(folder, `alertmanager-${lives}`)}`,
     `--config.file=${join(folder, 'alertmanager.yml')}`,
-    `--storage.path=${join(folder, 'alertmanager')}`,
     `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
     '--cluster.listen-address=',
     '--data.maintenance-interval=2s',
   ];
-  let alertmanagerProcess = await start(alertmanagerArgs, alertmanagerUrl);
+  let alertmanagerProcess = await start(alertmanagerArgs(), alertmanagerUrl);
   const prometheusProcess = await start(
     [
       prometheus,
@@ -143,8 +145,9 @@ export async function startAlerting({
       if (!response.ok) throw new Error(`Alertmanager answered ${response.status}`);
     },
     stopAlertmanager: (signal) => end(alertmanagerProcess, signal),
-    async startAlertmanager() {
-      alertmanagerProcess = await start(alertmanagerArgs, alertmanagerUrl);
+    async startAlertmanager({ empty } = { empty: false }) {
+      lives += empty ? 1 : 0;
+      alertmanagerProcess = await start(alertmanagerArgs(), alertmanagerUrl);
     },
     async stop() {
       await end(prometheusProcess, 'SIGKILL');

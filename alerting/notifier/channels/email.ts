@@ -11,7 +11,10 @@ import { createRedaction } from '../redaction.ts';
 
 export interface EmailOptions {
   name?: string;
-  /** `smtps://user:password@host:465`, or `smtp://`, which has to offer STARTTLS unless it is on this machine. */
+  /**
+   * `smtps://user:password@host:465`, or `smtp://`, which has to offer STARTTLS unless it is on this machine or
+   * `?tls=optional` is added.
+   */
   url: URL;
   from: string;
   to: readonly string[];
@@ -33,6 +36,8 @@ interface Progress {
   refused: string[];
 }
 
+/** No vendor's limit: people read a mailbox, and a provider blocks who floods it. */
+const rates = [{ count: 30, perSeconds: 60 }];
 const loopback = /^(localhost|127\..*|\[?::1\]?)$/;
 const defaultPort: Readonly<Record<string, number>> = { 'smtp:': 587, 'smtps:': 465 };
 
@@ -56,7 +61,7 @@ export function createEmail({
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port) || (defaultPort[url.protocol] ?? 587),
     secure: url.protocol === 'smtps:',
-    requireTLS: !loopback.test(url.hostname),
+    requireTLS: !loopback.test(url.hostname) && url.searchParams.get('tls') !== 'optional',
     // The defaults are 2 and 10 minutes.
     dnsTimeout: millis,
     connectionTimeout: millis,
@@ -93,6 +98,7 @@ export function createEmail({
 
   return {
     name,
+    rates,
     async deliver(message, call) {
       const before = readProgress(call.progress, to);
       // A dead letter that is sent again goes to those who did not get it.
