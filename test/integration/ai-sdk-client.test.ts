@@ -95,7 +95,7 @@ describe('the AI SDK', () => {
       prompt: 'Hello',
       abortSignal: client.signal,
       maxOutputTokens: 3000,
-      output: Output.object({ schema: z.object({ text: z.string() }) }),
+      output: Output.object({ schema: z.object({ ones: z.array(z.literal(1)).min(1000) }) }),
       onError() {},
     });
     for await (const piece of result.textStream) {

@@ -57,15 +57,12 @@ export async function startChatService(env: Record<string, string> = {}): Promis
   };
 }
 
-/**
- * Fields of a request whose answer takes seconds, for tests that need a generation to be running: the demo model writes
- * no quote that would end the string.
- */
+/** Fields of a request whose answer takes seconds, for tests that need a generation to be running. */
 export const longAnswer = {
   max_tokens: 3000,
   response_format: {
     type: 'json_schema' as const,
-    json_schema: { name: 'long', schema: { type: 'string' } },
+    json_schema: { name: 'long', schema: { type: 'array', items: { enum: [1] }, minItems: 1000 } },
   },
 };
 
