@@ -20,6 +20,11 @@ function createRoom(count: number) {
   return {
     pass: (more: number) => (seconds += more),
     take: (prompt: readonly number[]) => pool.take(prompt),
+    cutShort(prompt: readonly number[], length: number) {
+      const { sequence } = pool.take(prompt)!;
+      states[sequence.id]!.push(...prompt.slice(0, length));
+      pool.give(sequence);
+    },
     /** Evaluates the prompt, says an answer, and gives the sequence back. */
     turn(prompt: readonly number[], answer: readonly number[] = []) {
       const { sequence, reusable } = pool.take(prompt)!;
@@ -85,7 +90,7 @@ test('a conversation that has been at rest for long lends its system prompt befo
 
 test('a prompt that was cut short is taken up where it was left', () => {
   const room = createRoom(2);
-  room.turn(tokens(1, 64));
+  room.cutShort(tokens(1, 300), 64);
   expect(room.turn(tokens(1, 300))).toEqual({ id: 0, reusable: 64 });
 });
 

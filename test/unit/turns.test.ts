@@ -52,8 +52,10 @@ test('cancelled before its turn it is never begun, and during it ends at the nex
     setImmediate(() => turns.cancel(3));
     return work;
   });
-  expect(await Promise.all([a, b, c])).toEqual([undefined, undefined, undefined]);
-  expect(log.filter((line) => /^[ab]/.test(line))).toEqual([]);
+  const d = turns.take(4, async () => log.push('d0'));
+  turns.cancel(4);
+  expect(await Promise.all([a, b, c, d])).toEqual(Array.from({ length: 4 }));
+  expect(log.filter((line) => /^[abd]/.test(line))).toEqual([]);
   expect(log.at(-1)).toBe('c ends');
   expect(log.length).toBeLessThan(5);
 });
