@@ -18,6 +18,8 @@ interface Slot {
   usedAt: number;
   /** Length of the prompt that began what the sequence holds: the system prompt and what was said first. */
   opening: number;
+  /** Length of the prompt it served last; what it holds beyond is the answer. */
+  latest: number;
 }
 
 interface Candidate {
@@ -37,14 +39,20 @@ export function createSequencePool(
   now: () => number = () => performance.now(),
 ): SequencePool {
   // Least recently used first; at the start in ascending order of ids.
-  const free: Slot[] = sequences.map((sequence) => ({ sequence, usedAt: -Infinity, opening: 0 }));
+  const free: Slot[] = sequences.map((sequence) => ({
+    sequence,
+    usedAt: -Infinity,
+    opening: 0,
+    latest: 0,
+  }));
   const taken = new Map<Sequence, Slot>();
 
   /**
    * What counts is what a choice saves (tokens of the prompt that need no evaluation) against what it destroys (state
    * beyond them, which its owner would have to evaluate again):
-   * - own: the prompt goes on from the opening of what is held, and no more is lost than saved. It is the next turn
-   *   of that conversation, or an edited one. The longest reusable prefix wins.
+   * - own: nothing is lost; or the prompt goes on from the one before, and is the next turn of that conversation,
+   *   whatever becomes of an answer that has other tokens now; or it goes on from the opening, an edited conversation
+   *   perhaps, and loses no more than it saves. The longest reusable prefix wins.
    * - spare: empty, or at rest for so long that the loss counts nothing. What is saved decides, then emptiness.
    * - live: someone's conversation that shares a system prompt at most. Only when there is no other: the one whose
    *   loss is outweighed most by what it saves; where none is, the least recently used.
@@ -55,8 +63,10 @@ export function createSequencePool(
     const reusable = Math.min(commonLength(held, prompt), prompt.length - 1);
     const lost = held.length - reusable;
     const empty = held.length === 0;
-    const goesOn = reusable > 0 && (lost === 0 || reusable >= slot.opening - 1);
-    if (goesOn && lost <= reusable) return { slot, reusable, rank: 'own', gain: reusable, empty };
+    const isNext = lost === 0 || reusable >= slot.latest - 1;
+    const isEdited = reusable >= slot.opening - 1 && lost <= reusable;
+    if (reusable > 0 && (isNext || isEdited))
+      return { slot, reusable, rank: 'own', gain: reusable, empty };
     if (empty || now() - slot.usedAt > liveMillis) {
       return { slot, reusable, rank: 'spare', gain: reusable, empty };
     }
@@ -71,6 +81,7 @@ export function createSequencePool(
       free.splice(free.indexOf(slot), 1);
       taken.set(slot.sequence, slot);
       if (rank !== 'own') slot.opening = prompt.length;
+      slot.latest = prompt.length;
       return { sequence: slot.sequence, reusable };
     },
     give(sequence) {

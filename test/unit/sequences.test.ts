@@ -51,6 +51,24 @@ test('the same prompt again evaluates its last token only', () => {
   expect(room.turn(prompt)).toEqual({ id: 0, reusable: 119 });
 });
 
+test('the next turn stays though the answer before it has other tokens now', () => {
+  const room = createRoom(2);
+  const first = tokens(1, 46);
+  room.turn(first, tokens(2, 160));
+  expect(room.turn([...first, ...tokens(3, 150), ...tokens(4, 10)])).toEqual({
+    id: 0,
+    reusable: 46,
+  });
+});
+
+test('another conversation that began with the same words leaves a long one alone', () => {
+  const room = createRoom(2);
+  const hello = tokens(1, 40);
+  room.turn(hello, tokens(2, 30));
+  room.turn([...hello, ...tokens(2, 30), ...tokens(3, 20)], tokens(4, 300));
+  expect(room.turn([...hello, ...tokens(2, 30), ...tokens(5, 20)]).id).toBe(1);
+});
+
 test('an edited last message stays on the sequence of its conversation', () => {
   const room = createRoom(2);
   const first = [...system, ...tokens(1, 20)];
