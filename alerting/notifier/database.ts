@@ -1,8 +1,7 @@
-/** The notifier's SQLite file: opened, brought to the newest schema, and checkpointed beside the requests. Used by the outbox. */
+/** The notifier's SQLite file: opened and brought to the newest schema. Used by the outbox. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
 
 const busyMillis = 500;
 
@@ -73,7 +72,7 @@ export function openDatabase(path: string): DatabaseSync {
     mkdirSync(dirname(path), { recursive: true });
     const db = new DatabaseSync(path, { timeout: busyMillis });
     // FULL: what was committed survives a power cut; WAL alone would only survive a crash of the process. Without the
-    // automatic checkpoint no request pays for the others' pages.
+    // automatic checkpoint no request pays for the others' pages: `main.ts` calls for one from time to time.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
     migrate(db);
     return db;
@@ -120,14 +119,4 @@ export function writeLazily(db: DatabaseSync, write: () => void): void {
   } finally {
     db.exec('PRAGMA synchronous = FULL');
   }
-}
-
-/**
- * Moves the log's pages into the file every few seconds, in a thread of its own: a passive checkpoint waits for nobody
- * and nobody waits for it. Answers how to stop it.
- */
-export function startCheckpoints(path: string): () => Promise<unknown> {
-  const thread = new Worker(new URL('checkpoint.ts', import.meta.url), { workerData: { path } });
-  thread.unref();
-  return () => thread.terminate();
 }

@@ -7,7 +7,6 @@ import { currentTelemetry } from '../../otel/sdk.ts';
 import { createApp } from './app.ts';
 import { repeat, systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
-import { startCheckpoints } from './database.ts';
 import { heartbeatMillis, sendHeartbeat } from './heartbeat.ts';
 import { createIntake } from './intake.ts';
 import { observeNotifier } from './metrics.ts';
@@ -20,6 +19,8 @@ import { startWorker } from './worker.ts';
 
 const graceMillis = 5000;
 const watchdogMillis = 1000;
+/** Some megabytes of log at the most in a storm, and no more than one request in a thousand that waits for it. */
+const checkpointMillis = 10_000;
 
 const log = createLogger({ name: 'notifier' });
 
@@ -46,7 +47,6 @@ const names = config.channels.map(({ name }) => name);
 const retired = orFail(() => outbox.retire(names, now()));
 if (retired > 0)
   log.error({ retired }, 'notifications of channels that are no longer set are dead');
-const stopCheckpoints = startCheckpoints(config.db);
 
 const telemetry = currentTelemetry();
 const { tracer } = telemetry;
@@ -91,6 +91,14 @@ function wake(channel: string): void {
 }
 
 const stops = [
+  repeat(systemClock, checkpointMillis, () => {
+    try {
+      outbox.checkpoint();
+    } catch (error) {
+      // What is in the log is as safe there as in the file.
+      log.warn({ err: error }, 'the log of the outbox cannot be moved into its file; trying again');
+    }
+  }),
   repeat(systemClock, watchdogMillis, () => {
     try {
       watchdog.check();
@@ -150,7 +158,6 @@ async function drain(): Promise<void> {
     Promise.race([Promise.all(stops.map((stop) => stop())), closed]),
   ]);
   clearTimeout(force);
-  await stopCheckpoints();
   outbox.close();
   await telemetry.shutdown();
   log.info('stopped');

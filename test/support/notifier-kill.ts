@@ -133,30 +133,41 @@ function compare(
   robot: Robot,
   receiver: WebhookReceiver,
 ): Pick<KillReport, 'repeats' | 'faults'> {
-  const faults: string[] = [];
-  const byRobot = robot.received.flatMap(({ text }) =>
+  // Message by message: a digest has several news, and its repeat has them again.
+  const byRobot = robot.received.map(({ text }) =>
     [...text.matchAll(/^(?:\*\*|- . )(Resolved · )?(Kill-\d+)(?:\*\*| ·)/gmu)].map(
       ([, resolved, name]) => `${name} ${resolved ? 'resolved' : 'firing'}`,
     ),
   );
   // The receiver knows a repeat by its key.
   const byKey = new Map(receiver.received.map(({ key, body }) => [key, body]));
-  const byReceiver = [...byKey.values()].flatMap(({ alerts }) =>
+  const byReceiver = [...byKey.values()].map(({ alerts }) =>
     alerts.map(({ status, labels }) => `${labels['alertname']} ${status}`),
   );
-  for (const seed of seeds) {
-    const [firing, resolved] = [`Kill-${seed} firing`, `Kill-${seed} resolved`];
-    for (const [who, told] of Object.entries({ robot: byRobot, receiver: byReceiver })) {
-      for (const news of [firing, resolved]) {
-        if (!told.includes(news)) faults.push(`${who}: ${news} is lost`);
-      }
-      if (told.lastIndexOf(firing) > told.indexOf(resolved)) {
-        faults.push(`${who}: ${firing} came after its resolved`);
-      }
-    }
-  }
-  if (new Set(byReceiver).size !== byReceiver.length) faults.push('receiver: told twice');
-  return { repeats: byRobot.length - new Set(byRobot).size, faults };
+  const faults = seeds.flatMap((seed) => [
+    ...faultsOf(`Kill-${seed}`, byRobot).map((fault) => `robot: ${fault}`),
+    ...faultsOf(`Kill-${seed}`, byReceiver).map((fault) => `receiver: ${fault}`),
+  ]);
+  if (repeatsOf(byReceiver) > 0) faults.push('receiver: told twice');
+  return { repeats: repeatsOf(byRobot), faults };
+}
+
+function faultsOf(name: string, messages: readonly string[][]): string[] {
+  const [firing, resolved] = [`${name} firing`, `${name} resolved`];
+  const lost = [firing, resolved].filter((news) => !messages.flat().includes(news));
+  const endedIn = messages.findIndex((message) => message.includes(resolved));
+  const late = messages.findIndex((message, index) => {
+    const isAfter = index >= endedIn && message.includes(firing);
+    return isAfter && message.lastIndexOf(firing) > message.lastIndexOf(resolved);
+  });
+  return [
+    ...lost.map((news) => `${news} is lost`),
+    ...(lost.length === 0 && late !== -1 ? [`${firing} came after its resolved`] : []),
+  ];
+}
+
+function repeatsOf(messages: readonly string[][]): number {
+  return messages.flat().length - new Set(messages.flat()).size;
 }
 
 function writeSettings(robot: Robot, receiver: WebhookReceiver): Record<string, string> {

@@ -135,14 +135,20 @@ test('1,000 alerts in one minute reach a robot of 20 a minute, each once, and ne
     secret: 'SECtest',
     now: time.now,
   });
-  const { told } = run(outbox, [], { channel, clock });
+  const told: Delivery[] = [];
+  let toldAt = 0;
+  const onDelivery: WorkerOptions['onDelivery'] = (_, delivery) => {
+    told.push(delivery);
+    toldAt = time.now();
+  };
+  run(outbox, [], { channel, clock, onDelivery });
   await until(() => raised === 1000 && isDone(outbox)());
   expect(told.filter(({ kind }) => kind === 'retry' || kind === 'dead')).toEqual([]);
   const text = robot.received.map((message) => message.text).join('\n');
   const names = [...text.matchAll(/^(?:#### |- 🔥 )alert-(\d+)/gm)].map(([, name]) => Number(name));
   expect(names).toEqual(Array.from({ length: 1000 }, (_, index) => index));
   expect(robot.calls).toBe(robot.received.length);
-  expect(time.now() - virtualStart).toBeLessThan(180_000);
+  expect(toldAt - virtualStart).toBeLessThan(180_000);
   await robot.close();
 });
 
