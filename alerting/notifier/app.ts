@@ -1,6 +1,6 @@
 /** The notifier's routes: Alertmanager's webhook in, what became of each notification out. */
 import { Hono } from 'hono';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
@@ -87,6 +87,10 @@ export function createApp(deps: AppDeps) {
     return c.json({ status }, 202);
   });
 
+  app.get('/runbooks', async (c) => {
+    const pages = (await readdir(runbooksDir)).filter((name) => name.endsWith('.md')).toSorted();
+    return c.text(pages.map((page) => `/runbooks/${page.replace('.md', '')}\n`).join(''));
+  });
   app.get('/runbooks/:alert{[A-Za-z]+}', async (c) => {
     const page = await readFile(join(runbooksDir, `${c.req.param('alert')}.md`), 'utf8').catch(
       () => undefined,

@@ -224,6 +224,7 @@ test('old finished webhooks are forgotten, pending and dead ones are not', async
 test('runbook pages are served, and only those', async () => {
   const { app } = startApp();
   expect(await (await app.request('/runbooks/HighLatency')).text()).toContain('# HighLatency');
+  expect(await (await app.request('/runbooks')).text()).toContain('/runbooks/HighLatency\n');
   expect((await app.request('/runbooks/Nothing')).status).toBe(404);
   expect((await app.request('/runbooks/..%2Frules')).status).toBe(404);
 });
