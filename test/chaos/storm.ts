@@ -79,7 +79,8 @@ export async function startStorm(modelPath: string): Promise<Storm> {
     if (victim !== undefined) process.kill(victim, signal);
     const killedAt = performance.now();
     const isBack = async (): Promise<boolean> =>
-      enginePid(service) !== victim && (await fetch(`${service.url}/readyz`)).ok;
+      ![undefined, victim].includes(enginePid(service)) &&
+      (await fetch(`${service.url}/readyz`)).ok;
     const problems: string[] = [];
     const back = note(problems, until(isBack, 90)).then(() => performance.now() - killedAt);
     const outcomes = await Promise.all(clients.map(({ outcome }) => outcome));

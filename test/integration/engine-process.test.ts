@@ -58,6 +58,7 @@ test('a reader that leaves frees the sequence', async () => {
   const facts = host.generate(ask('one'), { signal: never, client: 'one' });
   for (let read = 0; read < 5; read++) await facts.next();
   await facts.return();
+  expect(host.pending()).toBe(0);
   const other = generate(host, ask('two', 2));
   await other.done;
   expect(other.error).toBeUndefined();
