@@ -18,9 +18,9 @@ const ignoredPaths = new Set([
   '/readyz',
   '/favicon.ico',
   '/api',
-  '/assets',
+  '/console',
 ]);
-const ignoredFolders = ['/api/', '/assets/'];
+const ignoredFolders = ['/api/', '/console/'];
 
 export function isIgnored(url: string | undefined): boolean {
   const path = (url ?? '/').split('?', 1)[0] ?? '/';

@@ -9,8 +9,21 @@ import { createBodyReader } from './api/body.ts';
 import { createChat } from './api/chat.ts';
 import { createChatCompletions } from './api/chat-completions.ts';
 import { createCompletions } from './api/completions.ts';
+import { createConsoleEndpoints } from './api/console/endpoints.ts';
+import {
+  requireOwnHost,
+  requireOwnOrigin,
+  requireTokenBeyondLoopback,
+} from './api/console/guards.ts';
+import { bundleDir, createPage } from './api/console/page.ts';
 import { createEmbeddings } from './api/embeddings.ts';
-import { defaultPace, type ApiDeps, type ApiEnv, type Endpoint } from './api/endpoint.ts';
+import {
+  defaultPace,
+  type ApiDeps,
+  type ApiEnv,
+  type ConsoleOptions,
+  type Endpoint,
+} from './api/endpoint.ts';
 import { toErrorBody } from './api/error-body.ts';
 import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
 import { createHealth, createMetrics, createReadiness } from './api/health.ts';
@@ -21,14 +34,17 @@ import { createTrace, createTraceList } from './api/traces.ts';
 import { createVersion, service } from './api/version.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
 
-export interface AppOptions extends Omit<ApiDeps, 'readBody' | 'pace'> {
+export interface AppOptions extends Omit<ApiDeps, 'readBody' | 'pace' | 'needsKey' | 'console'> {
   /** Empty: nobody is asked for a key. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
   pace?: ApiDeps['pace'];
+  /** Without it the console knows nobody. */
+  console?: Partial<ConsoleOptions>;
 }
 
 const statusByCode = {
+  alert_gone: 409,
   bad_request: 400,
   // Nobody reads it; 499 is nginx's word for a client that left.
   client_gone: 499,
@@ -36,11 +52,13 @@ const statusByCode = {
   deadline: 503,
   engine_error: 500,
   engine_exit: 503,
+  forbidden: 403,
   internal_error: 500,
   method_not_allowed: 405,
   model_not_found: 404,
   not_found: 404,
   not_ready: 503,
+  peer_unreachable: 503,
   queue_full: 429,
   queue_timeout: 503,
   shutdown: 503,
@@ -64,13 +82,32 @@ const createEndpoint = [
   createTrace,
 ] as const;
 
+const alone: ConsoleOptions = {
+  host: '127.0.0.1',
+  peers: {
+    prometheus: undefined,
+    alertmanager: undefined,
+    notifier: undefined,
+    jaeger: undefined,
+    grafana: undefined,
+  },
+  notifierToken: undefined,
+  queueLimit: 0,
+  bundleDir,
+};
+
 export function createApp(options: AppOptions) {
   const deps: ApiDeps = {
     pace: defaultPace,
     ...options,
     readBody: createBodyReader(options.log),
+    needsKey: options.apiKeys.length > 0,
+    console: { ...alone, ...options.console },
   };
-  const endpoints = createEndpoint.map((create) => create(deps));
+  const endpoints = [
+    ...createEndpoint.map((create) => create(deps)),
+    ...createConsoleEndpoints(deps),
+  ];
   endpoints.push(
     createOpenApi(endpoints, {
       version: service.version,
@@ -85,6 +122,10 @@ export function createApp(options: AppOptions) {
       endpoint.handle(c),
     );
   }
+  app.route(
+    '/',
+    createPage(deps.console.bundleDir, requireOwnHost(deps.console.host, options.metricsToken)),
+  );
   app.notFound((c) => {
     throw otherMethod(endpoints, c);
   });
@@ -99,11 +140,16 @@ function guard(
   options: AppOptions,
 ): MiddlewareHandler<ApiEnv>[] {
   const { operation, access, method } = endpoint;
+  const isConsole = access === 'console' || access === 'console-write';
   return [
     ...(operation === undefined ? [] : [accountGeneration(deps, operation)]),
     ...(method === 'POST' ? [refuseWhenDraining(deps.draining)] : []),
     ...(access === 'key' ? [requireApiKey(options.apiKeys)] : []),
-    ...(access === 'metrics' ? [requireMetricsToken(options.metricsToken)] : []),
+    ...(isConsole ? [requireOwnHost(deps.console.host, options.metricsToken)] : []),
+    ...(access === 'metrics' || isConsole ? [requireMetricsToken(options.metricsToken)] : []),
+    ...(access === 'console-write'
+      ? [requireOwnOrigin, requireTokenBeyondLoopback(options.metricsToken)]
+      : []),
     ...(method === 'POST' ? [limitBody] : []),
   ];
 }

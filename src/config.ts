@@ -3,6 +3,15 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
+/** Where the programs around the service answer, without a slash at the end; undefined where nobody said. */
+export interface Peers {
+  prometheus: string | undefined;
+  alertmanager: string | undefined;
+  notifier: string | undefined;
+  jaeger: string | undefined;
+  grafana: string | undefined;
+}
+
 export interface Config {
   host: string;
   port: number;
@@ -25,6 +34,10 @@ export interface Config {
   /** Empty: nobody is asked for a key. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
+  /** Whom the console asks and links to. */
+  peers: Peers;
+  /** What the notifier wants to hear before it tells what was delivered. */
+  notifierToken: string | undefined;
 }
 
 const expectInteger = (min: number, max: number) =>
@@ -80,6 +93,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const secret = (name: string): string | undefined => readSecret(given, name, problems);
   const keys = secret('CHAT_API_KEYS');
   const metricsToken = secret('METRICS_TOKEN');
+  const notifierToken = secret('NOTIFIER_TOKEN');
+  const url = (name: string): string | undefined => readUrl(given, name, problems);
+  const peers: Peers = {
+    prometheus: url('PROMETHEUS_URL'),
+    alertmanager: url('ALERTMANAGER_URL'),
+    notifier: url('NOTIFIER_URL'),
+    jaeger: url('JAEGER_URL'),
+    grafana: url('GRAFANA_URL'),
+  };
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The settings are wrong:\n  ${problems.join('\n  ')}`);
   }
@@ -100,6 +122,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     anyModel: data.CHAT_ANY_MODEL,
     apiKeys: keys === undefined ? [] : keys.split(/[\s,]+/).filter((key) => key !== ''),
     metricsToken,
+    peers,
+    notifierToken,
   });
 }
 
@@ -124,4 +148,23 @@ function readSecret(
     problems.push(`${name}_FILE: expected a readable file, got ${(error as Error).message}`);
     return undefined;
   }
+}
+
+/** A user and a password have no place in it: the console's page is told it, as a link. */
+function readUrl(
+  env: Record<string, string | undefined>,
+  name: string,
+  problems: string[],
+): string | undefined {
+  const given = env[name];
+  if (given === undefined) return undefined;
+  const url = URL.parse(given);
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '';
+  if (isPlain && url.password === '' && url.search === '' && url.hash === '') {
+    return url.href.replace(/\/+$/, '');
+  }
+  problems.push(
+    `${name}: expected an address such as http://127.0.0.1:9090, without user, password and query, got another (not shown)`,
+  );
+  return undefined;
 }

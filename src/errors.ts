@@ -1,17 +1,20 @@
 /** The one error class of the service: a closed code and a sentence for the person who reads it. */
 
 export type ChatErrorCode =
+  | 'alert_gone'
   | 'bad_request'
   | 'client_gone'
   | 'context_overflow'
   | 'deadline'
   | 'engine_error'
   | 'engine_exit'
+  | 'forbidden'
   | 'internal_error'
   | 'method_not_allowed'
   | 'model_not_found'
   | 'not_found'
   | 'not_ready'
+  | 'peer_unreachable'
   | 'queue_full'
   | 'queue_timeout'
   | 'shutdown'
@@ -23,6 +26,8 @@ export interface ChatErrorFacts {
   param?: string;
   /** Seconds after which a retry makes sense; becomes `Retry-After`. */
   retryAfterSeconds?: number;
+  /** The message in Chinese, where the console shows it. */
+  zh?: string;
   cause?: unknown;
 }
 
@@ -31,6 +36,7 @@ export class ChatError extends Error {
   readonly code: ChatErrorCode;
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly zh: string | undefined;
 
   constructor(code: ChatErrorCode, message: string, facts: ChatErrorFacts = {}) {
     super(message, { cause: facts.cause });
@@ -38,6 +44,7 @@ export class ChatError extends Error {
     this.code = code;
     this.param = facts.param;
     this.retryAfterSeconds = facts.retryAfterSeconds;
+    this.zh = facts.zh;
   }
 }
 

@@ -66,6 +66,12 @@ const app = createApp({
   shutdown: shutdown.signal,
   apiKeys: config.apiKeys,
   metricsToken: config.metricsToken,
+  console: {
+    host: config.host,
+    peers: config.peers,
+    notifierToken: config.notifierToken,
+    queueLimit: config.queueLimit,
+  },
   draining: () => draining,
   modelCard: () => ({
     id: model.id,

@@ -20,17 +20,20 @@ export interface Account {
 }
 
 const endingByCode = {
+  alert_gone: { outcome: 'rejected', reason: 'bad_request' },
   bad_request: { outcome: 'rejected', reason: 'bad_request' },
   client_gone: { outcome: 'cancelled', reason: 'client_gone' },
   context_overflow: { outcome: 'rejected', reason: 'context_overflow' },
   deadline: { outcome: 'cancelled', reason: 'deadline' },
   engine_error: { outcome: 'failed', reason: 'engine_error' },
   engine_exit: { outcome: 'failed', reason: 'engine_exit' },
+  forbidden: { outcome: 'rejected', reason: 'unauthorized' },
   internal_error: { outcome: 'failed', reason: 'internal_error' },
   method_not_allowed: { outcome: 'rejected', reason: 'bad_request' },
   model_not_found: { outcome: 'rejected', reason: 'model_not_found' },
   not_found: { outcome: 'rejected', reason: 'bad_request' },
   not_ready: { outcome: 'rejected', reason: 'not_ready' },
+  peer_unreachable: { outcome: 'failed', reason: 'internal_error' },
   queue_full: { outcome: 'rejected', reason: 'queue_full' },
   queue_timeout: { outcome: 'rejected', reason: 'queue_timeout' },
   shutdown: { outcome: 'cancelled', reason: 'shutdown' },

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { InferenceTelemetry } from '../../otel/inference.ts';
 import type { Operation } from '../../otel/names.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
+import type { Peers } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ChatErrorCode } from '../errors.ts';
 import type { Account } from './accounting.ts';
@@ -35,6 +36,22 @@ export interface ApiDeps {
   /** What GET /v1/models tells of the model. */
   modelCard: () => Card;
   pace: Pace;
+  /** Whether clients are asked for an API key. */
+  needsKey: boolean;
+  console: ConsoleOptions;
+}
+
+/** What the console's endpoints know of the world around the service. */
+export interface ConsoleOptions {
+  /** CHAT_HOST: the name or address that the service listens on. */
+  host: string;
+  peers: Peers;
+  /** For reading what the notifier delivered. */
+  notifierToken: string | undefined;
+  /** CHAT_QUEUE_LIMIT. */
+  queueLimit: number;
+  /** The folder with the built page. */
+  bundleDir: string;
 }
 
 /** How long a stream is silent while it waits, and how long it waits for a reader. */
@@ -64,8 +81,11 @@ export interface Endpoint {
   /** Hono's spelling: `/v1/models/:id`. */
   path: string;
   summary: string;
-  /** `key` asks for an API key where keys are set, `metrics` for METRICS_TOKEN from beyond loopback. */
-  access: 'open' | 'key' | 'metrics';
+  /**
+   * `key` asks for an API key where keys are set, `metrics` for METRICS_TOKEN from beyond loopback. `console` is `metrics` for
+   * pages of our own alone, and `console-write` lets nobody from beyond loopback in without the token.
+   */
+  access: 'open' | 'key' | 'metrics' | 'console' | 'console-write';
   /** Every request is accounted as a generation of this kind. */
   operation?: Operation;
   parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
@@ -75,6 +95,8 @@ export interface Endpoint {
     /** Each is sent to the real service by a test. */
     examples: Record<string, object>;
   };
+  /** The status of an answer that is no error; 200 by default. */
+  success?: 201;
   /** By media type. */
   answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;
   errors: readonly ChatErrorCode[];

@@ -8,6 +8,8 @@ export const ErrorBody = z.object({
     type: z.string(),
     param: z.string().nullable(),
     code: z.string(),
+    /** In Chinese, where the console shows it. */
+    message_zh: z.string().optional(),
   }),
 });
 
@@ -25,6 +27,7 @@ export function toErrorBody(error: ChatError): z.infer<typeof ErrorBody> {
       type: clientErrors.has(error.code) ? 'invalid_request_error' : error.code,
       param: error.param ?? null,
       code: error.code,
+      ...(error.zh === undefined ? {} : { message_zh: error.zh }),
     },
   };
 }

@@ -17,11 +17,18 @@ export function requireApiKey(keys: readonly string[]): MiddlewareHandler<ApiEnv
 /** From beyond loopback. */
 export function requireMetricsToken(token: string | undefined): MiddlewareHandler<ApiEnv> {
   return async function requireMetricsToken(c, next) {
-    const address = c.env.incoming?.socket.remoteAddress ?? '';
-    const onLoopback = address === '::1' || /^(::ffff:)?127\./.test(address);
-    if (token !== undefined && !onLoopback) requireBearer([token], c);
+    if (token !== undefined && !isOnLoopback(c)) requireBearer([token], c);
     await next();
   };
+}
+
+/** Whether the caller is on this machine. */
+export function isOnLoopback(c: Context<ApiEnv>): boolean {
+  return isLoopback(c.env?.incoming?.socket.remoteAddress ?? '');
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host);
 }
 
 /** A draining service turns requests away before it reads them. */
@@ -48,7 +55,7 @@ function digest(text: string): Buffer {
 }
 
 /** @throws ChatError `unauthorized`. Compares digests, so that the time taken tells nothing about a key. */
-function requireBearer(keys: readonly string[], c: Context): string {
+export function requireBearer(keys: readonly string[], c: Context): string {
   const given = /^Bearer (.+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
   const wanted = digest(given ?? '');
   const found = keys.filter((key) => timingSafeEqual(digest(key), wanted)).length > 0;

@@ -67,7 +67,10 @@ function toOperation(endpoint: Endpoint, schemas: Schemas, options: OpenApiOptio
     ...(options.secured && endpoint.access === 'key' ? { security: [{ apiKey: [] }] } : {}),
     ...(parameters === undefined ? {} : { parameters: toParameters(parameters) }),
     ...(request === undefined ? {} : { requestBody: toRequestBody(request, schemas) }),
-    responses: { '200': toAnswer(endpoint, schemas), ...toErrors(endpoint, options) },
+    responses: {
+      [endpoint.success ?? 200]: toAnswer(endpoint, schemas),
+      ...toErrors(endpoint, options),
+    },
   };
 }
 

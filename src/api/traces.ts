@@ -9,7 +9,7 @@ export function createTraceList(deps: ApiDeps): Endpoint {
     method: 'GET',
     path: '/api/traces',
     summary: 'The last traces, newest first',
-    access: 'metrics',
+    access: 'console',
     parameters: {
       limit: { in: 'query', description: 'At most so many: 1 to 500.', example: '50' },
       filter: { in: 'query', description: `One of ${traceFilters.join(', ')}.`, example: 'all' },
@@ -21,7 +21,7 @@ export function createTraceList(deps: ApiDeps): Endpoint {
         example: { traces: [] },
       },
     },
-    errors: ['bad_request', 'unauthorized'],
+    errors: ['bad_request', 'unauthorized', 'forbidden'],
     handle(c) {
       const { searchParams } = new URL(c.req.url);
       const { status, body } = answerTraces(deps.telemetry.traces, searchParams);
@@ -35,7 +35,7 @@ export function createTrace(deps: ApiDeps): Endpoint {
     method: 'GET',
     path: '/api/traces/:id',
     summary: 'One trace as OTLP JSON',
-    access: 'metrics',
+    access: 'console',
     parameters: {
       id: {
         in: 'path',
@@ -50,7 +50,7 @@ export function createTrace(deps: ApiDeps): Endpoint {
         example: { resourceSpans: [] },
       },
     },
-    errors: ['unauthorized', 'not_found'],
+    errors: ['unauthorized', 'forbidden', 'not_found'],
     handle(c) {
       const { status, body } = answerTrace(deps.telemetry.traces, c.req.param('id') ?? '');
       return c.json(body, status);

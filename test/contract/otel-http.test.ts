@@ -193,7 +193,7 @@ test('scrapes, probes, the API of the console and its files are neither counted 
     '/readyz',
     '/api/traces',
     '/',
-    '/assets/a.js',
+    '/console/assets/a.js',
     '/favicon.ico',
   ];
   const traces = telemetry.traces.list({ limit: 1000 }).length;
@@ -210,6 +210,7 @@ test.each([
   ['/apiary', false],
   ['/v1/chat/completions', false],
   ['/api/panels/1', true],
+  ['/consoles', false],
   [undefined, true],
 ])('%s is ignored: %s', (url, ignored) => {
   expect(isIgnored(url)).toBe(ignored);

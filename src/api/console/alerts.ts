@@ -1,0 +1,138 @@
+/** GET /api/alerts: what fires, from Alertmanager, and what was told to whom, from the notifier; either may be missing. */
+import { z } from 'zod';
+import { toChatError } from '../../errors.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { readAlerts, type FiringAlert } from './alertmanager.ts';
+import { Notification, readDeliveries } from './notifications.ts';
+import type { Runbooks } from './runbooks.ts';
+import type { SharedReads } from './shared-reads.ts';
+import { Text, toText } from './text.ts';
+
+/** It fires always, and says that alerts get through; nobody has to do anything about it. */
+const watchdog = 'Watchdog';
+
+const Alert = z.object({
+  fingerprint: z.string(),
+  name: z.string(),
+  severity: z.string(),
+  state: z.enum(['firing', 'silenced', 'inhibited']),
+  /** ISO 8601. */
+  startsAt: z.string(),
+  summary: Text,
+  description: Text,
+  labels: z.record(z.string(), z.string()),
+  /** A name for GET /api/runbooks/{name}. */
+  runbook: z.string().optional(),
+  dashboardUrl: z.string().optional(),
+  silenceIds: z.array(z.string()),
+});
+
+const AlertList = z.object({
+  source: z.enum(['alertmanager', 'none']),
+  /** Why there is no Alertmanager. */
+  reason: Text.optional(),
+  /** Latest first, without the Watchdog. */
+  alerts: z.array(Alert),
+  /** Newest first. */
+  notifications: z.array(Notification),
+  /** Why there is no notifier. */
+  notificationsReason: Text.optional(),
+  /** When the notifier heard the Watchdog last, ISO 8601: alerts get through. */
+  watchdogSeenAt: z.string().nullable(),
+});
+
+type AlertList = z.infer<typeof AlertList>;
+
+export function createAlertList(deps: ApiDeps, runbooks: Runbooks, share: SharedReads): Endpoint {
+  return {
+    method: 'GET',
+    path: '/api/alerts',
+    summary: 'What fires, and what was told to whom',
+    access: 'console',
+    answers: {
+      'application/json': { name: 'AlertList', schema: AlertList, example: exampleAlerts },
+    },
+    errors: ['unauthorized', 'forbidden'],
+    handle: async (c) => c.json(await share('alerts', () => readAll(deps, runbooks))),
+  };
+}
+
+async function readAll({ console }: ApiDeps, runbooks: Runbooks): Promise<AlertList> {
+  const [firing, told] = await Promise.allSettled([
+    readAlerts(console.peers.alertmanager),
+    readDeliveries(console),
+  ]);
+  return {
+    ...(firing.status === 'fulfilled'
+      ? { source: 'alertmanager', alerts: toAlerts(firing.value, runbooks) }
+      : { source: 'none', reason: toText(toChatError(firing.reason)), alerts: [] }),
+    ...(told.status === 'fulfilled'
+      ? told.value
+      : {
+          notifications: [],
+          notificationsReason: toText(toChatError(told.reason)),
+          watchdogSeenAt: null,
+        }),
+  };
+}
+
+function toAlerts(firing: readonly FiringAlert[], runbooks: Runbooks): AlertList['alerts'] {
+  const others = firing.filter(({ labels }) => labels['alertname'] !== watchdog);
+  return others.map((alert) => toAlert(alert, runbooks));
+}
+
+function toAlert(alert: FiringAlert, runbooks: Runbooks): AlertList['alerts'][number] {
+  const { fingerprint, labels, annotations, startsAt, status } = alert;
+  const { silencedBy, inhibitedBy } = status;
+  const text = (key: string): Text => {
+    const en = annotations[key] ?? '';
+    return { en, zh: annotations[`${key}_zh`] ?? en };
+  };
+  const runbook = annotations['runbook_url']?.split('/').at(-1) ?? '';
+  const dashboardUrl = annotations['dashboard_url'] ?? '';
+  return {
+    fingerprint,
+    name: labels['alertname'] ?? '',
+    severity: labels['severity'] ?? '',
+    state: silencedBy.length > 0 ? 'silenced' : inhibitedBy.length > 0 ? 'inhibited' : 'firing',
+    startsAt,
+    summary: text('summary'),
+    description: text('description'),
+    labels,
+    ...(runbooks.has(runbook) ? { runbook } : {}),
+    // It becomes a link, and whoever may post an alert wrote it.
+    ...(/^https?:\/\//.test(dashboardUrl) ? { dashboardUrl } : {}),
+    silenceIds: silencedBy,
+  };
+}
+
+const exampleAlerts: AlertList = {
+  source: 'alertmanager',
+  alerts: [
+    {
+      fingerprint: 'c0ffee0000000001',
+      name: 'QueueBacklog',
+      severity: 'warning',
+      state: 'firing',
+      startsAt: '2026-04-26T03:21:41.500Z',
+      summary: { en: 'The queue fills up', zh: '队列积压' },
+      description: { en: '80% of the queue is taken.', zh: '队列已占用 80%。' },
+      labels: { alertname: 'QueueBacklog', severity: 'warning', job: 'qwen-instruct' },
+      runbook: 'QueueBacklog',
+      silenceIds: [],
+    },
+  ],
+  notifications: [
+    {
+      id: 1,
+      at: '2026-04-26T03:21:52.000Z',
+      channel: 'inbox',
+      state: 'delivered',
+      attempts: 1,
+      title: 'QueueBacklog: The queue fills up',
+      lastReason: null,
+      lastDetail: null,
+    },
+  ],
+  watchdogSeenAt: '2026-04-26T03:21:00.000Z',
+};

@@ -1,0 +1,26 @@
+/** The console's part of the API, over the files that it reads once at the start. Listed by app.ts. */
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { createAlertList } from './alerts.ts';
+import { createPanelList, readPanels } from './panel-list.ts';
+import { createPanel } from './panel.ts';
+import { createRunbook, readRunbooks } from './runbooks.ts';
+import { createSharedReads } from './shared-reads.ts';
+import { createSilence } from './silences.ts';
+import { createStatus } from './status.ts';
+
+/** Below what anybody sees as old, above what several pages ask within. */
+const shareMillis = 1000;
+
+export function createConsoleEndpoints(deps: ApiDeps): Endpoint[] {
+  const panels = readPanels();
+  const runbooks = readRunbooks();
+  const share = createSharedReads({ shareMillis });
+  return [
+    createStatus(deps),
+    createPanelList(panels),
+    createPanel(deps, panels, share),
+    createAlertList(deps, runbooks, share),
+    createSilence(deps),
+    createRunbook(runbooks),
+  ];
+}
