@@ -71,7 +71,7 @@ function checkRoom(inputTokens: number, { prompt, sampling }: GenerationRequest)
   const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
   throw new ChatError(
     'context_overflow',
-    `This model holds fewer than ${limit} tokens a conversation: the ${field} have ${inputTokens} and ${wanted} more ` +
+    `This model holds fewer than ${limit} tokens a conversation: got ${inputTokens} in ${field}, and ${wanted} more ` +
       `were asked for. Shorten the ${field}, or ask for fewer with max_tokens.`,
     { param: sampling.maxTokens === undefined ? field : 'max_tokens' },
   );

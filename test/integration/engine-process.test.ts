@@ -115,7 +115,9 @@ test('what does not fit is refused before it waits, with both numbers', async ()
   const large = generate(host, ask('word', 4096));
   await large.done;
   expect(large.error).toMatchObject({ code: 'context_overflow', param: 'max_tokens' });
-  expect((large.error as Error).message).toMatch(/fewer than 4096 tokens.* \d+ and 4096 more/);
+  expect((large.error as Error).message).toMatch(
+    /fewer than 4096 tokens.* got \d+ in prompt, and 4096 more/,
+  );
   const long = generate(host, ask('word '.repeat(9000)));
   await long.done;
   expect(long.error).toMatchObject({ code: 'context_overflow', param: 'prompt' });
