@@ -1,0 +1,87 @@
+/** One alert: what it means, what to do, and silence for an hour. */
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { formatTime } from '../format.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
+import type { Alert } from '../wire.ts';
+import { Runbook } from './runbook.tsx';
+import { SilenceForm } from './silence-form.tsx';
+
+type Open = 'runbook' | 'silence' | undefined;
+
+export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  const [open, setOpen] = useState<Open>();
+  const toggle = (what: Open) => () => setOpen(open === what ? undefined : what);
+  const { name, severity, state, runbook, dashboardUrl } = alert;
+  return (
+    <li class={`alert card padded ${state} ${severity}`} data-alert={name}>
+      <header>
+        <h2>{name}</h2>
+        <span class={`chip ${state}`}>{t.alertStates[state]}</span>
+        <span class="chip">{t.severities[severity] ?? severity}</span>
+        <span class="muted">{t.since(formatTime(new Date(alert.startsAt).getTime()))}</span>
+      </header>
+      <p>
+        <strong>{pick(alert.summary)}</strong>
+      </p>
+      <p>{pick(alert.description)}</p>
+      <div class="actions">
+        {runbook !== undefined && (
+          <button
+            type="button"
+            class="small"
+            aria-expanded={open === 'runbook'}
+            onClick={toggle('runbook')}
+          >
+            {t.runbook}
+          </button>
+        )}
+        {state === 'firing' && (
+          <button
+            type="button"
+            class="small"
+            aria-expanded={open === 'silence'}
+            onClick={toggle('silence')}
+          >
+            {t.silence}
+          </button>
+        )}
+        {dashboardUrl !== undefined && (
+          <a class="button small" href={dashboardUrl} target="_blank" rel="noopener noreferrer">
+            {t.openInGrafana}
+          </a>
+        )}
+        <Labels labels={alert.labels} />
+      </div>
+      {open === 'runbook' && runbook !== undefined && <Runbook name={runbook} />}
+      {open === 'silence' && (
+        <SilenceForm
+          fingerprint={alert.fingerprint}
+          onDone={() => {
+            setOpen(undefined);
+            onChange();
+          }}
+        />
+      )}
+    </li>
+  );
+}
+
+/** Said elsewhere on the card. */
+const shownElsewhere = new Set(['alertname', 'severity']);
+
+function Labels({ labels }: { labels: Record<string, string> }): VNode {
+  return (
+    <span class="labels">
+      {Object.entries(labels)
+        .filter(([name]) => !shownElsewhere.has(name))
+        .map(([name, value]) => (
+          <code key={name}>
+            {name}={value}
+          </code>
+        ))}
+    </span>
+  );
+}

@@ -1,0 +1,85 @@
+/** What fires, what is silenced, and what the notifier made of it. */
+import type { VNode } from 'preact';
+import { formatTime } from '../format.ts';
+import type { Polled } from '../polling.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
+import { Trouble } from '../trouble.tsx';
+import type { Alert, AlertList, Notification, Status } from '../wire.ts';
+import { AlertCard } from './alert-card.tsx';
+
+interface AlertsViewProps {
+  alerts: Polled<AlertList>;
+  status: Status | undefined;
+}
+
+/** What fires comes first, and of that the worst. */
+const stateOrder = ['firing', 'silenced', 'inhibited'];
+const severityOrder = ['critical', 'page', 'error', 'warning', 'ticket', 'info', 'none'];
+
+export function AlertsView({ alerts: { value, failure, reload }, status }: AlertsViewProps): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  const alerts = (value?.alerts ?? []).toSorted((a, b) => rank(a) - rank(b));
+  const quiet = alerts.every(({ state }) => state !== 'firing');
+  return (
+    <main class="page" id="content">
+      <header class="page-head">
+        <h1>{t.alerts}</h1>
+        {status?.links.alertmanager !== undefined && (
+          <a
+            class="button small"
+            href={status.links.alertmanager}
+            target="_blank"
+            rel="noopener noreferrer"
+          >
+            {t.openAlertmanager}
+          </a>
+        )}
+      </header>
+      <Trouble failure={failure} />
+      {value?.source === 'none' && (
+        <p class="notice" role="status">
+          {value.reason === undefined ? t.noAlertmanager : pick(value.reason)}
+        </p>
+      )}
+      {value?.source === 'alertmanager' && quiet && <p class="all-well">{t.nothingFires}</p>}
+      <ul class="alert-list">
+        {alerts.map((alert) => (
+          <AlertCard key={alert.fingerprint} alert={alert} onChange={reload} />
+        ))}
+      </ul>
+      {value !== undefined && <Notifications notifications={value.notifications} />}
+    </main>
+  );
+}
+
+function rank({ state, severity }: Alert): number {
+  const place = (list: string[], item: string): number =>
+    list.includes(item) ? list.indexOf(item) : list.length;
+  return place(stateOrder, state) * 10 + place(severityOrder, severity);
+}
+
+function Notifications({ notifications }: { notifications: readonly Notification[] }): VNode {
+  const t = useTexts();
+  return (
+    <section>
+      <h2>{t.notifications}</h2>
+      {notifications.length === 0 && <p class="empty">{t.noNotifications}</p>}
+      <ol class="notification-list card">
+        {notifications.map((notification) => (
+          <li key={notification.id}>
+            <time>{formatTime(new Date(notification.at).getTime())}</time>
+            <span class={`chip ${notification.state}`}>
+              {t.deliveries[notification.state]}
+              {notification.attempts > 1 && ` · ${t.attempts(notification.attempts)}`}
+            </span>
+            <span class="muted">{notification.channel}</span>
+            <span class="notification-title" dir="auto">
+              {notification.title}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,42 @@
+/** What an alert means and what to do: under the alert, and on a page of its own for links from panels. */
+import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { getText, type Result } from '../client.ts';
+import { Markdown } from '../markdown.tsx';
+import { linkTo } from '../route.ts';
+import { useTexts } from '../texts/texts.ts';
+import { Trouble } from '../trouble.tsx';
+
+export function Runbook({ name }: { name: string }): VNode | null {
+  const [loaded, setLoaded] = useState<Result<string>>();
+  useEffect(() => {
+    const end = new AbortController();
+    getText(`/api/runbooks/${encodeURIComponent(name)}`, end.signal)
+      .then(setLoaded)
+      .catch(() => undefined);
+    return () => end.abort();
+  }, [name]);
+  if (loaded === undefined) return null;
+  if (!loaded.ok) return <Trouble failure={loaded.failure} />;
+  return (
+    <div class="runbook">
+      <Markdown text={loaded.value} />
+    </div>
+  );
+}
+
+export function RunbookView({ name }: { name: string }): VNode {
+  const t = useTexts();
+  return (
+    <main class="page" id="content">
+      <header class="page-head">
+        <h1>
+          <a href={linkTo('alerts')}>{t.alerts}</a> / {t.runbook}
+        </h1>
+      </header>
+      <div class="card padded">
+        <Runbook name={name} />
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,129 @@
+/** The frame around the views: where one is, how the service is, and what is chosen. */
+import type { VNode } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { AlertsView } from './alerts/alerts-view.tsx';
+import { RunbookView } from './alerts/runbook.tsx';
+import { ChatView } from './chat/chat-view.tsx';
+import { LiveView } from './live/live-view.tsx';
+import { usePolled, type Polled } from './polling.ts';
+import { language, theme, type Theme } from './preferences.ts';
+import { linkTo, useRoute, type Route, type View } from './route.ts';
+import { StatusStrip } from './status-strip.tsx';
+import { useStore } from './store.ts';
+import { useTexts } from './texts/texts.ts';
+import { TraceList } from './traces/trace-list.tsx';
+import { TraceView } from './traces/trace-view.tsx';
+import type { AlertList, Status } from './wire.ts';
+
+const statusSeconds = 3;
+const alertSeconds = 10;
+const tabs = ['chat', 'traces', 'live', 'alerts'] as const satisfies View[];
+
+export function App(): VNode {
+  const t = useTexts();
+  const route = useRoute();
+  const status = usePolled<Status>('/api/status', statusSeconds);
+  const alerts = usePolled<AlertList>('/api/alerts', alertSeconds);
+  const firing = alerts.value?.alerts.filter(({ state }) => state === 'firing').length ?? 0;
+  useEffect(() => {
+    document.title = `${t.views[route.view]} · llamascope`;
+  }, [route.view, t]);
+  return (
+    <>
+      <a class="skip" href="#content" onClick={focusContent}>
+        {t.skip}
+      </a>
+      <header class="bar">
+        <a class="brand" href={linkTo('chat')}>
+          <Mark /> llamascope
+        </a>
+        <nav class="tabs" aria-label={t.navigation}>
+          {tabs.map((view) => (
+            <a key={view} href={linkTo(view)} aria-current={isOn(view, route) ? 'page' : undefined}>
+              {t.views[view]}
+              {view === 'alerts' && firing > 0 && <b class="count">{firing}</b>}
+            </a>
+          ))}
+        </nav>
+        <StatusStrip status={status.value} failure={status.failure} />
+        <Switches />
+      </header>
+      <Shown route={route} status={status.value} alerts={alerts} />
+    </>
+  );
+}
+
+interface ShownProps {
+  route: Route;
+  status: Status | undefined;
+  alerts: Polled<AlertList>;
+}
+
+function Shown({ route: { view, id }, status, alerts }: ShownProps): VNode {
+  switch (view) {
+    case 'chat':
+      return <ChatView id={id} status={status} />;
+    case 'traces':
+      return id === undefined ? <TraceList /> : <TraceView key={id} id={id} status={status} />;
+    case 'live':
+      return <LiveView dashboard={id} status={status} />;
+    case 'alerts':
+      return <AlertsView alerts={alerts} status={status} />;
+    case 'runbooks':
+      return <RunbookView name={id ?? ''} />;
+  }
+}
+
+function isOn(tab: View, { view }: Route): boolean {
+  return tab === view || (tab === 'alerts' && view === 'runbooks');
+}
+
+/** The hash is where the views are, so the link cannot do it alone. */
+function focusContent(event: MouseEvent): void {
+  event.preventDefault();
+  const content = document.querySelector<HTMLElement>('#content');
+  content?.setAttribute('tabindex', '-1');
+  content?.focus();
+}
+
+const themes: readonly Theme[] = ['system', 'light', 'dark'];
+const themeSigns: Record<Theme, string> = { system: '◐', light: '☀', dark: '☾' };
+
+function Switches(): VNode {
+  const t = useTexts();
+  const currentLanguage = useStore(language);
+  const currentTheme = useStore(theme);
+  const nextTheme = themes[(themes.indexOf(currentTheme) + 1) % themes.length]!;
+  const other = currentLanguage === 'en' ? 'zh' : 'en';
+  return (
+    <div class="switches">
+      <button
+        type="button"
+        class="quiet"
+        lang={other === 'zh' ? 'zh-CN' : 'en'}
+        onClick={() => language.set(other)}
+      >
+        {other === 'zh' ? '中文' : 'English'}
+      </button>
+      <button
+        type="button"
+        class="quiet"
+        aria-label={t.themeLabel(t.themes[currentTheme], t.themes[nextTheme])}
+        title={t.themes[currentTheme]}
+        onClick={() => theme.set(nextTheme)}
+      >
+        {themeSigns[currentTheme]}
+      </button>
+    </div>
+  );
+}
+
+function Mark(): VNode {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+      <rect class="queue" x="3" y="5" width="10" height="5" rx="2.5" />
+      <rect class="prefill" x="8" y="13.5" width="13" height="5" rx="2.5" />
+      <rect class="decode" x="15" y="22" width="14" height="5" rx="2.5" />
+    </svg>
+  );
+}

@@ -1,0 +1,44 @@
+/** How an answer went wrong, and when to try again. */
+import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { useTexts } from '../texts/texts.ts';
+import type { AnswerTurn } from './conversations.ts';
+
+interface AnswerTroubleProps {
+  turn: AnswerTurn;
+  onRetry: (() => void) | undefined;
+}
+
+export function AnswerTrouble({ turn, onRetry }: AnswerTroubleProps): VNode | null {
+  const t = useTexts();
+  const { state, failure } = turn;
+  const waitSeconds = useCountdown(turn.endedAt, failure?.retryAfterSeconds ?? 0);
+  if (state === 'stopped') return <p class="ending">{t.stopped}</p>;
+  if (failure === undefined) return null;
+  const reason = t.failures[failure.code] ?? failure.message;
+  return (
+    <div class="trouble" role="alert">
+      <p>
+        <strong>{state === 'broken' ? t.broken : t.refused}</strong> {reason}
+      </p>
+      {onRetry !== undefined && (
+        <button type="button" class="small" disabled={waitSeconds > 0} onClick={onRetry}>
+          {waitSeconds > 0 ? t.retryIn(waitSeconds) : t.retry}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Whole seconds until `seconds` after `since` (epoch milliseconds). */
+function useCountdown(since: number, seconds: number): number {
+  const left = (): number => Math.max(0, Math.ceil((since + seconds * 1000 - Date.now()) / 1000));
+  const [remaining, setRemaining] = useState(left);
+  useEffect(() => {
+    setRemaining(left());
+    if (left() === 0) return;
+    const timer = setInterval(() => setRemaining(left()), 250);
+    return () => clearInterval(timer);
+  }, [since, seconds]);
+  return remaining;
+}

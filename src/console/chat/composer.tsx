@@ -1,0 +1,68 @@
+/** Where a question is written: Enter sends it, Shift+Enter breaks the line, Escape stops the answer. */
+import type { VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { useTexts } from '../texts/texts.ts';
+import type { ChatSettings } from './conversations.ts';
+import { SettingsForm } from './settings-form.tsx';
+
+interface ComposerProps {
+  busy: boolean;
+  settings: ChatSettings;
+  onSettings: (next: ChatSettings) => void;
+  onSend: (text: string) => void;
+  onStop: () => void;
+}
+
+export function Composer({ busy, settings, onSettings, onSend, onStop }: ComposerProps): VNode {
+  const t = useTexts();
+  const [text, setText] = useState('');
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    // A touch keyboard would cover half of what there is to read.
+    if (matchMedia('(hover: hover)').matches) field.current?.focus();
+  }, []);
+  const send = (): void => {
+    if (busy || text.trim() === '') return;
+    onSend(text.trim());
+    setText('');
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape' && busy) onStop();
+    // Enter also ends a word of an input method.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <SettingsForm settings={settings} onSettings={onSettings} />
+      <div class="composer-row">
+        <textarea
+          ref={field}
+          aria-label={t.question}
+          placeholder={t.questionHint}
+          rows={Math.min(8, text.split('\n').length)}
+          dir="auto"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+          onKeyDown={onKeyDown}
+        />
+        {busy ? (
+          <button type="button" class="primary stop" onClick={onStop}>
+            {t.stop}
+          </button>
+        ) : (
+          <button type="submit" class="primary" disabled={text.trim() === ''}>
+            {t.send}
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}

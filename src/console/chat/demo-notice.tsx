@@ -1,0 +1,22 @@
+/** Says that the built-in demo model answers, and how to get one that chats. */
+import type { VNode } from 'preact';
+import { CopyButton } from '../copy-button.tsx';
+import { useTexts } from '../texts/texts.ts';
+import type { Status } from '../wire.ts';
+
+const command = 'make model && make up';
+
+export function DemoNotice({ model }: { model: Status['model'] | undefined }): VNode | null {
+  const t = useTexts();
+  if (model?.demo !== true) return null;
+  return (
+    <aside class="notice" aria-label={t.demoTitle}>
+      <p>
+        <strong>{t.demoTitle}</strong> {t.demoHint}
+      </p>
+      <p>
+        <code>{command}</code> <CopyButton text={command} />
+      </p>
+    </aside>
+  );
+}

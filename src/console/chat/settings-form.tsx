@@ -1,0 +1,97 @@
+/** System prompt, temperature and length of a conversation, and the keys of the service; folded away. */
+import type { VNode } from 'preact';
+import { credentials } from '../preferences.ts';
+import { useStore } from '../store.ts';
+import { useTexts } from '../texts/texts.ts';
+import type { ChatSettings } from './conversations.ts';
+
+interface SettingsFormProps {
+  settings: ChatSettings;
+  onSettings: (next: ChatSettings) => void;
+}
+
+export function SettingsForm({ settings, onSettings }: SettingsFormProps): VNode {
+  const t = useTexts();
+  const keys = useStore(credentials);
+  const { system, temperature, maxTokens } = settings;
+  return (
+    <details class="settings">
+      <summary>
+        {t.settings}
+        <span class="hint">
+          {t.temperature} {temperature} · {t.maxTokens} {maxTokens}
+          {system.trim() !== '' && ` · ${t.systemPrompt}`}
+        </span>
+      </summary>
+      <div class="settings-fields">
+        <label class="across">
+          {t.systemPrompt}
+          <textarea
+            rows={2}
+            dir="auto"
+            value={system}
+            onInput={(event) => onSettings({ ...settings, system: event.currentTarget.value })}
+          />
+        </label>
+        <label>
+          <span>
+            {t.temperature} <output>{temperature}</output>
+          </span>
+          <input
+            type="range"
+            min="0"
+            max="2"
+            step="0.1"
+            value={temperature}
+            onInput={(event) =>
+              onSettings({ ...settings, temperature: event.currentTarget.valueAsNumber })
+            }
+          />
+        </label>
+        <label>
+          {t.maxTokens}
+          <input
+            type="number"
+            min="1"
+            max="32768"
+            value={maxTokens}
+            onInput={(event) => {
+              const next = Math.floor(event.currentTarget.valueAsNumber);
+              if (next >= 1) onSettings({ ...settings, maxTokens: next });
+            }}
+          />
+        </label>
+        <Key
+          label={t.apiKey}
+          value={keys.apiKey}
+          onChange={(apiKey) => credentials.set({ ...keys, apiKey })}
+        />
+        <Key
+          label={t.metricsToken}
+          value={keys.metricsToken}
+          onChange={(metricsToken) => credentials.set({ ...keys, metricsToken })}
+        />
+      </div>
+    </details>
+  );
+}
+
+interface KeyProps {
+  label: string;
+  value: string;
+  onChange: (next: string) => void;
+}
+
+function Key({ label, value, onChange }: KeyProps): VNode {
+  return (
+    <label>
+      {label}
+      <input
+        type="password"
+        autocomplete="off"
+        value={value}
+        onInput={(event) => onChange(event.currentTarget.value.trim())}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,68 @@
+/** Asks the service for JSON. What goes wrong is a value: every view has a sentence for it. */
+import { credentials } from './preferences.ts';
+
+/** `code` is the service's own, or `unreachable` where nothing answered. */
+export interface Failure {
+  code: string;
+  message: string;
+  retryAfterSeconds?: number;
+}
+
+export type Result<Value> = { ok: true; value: Value } | { ok: false; failure: Failure };
+
+/** @throws DOMException when `signal` aborts */
+export async function getJson<Value>(path: string, signal?: AbortSignal): Promise<Result<Value>> {
+  return readResult(await ask(path, signal === undefined ? {} : { signal }), toJson<Value>);
+}
+
+/** @throws DOMException when `signal` aborts */
+export async function getText(path: string, signal?: AbortSignal): Promise<Result<string>> {
+  const answer = await ask(path, signal === undefined ? {} : { signal });
+  return readResult(answer, (response) => response.text());
+}
+
+export async function postJson<Value>(path: string, body: object): Promise<Result<Value>> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await ask(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return readResult(answer, toJson<Value>);
+}
+
+/** Undefined where nothing answered. @throws DOMException when the signal of `options` aborts */
+export async function ask(path: string, options: RequestInit): Promise<Response | undefined> {
+  const { apiKey, metricsToken } = credentials.get();
+  const key = path.startsWith('/v1') ? apiKey : metricsToken;
+  const headers = new Headers(options.headers);
+  if (key !== '') headers.set('authorization', `Bearer ${key}`);
+  try {
+    return await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error;
+    return undefined;
+  }
+}
+
+/** What an answer that is no success says of itself. */
+export async function readFailure(response: Response | undefined): Promise<Failure> {
+  if (response === undefined) return { code: 'unreachable', message: '' };
+  const body = (await response.json().catch(() => undefined)) as
+    | { error?: { message?: string; code?: string } }
+    | undefined;
+  const retryAfter = Number(response.headers.get('retry-after') ?? '');
+  return {
+    code: body?.error?.code ?? `http_${response.status}`,
+    message: body?.error?.message ?? `HTTP ${response.status}`,
+    ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
+  };
+}
+
+async function readResult<Value>(
+  response: Response | undefined,
+  read: (response: Response) => Promise<Value>,
+): Promise<Result<Value>> {
+  if (response?.ok !== true) return { ok: false, failure: await readFailure(response) };
+  return { ok: true, value: await read(response) };
+}
+
+async function toJson<Value>(response: Response): Promise<Value> {
+  return (await response.json()) as Value;
+}

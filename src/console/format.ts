@@ -1,0 +1,63 @@
+/** Numbers, units and times as a person reads them. Units are UCUM, as in the panels. */
+
+const dash = '–';
+
+/** Three digits that matter, and no more. */
+export function formatNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e9) return `${trim(value / 1e9)}G`;
+  if (size >= 1e6) return `${trim(value / 1e6)}M`;
+  if (size >= 1e4) return `${trim(value / 1e3)}k`;
+  return trim(value);
+}
+
+function trim(value: number): string {
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  return String(Number(value.toFixed(size < 0.1 && size > 0 ? 4 : digits)));
+}
+
+export function formatSeconds(seconds: number): string {
+  const size = Math.abs(seconds);
+  if (size >= 3600) return `${trim(seconds / 3600)} h`;
+  if (size >= 120) return `${trim(seconds / 60)} min`;
+  if (size >= 1) return `${trim(seconds)} s`;
+  if (size >= 0.001 || size === 0) return `${trim(seconds * 1000)} ms`;
+  return `${trim(seconds * 1e6)} µs`;
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${trim(value)} ${units[unit]}`;
+}
+
+/** @param unit `s`, `By`, `1` (a share), `x` (a multiple), `{thing}` or `{thing}/s` */
+export function formatValue(value: number | null | undefined, unit: string): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return dash;
+  if (unit === 's') return formatSeconds(value);
+  if (unit === 'By') return formatBytes(value);
+  if (unit === '1') return `${trim(value * 100)} %`;
+  if (unit === 'x') return `${trim(value)}×`;
+  return unit.endsWith('/s') ? `${formatNumber(value)}/s` : formatNumber(value);
+}
+
+const clock = new Intl.DateTimeFormat('sv', { timeStyle: 'medium' });
+const shortClock = new Intl.DateTimeFormat('sv', { timeStyle: 'short' });
+const day = new Intl.DateTimeFormat('sv', { dateStyle: 'short' });
+
+/** The time of day; with the date where it is another one. */
+export function formatTime(epochMillis: number): string {
+  const date = new Date(epochMillis);
+  const time = clock.format(date);
+  return day.format(date) === day.format(new Date()) ? time : `${day.format(date)} ${time}`;
+}
+
+export function formatShortTime(epochMillis: number): string {
+  return shortClock.format(new Date(epochMillis));
+}

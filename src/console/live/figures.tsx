@@ -1,0 +1,69 @@
+/** Panels that are a number, a share or a name rather than a line. */
+import type { VNode } from 'preact';
+import { formatValue } from '../format.ts';
+import { usePick } from '../texts/texts.ts';
+import type { Panel, PanelAnswer, PanelSeries } from '../wire.ts';
+import { lastValue, levelOf } from './levels.ts';
+
+interface FiguresProps {
+  panel: Panel;
+  answer: PanelAnswer;
+}
+
+export function Figures({ panel, answer }: FiguresProps): VNode {
+  const shown = answer.series.filter(({ points }) => lastValue(points) !== null);
+  return (
+    <ul class={`figures ${panel.kind}`}>
+      {shown.map((series) => (
+        <Figure key={series.legend} panel={panel} series={series} />
+      ))}
+    </ul>
+  );
+}
+
+function Figure({ panel, series }: { panel: Panel; series: PanelSeries }): VNode {
+  const pick = usePick();
+  const value = lastValue(series.points)!;
+  const words = panel.words?.[String(value)];
+  if (panel.kind === 'info') {
+    return (
+      <li>
+        <strong class="name">{series.legend}</strong>
+      </li>
+    );
+  }
+  return (
+    <li>
+      <strong class={levelOf(value, panel.thresholds)}>
+        {words === undefined ? formatValue(value, panel.unit) : pick(words)}
+      </strong>
+      {series.legend !== '' && <span>{series.legend}</span>}
+      {panel.kind === 'gauge' ? (
+        <meter min={0} max={1} value={value} aria-label={pick(panel.title)} />
+      ) : (
+        <Sparkline points={series.points} />
+      )}
+    </li>
+  );
+}
+
+const width = 120;
+const height = 24;
+
+/** The way here, without a scale. */
+function Sparkline({ points }: { points: readonly [number, number | null][] }): VNode | null {
+  const known = points.filter((point): point is [number, number] => point[1] !== null);
+  const values = known.map(([, value]) => value);
+  const [low, high] = [Math.min(0, ...values), Math.max(...values)];
+  const [from, to] = [points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 1];
+  if (known.length < 2 || to === from) return null;
+  const x = (time: number): number => ((time - from) / (to - from)) * width;
+  const y = (value: number): number =>
+    height - 1 - ((value - low) / (high - low || 1)) * (height - 2);
+  const path = known.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`);
+  return (
+    <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <polyline points={path.join(' ')} />
+    </svg>
+  );
+}

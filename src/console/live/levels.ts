@@ -1,0 +1,30 @@
+/** Whether a value is past a panel's thresholds. */
+import type { PanelAnswer, Thresholds } from '../wire.ts';
+
+export type Level = 'good' | 'orange' | 'red';
+
+export function levelOf(value: number | null | undefined, thresholds?: Thresholds): Level {
+  if (value === null || value === undefined || thresholds === undefined) return 'good';
+  const { red, orange, when } = thresholds;
+  const past = (limit: number): boolean => (when === 'above' ? value >= limit : value <= limit);
+  if (past(red)) return 'red';
+  return orange !== undefined && past(orange) ? 'orange' : 'good';
+}
+
+/** Of the lines as they are now. */
+export function worstLevel(answer: PanelAnswer | undefined, thresholds?: Thresholds): Level {
+  const levels = (answer?.series ?? []).map((series) =>
+    levelOf(lastValue(series.points), thresholds),
+  );
+  if (levels.includes('red')) return 'red';
+  return levels.includes('orange') ? 'orange' : 'good';
+}
+
+/** Null where the last is none: what was true an hour ago is not told as true now. */
+export function lastValue(points: readonly [number, number | null][]): number | null {
+  return points.at(-1)?.[1] ?? null;
+}
+
+export function hasValues(answer: PanelAnswer): boolean {
+  return answer.series.some(({ points }) => points.some(([, value]) => value !== null));
+}

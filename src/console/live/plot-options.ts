@@ -1,0 +1,172 @@
+/** What uPlot is told to draw for each kind of panel. */
+import uPlot from 'uplot';
+import { formatShortTime, formatValue } from '../format.ts';
+import type { Panel, Thresholds } from '../wire.ts';
+import { colorOf, resolveColor, withAlpha } from './colors.ts';
+import { stack, toHeatRows, type Columns } from './columns.ts';
+
+export interface Drawing {
+  options: Omit<uPlot.Options, 'width' | 'height'>;
+  data: uPlot.AlignedData;
+}
+
+/** Plots with this key share their cursor. */
+const cursorKey = 'live';
+
+export function toLines(panel: Panel, columns: Columns, element: HTMLElement): Drawing {
+  const stacked = panel.kind === 'stacked';
+  const values = stacked ? stack(columns.values) : columns.values;
+  const color = (name: string): string => resolveColor(element, name);
+  const single = columns.names.length === 1;
+  const lines = columns.names.map((name, index): uPlot.Series => {
+    const stroke = color(colorOf(name, index));
+    const limit = name.endsWith('limit');
+    const fill = stacked ? 0.35 : single && !limit ? 0.12 : 0;
+    return {
+      label: name,
+      stroke,
+      width: 1.5,
+      ...(limit ? { dash: [5, 4] } : {}),
+      ...(fill > 0 && (!stacked || index === 0) ? { fill: withAlpha(stroke, fill) } : {}),
+      points: { size: 4 },
+    };
+  });
+  // Between each line of a stack and the one below.
+  const bands = columns.names.slice(1).map((name, index) => ({
+    series: [index + 2, index + 1] as [number, number],
+    fill: withAlpha(color(colorOf(name, index + 1)), 0.35),
+  }));
+  return {
+    options: {
+      ...frame(element),
+      scales: { x: { time: true }, y: { range: (_, low, high) => toRange(low, high) } },
+      axes: [timeAxis(element), valueAxis(element, panel.unit)],
+      series: [{}, ...lines],
+      ...(stacked ? { bands } : {}),
+      hooks: {
+        draw: panel.thresholds === undefined ? [] : [drawThresholds(panel.thresholds, element)],
+      },
+    },
+    data: [columns.times, ...values],
+  };
+}
+
+/** Rows of cells, one a bucket: the fuller, the darker. */
+export function toHeatmap(panel: Panel, columns: Columns, element: HTMLElement): Drawing {
+  const { bounds, rows, most } = toHeatRows(columns);
+  const ink = resolveColor(element, '--decode');
+  const label = (bucket: number): string => {
+    const bound = bounds[bucket - 1];
+    if (bound === undefined) return '';
+    return bound === '+Inf' ? '∞' : formatValue(Number(bound), panel.unit);
+  };
+  const drawCells = (u: uPlot): void => {
+    const step = (columns.times[1] ?? 0) - (columns.times[0] ?? 0);
+    u.ctx.save();
+    for (const [row, cells] of rows.entries()) {
+      const top = u.valToPos(row + 1, 'y', true);
+      const depth = u.valToPos(row, 'y', true) - top;
+      for (const [at, value] of cells.entries()) {
+        if (value === 0) continue;
+        const time = columns.times[at]!;
+        const left = Math.max(u.bbox.left, u.valToPos(time - step / 2, 'x', true));
+        const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(time + step / 2, 'x', true));
+        // The root lets rare ones be seen beside common ones.
+        u.ctx.fillStyle = withAlpha(ink, 0.12 + 0.88 * Math.sqrt(value / most));
+        u.ctx.fillRect(left, top, Math.max(1, right - left), Math.max(1, depth - 1));
+      }
+    }
+    u.ctx.restore();
+  };
+  return {
+    options: {
+      ...frame(element),
+      scales: { x: { time: true }, y: { range: () => [0, Math.max(1, bounds.length)] } },
+      axes: [
+        timeAxis(element),
+        {
+          ...valueAxis(element, panel.unit),
+          splits: () => bounds.map((_, index) => index + 1),
+          values: (_, splits) =>
+            splits.map((bucket, at) => (at % everyLabel(bounds) ? '' : label(bucket))),
+        },
+      ],
+      series: [{}, { show: true, paths: () => null, points: { show: false } }],
+      hooks: { drawAxes: [drawCells] },
+    },
+    data: [columns.times, columns.times.map(() => 0)],
+  };
+}
+
+const everyLabel = (bounds: readonly string[]): number => Math.ceil(bounds.length / 7);
+
+function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
+  return {
+    padding: [8, 6, 0, 0],
+    cursor: {
+      sync: { key: cursorKey, scales: ['x', null] },
+      drag: { x: false, y: false },
+      y: false,
+      points: { size: 7, fill: resolveColor(element, '--surface') },
+    },
+  };
+}
+
+/** From zero, where nothing lies below, and with air above. */
+function toRange(low: number | null, high: number | null): [number, number] {
+  const bottom = Math.min(0, low ?? 0);
+  const top = Math.max(0, high ?? 0);
+  return top === bottom ? [bottom, bottom + 1] : [bottom * 1.08, top * 1.1];
+}
+
+function axis(element: HTMLElement): uPlot.Axis {
+  const line = { stroke: resolveColor(element, '--line'), width: 1 };
+  return {
+    stroke: resolveColor(element, '--muted'),
+    font: '11px system-ui, sans-serif',
+    grid: line,
+    ticks: { show: false },
+  };
+}
+
+function timeAxis(element: HTMLElement): uPlot.Axis {
+  return {
+    ...axis(element),
+    size: 24,
+    space: 64,
+    grid: { show: false },
+    values: (_, splits) => splits.map((time) => formatShortTime(time * 1000)),
+  };
+}
+
+function valueAxis(element: HTMLElement, unit: string): uPlot.Axis {
+  return {
+    ...axis(element),
+    size: 62,
+    space: 28,
+    values: (_, splits) => splits.map((value) => formatValue(value, unit)),
+  };
+}
+
+/** Lines where trouble begins, as far as the plot reaches. */
+function drawThresholds(thresholds: Thresholds, element: HTMLElement): (u: uPlot) => void {
+  const lines = (['red', 'orange'] as const).flatMap((name) =>
+    thresholds[name] === undefined ? [] : [{ name, value: thresholds[name] }],
+  );
+  return (u) => {
+    const { left, top, width, height } = u.bbox;
+    u.ctx.save();
+    u.ctx.setLineDash([4, 4]);
+    u.ctx.lineWidth = uPlot.pxRatio;
+    for (const { name, value } of lines) {
+      const y = Math.round(u.valToPos(value, 'y', true));
+      if (y < top || y > top + height) continue;
+      u.ctx.strokeStyle = resolveColor(element, `--${name}`);
+      u.ctx.beginPath();
+      u.ctx.moveTo(left, y);
+      u.ctx.lineTo(left + width, y);
+      u.ctx.stroke();
+    }
+    u.ctx.restore();
+  };
+}

@@ -1,0 +1,153 @@
+/** Draws a panel with uPlot: lines, stacks, thresholds, and exemplars as dots that open their trace. */
+import type { VNode } from 'preact';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { formatTime, formatValue } from '../format.ts';
+import { language, theme } from '../preferences.ts';
+import { linkTo } from '../route.ts';
+import { useStore } from '../store.ts';
+import { useTexts } from '../texts/texts.ts';
+import type { Exemplar, Panel, PanelAnswer } from '../wire.ts';
+import { toColumns, type Columns } from './columns.ts';
+import { Legend } from './legend.tsx';
+import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
+
+const height = 150;
+const mostDots = 24;
+
+interface PlotProps {
+  panel: Panel;
+  answer: PanelAnswer;
+  label: string;
+}
+
+interface Dot extends Exemplar {
+  left: number;
+  top: number;
+}
+
+export function Plot({ panel, answer, label }: PlotProps): VNode {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const [cursor, setCursor] = useState<number | null>(null);
+  const [dots, setDots] = useState<Dot[]>([]);
+  const look = `${useStore(theme)} ${useStore(language)} ${useSystemScheme()}`;
+  const columns = toColumns(answer);
+  // Lines that come and go need a new plot; new values do not.
+  const shape = `${look} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
+  const draw = (element: HTMLElement): Drawing =>
+    panel.kind === 'heatmap'
+      ? toHeatmap(panel, columns, element)
+      : toLines(panel, columns, element);
+
+  useLayoutEffect(() => {
+    const element = place.current!;
+    const { options, data } = draw(element);
+    const u = new uPlot(
+      {
+        ...options,
+        width: element.clientWidth,
+        height,
+        legend: { show: false },
+        hooks: { ...options.hooks, setCursor: [(self) => setCursor(self.cursor.idx ?? null)] },
+      },
+      data,
+      element,
+    );
+    plot.current = u;
+    const resize = new ResizeObserver(() => u.setSize({ width: element.clientWidth, height }));
+    resize.observe(element);
+    return () => {
+      resize.disconnect();
+      u.destroy();
+      plot.current = undefined;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    const u = plot.current;
+    if (u === undefined) return;
+    const { options, data } = draw(place.current!);
+    // What hooks draw by is made anew with the values.
+    u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
+    u.hooks.draw = options.hooks?.draw ?? [];
+    u.setData(data);
+    setDots(toDots(u, answer.exemplars ?? []));
+  }, [answer, shape]);
+
+  return (
+    <figure class="plot">
+      <div
+        class="plot-place"
+        ref={place}
+        role="img"
+        aria-label={label}
+        tabIndex={0}
+        onKeyDown={(event) => moveCursor(plot.current, event)}
+      />
+      <Dots dots={dots} unit={panel.unit} />
+      <Hover columns={columns} cursor={cursor} />
+      {panel.kind !== 'heatmap' && <Legend panel={panel} columns={columns} cursor={cursor} />}
+    </figure>
+  );
+}
+
+function Hover({ columns, cursor }: { columns: Columns; cursor: number | null }): VNode | null {
+  const time = cursor === null ? undefined : columns.times[cursor];
+  return time === undefined ? null : <time class="plot-time">{formatTime(time * 1000)}</time>;
+}
+
+function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
+  const t = useTexts();
+  return (
+    <>
+      {dots.map((dot) => (
+        <a
+          key={`${dot.traceId} ${dot.at}`}
+          class="exemplar"
+          href={linkTo('traces', dot.traceId)}
+          aria-label={t.exemplar(formatValue(dot.value, unit), formatTime(dot.at * 1000))}
+          title={t.exemplar(formatValue(dot.value, unit), formatTime(dot.at * 1000))}
+          style={{ left: `${dot.left}px`, top: `${dot.top}px` }}
+        />
+      ))}
+    </>
+  );
+}
+
+/** The slowest ones, where they lie on the plot; one above its top is shown at the top. */
+function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
+  const { left, top, width, height: depth } = u.bbox;
+  const scale = uPlot.pxRatio;
+  return exemplars
+    .toSorted((a, b) => b.value - a.value)
+    .slice(0, mostDots)
+    .map((exemplar) => ({
+      ...exemplar,
+      left: left / scale + u.valToPos(exemplar.at, 'x'),
+      top: top / scale + Math.max(0, u.valToPos(exemplar.value, 'y')),
+    }))
+    .filter((dot) => dot.left >= left / scale && dot.left <= (left + width) / scale)
+    .filter((dot) => dot.top <= (top + depth) / scale);
+}
+
+/** Arrow keys read the values that a mouse would hover over. */
+function moveCursor(u: uPlot | undefined, event: KeyboardEvent): void {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (u === undefined || step === undefined) return;
+  event.preventDefault();
+  const last = u.data[0].length - 1;
+  const index = Math.min(last, Math.max(0, (u.cursor.idx ?? last + 1) + step));
+  u.setCursor({ left: u.valToPos(u.data[0][index]!, 'x'), top: 0 });
+}
+
+function useSystemScheme(): string {
+  const query = matchMedia('(prefers-color-scheme: dark)');
+  const [dark, setDark] = useState(query.matches);
+  useEffect(() => {
+    const follow = (): void => setDark(query.matches);
+    query.addEventListener('change', follow);
+    return () => query.removeEventListener('change', follow);
+  }, []);
+  return dark ? 'dark' : 'light';
+}

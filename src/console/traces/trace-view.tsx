@@ -1,0 +1,88 @@
+/** One trace on a page of its own: its waterfall, where else it can be seen, and how to ask the same again. */
+import type { VNode } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { requestOfTrace } from '../chat/conversations.ts';
+import { CopyButton } from '../copy-button.tsx';
+import { formatSeconds, formatTime } from '../format.ts';
+import { credentials } from '../preferences.ts';
+import { linkTo } from '../route.ts';
+import { useTexts } from '../texts/texts.ts';
+import { Trouble } from '../trouble.tsx';
+import type { Status } from '../wire.ts';
+import { toCurl } from './curl.ts';
+import { useTrace } from './load-trace.ts';
+import { Waterfall } from './waterfall.tsx';
+
+export function TraceView({ id, status }: { id: string; status: Status | undefined }): VNode {
+  const t = useTexts();
+  const { trace, failure } = useTrace(id);
+  const known = requestOfTrace(id);
+  return (
+    <main class="page" id="content">
+      <header class="page-head">
+        <h1>
+          <a href={linkTo('traces')}>{t.traces}</a> / <code>{id.slice(0, 8)}</code>
+        </h1>
+        <CopyButton text={id} label={t.copyTraceId} />
+        {known !== undefined && (
+          <a class="button small" href={linkTo('chat', known.conversation.id)}>
+            {t.openConversation}
+          </a>
+        )}
+        <JaegerLink id={id} base={status?.links.jaeger} />
+      </header>
+      {failure?.code === 'not_found' ? (
+        <p class="empty">{t.traceGone}</p>
+      ) : (
+        <Trouble failure={failure} />
+      )}
+      {trace !== undefined && (
+        <div class="card padded">
+          <p class="hint">
+            {formatTime(trace.startedAt)} · {formatSeconds(trace.durationMillis / 1000)}
+          </p>
+          <Waterfall trace={trace} />
+        </div>
+      )}
+      <Curl id={id} />
+    </main>
+  );
+}
+
+function JaegerLink({ id, base }: { id: string; base: string | undefined }): VNode | null {
+  const t = useTexts();
+  if (base === undefined) return null;
+  const href = `${base.replace(/\/$/, '')}/trace/${id}`;
+  return (
+    <a class="button small" href={href} target="_blank" rel="noopener noreferrer">
+      {t.openInJaeger}
+    </a>
+  );
+}
+
+function Curl({ id }: { id: string }): VNode {
+  const t = useTexts();
+  const { command, traceId } = useMemo(() => {
+    const example = {
+      messages: [{ role: 'user' as const, content: 'What is the capital of France?' }],
+      temperature: 0.7,
+      max_tokens: 128,
+    };
+    const request = requestOfTrace(id)?.request ?? example;
+    return toCurl(location.origin, request, credentials.get().apiKey);
+  }, [id]);
+  return (
+    <section class="card padded">
+      <h2>{t.sameAgain}</h2>
+      <div class="code">
+        <pre tabIndex={0}>
+          <code>{command}</code>
+        </pre>
+        <CopyButton text={command} />
+      </div>
+      <p class="hint">
+        {t.curlHint} <a href={linkTo('traces', traceId)}>{traceId.slice(0, 8)}</a>
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,137 @@
+/** One trace as bars on a common clock, under an answer and on a page of its own. */
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { formatSeconds } from '../format.ts';
+import { useTexts } from '../texts/texts.ts';
+import { attributeOf, longestPhase, type Row, type Waterfall as Trace } from './spans.ts';
+
+export function Waterfall({ trace }: { trace: Trace }): VNode {
+  const t = useTexts();
+  const [open, setOpen] = useState<string>();
+  const total = Math.max(trace.durationMillis, 0.001);
+  return (
+    <section class="waterfall" aria-label={t.waterfall}>
+      <Explanation trace={trace} />
+      <ol>
+        {trace.rows.map((row) => (
+          <SpanRow
+            key={row.id}
+            row={row}
+            totalMillis={total}
+            open={open === row.id}
+            onToggle={() => setOpen(open === row.id ? undefined : row.id)}
+          />
+        ))}
+      </ol>
+      <Axis totalMillis={total} />
+    </section>
+  );
+}
+
+interface SpanRowProps {
+  row: Row;
+  totalMillis: number;
+  open: boolean;
+  onToggle: () => void;
+}
+
+function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
+  const t = useTexts();
+  const percent = (millis: number): string => `${(100 * millis) / totalMillis}%`;
+  const duration = formatSeconds(row.durationMillis / 1000);
+  const meaning = row.phase === undefined ? undefined : t.phaseMeanings[row.phase];
+  const says = t.spanLabel(row.name, duration, formatSeconds(row.startMillis / 1000));
+  return (
+    <li>
+      <button
+        type="button"
+        class="span-row"
+        aria-expanded={open}
+        aria-label={says}
+        title={meaning}
+        onClick={onToggle}
+      >
+        <span class="span-name" style={{ '--depth': row.depth }}>
+          {row.name}
+        </span>
+        <span class="track">
+          <span
+            class={`bar-span ${row.failed ? 'failed' : (row.phase ?? 'outer')}`}
+            data-span={row.name}
+            style={{ left: percent(row.startMillis), width: percent(row.durationMillis) }}
+          />
+          {row.events.map((event) => (
+            <span
+              key={event.name}
+              class="event"
+              data-event={event.name}
+              title={t.eventLabel(event.name, formatSeconds(event.atMillis / 1000))}
+              style={{ left: percent(event.atMillis) }}
+            />
+          ))}
+        </span>
+        <span class="span-time">{duration}</span>
+      </button>
+      {open && <SpanFacts row={row} meaning={meaning} />}
+    </li>
+  );
+}
+
+function SpanFacts({ row, meaning }: { row: Row; meaning: string | undefined }): VNode {
+  const t = useTexts();
+  const events = row.events.map((event): [string, string] => [
+    event.name,
+    `+${formatSeconds(event.atMillis / 1000)}`,
+  ]);
+  return (
+    <div class="span-facts">
+      {meaning !== undefined && <p>{meaning}</p>}
+      <dl>
+        {[...row.attributes, ...events].map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd dir="auto">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {row.attributes.length + events.length === 0 && <p>{t.noAttributes}</p>}
+    </div>
+  );
+}
+
+/** Where most of the time went, in a sentence. */
+function Explanation({ trace }: { trace: Trace }): VNode | null {
+  const t = useTexts();
+  const longest = longestPhase(trace);
+  if (longest === undefined) return null;
+  const { row, share } = longest;
+  const number = (key: string): number => Number(attributeOf(row, key) ?? 0);
+  const facts = {
+    percent: Math.round(share * 100),
+    input: number('gen_ai.usage.input_tokens'),
+    cached: number('gen_ai.usage.cache_read.input_tokens'),
+    output: number('gen_ai.usage.output_tokens'),
+    position: number('inference.queue.position'),
+  };
+  return (
+    <p class="explanation">
+      <i class={`dot ${row.phase}`} />
+      {t.longest[row.phase](facts)}
+    </p>
+  );
+}
+
+function Axis({ totalMillis }: { totalMillis: number }): VNode {
+  const shares = [0, 0.25, 0.5, 0.75, 1];
+  return (
+    <div class="axis" aria-hidden="true">
+      <span class="track">
+        {shares.map((share) => (
+          <span key={share} style={{ left: `${share * 100}%` }}>
+            {formatSeconds((share * totalMillis) / 1000)}
+          </span>
+        ))}
+      </span>
+    </div>
+  );
+}
