@@ -40,6 +40,7 @@ export async function startOurs(settings: Settings, modelPath: string): Promise<
     METRICS_TOKEN: '',
   };
   const service = await startChatService(env);
+  const release = killAtExit(service.process);
   return {
     name: 'ours',
     url: service.url,
@@ -54,6 +55,7 @@ export async function startOurs(settings: Settings, modelPath: string): Promise<
     },
     async stop() {
       await service.stop();
+      release();
     },
   };
 }
@@ -120,20 +122,26 @@ function ofProcess(
   child: ChildProcess,
   facts: { url: string; description: string },
 ): Contender {
-  const killAtExit = (): void => void child.kill('SIGKILL');
-  process.on('exit', killAtExit);
+  const release = killAtExit(child);
   return {
     name,
     ...facts,
     read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
     async stop() {
-      process.off('exit', killAtExit);
+      release();
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
       child.kill('SIGKILL');
       await exited;
     },
   };
+}
+
+/** Also when a signal ends the benchmark. Returns what takes it back. */
+function killAtExit(child: ChildProcess): () => void {
+  const kill = (): void => void child.kill('SIGKILL');
+  process.on('exit', kill);
+  return () => process.off('exit', kill);
 }
 
 async function freePort(): Promise<number> {

@@ -1,6 +1,7 @@
 /** CPU time of a contender, of this program and of the whole machine, so that the report can say who else was busy. */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Seconds since the processes and the machine started. */
 export interface CpuTime {
@@ -41,6 +42,16 @@ export function foreignCores(before: CpuTime, after: CpuTime): number {
   const contender = Object.values(secondsByRole(before, after)).reduce((sum, one) => sum + one, 0);
   const busy = after.machine - before.machine - contender - (after.bench - before.bench);
   return Math.max(0, busy / (after.at - before.at));
+}
+
+/** Returns once the rest of the machine keeps fewer than `cores` busy for a second, or when the patience is over. */
+export async function waitForQuiet(cores: number, patienceSeconds: number): Promise<void> {
+  const deadline = performance.now() + patienceSeconds * 1000;
+  while (performance.now() < deadline) {
+    const before = readCpuTime({});
+    await sleep(1000);
+    if (foreignCores(before, readCpuTime({})) < cores) return;
+  }
 }
 
 /** The only child of a process; undefined where it has none, and on a system without /proc. */

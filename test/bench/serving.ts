@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeGguf } from '../../src/models/demo/make-gguf.ts';
 import { startLlamaServer, startOneLoopEach, startOurs, type Contender } from './contenders.ts';
+import { waitForQuiet } from './cpu-time.ts';
 import { writeReport } from './report.ts';
 import { readSettings, type Settings, type WorkloadName } from './settings.ts';
 import {
@@ -106,6 +107,7 @@ async function measureUndisturbed(
   let best: { results: Results; foreign: number } | undefined;
   for (let attempt = 0; attempt <= settings.repeats; attempt++) {
     const results: Results = { samples: [], stalls: [] };
+    await waitForQuiet(quietCores, settings.patienceSeconds);
     for (const contender of order) {
       // Other words in each attempt: the caches know the last one's.
       let seed = firstSeed + attempt * seedsAnAttempt;
@@ -153,6 +155,9 @@ async function main(): Promise<void> {
     await Promise.all(contenders.map((contender) => contender.stop()));
   }
 }
+
+// Ends by `exit`, where the contenders are killed: a signal alone would leave them running.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 try {
   await main();

@@ -9,6 +9,8 @@ export interface Settings {
   rounds: number;
   /** How often a part of a round that other programs disturbed is measured again. */
   repeats: number;
+  /** How long it waits for other programs to rest before it measures. */
+  patienceSeconds: number;
   /** Streams at a time, ascending. */
   widths: readonly number[];
   workloads: readonly WorkloadName[];
@@ -54,6 +56,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     threads: integer('THREADS', text('THREADS', defaultThreads()), 1, 256),
     rounds: integer('ROUNDS', text('ROUNDS', smoke ? '1' : '3'), 1, 1000),
     repeats: integer('REPEATS', text('REPEATS', smoke ? '0' : '3'), 0, 1000),
+    patienceSeconds: integer('PATIENCE', text('PATIENCE', smoke ? '0' : '60'), 0, 86_400),
     widths,
     workloads: workloads as WorkloadName[],
     llamaServer: env['LLAMA_SERVER'] || undefined,
