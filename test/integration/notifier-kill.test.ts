@@ -7,5 +7,6 @@ test('killed 20 times at every step, it loses nothing, keeps the order, and repe
   const { killed, repeats, faults } = await killAtEveryStep(seeds);
   expect(faults).toEqual([]);
   expect(Object.values(killed).filter((count) => count > 0)).toHaveLength(steps.length);
-  expect(repeats).toBeLessThanOrEqual(killed.accepted + killed.answered);
+  // One call at a time: a kill leaves at most one message that nobody knows to be through.
+  expect(repeats).toBeLessThanOrEqual(seeds.length);
 }, 300_000);

@@ -22,7 +22,7 @@ type Step = (typeof steps)[number];
 export interface KillReport {
   killed: Record<Step, number>;
   raised: number;
-  /** Told more than once by the robot, which cannot know a repeat; only where it had accepted and we died. */
+  /** News told again to the robot, which cannot know a repeat: it had accepted, and we died before we noted it. */
   repeats: number;
   /** What must not be: empty. */
   faults: string[];
