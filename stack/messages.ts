@@ -59,9 +59,25 @@ export const messages = {
     en: `The settings are wrong:\n  ${problems.join('\n  ')}`,
     zh: `设置有误：\n  ${problems.join('\n  ')}`,
   }),
-  dockerNotYet: () => ({
-    en: 'MODE=docker: containers are not built yet. Run `make up` or `make up MODE=native`.',
-    zh: 'MODE=docker：容器方式尚未实现。请运行 make up 或 make up MODE=native。',
+  noDocker: (reason: string) => ({
+    en: `MODE=docker: expected a Docker engine with Compose 2.24 or later, got: ${reason}. Start it, or run \`make up MODE=native\`.`,
+    zh: `MODE=docker：需要 Docker 引擎与 Compose 2.24 或更高版本，得到：${reason}。请启动它，或运行 make up MODE=native。`,
+  }),
+  startingContainers: () => ({
+    en: 'Starting the stack in containers (`make up MODE=native` runs it without)',
+    zh: '以容器方式启动（不用容器：make up MODE=native）',
+  }),
+  containerFailed: (v: { name: string; state: string; log: string }) => ({
+    en: `${v.name} is ${v.state}. The end of its log:\n${v.log}`,
+    zh: `${v.name} 的状态为 ${v.state}。其日志末尾：\n${v.log}`,
+  }),
+  containersFailed: () => ({
+    en: 'The containers did not all come up: what is above says why. Where an image cannot be pulled, `make up PROFILE=minimal` needs fewer of them, `make up MODE=native` none.',
+    zh: '容器未能全部就绪：原因见上方。若无法拉取镜像，make up PROFILE=minimal 需要的镜像较少，make up MODE=native 不需要镜像。',
+  }),
+  grafanaPassword: (password: string, file: string) => ({
+    en: `Grafana: user admin, password ${password} (shown this once; kept in ${file})`,
+    zh: `Grafana：用户 admin，密码 ${password}（只显示这一次；保存在 ${file}）`,
   }),
   needsLinux: (platform: string) => ({
     en: `Native mode: expected Linux, got ${platform}. Run it in a Linux virtual machine or container.`,

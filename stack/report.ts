@@ -1,13 +1,7 @@
 /** What `make up` and `make status` print: tables, the model in use, and what to try next. */
 import { relative } from 'node:path';
 import { messages, say } from './messages.ts';
-
-/** As GET /readyz of the chat service tells it. */
-export interface ModelCard {
-  id: string;
-  title: string;
-  demo: boolean;
-}
+import type { ModelCard } from './model.ts';
 
 const fourQueries = [
   'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
@@ -30,6 +24,23 @@ export function showTable(rows: Record<string, string>[]): void {
   for (const line of lines) {
     console.log(`  ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd());
   }
+}
+
+/** `2h 5m`: the two largest units. */
+export function age(since: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first === -1) return '0s';
+  return parts
+    .slice(first, first + 2)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join(' ');
 }
 
 export function showModel(model: ModelCard | undefined): void {

@@ -2,7 +2,15 @@
  * `make up`, `down`, `status` and `logs`: picks how the stack runs and hands the work over. Run as
  * `node stack/up.ts up|down|status|logs [NAME]`.
  */
+import {
+  followContainerLogs,
+  removeContainers,
+  showContainerStatus,
+  startContainers,
+} from './docker/commands.ts';
+import { missingDocker } from './docker/compose.ts';
 import { messages, runCommand, StackError } from './messages.ts';
+import { findOwnProcesses } from './native/processes.ts';
 import { startStack } from './native/start.ts';
 import { takeDown } from './native/stop.ts';
 import { followLogs, showStatus } from './native/watch.ts';
@@ -16,19 +24,32 @@ interface Mode {
   logs: (settings: Settings, name?: string) => Promise<number>;
 }
 
-const native: Mode = { up: startStack, down: takeDown, status: showStatus, logs: followLogs };
+const modes: Record<'native' | 'docker', Mode> = {
+  native: { up: startStack, down: takeDown, status: showStatus, logs: followLogs },
+  docker: {
+    up: startContainers,
+    down: removeContainers,
+    status: showContainerStatus,
+    logs: followContainerLogs,
+  },
+};
 
-function modeOf({ mode }: Settings): Mode {
-  // Containers get their own Mode here.
-  if (mode === 'docker') throw new StackError(messages.dockerNotYet());
-  if (process.platform !== 'linux') throw new StackError(messages.needsLinux(process.platform));
-  return native;
+/** What MODE says; else where it runs already; else containers where an engine answers. */
+async function pickMode({ mode, runDir }: Settings): Promise<'native' | 'docker'> {
+  if (mode !== undefined) return mode;
+  const isLinux = process.platform === 'linux';
+  if (isLinux && findOwnProcesses(runDir).length > 0) return 'native';
+  return (await missingDocker()) === undefined ? 'docker' : 'native';
 }
 
 await runCommand(async () => {
   const [command = 'up', name] = process.argv.slice(2);
-  const settings = readSettings(process.env);
-  const mode = modeOf(settings);
+  const picked = await pickMode(readSettings(process.env));
+  if (picked === 'native' && process.platform !== 'linux') {
+    throw new StackError(messages.needsLinux(process.platform));
+  }
+  const settings = readSettings({ ...process.env, MODE: picked });
+  const mode = modes[picked];
   switch (command) {
     case 'up':
     case 'down':
@@ -37,6 +58,6 @@ await runCommand(async () => {
     case 'logs':
       return mode.logs(settings, name || undefined);
     default:
-      throw new StackError(messages.unknownCommand(Object.keys(native), command));
+      throw new StackError(messages.unknownCommand(Object.keys(mode), command));
   }
 });

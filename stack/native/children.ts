@@ -1,6 +1,7 @@
-/** The four processes of the stack: how each is started, and where it says that it is well. */
+/** The processes of the stack: how each is started, and where it says that it is well. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Configuration } from '../configuration.ts';
 import type { ServiceName, Settings } from '../settings.ts';
@@ -53,6 +54,8 @@ export function describeChildren(
         tools.prometheus,
         `--config.file=${configuration.prometheusFile}`,
         `--storage.tsdb.path=${dataFolder(dataDir, 'prometheus')}`,
+        // The error budget looks back 30 days.
+        '--storage.tsdb.retention.time=31d',
         `--web.listen-address=${listens('prometheus')}`,
         `--web.external-url=${addresses.prometheus.url}`,
         '--enable-feature=exemplar-storage',
@@ -61,15 +64,28 @@ export function describeChildren(
       healthUrl: healthUrl('prometheus', '/-/healthy'),
       graceSeconds: 15,
     },
-    {
-      name: 'chat',
-      command: ours('src/main.ts'),
-      env: { ...urls, OTEL_SERVICE_NAME: 'llamascope-chat' },
-      healthUrl: healthUrl('chat', '/healthz'),
-      // Its own limit for running answers is 15 s.
-      graceSeconds: 20,
-    },
+    ...settings.instances
+      .filter(({ service }) => service === 'chat')
+      .map(({ name, address }) => ({
+        name,
+        command: ours('src/main.ts'),
+        env: {
+          ...urls,
+          ...shareOfThreads(settings.replicas),
+          OTEL_SERVICE_NAME: 'llamascope-chat',
+          CHAT_PORT: String(address.port),
+        },
+        healthUrl: `${address.url}/healthz`,
+        // Its own limit for running answers is 15 s.
+        graceSeconds: 20,
+      })),
   ];
+}
+
+/** One alone takes all cores; several that did would spin against each other, at a fortieth of the speed. */
+function shareOfThreads(replicas: number): Record<string, string> {
+  if (replicas === 1 || process.env['CHAT_THREADS']) return {};
+  return { CHAT_THREADS: String(Math.max(1, Math.floor(availableParallelism() / replicas))) };
 }
 
 /** A program of this repository, with its telemetry. */

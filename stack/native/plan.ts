@@ -52,9 +52,13 @@ export interface Plan {
 }
 
 export function writePlan(runDir: string, plan: Plan): void {
-  writeFileSync(join(runDir, 'plan.json'), JSON.stringify(plan, undefined, 2));
+  writeFileSync(planFile(runDir), JSON.stringify(plan, undefined, 2));
 }
 
 export function readPlan(runDir: string): Plan {
-  return JSON.parse(readFileSync(join(runDir, 'plan.json'), 'utf8')) as Plan;
+  return JSON.parse(readFileSync(planFile(runDir), 'utf8')) as Plan;
+}
+
+export function planFile(runDir: string): string {
+  return join(runDir, 'plan.json');
 }

@@ -1,15 +1,15 @@
-/** Whether a port is free, and who holds it when it is not. Used by `make up` before it starts anything. */
+/** Whether a port is free, and who holds it when it is not. Used by `make up` before it starts anything, in both modes. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { messages, StackError } from '../messages.ts';
-import { services, type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 
 const LISTEN = '0A';
 
 /** @throws StackError that names the first port that cannot be had, why, and the variable that moves it. */
-export async function refuseTakenPorts({ addresses }: Pick<Settings, 'addresses'>): Promise<void> {
-  for (const name of services) {
-    const { host, port, variable } = addresses[name];
+export async function refuseTakenPorts({ instances }: Pick<Settings, 'instances'>): Promise<void> {
+  for (const { name, address } of instances) {
+    const { host, port, variable } = address;
     const { code } = await listenBriefly(port, host);
     if (code === undefined) continue;
     if (code !== 'EADDRINUSE') {

@@ -1,6 +1,5 @@
 /** `make up` in native mode: clears away what a killed run left, starts the supervisor, and waits until all is well. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { writeConfiguration } from '../configuration.ts';
 import { withLock } from '../lock.ts';
 import { messages, say, StackError } from '../messages.ts';
-import { showModel, shown, showNextSteps, showTable, type ModelCard } from '../report.ts';
+import { bringModel, waitForModels } from '../model.ts';
+import { showModel, shown, showNextSteps, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { describeChildren } from './children.ts';
 import { logFile, readLogEnd } from './log-file.ts';
@@ -27,7 +27,6 @@ import { leftoverGraceMillis, stopStack, tellProgress } from './stop.ts';
 import { ensureTools } from './tools.ts';
 
 const healthySeconds = 120;
-const readySeconds = 300;
 const pollMillis = 100;
 const progressMillis = 3000;
 /** How much of a log a person needs to see why a process did not start. */
@@ -35,7 +34,7 @@ const logLines = 20;
 
 /** The variables that decide what runs: two runs with the same ones are the same stack. */
 const settingNames =
-  /^(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|DINGTALK|WECOM|FEISHU|SMTP|MAIL|OTEL|SCRAPE|LOG)_/;
+  /^(REPLICAS$|(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|DINGTALK|WECOM|FEISHU|SMTP|MAIL|OTEL|SCRAPE|LOG)_)/;
 
 /** @throws StackError with the sentence for the person at the terminal. What it started is then stopped again. */
 export async function startStack(settings: Settings): Promise<number> {
@@ -84,14 +83,6 @@ async function startSupervisor(settings: Settings): Promise<ProcessIdentity> {
   writePlan(runDir, { root, children, limits: supervisionLimits });
   say(messages.starting(shown(root, dirname(logFile(runDir, '')))));
   return spawnSupervisor({ root, runDir });
-}
-
-/** What `make model` does, and the built-in demo where no model can be had; it tells its own progress. */
-async function bringModel(root: string): Promise<void> {
-  const args = ['src/models/main.ts', '--fallback', 'demo'];
-  const model = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
-  const [code] = (await once(model, 'exit')) as [number | null];
-  if (code !== 0) throw new StackError(messages.noModel());
 }
 
 /** Runs the plan that lies in the run folder; also the door by which tests bring plans of their own. */
@@ -170,7 +161,8 @@ function explainExit(child: ChildState, { root, runDir }: { root: string; runDir
 async function showStack({ root, runDir }: Settings): Promise<number> {
   const plan = readPlan(runDir);
   const urls = urlsOf(plan);
-  const model = await waitForModel(urls['chat'] ?? '');
+  const chats = Object.keys(urls).filter((name) => name.startsWith('chat'));
+  const model = await waitForModels(chats.map((name) => urls[name] ?? ''));
   showTable(
     (readState(runDir)?.children ?? []).map(({ name, pid }) => ({
       service: name,
@@ -189,27 +181,4 @@ function urlsOf({ children }: Plan): Record<string, string> {
   return Object.fromEntries(
     children.map(({ name, healthUrl }) => [name, new URL(healthUrl).origin]),
   );
-}
-
-/** The service is well before its model is loaded; a table that came earlier would invite a 503. */
-async function waitForModel(chatUrl: string): Promise<ModelCard | undefined> {
-  const startedAt = performance.now();
-  let toldAt = startedAt;
-  for (;;) {
-    const now = performance.now();
-    const answer = await fetch(`${chatUrl}/readyz`).then(
-      async (response) => ({
-        ready: response.ok,
-        ...((await response.json()) as { status: string; model: ModelCard }),
-      }),
-      () => undefined,
-    );
-    if (answer?.ready === true) return answer.model;
-    if (now - startedAt > readySeconds * 1000) return undefined;
-    if (now - toldAt > progressMillis) {
-      toldAt = now;
-      say(messages.engineIs(answer?.status ?? '?', Math.round((now - startedAt) / 1000)));
-    }
-    await delay(pollMillis);
-  }
 }

@@ -1,5 +1,5 @@
 /** What the supervisor knows about its children, as the file that `make status`, `up` and `down` read. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessIdentity } from './processes.ts';
 
@@ -47,4 +47,9 @@ function stateFile(runDir: string): string {
 
 export function pidFile(runDir: string, name: string): string {
   return join(runDir, `${name}.pid`);
+}
+
+export function pidFiles(runDir: string): string[] {
+  const files = readdirSync(runDir).filter((file) => file.endsWith('.pid'));
+  return files.map((file) => join(runDir, file));
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withLock } from '../lock.ts';
 import { messages, say, StackError } from '../messages.ts';
-import { services, type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { findOwnProcesses, isAlive, stopOwnProcesses, type OwnProcess } from './processes.ts';
-import { pidFile, readState, removeState } from './state.ts';
+import { pidFiles, readState, removeState } from './state.ts';
 
 /** All children's graces, one after the other, and some. */
 const supervisorSeconds = 75;
@@ -42,7 +42,7 @@ export async function stopStack(
     if (isAlive(supervisor)) kill(supervisor.pid, 'SIGKILL');
   }
   await stopOwnProcesses({ runDir, graceMillis: limits.leftoverGraceMillis, onWait: tell });
-  for (const name of ['supervisor', ...services]) rmSync(pidFile(runDir, name), { force: true });
+  for (const file of pidFiles(runDir)) rmSync(file, { force: true });
   removeState(runDir);
 }
 

@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messages, say, StackError } from '../messages.ts';
-import { shown, showTable } from '../report.ts';
-import { services, type Settings } from '../settings.ts';
+import { age, shown, showTable } from '../report.ts';
+import type { Settings } from '../settings.ts';
 import { logFile } from './log-file.ts';
+import { planFile, readPlan } from './plan.ts';
 import { findOwnProcesses, isAlive } from './processes.ts';
 import { readState } from './state.ts';
 
@@ -36,8 +37,9 @@ export async function showStatus({ runDir }: Settings): Promise<number> {
 }
 
 /** Follows the logs until it is interrupted; `name` picks one. */
-export async function followLogs({ root, runDir }: Settings, name?: string): Promise<number> {
-  const known = ['supervisor', ...services];
+export async function followLogs(settings: Settings, name?: string): Promise<number> {
+  const { root, runDir } = settings;
+  const known = ['supervisor', ...namesOf(settings)];
   if (name !== undefined && !known.includes(name)) {
     throw new StackError(messages.unknownLog(name, known));
   }
@@ -52,19 +54,9 @@ export async function followLogs({ root, runDir }: Settings, name?: string): Pro
   return 0;
 }
 
-/** `2h 5m`: the two largest units. */
-function age(since: string): string {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
-  const parts = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first === -1) return '0s';
-  return parts
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
+/** Of what was started last, however many replicas that had. */
+function namesOf({ runDir, instances }: Settings): string[] {
+  return (existsSync(planFile(runDir)) ? readPlan(runDir).children : instances).map(
+    ({ name }) => name,
+  );
 }

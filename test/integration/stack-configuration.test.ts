@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -103,14 +104,77 @@ describe('as written for a run', () => {
     const written = write({ CHAT_PORT: '9090', PROMETHEUS_PORT: '8000', NOTIFIER_PORT: '18060' });
     expect(check(written)).toContain('SUCCESS');
     const folder = path.dirname(written.prometheusFile);
-    expect(read(folder, 'targets/qwen-instruct.yml')).toContain("'127.0.0.1:9090'");
-    expect(read(folder, 'targets/prometheus.yml')).toContain("'127.0.0.1:8000'");
+    expect(read(folder, 'targets/qwen-instruct.yml')).toContain('127.0.0.1:9090');
+    expect(read(folder, 'targets/prometheus.yml')).toContain('127.0.0.1:8000');
     expect(read(written.alertmanagerFile)).toContain('http://127.0.0.1:18060/alerts/default');
     expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:18060/runbooks/');
     expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:8000/graph');
   });
 
+  test('finds every replica', () => {
+    const written = write({ REPLICAS: '3', CHAT_PORT: '7000' });
+    expect(check(written)).toContain('SUCCESS');
+    const file = read(path.dirname(written.prometheusFile), 'targets/qwen-instruct.yml');
+    expect(parse(file)).toEqual([
+      { targets: ['127.0.0.1:7000', '127.0.0.1:7001', '127.0.0.1:7002'] },
+    ]);
+  });
+
   test("leaves the rules' own tests out", () => {
     expect(check(write({}))).toContain(`${ruleFiles.length} rule files found`);
+  });
+});
+
+describe('as written for containers', () => {
+  const docker = {
+    MODE: 'docker',
+    CHAT_PORT: '7000',
+    PROMETHEUS_PORT: '7090',
+    NOTIFIER_PORT: '7060',
+  };
+
+  test('lets the services reach one another by name, and people by the published ports', () => {
+    const written = write(docker);
+    const folder = path.dirname(written.prometheusFile);
+    const targets = readdirSync(path.join(folder, 'targets')).map((file) => {
+      return parse(read(folder, 'targets', file))[0].targets[0];
+    });
+    expect(targets.toSorted()).toEqual([
+      'alertmanager:9093',
+      'chat:8000',
+      'notifier:8060',
+      'prometheus:9090',
+    ]);
+    expect(read(written.alertmanagerFile)).toContain('http://notifier:8060/alerts/default');
+    expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:7060/runbooks/');
+    expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:7090/graph');
+  });
+
+  test('finds every replica by the name of its container', () => {
+    const { prometheusFile } = write({ ...docker, REPLICAS: '3', COMPOSE_PROJECT_NAME: 'three' });
+    expect(parse(read(path.dirname(prometheusFile), 'targets/qwen-instruct.yml'))).toEqual([
+      { targets: ['three-chat-1:8000', 'three-chat-2:8000', 'three-chat-3:8000'] },
+    ]);
+  });
+
+  test('names secrets by their place in the container, where a copy lies', () => {
+    const token = path.join(scratch(), 'token');
+    writeFileSync(token, 'canary-notifier\n');
+    const written = write({
+      ...docker,
+      METRICS_TOKEN: 'canary-metrics',
+      NOTIFIER_TOKEN_FILE: token,
+    });
+    const { scrape_configs: jobs } = parse(read(written.prometheusFile));
+    expect(jobs[0].authorization.credentials_file).toBe('/etc/prometheus/metrics-token');
+    expect(read(path.dirname(written.prometheusFile), 'metrics-token')).toBe('canary-metrics');
+    expect(read(written.alertmanagerFile)).toContain('/etc/alertmanager/notifier-token');
+    expect(read(path.dirname(written.alertmanagerFile), 'notifier-token')).toBe('canary-notifier');
+  });
+
+  test('a secret whose file is not there is one sentence', () => {
+    expect(() => write({ ...docker, METRICS_TOKEN_FILE: '/nowhere' })).toThrow(
+      'expected a readable file, got ENOENT for /nowhere',
+    );
   });
 });

@@ -131,11 +131,21 @@ describe('what is in the way', () => {
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
   });
 
-  test('containers are refused in one sentence', async () => {
-    await using sandbox = await createSandbox({ MODE: 'docker' });
+  test('containers without an engine are refused in one sentence', async () => {
+    await using sandbox = await createSandbox({
+      MODE: 'docker',
+      DOCKER_HOST: 'unix:///nowhere.sock',
+    });
     const { code, text } = await sandbox.run('up');
-    expect(text).toMatch(/^MODE=docker: containers are not built yet\..*\n$/);
+    expect(text).toMatch(
+      /^MODE=docker: expected a Docker engine with Compose 2\.24 or later, got: .+`make up MODE=native`\.\n$/s,
+    );
     expect(code).toBe(1);
+  });
+
+  test('no engine and no MODE is native mode', async () => {
+    await using sandbox = await createSandbox({ MODE: '', DOCKER_HOST: 'unix:///nowhere.sock' });
+    expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
   });
 
   test('a Chinese terminal is told in Chinese', async () => {

@@ -34,7 +34,8 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
   const folder = mkdtempSync(path.join(tmpdir(), 'llamascope stack-'));
   const runDir = path.join(folder, 'run');
   mkdirSync(runDir);
-  const [chat, prometheus, alertmanager, notifier] = await freePorts(4);
+  const [prometheus, alertmanager, notifier] = await freePorts(3);
+  const chat = await freeRange(Number(settings['REPLICAS'] ?? 1));
   const env = {
     ...process.env,
     CHAT_PORT: String(chat),
@@ -100,6 +101,25 @@ export async function standIn(name: string, script = ''): Promise<ChildDefinitio
     healthUrl: `http://127.0.0.1:${port}/`,
     graceSeconds: 5,
   };
+}
+
+/** The first of so many free ports that follow one another. */
+async function freeRange(count: number): Promise<number> {
+  for (;;) {
+    const [first = 0] = await freePorts(1);
+    const others = Array.from({ length: count - 1 }, (_, at) => isFree(first + 1 + at));
+    if ((await Promise.all(others)).every(Boolean)) return first;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  if (port > 65_535) return false;
+  const server = createServer();
+  const free = new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  return free.finally(() => server.close());
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -10,8 +10,8 @@ export interface Stack {
   command(name: 'up' | 'down' | 'status'): Promise<string>;
   /** 0 while it does not run. */
   pid(service: string): number;
-  /** The values of an instant query. */
-  query(expression: string): Promise<number[]>;
+  /** The values of an instant query, now or at a Unix time in seconds. */
+  query(expression: string, time?: number): Promise<number[]>;
   /** Kills what is left and removes the folders. */
   dispose(): Promise<void>;
 }
@@ -31,9 +31,10 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
       const file = path.join(sandbox.runDir, `${service}.pid`);
       return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
     },
-    async query(expression) {
-      const query = encodeURIComponent(expression);
-      const response = await fetch(`${url('PROMETHEUS_PORT')}/api/v1/query?query=${query}`);
+    async query(expression, time) {
+      const query = new URLSearchParams({ query: expression });
+      if (time !== undefined) query.set('time', String(time));
+      const response = await fetch(`${url('PROMETHEUS_PORT')}/api/v1/query?${query}`);
       const { data } = (await response.json()) as {
         data: { result: { value: [number, string] }[] };
       };
