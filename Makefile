@@ -14,13 +14,15 @@ NODE_READY := $(NODE_DIR)/node
 export PATH := $(CURDIR)/$(NODE_DIR):$(PATH)
 endif
 LIBRARIES := node_modules/.package-lock.json
+CONSOLE := src/console/dist/index.html
 
 # What a person writes reaches a program through the environment and unexpanded: quotes and $ in it stay text.
 export QUESTION := $(value Q)
+export TRACE_ID := $(value ID)
 ifdef MODEL
 export CHAT_MODEL := $(value MODEL)
 endif
-unexport Q MODEL
+unexport Q ID MODEL
 
 .PHONY: help
 help: ## list the targets
@@ -49,8 +51,18 @@ logs: $(LIBRARIES) ## follow the logs, or one of them (NAME=chat)
 	@node stack/up.ts logs $(NAME)
 
 .PHONY: chat
-chat: $(LIBRARIES) ## stream an answer, then its timings and trace id (Q="...")
+chat: $(LIBRARIES) ## stream an answer, then draw where its time went (Q="...")
 	@node src/chat.ts "$$QUESTION"
+
+.PHONY: trace
+trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace id; else the last)
+	@node src/trace.ts "$$TRACE_ID"
+
+$(CONSOLE): vite.config.ts $(shell find src/console -type f -not -path '*/dist/*') | $(LIBRARIES)
+	@vite build --logLevel warn
+
+.PHONY: console
+console: $(CONSOLE) ## build the page at http://127.0.0.1:8000, where it is older than its sources
 
 .PHONY: model
 model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)

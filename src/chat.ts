@@ -1,5 +1,8 @@
-/** `make chat Q="..."`: streams one answer in the terminal, then prints where its time went and its trace id. */
+/** `make chat Q="..."`: streams one answer in the terminal, then draws where its time went and tells its trace id. */
 import { createParser } from 'eventsource-parser';
+import { styleText } from 'node:util';
+import { notAnswering, readWholeTrace, serviceOrigin } from './service-client.ts';
+import { drawWaterfall } from './waterfall.ts';
 
 interface Chunk {
   choices?: { delta?: { content?: string } }[];
@@ -15,7 +18,7 @@ if (question === '') {
   );
   process.exit(2);
 }
-const origin = process.env['CHAT_URL'] ?? `http://127.0.0.1:${process.env['CHAT_PORT'] || 8000}`;
+const origin = serviceOrigin(process.env);
 const key = process.env['CHAT_API_KEYS']?.split(/[\s,]+/)[0];
 
 const response = await fetch(`${origin}/v1/chat/completions`, {
@@ -30,11 +33,7 @@ const response = await fetch(`${origin}/v1/chat/completions`, {
     stream_options: { include_usage: true },
   }),
 }).catch((error: unknown) => {
-  const cause =
-    error instanceof Error && error.cause instanceof Error ? error.cause.message : error;
-  console.error(
-    `No chat service answers at ${origin} (${String(cause)}). Start it with \`make up\`.`,
-  );
+  console.error(notAnswering(origin, error));
   process.exit(1);
 });
 
@@ -62,15 +61,18 @@ const parser = createParser({
 });
 for await (const text of response.body.pipeThrough(new TextDecoderStream())) parser.feed(text);
 
-const milliseconds = (seconds: number | undefined): string =>
-  seconds === undefined ? '-' : `${(seconds * 1000).toFixed(1)} ms`;
+const traceId = response.headers.get('traceparent')?.split('-')[1] ?? '';
+const rate = timings?.['tokens_per_second']?.toFixed(1) ?? '-';
 console.log(`
 
-tokens      ${usage?.prompt_tokens ?? '-'} in, ${usage?.completion_tokens ?? '-'} out, ${timings?.['tokens_per_second']?.toFixed(1) ?? '-'} a second
-queue       ${milliseconds(timings?.['queue_seconds'])}
-tokenize    ${milliseconds(timings?.['tokenize_seconds'])}
-prefill     ${milliseconds(timings?.['prefill_seconds'])}
-first token ${milliseconds(timings?.['first_token_seconds'])}
-decode      ${milliseconds(timings?.['decode_seconds'])}
-trace       ${response.headers.get('traceparent')?.split('-')[1] ?? '-'}`);
+${usage?.prompt_tokens ?? '-'} tokens in, ${usage?.completion_tokens ?? '-'} out, ${rate} a second
+trace ${traceId}`);
+try {
+  const spans = await readWholeTrace(process.env, traceId);
+  const width = process.stdout.columns || 100;
+  process.stdout.write(drawWaterfall(spans, { width, paint: styleText }));
+} catch (error) {
+  // The answer is what was asked for.
+  console.error((error as Error).message);
+}
 process.exit(failed ? 1 : 0);

@@ -7,9 +7,9 @@ import { createConsoleError } from './text.ts';
 const timeoutMillis = 4000;
 
 const peers = {
-  prometheus: { name: 'Prometheus', variable: 'PROMETHEUS_URL' },
-  alertmanager: { name: 'Alertmanager', variable: 'ALERTMANAGER_URL' },
-  notifier: { name: 'notifier', variable: 'NOTIFIER_URL' },
+  prometheus: { name: { en: 'Prometheus', zh: 'Prometheus' }, variable: 'PROMETHEUS_URL' },
+  alertmanager: { name: { en: 'Alertmanager', zh: 'Alertmanager' }, variable: 'ALERTMANAGER_URL' },
+  notifier: { name: { en: 'the notifier', zh: '通知器' }, variable: 'NOTIFIER_URL' },
 } as const;
 
 export interface Question {
@@ -33,13 +33,13 @@ export async function askPeer<T extends z.ZodType>(
   const { name, variable } = peers[peer];
   if (url === undefined) {
     throw createConsoleError('peer_unreachable', {
-      en: `${variable}: expected the address of ${name}, got none. \`make up\` sets it; otherwise set it and restart.`,
-      zh: `${variable}：应为 ${name} 的地址，目前未设置。make up 会自动设置；否则请设置后重启。`,
+      en: `${variable}: expected the address of ${name.en}, got none. \`make up\` sets it; otherwise set it and restart.`,
+      zh: `${variable}：应为${name.zh}的地址，目前未设置。make up 会自动设置；否则请设置后重启。`,
     });
   }
   const fail = (came: string, cause?: unknown): ChatError => {
-    const en = `${name}: expected an answer from ${url}, got ${came}. See \`make status\`, or correct ${variable}.`;
-    const zh = `${name}：应从 ${url} 得到回答，实际为 ${came}。请查看 make status，或更正 ${variable}。`;
+    const en = `${variable}: expected an answer of ${name.en} from ${url}, got ${came}. See \`make status\`, or correct the address.`;
+    const zh = `${variable}：应从 ${url} 得到${name.zh}的回答，实际为 ${came}。请查看 make status，或更正该地址。`;
     return new ChatError('peer_unreachable', en, { zh, cause });
   };
   let response: Response;

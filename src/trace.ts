@@ -1,0 +1,18 @@
+/** `make trace ID=...`: the waterfall of one request in the terminal, of the last one without an id. */
+import { styleText } from 'node:util';
+import { readLastTraceId, readTrace } from './service-client.ts';
+import { drawWaterfall } from './waterfall.ts';
+
+/** What a pipe or a file is taken to be wide. */
+const width = process.stdout.columns || 100;
+
+try {
+  const given = (process.argv[2] ?? '').trim();
+  const id = given === '' || given === 'last' ? await readLastTraceId(process.env) : given;
+  const spans = await readTrace(process.env, id);
+  const waterfall = drawWaterfall(spans, { width, paint: styleText });
+  process.stdout.write(`trace ${id}\n${waterfall}`);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
