@@ -100,6 +100,9 @@ export const spans = {
   queue: 'queue',
   prefill: 'prefill',
   decode: 'decode',
+  /** Of the notifier: from what happened to the webhook that tells it, and one attempt to tell a channel. */
+  alert: 'alert',
+  deliver: 'deliver',
 } as const;
 
 /** The event on the `decode` span at its first token. */

@@ -5,13 +5,12 @@
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { attributes } from '../../otel/names.ts';
+import { attributes, spans } from '../../otel/names.ts';
 import type { Delivery } from './delivery.ts';
 import type { Notification } from './outbox.ts';
 import { readTime } from './times.ts';
 import type { Payload } from './webhook.ts';
 
-const spans = { raised: 'alert', attempt: 'deliver' } as const;
 const propagator = new W3CTraceContextPropagator();
 const carrier = {
   get: (from: Record<string, string>, name: string) => from[name],
@@ -31,7 +30,7 @@ export function traceRaised(
     return readTime(status === 'firing' ? startsAt : endsAt) ?? [];
   });
   const span = tracer.startSpan(
-    spans.raised,
+    spans.alert,
     {
       kind: SpanKind.CONSUMER,
       root: true,
@@ -67,7 +66,7 @@ export async function traceAttempt(
     return linked === undefined ? [] : [{ context: linked }];
   });
   const span = tracer.startSpan(
-    spans.attempt,
+    spans.deliver,
     {
       kind: SpanKind.PRODUCER,
       links,
