@@ -15,6 +15,7 @@ const steps = [5, 10, 15, 30, 60, 120, 300, 600, 1800];
 const mostSteps = 360;
 /** Behind a number there is only a small graph; what it asks can look back on 30 days at each of its points. */
 const mostStepsBehindNumber = 60;
+const mostLeftOutSeconds = 30;
 
 /** `minutes` is taken to its nearest bound. */
 export function chooseRange(
@@ -27,8 +28,8 @@ export function chooseRange(
   const isNumber = kind === 'stat' || kind === 'info' || kind === 'gauge';
   const enough = seconds / (isNumber ? mostStepsBehindNumber : mostSteps);
   const stepSeconds = steps.find((step) => step >= enough) ?? 1800;
-  // Lines stand still between two steps, as Grafana's do; a number is of now.
-  const unit = isNumber ? 1 : stepSeconds;
+  // A line stands still between two steps, as Grafana's do, as long as that leaves out little; a number is of now.
+  const unit = isNumber ? 1 : Math.min(stepSeconds, mostLeftOutSeconds);
   const to = Math.floor(nowSeconds / unit) * unit;
   return { from: to - Math.floor(seconds / stepSeconds) * stepSeconds, to, stepSeconds };
 }

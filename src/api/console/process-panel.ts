@@ -61,6 +61,13 @@ function readSamples(exposition: string, name: string): Sample[] {
     const value = Number(rest.slice(rest.lastIndexOf(' ') + 1));
     if (!Number.isFinite(value)) return [];
     const pairs = [...rest.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)];
-    return [{ labels: Object.fromEntries(pairs.map(([, key, text]) => [key, text])), value }];
+    const labels = pairs.map(([, key, text = '']) => [key, unescape(text)] as const);
+    return [{ labels: Object.fromEntries(labels), value }];
   });
+}
+
+function unescape(text: string): string {
+  return text.replaceAll(/\\(.)/g, (_, character: string) =>
+    character === 'n' ? '\n' : character,
+  );
 }
