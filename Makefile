@@ -35,7 +35,7 @@ $(LIBRARIES): package.json package-lock.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(LIBRARIES) ## start the whole stack and say what runs where (MODEL=id, MODE=native)
+up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and say what runs where (MODEL=id, MODE=native)
 	@node stack/up.ts up
 
 .PHONY: down
@@ -101,7 +101,7 @@ format: $(LIBRARIES) ## write the format that check asks for
 	oxfmt .
 
 .PHONY: test
-test: check ## everything that proves it, under 10 minutes on 2 cores
+test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
 	@node stack/native/tools.ts
 	vitest run
 

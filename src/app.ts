@@ -84,7 +84,8 @@ const createEndpoint = [
 
 const alone: ConsoleOptions = {
   host: '127.0.0.1',
-  peers: {
+  peers: { prometheus: undefined, alertmanager: undefined, notifier: undefined },
+  links: {
     prometheus: undefined,
     alertmanager: undefined,
     notifier: undefined,

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
-/** Where the programs around the service answer, without a slash at the end; undefined where nobody said. */
-export interface Peers {
-  prometheus: string | undefined;
-  alertmanager: string | undefined;
-  notifier: string | undefined;
-  jaeger: string | undefined;
-  grafana: string | undefined;
-}
+/** Addresses of the programs around the service, without a slash at the end; undefined where nobody said. */
+export type Addresses<Name extends string> = Readonly<Record<Name, string | undefined>>;
+
+/** Whom the console asks. */
+export type Peers = Addresses<'prometheus' | 'alertmanager' | 'notifier'>;
+
+/** Whom it links to, as a browser reaches them. */
+export type Links = Addresses<keyof Peers | 'jaeger' | 'grafana'>;
 
 export interface Config {
   host: string;
@@ -34,8 +34,8 @@ export interface Config {
   /** Empty: nobody is asked for a key. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
-  /** Whom the console asks and links to. */
   peers: Peers;
+  links: Links;
   /** What the notifier wants to hear before it tells what was delivered. */
   notifierToken: string | undefined;
 }
@@ -99,6 +99,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     prometheus: url('PROMETHEUS_URL'),
     alertmanager: url('ALERTMANAGER_URL'),
     notifier: url('NOTIFIER_URL'),
+  };
+  // In containers the service asks others by names that no browser can look up.
+  const links: Links = {
+    prometheus: url('PROMETHEUS_PUBLIC_URL') ?? peers.prometheus,
+    alertmanager: url('ALERTMANAGER_PUBLIC_URL') ?? peers.alertmanager,
+    notifier: url('NOTIFIER_PUBLIC_URL') ?? peers.notifier,
     jaeger: url('JAEGER_URL'),
     grafana: url('GRAFANA_URL'),
   };
@@ -123,6 +129,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     apiKeys: keys === undefined ? [] : keys.split(/[\s,]+/).filter((key) => key !== ''),
     metricsToken,
     peers,
+    links,
     notifierToken,
   });
 }

@@ -69,6 +69,7 @@ const app = createApp({
   console: {
     host: config.host,
     peers: config.peers,
+    links: config.links,
     notifierToken: config.notifierToken,
     queueLimit: config.queueLimit,
   },

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { InferenceTelemetry } from '../../otel/inference.ts';
 import type { Operation } from '../../otel/names.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
-import type { Peers } from '../config.ts';
+import type { Links, Peers } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ChatErrorCode } from '../errors.ts';
 import type { Account } from './accounting.ts';
@@ -46,6 +46,7 @@ export interface ConsoleOptions {
   /** CHAT_HOST: the name or address that the service listens on. */
   host: string;
   peers: Peers;
+  links: Links;
   /** For reading what the notifier delivered. */
   notifierToken: string | undefined;
   /** CHAT_QUEUE_LIMIT. */

@@ -65,14 +65,31 @@ test('takes true and false for what is on or off', () => {
 });
 
 test('knows its neighbours by addresses without user, password and query, and repeats none that has them', () => {
-  const { peers } = readConfig({ PROMETHEUS_URL: 'http://127.0.0.1:9090/', JAEGER_URL: '' });
-  expect(peers).toMatchObject({ prometheus: 'http://127.0.0.1:9090', jaeger: undefined });
-  expect(readConfig({ GRAFANA_URL: 'https://g.example/grafana/' }).peers.grafana).toBe(
+  const { peers, links } = readConfig({ PROMETHEUS_URL: 'http://127.0.0.1:9090/', JAEGER_URL: '' });
+  expect(peers).toMatchObject({ prometheus: 'http://127.0.0.1:9090', notifier: undefined });
+  expect(links).toMatchObject({ prometheus: 'http://127.0.0.1:9090', jaeger: undefined });
+  expect(readConfig({ GRAFANA_URL: 'https://g.example/grafana/' }).links.grafana).toBe(
     'https://g.example/grafana',
   );
-  for (const url of ['127.0.0.1:9090', 'ftp://a', 'http://u:canary@a', 'http://a?canary', '/a']) {
+  for (const url of [
+    '127.0.0.1:9090',
+    'ftp://a',
+    'http://u:canary@a',
+    'http://canary@a',
+    'http://a?canary',
+    '/a',
+  ]) {
     const expected = 'PROMETHEUS_URL: expected an address such as http://127.0.0.1:9090';
     expect(() => readConfig({ PROMETHEUS_URL: url })).toThrow(expected);
     expect(() => readConfig({ PROMETHEUS_URL: url })).not.toThrow('canary');
   }
+});
+
+test('links to where a browser finds a neighbour, and asks it where the service does', () => {
+  const { peers, links } = readConfig({
+    PROMETHEUS_URL: 'http://prometheus:9090',
+    PROMETHEUS_PUBLIC_URL: 'http://127.0.0.1:9090',
+  });
+  expect(peers.prometheus).toBe('http://prometheus:9090');
+  expect(links.prometheus).toBe('http://127.0.0.1:9090');
 });

@@ -1,11 +1,9 @@
 /** GET /api/status: what runs here and how it is, and where its neighbours are; the first thing that the console asks. */
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { Peers } from '../../config.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import { service } from '../version.ts';
 
-const peerNames = ['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier'] as const;
+const linkNames = ['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier'] as const;
 
 const Status = z.object({
   service: z.object({ name: z.string(), version: z.string() }),
@@ -24,14 +22,13 @@ const Status = z.object({
   queue: z.object({ depth: z.int(), limit: z.int() }),
   /** Whether /v1 asks for an API key. */
   needsKey: z.boolean(),
-  /** Addresses that a browser on this machine can open. */
-  links: z.partialRecord(z.enum(peerNames), z.string()),
+  /** Addresses for a browser. */
+  links: z.partialRecord(z.enum(linkNames), z.string().optional()),
 });
 
 export function createStatus(deps: ApiDeps): Endpoint {
   const { name, version } = service;
-  const { queueLimit, peers } = deps.console;
-  const links = toLinks(peers);
+  const { queueLimit, links } = deps.console;
   return {
     method: 'GET',
     path: '/api/status',
@@ -73,16 +70,4 @@ export function createStatus(deps: ApiDeps): Endpoint {
       } satisfies z.infer<typeof Status>);
     },
   };
-}
-
-/** A bare name such as `prometheus` is a container's, which no browser can look up. */
-function toLinks(peers: Peers): z.infer<typeof Status>['links'] {
-  const links: z.infer<typeof Status>['links'] = {};
-  for (const peer of peerNames) {
-    const url = peers[peer];
-    const host = url === undefined ? '' : new URL(url).hostname;
-    const isPublic = host === 'localhost' || host.includes('.') || isIP(host.slice(1, -1)) === 6;
-    if (url !== undefined && isPublic) links[peer] = url;
-  }
-  return links;
 }
