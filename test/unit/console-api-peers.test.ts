@@ -124,6 +124,25 @@ describe('a Prometheus that', () => {
     expect(data.series).toHaveLength(3);
   });
 
+  test('keeps exemplars tells each trace once, the slowest first, and at most 100', async () => {
+    const exemplars = Array.from({ length: 150 }, (_, index) => ({
+      labels: { trace_id: `trace ${index}` },
+      value: `${index}`,
+      timestamp: 1_760_000_000 + index / 8,
+    }));
+    const sets = [{ exemplars }, { exemplars }, { exemplars: [{ ...exemplars[0], labels: {} }] }];
+    const url = await startPeer((request, response) => {
+      const isExemplars = request.url?.includes('exemplars');
+      response.end(JSON.stringify({ data: isExemplars ? sets : { result: [] } }));
+    });
+    const data = await get(createConsole({ prometheus: url }), '/api/panels/first-token');
+    expect(data.exemplars).toHaveLength(100);
+    expect(data.exemplars.slice(0, 2)).toEqual([
+      { at: 1_760_000_018.625, value: 149, traceId: 'trace 149' },
+      { at: 1_760_000_018.5, value: 148, traceId: 'trace 148' },
+    ]);
+  });
+
   test('says +Inf or NaN is drawn as a gap, as is a moment that it leaves out', async () => {
     const url = await startPeer((request, response) => {
       const from = Number(new URL(request.url!, 'http://x').searchParams.get('start'));
@@ -168,7 +187,7 @@ describe('alerts', () => {
     expect(data.notificationsReason.zh).toContain('NOTIFIER_URL：应为通知器的地址');
   });
 
-  test('of an Alertmanager alone are told', async () => {
+  test('of an Alertmanager alone are told, without the Watchdog, which always fires', async () => {
     const alert = {
       fingerprint: 'c0ffee',
       labels: { alertname: 'QueueBacklog' },
@@ -176,13 +195,15 @@ describe('alerts', () => {
       startsAt: '2026-04-26T03:21:41.5Z',
       status: { state: 'suppressed', silencedBy: [], inhibitedBy: ['c0'] },
     };
-    const url = await startPeer((_, response) => response.end(JSON.stringify([alert])));
+    const watchdog = { ...alert, labels: { alertname: 'Watchdog' } };
+    const url = await startPeer((_, response) => response.end(JSON.stringify([watchdog, alert])));
     const data = await get(createConsole({ alertmanager: url }), '/api/alerts');
     expect(data).toMatchObject({
       source: 'alertmanager',
       alerts: [{ name: 'QueueBacklog', state: 'inhibited', severity: '' }],
       notificationsReason: {},
     });
+    expect(data.alerts).toHaveLength(1);
   });
 
   test('ask the notifier with its token, which no answer holds', async () => {
