@@ -26,7 +26,7 @@ unexport Q ID MODEL
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(NODE_DIR)/node:
 	@stack/setup.sh node $(NODE_DIR)
@@ -35,7 +35,7 @@ $(LIBRARIES): package.json package-lock.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and say what runs where (MODEL=id, MODE=native)
+up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and say what runs where (MODEL=id, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
 	@node stack/up.ts up
 
 .PHONY: down
@@ -104,6 +104,11 @@ format: $(LIBRARIES) ## write the format that check asks for
 test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
 	@node stack/native/tools.ts
 	vitest run
+
+# COMPOSE_LAB is the path of a script that makes an engine and images where no registry can be reached.
+.PHONY: e2e
+e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh)
+	vitest run test/e2e
 
 .PHONY: chaos
 chaos: $(LIBRARIES) ## kill the engine under load, a hundred seeded times (SEEDS=100)

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // keeps the engine's spin barriers from fighting each other.
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration}/**/*.test.ts'],
+    include: ['test/{unit,contract,integration}/**/*.test.ts', 'test/e2e/compose.ts'],
     fileParallelism: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -2,10 +2,11 @@
  * Writes the configuration that Prometheus and Alertmanager run with: the committed files, which are valid for the
  * default ports, with the addresses, the interval and the tokens in use put in. Used by `make up` and by tests.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { addEmail } from './alertmanager/email.ts';
+import { syncFolder, type Files } from './folder.ts';
 import { messages, StackError } from './messages.ts';
 import type { Secret, ServiceName, Settings } from './settings.ts';
 
@@ -43,17 +44,18 @@ type Settable = Pick<
 
 /** Writes `prometheus/` and `alertmanager/` in the run folder, in place of what an earlier run wrote. */
 export function writeConfiguration(settings: Settable): Configuration {
+  const folder = (name: string): string => join(settings.runDir, name);
+  syncFolder(folder('prometheus'), prometheusFiles(settings), 'owner');
+  syncFolder(folder('alertmanager'), alertmanagerFiles(settings), 'owner');
   return {
-    prometheusFile: writePrometheus(settings),
-    alertmanagerFile: writeAlertmanager(settings),
+    prometheusFile: join(folder('prometheus'), 'prometheus.yml'),
+    alertmanagerFile: join(folder('alertmanager'), 'alertmanager.yml'),
   };
 }
 
-function writePrometheus(settings: Settable): string {
+export function prometheusFiles(settings: Settable): Files {
   const { root, rulesDir, scrapeInterval, metricsToken } = settings;
-  const folder = freshFolder(settings.runDir, 'prometheus');
-  mkdirSync(join(folder, 'targets'));
-  mkdirSync(join(folder, 'rules'));
+  const files: Files = new Map();
 
   const targetsDir = join(root, 'stack/prometheus/targets');
   for (const file of yamlFiles(targetsDir)) {
@@ -61,11 +63,11 @@ function writePrometheus(settings: Settable): string {
       withPeers(readFileSync(join(targetsDir, file), 'utf8'), settings),
     );
     if (file === 'qwen-instruct.yml') targets.setIn([0, 'targets'], chatTargets(settings));
-    writeFileSync(join(folder, 'targets', file), String(targets));
+    files.set(join('targets', file), String(targets));
   }
   for (const file of yamlFiles(rulesDir)) {
     const rules = readFileSync(join(rulesDir, file), 'utf8');
-    writeFileSync(join(folder, 'rules', file), withAddresses(rules, settings));
+    files.set(join('rules', file), withAddresses(rules, settings));
   }
 
   const committed = readFileSync(join(root, 'stack/prometheus/prometheus.yml'), 'utf8');
@@ -73,36 +75,29 @@ function writePrometheus(settings: Settable): string {
   prometheus.setIn(['global', 'scrape_interval'], scrapeInterval);
   prometheus.setIn(['global', 'evaluation_interval'], scrapeInterval);
   if (metricsToken !== undefined) {
-    const path = secretFile(metricsToken, settings, 'prometheus/metrics-token');
+    const path = secretFile(metricsToken, settings, 'prometheus', 'metrics-token', files);
     // Ours alone ask for it: the first two jobs are the chat service and the notifier.
     for (const job of [0, 1]) {
       prometheus.setIn(['scrape_configs', job, 'authorization'], { credentials_file: path });
     }
   }
-  const file = join(folder, 'prometheus.yml');
-  writeFileSync(file, String(prometheus));
-  return file;
+  return files.set('prometheus.yml', String(prometheus));
 }
 
-function writeAlertmanager(settings: Settable): string {
+export function alertmanagerFiles(settings: Settable): Files {
   const { root, notifierToken, mail } = settings;
-  const folder = freshFolder(settings.runDir, 'alertmanager');
+  const files: Files = new Map();
+  const keep = (secret: Secret, name: string): string =>
+    secretFile(secret, settings, 'alertmanager', name, files);
   const committed = readFileSync(join(root, 'stack/alertmanager/alertmanager.yml'), 'utf8');
   const alertmanager = parseDocument(withPeers(committed, settings));
   if (notifierToken !== undefined) {
-    const path = secretFile(notifierToken, settings, 'alertmanager/notifier-token');
     alertmanager.setIn(['receivers', 0, 'webhook_configs', 0, 'http_config'], {
-      authorization: { credentials_file: path },
+      authorization: { credentials_file: keep(notifierToken, 'notifier-token') },
     });
   }
-  if (mail !== undefined) {
-    addEmail(alertmanager, mail, (value) =>
-      secretFile({ value }, settings, 'alertmanager/smtp-password'),
-    );
-  }
-  const file = join(folder, 'alertmanager.yml');
-  writeFileSync(file, String(alertmanager));
-  return file;
+  if (mail !== undefined) addEmail(alertmanager, mail, (value) => keep({ value }, 'smtp-password'));
+  return files.set('alertmanager.yml', String(alertmanager));
 }
 
 /** What a person opens. All in one pass, so that a port moved onto another's default is not moved twice. */
@@ -134,22 +129,20 @@ function yamlFiles(folder: string): string[] {
   return readdirSync(folder).filter((file) => file.endsWith('.yml'));
 }
 
-/** Emptied and not made anew: a container that runs sees this very folder. */
-export function freshFolder(parent: string, name: string): string {
-  const folder = join(parent, name);
-  mkdirSync(folder, { recursive: true });
-  for (const entry of readdirSync(folder)) rmSync(join(folder, entry), { recursive: true });
-  return folder;
-}
-
 /**
  * The path at which the program finds the secret. A container cannot see a file of the machine's: it gets a copy, under
- * /etc as all of its folder.
+ * /etc as the rest of its folder.
  */
-function secretFile(secret: Secret, { mode, runDir }: Settable, path: string): string {
+function secretFile(
+  secret: Secret,
+  { mode, runDir }: Settable,
+  service: ServiceName,
+  name: string,
+  files: Files,
+): string {
   if (mode !== 'docker' && 'file' in secret) return secret.file;
-  writeFileSync(join(runDir, path), readSecret(secret), { mode: 0o600 });
-  return mode === 'docker' ? join('/etc', path) : join(runDir, path);
+  files.set(name, readSecret(secret));
+  return join(mode === 'docker' ? '/etc' : runDir, service, name);
 }
 
 /** @throws StackError that names the file and never its content. */

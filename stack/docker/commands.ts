@@ -79,7 +79,10 @@ export async function showContainerStatus(settings: Settings): Promise<number> {
       container: id.slice(0, 12),
       'up for': since === undefined ? '-' : age(since),
       restarts: String(restarts),
-      'last exit': lastExit === undefined ? '-' : `${lastExit.how}, ${age(lastExit.at)} ago`,
+      'last exit':
+        lastExit === undefined
+          ? '-'
+          : [lastExit.how, `${age(lastExit.at)} ago`].filter(Boolean).join(', '),
     })),
   );
   return 0;

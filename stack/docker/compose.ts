@@ -29,7 +29,8 @@ export interface Container {
   /** When it was started last, as ISO 8601; undefined while it does not run. */
   since: string | undefined;
   restarts: number;
-  lastExit: { at: string; how: string } | undefined;
+  /** Docker forgets how, once it runs again. */
+  lastExit: { at: string; how: string | undefined } | undefined;
 }
 
 /** Why docker mode cannot be; undefined when an engine and Compose answer in time. */
@@ -120,6 +121,7 @@ function toContainer({ Id, RestartCount, Config, NetworkSettings, State }: Inspe
   const service = Config.Labels['com.docker.compose.service'] ?? '';
   const number = Config.Labels['com.docker.compose.container-number'] ?? '1';
   const published = Object.values(NetworkSettings.Ports).find((port) => port !== null)?.[0];
+  const isRunning = State.Status === 'running';
   const how = State.OOMKilled ? 'out of memory' : `code ${State.ExitCode}`;
   // Docker's word for never is the year 1.
   const hasEnded = !State.FinishedAt.startsWith('0001');
@@ -127,10 +129,10 @@ function toContainer({ Id, RestartCount, Config, NetworkSettings, State }: Inspe
     id: Id,
     name: number === '1' ? service : `${service}-${number}`,
     url: published && addressOf(published.HostIp, Number(published.HostPort)).url,
-    state: State.Status === 'running' ? (State.Health?.Status ?? 'running') : State.Status,
-    since: State.Status === 'running' ? State.StartedAt : undefined,
+    state: isRunning ? (State.Health?.Status ?? 'running') : State.Status,
+    since: isRunning ? State.StartedAt : undefined,
     restarts: RestartCount,
-    lastExit: hasEnded ? { at: State.FinishedAt, how } : undefined,
+    lastExit: hasEnded ? { at: State.FinishedAt, how: isRunning ? undefined : how } : undefined,
   };
 }
 

@@ -3,19 +3,11 @@
  * it starts `stack/compose.yaml`, which mounts the folders.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { freshFolder, readSecret, withAddresses, writeConfiguration } from '../configuration.ts';
-import { services, viewers, type Settings } from '../settings.ts';
+import { alertmanagerFiles, prometheusFiles, readSecret, withAddresses } from '../configuration.ts';
+import { readFolder, syncFolder, type Files } from '../folder.ts';
+import type { ServiceName, Settings } from '../settings.ts';
 
 /** Whose settings are whose; what `compose.yaml` itself sets is set there for good. */
 const settingsOf = {
@@ -35,24 +27,26 @@ export function writeDockerFiles(
   settings: Settings,
   env: NodeJS.ProcessEnv,
 ): Record<string, string> {
-  const { runDir, root } = settings;
+  const { root, runDir } = settings;
   mkdirSync(runDir, { recursive: true });
   chmodSync(runDir, 0o700);
-  writeConfiguration(settings);
+  const secrets = { chat: new Map<string, string>(), notifier: new Map<string, string>() };
   for (const service of ['chat', 'notifier'] as const) {
-    const folder = freshFolder(runDir, service);
-    const lines = Object.entries(settingsFor(service, settings, env, folder)).map(
-      ([name, value]) => `${name}=${quote(value)}\n`,
-    );
+    const given = settingsFor(service, settings, env, secrets[service]);
+    const lines = Object.entries(given).map(([name, value]) => `${name}=${quote(value)}\n`);
     writeFileSync(join(runDir, `${service}.env`), lines.join(''));
   }
-  const jaeger = freshFolder(runDir, 'jaeger');
-  copyFileSync(join(root, 'stack/jaeger/jaeger.yml'), join(jaeger, 'jaeger.yml'));
-  writeGrafana(settings);
+  const folders: Record<ServiceName, Files> = {
+    ...secrets,
+    alertmanager: alertmanagerFiles(settings),
+    prometheus: prometheusFiles(settings),
+    grafana: grafanaFiles(settings),
+    jaeger: readFolder(join(root, 'stack/jaeger')),
+  };
   return Object.fromEntries(
-    [...services, ...viewers].map((service) => {
-      letRead(join(runDir, service));
-      return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(join(runDir, service))];
+    Object.entries(folders).map(([service, files]) => {
+      syncFolder(join(runDir, service), files, 'all');
+      return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(files)];
     }),
   );
 }
@@ -78,7 +72,7 @@ function settingsFor(
   service: keyof typeof settingsOf,
   settings: Settings,
   env: NodeJS.ProcessEnv,
-  folder: string,
+  secrets: Files,
 ): Record<string, string> {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
@@ -86,8 +80,8 @@ function settingsFor(
     if (secretNames.test(name)) {
       const isFile = name.endsWith('_FILE') || name === 'NOTIFIER_CONFIG';
       const plain = name.replace(/_FILE$/, '');
-      const secret = readSecret(isFile ? { file: resolve(settings.root, value) } : { value });
-      writeFileSync(join(folder, plain), secret, { mode: 0o600 });
+      const from = isFile ? { file: resolve(settings.root, value) } : { value };
+      secrets.set(plain, readSecret(from));
       given[name === 'NOTIFIER_CONFIG' ? name : `${plain}_FILE`] = `/run/secrets/${plain}`;
     } else {
       given[name] = value;
@@ -117,37 +111,20 @@ function quote(value: string): string {
   return `"${value.replaceAll(/["\\$]/g, String.raw`\$&`)}"`;
 }
 
-function writeGrafana(settings: Settings): void {
-  const { root, runDir } = settings;
-  const folder = freshFolder(runDir, 'grafana');
-  cpSync(join(root, 'stack/grafana/grafana.ini'), join(folder, 'grafana.ini'));
-  cpSync(join(root, 'stack/grafana/provisioning'), join(folder, 'provisioning'), {
-    recursive: true,
-  });
-  cpSync(join(root, 'stack/generated/dashboards'), join(folder, 'dashboards'), { recursive: true });
-  for (const file of filesBelow(join(folder, 'dashboards'))) {
-    writeFileSync(file, withAddresses(readFileSync(file, 'utf8'), settings));
-  }
-  writeFileSync(join(folder, 'admin-password'), grafanaPassword(settings).value);
+function grafanaFiles(settings: Settings): Files {
+  const { root } = settings;
+  const dashboards = [...readFolder(join(root, 'stack/generated/dashboards'), 'dashboards')];
+  return new Map([
+    ...readFolder(join(root, 'stack/grafana/provisioning'), 'provisioning'),
+    ...dashboards.map(([name, text]) => [name, withAddresses(text, settings)] as const),
+    ['grafana.ini', readFileSync(join(root, 'stack/grafana/grafana.ini'), 'utf8')],
+    ['admin-password', grafanaPassword(settings).value],
+  ]);
 }
 
-/** Whatever the umask and the files' own modes are. */
-function letRead(folder: string): void {
-  chmodSync(folder, 0o755);
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644);
-  }
-}
-
-function hashOf(folder: string): string {
-  const hash = createHash('sha256');
-  for (const file of filesBelow(folder)) hash.update(file).update('\0').update(readFileSync(file));
-  return hash.digest('hex').slice(0, 12);
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted();
+function hashOf(files: Files): string {
+  return createHash('sha256')
+    .update(JSON.stringify([...files]))
+    .digest('hex')
+    .slice(0, 12);
 }
