@@ -34,6 +34,11 @@ export function rate(key: MetricKey, { where = chat, by = [] }: QueryOptions = {
   return `sum${grouping(by)} (rate(${series(key, where)}[${window}]))`;
 }
 
+/** A counter a second, the mean of those who tell of the same. */
+export function meanRate(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
+  return `avg${grouping(by)} (rate(${series(key, where)}[${window}]))`;
+}
+
 /** How many in five minutes; for what is rare, where a rate is hard to read. */
 export function increase(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
   return `sum${grouping(by)} (increase(${series(key, where)}[${window}]))`;

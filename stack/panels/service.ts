@@ -1,6 +1,6 @@
 /** What limits the service: the queue, the context, the cache, and how requests and streams end. */
 import type { Panel } from './panel.ts';
-import { chat, increase, quantile, rate, series, sum } from './promql.ts';
+import { chat, increase, meanRate, quantile, rate, series, sum } from './promql.ts';
 
 export const queueDepth: Panel = {
   id: 'queue-depth',
@@ -194,11 +194,12 @@ export const hostCpu: Panel = {
   id: 'host-cpu',
   title: { en: 'CPU of the machine', zh: '整机 CPU' },
   meaning: {
-    en: 'What everything on the machine takes, by mode, summed over its cores.',
-    zh: '机器上所有进程的 CPU 占用，按模式分类，各核相加。',
+    en: 'What everything on the machine takes, by mode, summed over its cores; the mean of several machines.',
+    zh: '机器上所有进程的 CPU 占用，按模式分类，各核相加；多台机器时取平均。',
   },
   kind: 'stacked',
   unit: '1',
-  queries: [{ expr: rate('systemCpuTime', { by: ['cpuMode'] }), legend: '{{cpu_mode}}' }],
+  // Replicas on one machine each tell the whole of it: a sum would count it as often.
+  queries: [{ expr: meanRate('systemCpuTime', { by: ['cpuMode'] }), legend: '{{cpu_mode}}' }],
   idle: 'value',
 };
