@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { startChatService, until } from '../support/chat-service.ts';
+import { until } from '../support/chat-service.ts';
 import { parseSamples } from '../support/otel-scrape.ts';
 import { findChild, readCpuTime, type CpuTime } from './cpu-time.ts';
 import type { Settings } from './settings.ts';
@@ -30,32 +30,44 @@ const loadSeconds = 120;
 // What nodejs_eventloop_delay_* reports holds the timer's own interval of 10 ms (perf_hooks' monitorEventLoopDelay).
 const delayResolutionSeconds = 0.01;
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** As `make up` runs it, telemetry and all. */
 export async function startOurs(settings: Settings, modelPath: string): Promise<Contender> {
-  const env = {
+  const port = await freePort();
+  const sizes = {
     CHAT_THREADS: String(settings.threads),
     CHAT_SEQUENCES: String(settings.sequences),
     CHAT_CONTEXT: String(settings.contextTokens),
+  };
+  const own = {
+    CHAT_PORT: String(port),
     CHAT_MODEL: modelPath,
     CHAT_API_KEYS: '',
     METRICS_TOKEN: '',
   };
-  const service = await startChatService(env);
-  const release = killAtExit(service.process);
+  const args = ['--import', './otel/register.ts', 'src/main.ts'];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...sizes, ...own },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const contender = ofProcess('ours', child, {
+    url: `http://127.0.0.1:${port}`,
+    description: `node ${args.join(' ')}, ${Object.entries(sizes)
+      .map((pair) => pair.join('='))
+      .join(' ')}`,
+  });
+  await untilReady(child, `${contender.url}/readyz`);
   return {
-    name: 'ours',
-    url: service.url,
-    description: `node --import ./otel/register.ts src/main.ts, CHAT_THREADS=${env.CHAT_THREADS} CHAT_SEQUENCES=${env.CHAT_SEQUENCES} CHAT_CONTEXT=${env.CHAT_CONTEXT}`,
+    ...contender,
     async read() {
-      const samples = parseSamples(await (await fetch(`${service.url}/metrics`)).text());
+      const samples = parseSamples(await (await fetch(`${contender.url}/metrics`)).text());
       const delay = samples.get('nodejs_eventloop_delay_p99_seconds') ?? NaN;
       return {
-        cpu: readCpuTime({ api: service.process.pid, engine: findChild(service.process.pid) }),
+        cpu: readCpuTime({ api: child.pid, engine: findChild(child.pid) }),
         eventLoopDelaySeconds: delay - delayResolutionSeconds,
       };
-    },
-    async stop() {
-      await service.stop();
-      release();
     },
   };
 }
@@ -107,14 +119,19 @@ export async function startLlamaServer(
     url: `http://127.0.0.1:${port}`,
     description: `llama-server ${args.join(' ')}`,
   });
+  await untilReady(child, `${contender.url}/health`);
+  return contender;
+}
+
+/** @throws Error when the process ends first, or does not get ready in time. */
+async function untilReady(child: ChildProcess, url: string): Promise<void> {
   let failure: Error | undefined;
   child.once('error', (error) => (failure = error));
-  child.once('exit', (code) => (failure = new Error(`llama-server ended with ${code}`)));
+  child.once('exit', (code) => (failure = new Error(`${child.spawnfile} ended with ${code}`)));
   await until(async () => {
     if (failure !== undefined) throw failure;
-    return (await fetch(`${contender.url}/health`).catch(() => undefined))?.ok === true;
+    return (await fetch(url).catch(() => undefined))?.ok === true;
   }, loadSeconds);
-  return contender;
 }
 
 function ofProcess(
@@ -122,26 +139,21 @@ function ofProcess(
   child: ChildProcess,
   facts: { url: string; description: string },
 ): Contender {
-  const release = killAtExit(child);
+  // Also when a signal ends the benchmark.
+  const kill = (): void => void child.kill('SIGKILL');
+  process.on('exit', kill);
   return {
     name,
     ...facts,
     read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
     async stop() {
-      release();
+      process.off('exit', kill);
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
-      child.kill('SIGKILL');
+      kill();
       await exited;
     },
   };
-}
-
-/** Also when a signal ends the benchmark. Returns what takes it back. */
-function killAtExit(child: ChildProcess): () => void {
-  const kill = (): void => void child.kill('SIGKILL');
-  process.on('exit', kill);
-  return () => process.off('exit', kill);
 }
 
 async function freePort(): Promise<number> {
