@@ -60,18 +60,11 @@ interface ShownProps {
 }
 
 function Shown({ route: { view, id }, status, alerts }: ShownProps): VNode {
-  switch (view) {
-    case 'chat':
-      return <ChatView id={id} status={status} />;
-    case 'traces':
-      return id === undefined ? <TraceList /> : <TraceView key={id} id={id} status={status} />;
-    case 'live':
-      return <LiveView dashboard={id} status={status} />;
-    case 'alerts':
-      return <AlertsView alerts={alerts} status={status} />;
-    case 'runbooks':
-      return <RunbookView name={id ?? ''} />;
-  }
+  if (view === 'chat') return <ChatView id={id} status={status} />;
+  if (view === 'live') return <LiveView dashboard={id} status={status} />;
+  if (view === 'alerts') return <AlertsView alerts={alerts} status={status} />;
+  if (view === 'runbooks') return <RunbookView name={id ?? ''} />;
+  return id === undefined ? <TraceList /> : <TraceView key={id} id={id} status={status} />;
 }
 
 function isOn(tab: View, { view }: Route): boolean {

@@ -2,10 +2,10 @@
 
 const prefix = 'llamascope.';
 
-export function readStored<Value>(key: string): Value | undefined {
+export function readStored(key: string): unknown {
   try {
     const text = localStorage.getItem(prefix + key);
-    return text === null ? undefined : (JSON.parse(text) as Value);
+    return text === null ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }

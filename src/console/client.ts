@@ -5,6 +5,8 @@ import { credentials } from './preferences.ts';
 export interface Failure {
   code: string;
   message: string;
+  /** Where the service has a Chinese one too. */
+  messageZh?: string;
   retryAfterSeconds?: number;
 }
 
@@ -45,12 +47,13 @@ export async function ask(path: string, options: RequestInit): Promise<Response 
 export async function readFailure(response: Response | undefined): Promise<Failure> {
   if (response === undefined) return { code: 'unreachable', message: '' };
   const body = (await response.json().catch(() => undefined)) as
-    | { error?: { message?: string; code?: string } }
+    | { error?: { message?: string; message_zh?: string; code?: string } }
     | undefined;
   const retryAfter = Number(response.headers.get('retry-after') ?? '');
   return {
     code: body?.error?.code ?? `http_${response.status}`,
     message: body?.error?.message ?? `HTTP ${response.status}`,
+    ...(body?.error?.message_zh === undefined ? {} : { messageZh: body.error.message_zh }),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
   };
 }

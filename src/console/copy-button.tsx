@@ -9,17 +9,17 @@ export function CopyButton({ text, label }: { text: string; label?: string }): V
   const t = useTexts();
   const [copied, setCopied] = useState(false);
   useEffect(() => {
-    if (!copied) return;
+    if (!copied) return undefined;
     const timer = setTimeout(() => setCopied(false), shownMillis);
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = async (): Promise<void> => {
     // Beyond loopback without TLS a browser has no clipboard for pages.
-    const done = await navigator.clipboard?.writeText(text).then(
+    const done = await (navigator.clipboard as Clipboard | undefined)?.writeText(text).then(
       () => true,
       () => false,
     );
-    setCopied(done === true);
+    setCopied(done ?? false);
   };
   return (
     <button type="button" class="small" onClick={() => void copy()} aria-live="polite">

@@ -15,7 +15,7 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
   const [state, setState] = useState<{ path?: string; value?: Value; failure?: Failure }>({});
   const askNow = useRef<() => void>(() => {});
   useEffect(() => {
-    if (path === undefined) return;
+    if (path === undefined) return undefined;
     const end = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let asking = false;

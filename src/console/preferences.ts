@@ -18,7 +18,7 @@ function browserLanguage(): Language {
 }
 
 function createPreference<Value>(key: string, initial: Value): Store<Value> {
-  const store = createStore(readStored<Value>(key) ?? initial);
+  const store = createStore((readStored(key) as Value | undefined) ?? initial);
   store.subscribe(() => void writeStored(key, store.get()));
   return store;
 }

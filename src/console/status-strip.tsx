@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import type { Failure } from './client.ts';
 import { useTexts } from './texts/texts.ts';
+import { useFailureText } from './trouble.tsx';
 import type { Status } from './wire.ts';
 
 interface StatusStripProps {
@@ -11,19 +12,19 @@ interface StatusStripProps {
 
 export function StatusStrip({ status, failure }: StatusStripProps): VNode {
   const t = useTexts();
+  const say = useFailureText();
   if (failure !== undefined || status === undefined) {
     return (
       <p class="status" role="status">
         {failure !== undefined && (
           <span>
-            <i class="dot bad" /> {t.failures[failure.code] ?? failure.message}
+            <i class="dot bad" /> {say(failure)}
           </span>
         )}
       </p>
     );
   }
-  const { model, state, queue, sequences, restarts } = status;
-  const running = typeof sequences === 'object' ? sequences : undefined;
+  const { model, state, queue, sequences, contextTokens, restarts } = status;
   return (
     <div class="status" role="group" aria-label={t.status}>
       <span role="status">
@@ -33,14 +34,17 @@ export function StatusStrip({ status, failure }: StatusStripProps): VNode {
         {model.title}
         {model.demo && <b class="chip">{t.demo}</b>}
       </span>
-      {running !== undefined && (
+      <span title={t.queueHint} class={queue.depth > 0 ? 'busy' : undefined}>
+        {t.queue} <b>{queue.depth}</b>/{queue.limit}
+      </span>
+      {sequences !== undefined && (
         <span title={t.sequencesHint}>
-          {t.sequences} <b>{running.active}</b>/{running.limit}
+          {t.sequences} <b>{sequences}</b>
         </span>
       )}
-      {queue !== undefined && (
-        <span title={t.queueHint} class={queue.depth > 0 ? 'busy' : undefined}>
-          {t.queue} <b>{queue.depth}</b>/{queue.limit}
+      {contextTokens !== undefined && (
+        <span class="context" title={t.contextHint}>
+          {t.context} <b>{contextTokens}</b>
         </span>
       )}
       {restarts > 0 && <span>{t.restarts(restarts)}</span>}

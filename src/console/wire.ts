@@ -13,8 +13,12 @@ export interface Status {
   model: { id: string; title: string; demo: boolean; notice?: string };
   state: ServiceState;
   restarts: number;
-  sequences?: { active: number; limit: number } | number;
-  queue?: { depth: number; limit: number };
+  /** How many answers run at once, and the tokens each can hold; absent while the model loads. */
+  sequences?: number;
+  contextTokens?: number;
+  queue: { depth: number; limit: number };
+  /** Whether `/v1` asks for an API key. */
+  needsKey: boolean;
   links: Partial<Record<'prometheus' | 'grafana' | 'alertmanager' | 'jaeger' | 'notifier', string>>;
 }
 
@@ -77,7 +81,7 @@ export interface Exemplar {
 }
 
 export interface PanelAnswer {
-  /** `process`: no Prometheus answers, and this is what the service itself knows. */
+  /** `process`: no Prometheus answers, and this is what the service itself knows, at one moment. */
   source: 'prometheus' | 'process';
   reason?: Words;
   from: number;
@@ -102,13 +106,15 @@ export interface Alert {
 }
 
 export interface Notification {
-  id: string | number;
-  at: string | number;
-  alert?: string;
+  id: number;
+  /** ISO 8601. */
+  at: string;
   channel: string;
   state: 'pending' | 'delivered' | 'dead';
   attempts: number;
   title: string;
+  lastReason: string | null;
+  lastDetail: string | null;
 }
 
 export interface AlertList {
@@ -116,4 +122,8 @@ export interface AlertList {
   reason?: Words;
   alerts: Alert[];
   notifications: Notification[];
+  /** Why nothing is known of deliveries. */
+  notificationsReason?: Words;
+  /** ISO 8601: when the alert that always fires arrived last. */
+  watchdogSeenAt: string | null;
 }

@@ -48,23 +48,34 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
           <AlertCard key={alert.fingerprint} alert={alert} onChange={reload} />
         ))}
       </ul>
-      {value !== undefined && <Notifications notifications={value.notifications} />}
+      {value !== undefined && <Notifications list={value} />}
     </main>
   );
 }
 
 function rank({ state, severity }: Alert): number {
-  const place = (list: string[], item: string): number =>
-    list.includes(item) ? list.indexOf(item) : list.length;
-  return place(stateOrder, state) * 10 + place(severityOrder, severity);
+  return placeOf(stateOrder, state) * 10 + placeOf(severityOrder, severity);
 }
 
-function Notifications({ notifications }: { notifications: readonly Notification[] }): VNode {
+/** What is not on the list comes last. */
+function placeOf(list: readonly string[], item: string): number {
+  return list.includes(item) ? list.indexOf(item) : list.length;
+}
+
+function Notifications({ list }: { list: AlertList }): VNode {
   const t = useTexts();
+  const pick = usePick();
+  const { notifications, notificationsReason, watchdogSeenAt } = list;
   return (
     <section>
       <h2>{t.notifications}</h2>
-      {notifications.length === 0 && <p class="empty">{t.noNotifications}</p>}
+      {notificationsReason !== undefined && <p class="notice">{pick(notificationsReason)}</p>}
+      {watchdogSeenAt !== null && (
+        <p class="hint">{t.watchdog(formatTime(new Date(watchdogSeenAt).getTime()))}</p>
+      )}
+      {notifications.length === 0 && notificationsReason === undefined && (
+        <p class="empty">{t.noNotifications}</p>
+      )}
       <ol class="notification-list card">
         {notifications.map((notification) => (
           <li key={notification.id}>
@@ -77,9 +88,22 @@ function Notifications({ notifications }: { notifications: readonly Notification
             <span class="notification-title" dir="auto">
               {notification.title}
             </span>
+            <LastReason notification={notification} />
           </li>
         ))}
       </ol>
     </section>
+  );
+}
+
+/** Why the last attempt failed. */
+function LastReason({ notification }: { notification: Notification }): VNode | null {
+  const { state, lastReason, lastDetail } = notification;
+  if (state === 'delivered' || lastReason === null) return null;
+  return (
+    <span class="last-reason" dir="auto">
+      {lastReason}
+      {lastDetail !== null && `: ${lastDetail}`}
+    </span>
   );
 }

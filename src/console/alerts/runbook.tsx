@@ -3,11 +3,14 @@ import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { getText, type Result } from '../client.ts';
 import { Markdown } from '../markdown.tsx';
+import { language, type Language } from '../preferences.ts';
 import { linkTo } from '../route.ts';
+import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { Trouble } from '../trouble.tsx';
 
 export function Runbook({ name }: { name: string }): VNode | null {
+  const current = useStore(language);
   const [loaded, setLoaded] = useState<Result<string>>();
   useEffect(() => {
     const end = new AbortController();
@@ -20,9 +23,18 @@ export function Runbook({ name }: { name: string }): VNode | null {
   if (!loaded.ok) return <Trouble failure={loaded.failure} />;
   return (
     <div class="runbook">
-      <Markdown text={loaded.value} />
+      <Markdown text={inLanguage(loaded.value, current)} />
     </div>
   );
+}
+
+/** A page says everything in English, then again below this heading. */
+const chineseHeading = /^## 中文\s*$/m;
+
+function inLanguage(page: string, current: Language): string {
+  const [english = '', chinese] = page.split(chineseHeading);
+  if (current === 'en' || chinese === undefined) return english;
+  return `${/^# .*$/m.exec(english)?.[0] ?? ''}\n${chinese}`;
 }
 
 export function RunbookView({ name }: { name: string }): VNode {

@@ -46,8 +46,8 @@ interface Frame {
 
 export interface StreamOptions {
   signal: AbortSignal;
-  onTrace(traceId: string): void;
-  onText(text: string): void;
+  onTrace: (traceId: string) => void;
+  onText: (text: string) => void;
 }
 
 /** Never throws: a stream that ends without `[DONE]` is broken, whatever the reason. */

@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { useTexts } from '../texts/texts.ts';
+import { useFailureText } from '../trouble.tsx';
 import type { AnswerTurn } from './conversations.ts';
 
 interface AnswerTroubleProps {
@@ -11,15 +12,15 @@ interface AnswerTroubleProps {
 
 export function AnswerTrouble({ turn, onRetry }: AnswerTroubleProps): VNode | null {
   const t = useTexts();
+  const say = useFailureText();
   const { state, failure } = turn;
   const waitSeconds = useCountdown(turn.endedAt, failure?.retryAfterSeconds ?? 0);
   if (state === 'stopped') return <p class="ending">{t.stopped}</p>;
   if (failure === undefined) return null;
-  const reason = t.failures[failure.code] ?? failure.message;
   return (
     <div class="trouble" role="alert">
       <p>
-        <strong>{state === 'broken' ? t.broken : t.refused}</strong> {reason}
+        <strong>{state === 'broken' ? t.broken : t.refused}</strong> {say(failure)}
       </p>
       {onRetry !== undefined && (
         <button type="button" class="small" disabled={waitSeconds > 0} onClick={onRetry}>
@@ -36,7 +37,7 @@ function useCountdown(since: number, seconds: number): number {
   const [remaining, setRemaining] = useState(left);
   useEffect(() => {
     setRemaining(left());
-    if (left() === 0) return;
+    if (left() === 0) return undefined;
     const timer = setInterval(() => setRemaining(left()), 250);
     return () => clearInterval(timer);
   }, [since, seconds]);

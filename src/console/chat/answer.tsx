@@ -1,6 +1,6 @@
 /** One answer: its text, how it ended, what it cost, and on a click where its time went. */
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { CopyButton } from '../copy-button.tsx';
 import { formatNumber, formatSeconds } from '../format.ts';
 import { Markdown } from '../markdown.tsx';
@@ -108,8 +108,11 @@ function FactList({ facts }: { facts: AnswerFacts }): VNode {
 function AnswerTrace({ traceId }: { traceId: string }): VNode {
   const t = useTexts();
   const { trace, failure } = useTrace(traceId);
+  const box = useRef<HTMLDivElement>(null);
+  // Under the last answer it opens below the edge.
+  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), [trace]);
   return (
-    <div class="answer-trace">
+    <div class="answer-trace" ref={box}>
       {failure?.code === 'not_found' ? <p>{t.traceGone}</p> : <Trouble failure={failure} />}
       {trace !== undefined && <Waterfall trace={trace} />}
       <a href={linkTo('traces', traceId)}>{t.traceAndCurl}</a>

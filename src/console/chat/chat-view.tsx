@@ -1,12 +1,14 @@
 /** The chat: conversations beside, messages in the middle, and below them what is asked next. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import type { Status } from '../wire.ts';
 import { Answer } from './answer.tsx';
 import { ask, retry, stop } from './answering.ts';
+import { Beside } from './beside.tsx';
 import { Composer } from './composer.tsx';
 import { ConversationList } from './conversation-list.tsx';
 import {
@@ -27,6 +29,8 @@ export function ChatView({
   id: string | undefined;
   status: Status | undefined;
 }): VNode {
+  const t = useTexts();
+  const keys = useStore(credentials);
   useStore(conversations);
   const conversation = findConversation(id);
   // Before its first question a conversation is only these.
@@ -49,6 +53,7 @@ export function ChatView({
       <ConversationList current={conversation?.id} />
       <main class="chat-main" id="content">
         <DemoNotice model={status?.model} />
+        {status?.needsKey === true && keys.apiKey === '' && <p class="notice">{t.needsKey}</p>}
         {conversation === undefined ? (
           <Welcome onAsk={send} />
         ) : (
@@ -63,6 +68,7 @@ export function ChatView({
           onStop={() => conversation !== undefined && stop(conversation.id)}
         />
       </main>
+      <Beside />
     </div>
   );
 }
@@ -99,7 +105,7 @@ function useFollowing(content: unknown): { current: HTMLDivElement | null } {
   const following = useRef(true);
   useEffect(() => {
     const list = element.current;
-    if (list === null) return;
+    if (list === null) return undefined;
     const note = (): void => {
       following.current = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
     };

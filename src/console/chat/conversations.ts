@@ -48,8 +48,10 @@ export const conversations = createStore<Conversation[]>(load());
 
 function load(): Conversation[] {
   return storedKeys(keyStart)
-    .flatMap((id) => readStored<Conversation>(keyStart + id) ?? [])
-    .map((conversation) => ({ ...conversation, turns: conversation.turns.map(closeTurn) }))
+    .flatMap((id) => (readStored(keyStart + id) as Conversation | undefined) ?? [])
+    .map((conversation) =>
+      Object.assign(conversation, { turns: conversation.turns.map(closeTurn) }),
+    )
     .toSorted((a, b) => b.updatedAt - a.updatedAt);
 }
 
@@ -75,14 +77,11 @@ export function changeConversation(
   change: (before: Conversation) => Partial<Conversation>,
   { keep = true } = {},
 ): void {
-  conversations.set(
-    conversations.get().map((before) => {
-      if (before.id !== id) return before;
-      const after = { ...before, ...change(before), updatedAt: Date.now() };
-      if (keep) store(after);
-      return after;
-    }),
-  );
+  const before = findConversation(id);
+  if (before === undefined) return;
+  const after = { ...before, ...change(before), updatedAt: Date.now() };
+  if (keep) store(after);
+  conversations.set(conversations.get().map((other) => (other.id === id ? after : other)));
 }
 
 export function removeConversation(id: string): void {
@@ -106,7 +105,9 @@ function forget(conversation: Conversation | undefined): void {
 
 export function titleOf(conversation: Conversation): string | undefined {
   const first = conversation.turns.find((turn) => turn.role === 'user')?.text.trim();
-  return first === undefined ? undefined : [...first.replaceAll(/\s+/g, ' ')].slice(0, 60).join('');
+  return first === undefined
+    ? undefined
+    : first.replaceAll(/\s+/g, ' ').slice(0, 80).toWellFormed();
 }
 
 /** What the model is told: refused and empty answers are left out, with nothing said in their place. */

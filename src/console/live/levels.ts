@@ -13,11 +13,10 @@ export function levelOf(value: number | null | undefined, thresholds?: Threshold
 
 /** Of the lines as they are now. */
 export function worstLevel(answer: PanelAnswer | undefined, thresholds?: Thresholds): Level {
-  const levels = (answer?.series ?? []).map((series) =>
-    levelOf(lastValue(series.points), thresholds),
-  );
-  if (levels.includes('red')) return 'red';
-  return levels.includes('orange') ? 'orange' : 'good';
+  const series = answer?.series ?? [];
+  const levels = new Set(series.map(({ points }) => levelOf(lastValue(points), thresholds)));
+  if (levels.has('red')) return 'red';
+  return levels.has('orange') ? 'orange' : 'good';
 }
 
 /** Null where the last is none: what was true an hour ago is not told as true now. */

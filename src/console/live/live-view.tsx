@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
+import { Trouble, useFailureText } from '../trouble.tsx';
 import type { Dashboard, Panel, PanelAnswer, PanelList, Status } from '../wire.ts';
 import { PanelCard } from './panel-card.tsx';
 
@@ -111,12 +111,14 @@ function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
 function Source({ panel, minutes }: { panel: string | undefined; minutes: number }): VNode | null {
   const t = useTexts();
   const pick = usePick();
+  const say = useFailureText();
   const path = panel === undefined ? undefined : `/api/panels/${panel}?minutes=${minutes}`;
-  const { value } = usePolled<PanelAnswer>(path, 15);
-  if (value?.source !== 'process') return null;
+  const { value, failure } = usePolled<PanelAnswer>(path, 15);
+  if (value?.source !== 'process' && failure?.code !== 'peer_unreachable') return null;
+  const reason = value?.reason === undefined ? failure && say(failure) : pick(value.reason);
   return (
     <p class="notice" role="status">
-      {value.reason === undefined ? t.noPrometheus : pick(value.reason)}
+      {t.noPrometheus} {reason}
     </p>
   );
 }

@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatValue } from '../format.ts';
+import type { Failure } from '../client.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
@@ -38,7 +39,7 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
     >
       <h3 id={`title-${panel.id}`}>{pick(panel.title)}</h3>
       <p class="meaning">{pick(panel.meaning)}</p>
-      <Trouble failure={shown === undefined ? failure : undefined} />
+      {shown === undefined && <Absence failure={failure} />}
       {shown !== undefined && <Picture panel={panel} answer={shown} />}
       {level === 'red' && panel.whenRed !== undefined && (
         <p class="when-red">
@@ -58,12 +59,20 @@ function Picture({ panel, answer }: { panel: Panel; answer: PanelAnswer }): VNod
     const reason = answer.source === 'process' ? answer.reason : undefined;
     return <p class="empty">{pick(reason ?? panel.idle)}</p>;
   }
-  if (!plotted) return <Figures panel={panel} answer={answer} />;
+  // One moment is no line.
+  if (!plotted || answer.source === 'process') return <Figures panel={panel} answer={answer} />;
   const values = answer.series.map(
     ({ legend, points }) => `${legend} ${formatValue(lastValue(points), panel.unit)}`,
   );
   const label = t.plotLabel(pick(panel.title), panel.kind === 'heatmap' ? '' : values.join(', '));
   return <Plot panel={panel} answer={answer} label={label} />;
+}
+
+function Absence({ failure }: { failure: Failure | undefined }): VNode | null {
+  const t = useTexts();
+  // Said once, above all panels.
+  if (failure?.code === 'peer_unreachable') return <p class="empty">{t.needsPrometheus}</p>;
+  return <Trouble failure={failure} />;
 }
 
 /** Whether it is on the screen, or nearly. */

@@ -98,6 +98,7 @@ export function toHeatmap(panel: Panel, columns: Columns, element: HTMLElement):
   };
 }
 
+const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
 const everyLabel = (bounds: readonly string[]): number => Math.ceil(bounds.length / 7);
 
 function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
@@ -144,6 +145,8 @@ function valueAxis(element: HTMLElement, unit: string): uPlot.Axis {
     ...axis(element),
     size: 62,
     space: 28,
+    // Round in its own unit: 256 MiB rather than 238.
+    ...(unit === 'By' ? { incrs: byteSteps } : {}),
     values: (_, splits) => splits.map((value) => formatValue(value, unit)),
   };
 }

@@ -9,7 +9,7 @@ import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import type { Exemplar, Panel, PanelAnswer } from '../wire.ts';
 import { toColumns, type Columns } from './columns.ts';
-import { Legend } from './legend.tsx';
+import { HeatLegend, Legend } from './legend.tsx';
 import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
 
 const height = 150;
@@ -21,7 +21,8 @@ interface PlotProps {
   label: string;
 }
 
-interface Dot extends Exemplar {
+interface Dot {
+  exemplar: Exemplar;
   left: number;
   top: number;
 }
@@ -87,7 +88,11 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
       />
       <Dots dots={dots} unit={panel.unit} />
       <Hover columns={columns} cursor={cursor} />
-      {panel.kind !== 'heatmap' && <Legend panel={panel} columns={columns} cursor={cursor} />}
+      {panel.kind === 'heatmap' ? (
+        <HeatLegend panel={panel} columns={columns} cursor={cursor} />
+      ) : (
+        <Legend panel={panel} columns={columns} cursor={cursor} />
+      )}
     </figure>
   );
 }
@@ -101,16 +106,19 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
   const t = useTexts();
   return (
     <>
-      {dots.map((dot) => (
-        <a
-          key={`${dot.traceId} ${dot.at}`}
-          class="exemplar"
-          href={linkTo('traces', dot.traceId)}
-          aria-label={t.exemplar(formatValue(dot.value, unit), formatTime(dot.at * 1000))}
-          title={t.exemplar(formatValue(dot.value, unit), formatTime(dot.at * 1000))}
-          style={{ left: `${dot.left}px`, top: `${dot.top}px` }}
-        />
-      ))}
+      {dots.map(({ exemplar: { at, value, traceId }, left, top }) => {
+        const says = t.exemplar(formatValue(value, unit), formatTime(at * 1000));
+        return (
+          <a
+            key={`${traceId} ${at}`}
+            class="exemplar"
+            href={linkTo('traces', traceId)}
+            aria-label={says}
+            title={says}
+            style={{ left: `${left}px`, top: `${top}px` }}
+          />
+        );
+      })}
     </>
   );
 }
@@ -123,7 +131,7 @@ function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
     .toSorted((a, b) => b.value - a.value)
     .slice(0, mostDots)
     .map((exemplar) => ({
-      ...exemplar,
+      exemplar,
       left: left / scale + u.valToPos(exemplar.at, 'x'),
       top: top / scale + Math.max(0, u.valToPos(exemplar.value, 'y')),
     }))
