@@ -51,6 +51,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const output: Token[] = [];
   try {
     await sequence.clearHistory();
+    if (response.destroyed) return;
     for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
       const text = model.detokenize([token], false, output.slice(-1));
       output.push(token);

@@ -28,7 +28,7 @@ const seedsAnAttempt = 10_000;
 const seedsAPart = 1_000_000;
 const partsARound = 100;
 /** What the rest of a quiet machine, the idle contenders among it, may use of its cores. */
-const quietCores = 0.1;
+const quietCores = 0.2;
 
 function prepareModel(): string {
   const file = path.join(modelsDir, 'bench-q4_0.gguf');
@@ -107,8 +107,9 @@ async function measureUndisturbed(
   let best: { results: Results; foreign: number } | undefined;
   for (let attempt = 0; attempt <= settings.repeats; attempt++) {
     const results: Results = { samples: [], stalls: [] };
-    await waitForQuiet(quietCores, settings.patienceSeconds);
     for (const contender of order) {
+      // Also for the contender before: what it was asked to stop may take it a while.
+      await waitForQuiet(quietCores, settings.patienceSeconds);
       // Other words in each attempt: the caches know the last one's.
       let seed = firstSeed + attempt * seedsAnAttempt;
       const turn = { settings, contender, round, nextSeed: () => seed++ };
