@@ -111,5 +111,6 @@ e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker eng
 	vitest run test/e2e
 
 .PHONY: chaos
-chaos: $(LIBRARIES) ## kill the engine under load, a hundred seeded times (SEEDS=100)
+chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase
 	@node test/chaos/main.ts
+	@node test/chaos/notifier-kill.ts --seeds 200

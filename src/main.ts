@@ -46,6 +46,7 @@ initialiseHttpSeries(generationRoutes, initialStatusCodes);
 const inference = createInferenceTelemetry({
   meter: telemetry.meter,
   tracer: telemetry.tracer,
+  model: model.id,
   contextTokens: () => engine.contextTokensInUse(),
   ready: () => engine.status().state === 'ready' && !draining,
 });

@@ -112,8 +112,14 @@ describe('after one, two and three requests to them', () => {
 });
 
 test('the requests of all are counted once', async () => {
-  const completed = await query('sum(inference_requests_total{outcome="completed"})');
-  expect(completed.map(({ value }) => Number(value[1]))).toEqual([1 + 2 + 3]);
+  // Each of them is scraped at its own moment.
+  await vi.waitFor(
+    async () => {
+      const completed = await query('sum(inference_requests_total{outcome="completed"})');
+      expect(completed.map(({ value }) => Number(value[1]))).toEqual([1 + 2 + 3]);
+    },
+    { timeout: 20_000 },
+  );
 });
 
 test('the machine is counted once, though each of them tells of it', async () => {
