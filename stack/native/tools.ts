@@ -73,7 +73,7 @@ function isComplete(found: Partial<Tools>): found is Tools {
   return missingFrom(found).length === 0;
 }
 
-function isExecutable(file: string): boolean {
+export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
     return statSync(file).isFile();
