@@ -10,7 +10,10 @@ export interface Polled<Value> {
   reload: () => void;
 }
 
-/** @param path undefined asks nothing. @param seconds between an answer and the next question; 0 asks once. */
+/** Of a question that is asked once and has had no answer. */
+const retrySeconds = 5;
+
+/** @param path undefined asks nothing. @param seconds between an answer and the next question; 0 asks for one answer. */
 export function usePolled<Value>(path: string | undefined, seconds: number): Polled<Value> {
   const [state, setState] = useState<{ path?: string; value?: Value; failure?: Failure }>({});
   const askNow = useRef<() => void>(() => {});
@@ -19,9 +22,10 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
     const end = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let asking = false;
+    let isDone = false;
     const look = async (): Promise<void> => {
       clearTimeout(timer);
-      if (asking || document.hidden) return;
+      if (asking || isDone || document.hidden) return;
       asking = true;
       const result = await getJson<Value>(path, end.signal).catch(() => undefined);
       asking = false;
@@ -31,7 +35,8 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
         const kept = before.path === path && before.value !== undefined;
         return { path, failure: result.failure, ...(kept ? { value: before.value as Value } : {}) };
       });
-      if (seconds > 0) timer = setTimeout(start, seconds * 1000);
+      isDone = seconds === 0 && result.ok;
+      if (!isDone) timer = setTimeout(start, (seconds || retrySeconds) * 1000);
     };
     const start = (): void => void look();
     askNow.current = start;

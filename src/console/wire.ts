@@ -49,7 +49,6 @@ export interface Panel {
   meaning: Words;
   kind: 'stat' | 'info' | 'gauge' | 'timeseries' | 'stacked' | 'heatmap';
   unit: string;
-  idle: Words;
   thresholds?: Thresholds;
   whenRed?: Words & { runbook: string };
   words?: Record<string, Words>;
@@ -103,6 +102,7 @@ export interface Alert {
   runbook?: string;
   dashboardUrl?: string;
   silenceIds: string[];
+  silences: { createdBy: string; reason: string; endsAt: string }[];
 }
 
 export interface Notification {

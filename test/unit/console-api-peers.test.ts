@@ -82,11 +82,15 @@ describe('without Prometheus', () => {
   });
 
   test.each(['first-token', 'tokens', 'cpu', 'alerts', 'pending-age', 'budget-left'])(
-    '%s, which needs a past or another program, is a 503',
+    '%s, which needs a past or another program, has no lines, and says why',
     async (id) => {
       const answer = await createConsole({}).request(`/api/panels/${id}`);
-      expect(answer.status).toBe(503);
-      expect(await answer.json()).toMatchObject({ error: { code: 'peer_unreachable' } });
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toMatchObject({
+        source: 'process',
+        reason: { en: expect.stringContaining('PROMETHEUS_URL') },
+        series: [],
+      });
     },
   );
 });

@@ -14,6 +14,15 @@ const FiringAlert = z.object({
 
 export type FiringAlert = z.infer<typeof FiringAlert>;
 
+const KeptSilence = z.object({
+  id: z.string(),
+  createdBy: z.string(),
+  comment: z.string(),
+  endsAt: z.string(),
+});
+
+export type KeptSilence = z.infer<typeof KeptSilence>;
+
 export interface Silence {
   /** Exactly these: the silence holds for one alert. */
   labels: Record<string, string>;
@@ -29,6 +38,12 @@ export async function readAlerts(url: string | undefined): Promise<FiringAlert[]
     z.array(FiringAlert),
   );
   return alerts.toSorted((a, b) => Date.parse(b.startsAt) - Date.parse(a.startsAt));
+}
+
+/** Also those that are over. @throws ChatError `peer_unreachable` */
+export async function readSilences(url: string | undefined): Promise<KeptSilence[]> {
+  const question = { peer: 'alertmanager', url, path: '/api/v2/silences' } as const;
+  return askPeer(question, z.array(KeptSilence));
 }
 
 /** @returns the silence's id. @throws ChatError `peer_unreachable` */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { toChatError } from '../../errors.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
-import { readAlerts, type FiringAlert } from './alertmanager.ts';
+import { readAlerts, readSilences, type FiringAlert, type KeptSilence } from './alertmanager.ts';
 import { Notification, readDeliveries } from './notifications.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -25,7 +25,11 @@ const Alert = z.object({
   runbook: z.string().optional(),
   dashboardUrl: z.string().optional(),
   silenceIds: z.array(z.string()),
+  /** Who silenced it, why, and until when, ISO 8601. */
+  silences: z.array(z.object({ createdBy: z.string(), reason: z.string(), endsAt: z.string() })),
 });
+
+type Alert = z.infer<typeof Alert>;
 
 const AlertList = z.object({
   source: z.enum(['alertmanager', 'none']),
@@ -59,12 +63,12 @@ export function createAlertList(deps: ApiDeps, runbooks: Runbooks, share: Shared
 
 async function readAll({ console }: ApiDeps, runbooks: Runbooks): Promise<AlertList> {
   const [firing, told] = await Promise.allSettled([
-    readAlerts(console.peers.alertmanager),
+    readFiring(console.peers.alertmanager, runbooks),
     readDeliveries(console),
   ]);
   return {
     ...(firing.status === 'fulfilled'
-      ? { source: 'alertmanager', alerts: toAlerts(firing.value, runbooks) }
+      ? { source: 'alertmanager', alerts: firing.value }
       : { source: 'none', reason: toText(toChatError(firing.reason)), alerts: [] }),
     ...(told.status === 'fulfilled'
       ? told.value
@@ -76,12 +80,18 @@ async function readAll({ console }: ApiDeps, runbooks: Runbooks): Promise<AlertL
   };
 }
 
-function toAlerts(firing: readonly FiringAlert[], runbooks: Runbooks): AlertList['alerts'] {
+/** @throws ChatError `peer_unreachable` */
+async function readFiring(url: string | undefined, runbooks: Runbooks): Promise<Alert[]> {
+  const [firing, silences] = await Promise.all([
+    readAlerts(url),
+    // Why one is silenced is worth less than that it fires.
+    readSilences(url).catch(() => []),
+  ]);
   const others = firing.filter(({ labels }) => labels['alertname'] !== watchdog);
-  return others.map((alert) => toAlert(alert, runbooks));
+  return others.map((alert) => toAlert(alert, silences, runbooks));
 }
 
-function toAlert(alert: FiringAlert, runbooks: Runbooks): AlertList['alerts'][number] {
+function toAlert(alert: FiringAlert, silences: KeptSilence[], runbooks: Runbooks): Alert {
   const { fingerprint, labels, annotations, startsAt, status } = alert;
   const { silencedBy, inhibitedBy } = status;
   const text = (key: string): Text => {
@@ -103,6 +113,9 @@ function toAlert(alert: FiringAlert, runbooks: Runbooks): AlertList['alerts'][nu
     // It becomes a link, and whoever may post an alert wrote it.
     ...(/^https?:\/\//.test(dashboardUrl) ? { dashboardUrl } : {}),
     silenceIds: silencedBy,
+    silences: silences
+      .filter(({ id }) => silencedBy.includes(id))
+      .map(({ createdBy, comment, endsAt }) => ({ createdBy, reason: comment, endsAt })),
   };
 }
 
@@ -120,6 +133,7 @@ const exampleAlerts: AlertList = {
       labels: { alertname: 'QueueBacklog', severity: 'warning', job: 'qwen-instruct' },
       runbook: 'QueueBacklog',
       silenceIds: [],
+      silences: [],
     },
   ],
   notifications: [

@@ -27,6 +27,12 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
         <strong>{pick(alert.summary)}</strong>
       </p>
       <p>{pick(alert.description)}</p>
+      {alert.silences.map(({ createdBy, reason, endsAt }) => (
+        <p key={endsAt} class="muted">
+          {t.silencedUntil(formatTime(new Date(endsAt).getTime()), createdBy)}{' '}
+          <q dir="auto">{reason}</q>
+        </p>
+      ))}
       <div class="actions">
         {runbook !== undefined && (
           <button

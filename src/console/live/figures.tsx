@@ -34,10 +34,12 @@ function Figure({ panel, series }: { panel: Panel; series: PanelSeries }): VNode
   }
   return (
     <li>
-      <strong class={levelOf(value, panel.thresholds)}>
-        {words === undefined ? formatValue(value, panel.unit) : pick(words)}
-      </strong>
-      {series.legend !== '' && <span>{series.legend}</span>}
+      <span class="figure">
+        <strong class={levelOf(value, panel.thresholds)}>
+          {words === undefined ? formatValue(value, panel.unit) : pick(words)}
+        </strong>
+        {series.legend !== '' && <span>{series.legend}</span>}
+      </span>
       {panel.kind === 'gauge' ? (
         <meter min={0} max={1} value={value} aria-label={pick(panel.title)} />
       ) : (
@@ -62,7 +64,12 @@ function Sparkline({ points }: { points: readonly [number, number | null][] }): 
     height - 1 - ((value - low) / (high - low || 1)) * (height - 2);
   const path = known.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`);
   return (
-    <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+    <svg
+      class="sparkline"
+      viewBox={`0 0 ${width} ${height}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
       <polyline points={path.join(' ')} />
     </svg>
   );

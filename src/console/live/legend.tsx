@@ -2,7 +2,7 @@
 import type { VNode } from 'preact';
 import { formatValue } from '../format.ts';
 import { useTexts } from '../texts/texts.ts';
-import type { Panel } from '../wire.ts';
+import type { Panel, Thresholds } from '../wire.ts';
 import { colorOf } from './colors.ts';
 import { toHeatRows, type Column, type Columns } from './columns.ts';
 
@@ -12,18 +12,54 @@ interface LegendProps {
   cursor: number | null;
 }
 
+/** Of more lines than these, those that are zero all the time are only counted. */
+const mostQuiet = 6;
+
 export function Legend({ panel, columns, cursor }: LegendProps): VNode {
+  const t = useTexts();
   const valueOf = (column: Column | undefined): number | null | undefined =>
     column?.[cursor ?? column.length - 1];
+  const lines = columns.names.map((name, index) => ({ name, index }));
+  const told = lines.length > mostQuiet ? lines.filter(isTold) : lines;
+  function isTold({ index }: { index: number }): boolean {
+    return columns.values[index]!.some((value) => value !== null && value !== 0);
+  }
   return (
     <ul class="legend">
-      {columns.names.map((name, index) => (
-        <li key={name}>
+      {told.map(({ name, index }) => (
+        <li key={name} title={name}>
           <i style={{ background: `var(${colorOf(name, index)})` }} />
-          {name} <b>{formatValue(valueOf(columns.values[index]), panel.unit)}</b>
+          {shorten(name)} <b>{formatValue(valueOf(columns.values[index]), panel.unit)}</b>
         </li>
       ))}
+      {told.length < lines.length && (
+        <li>{t.zeroes(lines.length - told.length, told.length > 0)}</li>
+      )}
+      {panel.thresholds !== undefined && <Limits thresholds={panel.thresholds} unit={panel.unit} />}
     </ul>
+  );
+}
+
+/** Prometheus names a group of rules by the path of its file. */
+function shorten(name: string): string {
+  return name.startsWith('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
+}
+
+/** Where it gets orange or red, also where no line comes near. */
+function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }): VNode {
+  const t = useTexts();
+  const sign = thresholds.when === 'above' ? '≥' : '≤';
+  const limits = (['orange', 'red'] as const).filter((level) => thresholds[level] !== undefined);
+  return (
+    <>
+      {limits.map((level) => (
+        <li key={level} class="limit">
+          <i class={level} />
+          <span class="unseen">{t.levels[level]}</span> {sign}{' '}
+          {formatValue(thresholds[level], unit)}
+        </li>
+      ))}
+    </>
   );
 }
 

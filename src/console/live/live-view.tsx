@@ -1,21 +1,29 @@
 /** The dashboards, as Grafana has them, over the time that is chosen. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import { Choices } from '../choices.tsx';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
-import { Trouble, useFailureText } from '../trouble.tsx';
+import { Trouble } from '../trouble.tsx';
 import type { Dashboard, Panel, PanelAnswer, PanelList, Status } from '../wire.ts';
 import { PanelCard } from './panel-card.tsx';
 
+const rangeNames = ['5m', '15m', '1h', '6h', '24h'] as const;
+type RangeName = (typeof rangeNames)[number];
+
 /** How far back, and how often new points are worth a question. */
-const ranges = [
-  { minutes: 5, label: '5m', everySeconds: 5 },
-  { minutes: 15, label: '15m', everySeconds: 5 },
-  { minutes: 60, label: '1h', everySeconds: 15 },
-  { minutes: 360, label: '6h', everySeconds: 60 },
-  { minutes: 1440, label: '24h', everySeconds: 120 },
-] as const;
+const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {
+  '5m': { minutes: 5, everySeconds: 5 },
+  '15m': { minutes: 15, everySeconds: 5 },
+  '1h': { minutes: 60, everySeconds: 15 },
+  '6h': { minutes: 360, everySeconds: 60 },
+  '24h': { minutes: 1440, everySeconds: 120 },
+};
+const rangeTexts = Object.fromEntries(rangeNames.map((name) => [name, name])) as Record<
+  RangeName,
+  string
+>;
 
 interface LiveViewProps {
   dashboard: string | undefined;
@@ -26,7 +34,8 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
   const t = useTexts();
   const pick = usePick();
   const { value: list, failure } = usePolled<PanelList>('/api/panels', 0);
-  const [range, setRange] = useState<(typeof ranges)[number]>(ranges[1]);
+  const [rangeName, setRangeName] = useState<RangeName>('5m');
+  const range = ranges[rangeName];
   const [fresh, setFresh] = useState(true);
   const current = list?.dashboards.find(({ id }) => id === dashboard) ?? list?.dashboards[0];
   return (
@@ -44,18 +53,13 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
             </a>
           ))}
         </nav>
-        <div class="choices" role="group" aria-label={t.range}>
-          {ranges.map((choice) => (
-            <button
-              key={choice.label}
-              type="button"
-              aria-pressed={choice === range}
-              onClick={() => setRange(choice)}
-            >
-              {choice.label}
-            </button>
-          ))}
-        </div>
+        <Choices
+          label={t.range}
+          names={rangeNames}
+          texts={rangeTexts}
+          value={rangeName}
+          onChoose={setRangeName}
+        />
         <button type="button" class="small" aria-pressed={fresh} onClick={() => setFresh(!fresh)}>
           {fresh ? t.refreshing(range.everySeconds) : t.paused}
         </button>
@@ -111,14 +115,12 @@ function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
 function Source({ panel, minutes }: { panel: string | undefined; minutes: number }): VNode | null {
   const t = useTexts();
   const pick = usePick();
-  const say = useFailureText();
   const path = panel === undefined ? undefined : `/api/panels/${panel}?minutes=${minutes}`;
-  const { value, failure } = usePolled<PanelAnswer>(path, 15);
-  if (value?.source !== 'process' && failure?.code !== 'peer_unreachable') return null;
-  const reason = value?.reason === undefined ? failure && say(failure) : pick(value.reason);
+  const { value } = usePolled<PanelAnswer>(path, 15);
+  if (value?.source !== 'process') return null;
   return (
     <p class="notice" role="status">
-      {t.noPrometheus} {reason}
+      {t.noPrometheus} {value.reason && pick(value.reason)}
     </p>
   );
 }
@@ -132,8 +134,9 @@ function GrafanaLink({
 }): VNode | null {
   const t = useTexts();
   if (base === undefined || dashboard === undefined) return null;
+  const href = `${base.replace(/\/$/, '')}/d/${dashboard}`;
   return (
-    <a class="button small" href={base} target="_blank" rel="noopener noreferrer">
+    <a class="button small" href={href} target="_blank" rel="noopener noreferrer">
       {t.openInGrafana}
     </a>
   );

@@ -2,7 +2,6 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatValue } from '../format.ts';
-import type { Failure } from '../client.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
@@ -39,7 +38,7 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
     >
       <h3 id={`title-${panel.id}`}>{pick(panel.title)}</h3>
       <p class="meaning">{pick(panel.meaning)}</p>
-      {shown === undefined && <Absence failure={failure} />}
+      <Trouble failure={failure} />
       {shown !== undefined && <Picture panel={panel} answer={shown} />}
       {level === 'red' && panel.whenRed !== undefined && (
         <p class="when-red">
@@ -56,8 +55,8 @@ function Picture({ panel, answer }: { panel: Panel; answer: PanelAnswer }): VNod
   const pick = usePick();
   const plotted = ['timeseries', 'stacked', 'heatmap'].includes(panel.kind);
   if (!hasValues(answer)) {
-    const reason = answer.source === 'process' ? answer.reason : undefined;
-    return <p class="empty">{pick(reason ?? panel.idle)}</p>;
+    // Why is said once, above all panels.
+    return <p class="empty">{answer.source === 'process' ? t.needsPrometheus : t.noData}</p>;
   }
   // One moment is no line.
   if (!plotted || answer.source === 'process') return <Figures panel={panel} answer={answer} />;
@@ -66,13 +65,6 @@ function Picture({ panel, answer }: { panel: Panel; answer: PanelAnswer }): VNod
   );
   const label = t.plotLabel(pick(panel.title), panel.kind === 'heatmap' ? '' : values.join(', '));
   return <Plot panel={panel} answer={answer} label={label} />;
-}
-
-function Absence({ failure }: { failure: Failure | undefined }): VNode | null {
-  const t = useTexts();
-  // Said once, above all panels.
-  if (failure?.code === 'peer_unreachable') return <p class="empty">{t.needsPrometheus}</p>;
-  return <Trouble failure={failure} />;
 }
 
 /** Whether it is on the screen, or nearly. */

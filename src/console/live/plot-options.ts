@@ -8,6 +8,8 @@ import { stack, toHeatRows, type Columns } from './columns.ts';
 export interface Drawing {
   options: Omit<uPlot.Options, 'width' | 'height'>;
   data: uPlot.AlignedData;
+  /** A value as the height at which it is drawn. */
+  placeOf: (value: number) => number;
 }
 
 /** Plots with this key share their cursor. */
@@ -48,6 +50,7 @@ export function toLines(panel: Panel, columns: Columns, element: HTMLElement): D
       },
     },
     data: [columns.times, ...values],
+    placeOf: (value) => value,
   };
 }
 
@@ -95,15 +98,20 @@ export function toHeatmap(panel: Panel, columns: Columns, element: HTMLElement):
       hooks: { drawAxes: [drawCells] },
     },
     data: [columns.times, columns.times.map(() => 0)],
+    placeOf(value) {
+      const row = bounds.findIndex((bound) => bound === '+Inf' || value <= Number(bound));
+      return (row === -1 ? bounds.length : row) + 0.5;
+    },
   };
 }
 
+const minuteSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360].map((minutes) => minutes * 60);
 const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
 const everyLabel = (bounds: readonly string[]): number => Math.ceil(bounds.length / 7);
 
 function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
   return {
-    padding: [8, 6, 0, 0],
+    padding: [8, 16, 0, 0],
     cursor: {
       sync: { key: cursorKey, scales: ['x', null] },
       drag: { x: false, y: false },
@@ -134,7 +142,9 @@ function timeAxis(element: HTMLElement): uPlot.Axis {
   return {
     ...axis(element),
     size: 24,
-    space: 64,
+    space: 48,
+    // Its labels have no seconds.
+    incrs: minuteSteps,
     grid: { show: false },
     values: (_, splits) => splits.map((time) => formatShortTime(time * 1000)),
   };

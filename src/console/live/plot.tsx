@@ -32,6 +32,7 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
   const plot = useRef<uPlot>(undefined);
   const [cursor, setCursor] = useState<number | null>(null);
   const [dots, setDots] = useState<Dot[]>([]);
+  const [width, setWidth] = useState(0);
   const look = `${useStore(theme)} ${useStore(language)} ${useSystemScheme()}`;
   const columns = toColumns(answer);
   // Lines that come and go need a new plot; new values do not.
@@ -56,7 +57,10 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
       element,
     );
     plot.current = u;
-    const resize = new ResizeObserver(() => u.setSize({ width: element.clientWidth, height }));
+    const resize = new ResizeObserver(() => {
+      u.setSize({ width: element.clientWidth, height });
+      setWidth(element.clientWidth);
+    });
     resize.observe(element);
     return () => {
       resize.disconnect();
@@ -68,13 +72,13 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
   useEffect(() => {
     const u = plot.current;
     if (u === undefined) return;
-    const { options, data } = draw(place.current!);
+    const { options, data, placeOf } = draw(place.current!);
     // What hooks draw by is made anew with the values.
     u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
     u.hooks.draw = options.hooks?.draw ?? [];
     u.setData(data);
-    setDots(toDots(u, answer.exemplars ?? []));
-  }, [answer, shape]);
+    setDots(toDots(u, answer.exemplars ?? [], placeOf));
+  }, [answer, shape, width]);
 
   return (
     <figure class="plot">
@@ -85,6 +89,7 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
         aria-label={label}
         tabIndex={0}
         onKeyDown={(event) => moveCursor(plot.current, event)}
+        onBlur={() => plot.current?.setCursor({ left: -10, top: -10 })}
       />
       <Dots dots={dots} unit={panel.unit} />
       <Hover columns={columns} cursor={cursor} />
@@ -124,7 +129,11 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
 }
 
 /** The slowest ones, where they lie on the plot; one above its top is shown at the top. */
-function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
+function toDots(
+  u: uPlot,
+  exemplars: readonly Exemplar[],
+  placeOf: (value: number) => number,
+): Dot[] {
   const { left, top, width, height: depth } = u.bbox;
   const scale = uPlot.pxRatio;
   return exemplars
@@ -133,7 +142,7 @@ function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
     .map((exemplar) => ({
       exemplar,
       left: left / scale + u.valToPos(exemplar.at, 'x'),
-      top: top / scale + Math.max(0, u.valToPos(exemplar.value, 'y')),
+      top: top / scale + Math.max(0, u.valToPos(placeOf(exemplar.value), 'y')),
     }))
     .filter((dot) => dot.left >= left / scale && dot.left <= (left + width) / scale)
     .filter((dot) => dot.top <= (top + depth) / scale);

@@ -93,6 +93,8 @@ export const en = {
   traces: 'Traces',
   filter: 'Which traces',
   traceFilters: { all: 'All', slow: 'Slow', failed: 'Failed', cancelled: 'Cancelled' },
+  period: 'How far back',
+  tracePeriods: { all: 'All', hour: 'Last hour' },
   sort: 'Order',
   traceSorts: { newest: 'Newest first', slowest: 'Slowest first' },
   outcomes: {
@@ -106,6 +108,12 @@ export const en = {
   noTracesLikeThat: 'No traces like that.',
   tracesHint:
     'The last requests, kept in the memory of the service; slow and failed ones longest. “Slow” is the slowest tenth.',
+  endings: {
+    client_gone: 'The client closed the connection before the end.',
+    bad_request: 'The service could not make sense of the request.',
+    model_not_found: 'It asked for a model that is not served here.',
+    internal_error: 'The service failed at this request.',
+  } as ByName,
   traceGone: 'This trace is not, or no longer, in the memory of the service.',
   waterfall: 'Where the time went',
   spanLabel: (name: string, duration: string, start: string) =>
@@ -132,6 +140,7 @@ export const en = {
   openConversation: 'Open the conversation',
   openInJaeger: 'Open in Jaeger',
   sameAgain: 'The same again, from a terminal',
+  askFromTerminal: 'A question from a terminal',
   curlHint: 'It names its own trace, which is then here:',
 
   live: 'Live',
@@ -142,7 +151,10 @@ export const en = {
   openInGrafana: 'Open in Grafana',
   noPrometheus: 'No Prometheus answers. What follows is what the service itself knows.',
   needsPrometheus: 'This takes Prometheus.',
+  noData: 'Nothing in this time: ask something in the chat, or look further back.',
   heatMost: (from: string, to: string, percent: number) => `mostly ${from} to ${to} (${percent} %)`,
+  zeroes: (count: number, isRest: boolean) => (isRest ? `${count} others: 0` : `all ${count}: 0`),
+  levels: { orange: 'orange', red: 'red' },
   heatNothing: 'nothing at that time',
   plotLabel: (title: string, values: string) => `${title}. ${values} Arrow keys read the values.`,
   exemplar: (value: string, at: string) => `Trace of a request: ${value} at ${at}`,
@@ -163,6 +175,7 @@ export const en = {
   silence: 'Silence for an hour',
   silenceReason: 'Why? Others will read it.',
   silenceNow: 'Silence',
+  silencedUntil: (time: string, by: string) => `Silenced until ${time} by ${by}:`,
   notifications: 'Recent notifications',
   watchdog: (time: string) =>
     `Alerts get through: the one that always fires arrived last at ${time}.`,
