@@ -13,7 +13,16 @@ export interface Route {
 export function parseRoute(hash: string): Route {
   const [view, id] = hash.replace(/^#\/?/, '').split('/');
   const known = views.find((candidate) => candidate === view) ?? 'chat';
-  return { view: known, id: id === undefined || id === '' ? undefined : decodeURIComponent(id) };
+  return { view: known, id: id === undefined || id === '' ? undefined : decode(id) };
+}
+
+/** An address that somebody cut short may end within an escape. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function linkTo(view: View, id?: string): string {

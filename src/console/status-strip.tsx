@@ -31,14 +31,14 @@ export function StatusStrip({ status, failure }: StatusStripProps): VNode {
         <i class={`dot ${state === 'ready' ? 'good' : 'waiting'}`} /> {t.states[state]}
       </span>
       <span class="model" title={model.notice ?? model.id}>
-        {model.title}
+        <span>{model.title}</span>
         {model.demo && <b class="chip">{t.demo}</b>}
       </span>
       <span title={t.queueHint} class={queue.depth > 0 ? 'busy' : undefined}>
         {t.queue} <b>{queue.depth}</b>/{queue.limit}
       </span>
       {sequences !== undefined && (
-        <span title={t.sequencesHint}>
+        <span class="sequences" title={t.sequencesHint}>
           {t.sequences} <b>{sequences}</b>
         </span>
       )}

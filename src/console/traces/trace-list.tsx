@@ -5,18 +5,26 @@ import { Trouble } from '../trouble.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
+import { Choices } from '../choices.tsx';
 import { useTexts } from '../texts/texts.ts';
 import { traceFilters, type TraceFilter, type TraceSummary } from '../wire.ts';
+import { Outcome } from './outcome.tsx';
 
 const sorts = ['newest', 'slowest'] as const;
 type Sort = (typeof sorts)[number];
 
-const mostTraces = 200;
+const periods = ['all', 'hour'] as const;
+type Period = (typeof periods)[number];
+const hourMillis = 3_600_000;
+
+/** As many as the service tells. */
+const mostTraces = 500;
 const everySeconds = 5;
 
 export function TraceList(): VNode {
   const t = useTexts();
   const [filter, setFilter] = useState<TraceFilter>('all');
+  const [period, setPeriod] = useState<Period>('all');
   const [sort, setSort] = useState<Sort>('newest');
   const path = `/api/traces?limit=${mostTraces}&filter=${filter}`;
   const { value, failure } = usePolled<{ traces: TraceSummary[] }>(path, everySeconds);
@@ -24,36 +32,35 @@ export function TraceList(): VNode {
     setFilter(next);
     setSort(next === 'slow' ? 'slowest' : 'newest');
   };
-  const traces = sortTraces(value?.traces ?? [], sort);
+  const since = period === 'all' ? 0 : Date.now() - hourMillis;
+  const recent = (value?.traces ?? []).filter(({ startedAt }) => startedAt >= since);
+  const traces = sortTraces(recent, sort);
   const longest = Math.max(...traces.map(({ durationMillis }) => durationMillis), 1);
   return (
     <main class="page" id="content">
       <header class="page-head">
         <h1>{t.traces}</h1>
-        <div class="choices" role="group" aria-label={t.filter}>
-          {traceFilters.map((name) => (
-            <button
-              key={name}
-              type="button"
-              aria-pressed={filter === name}
-              onClick={() => choose(name)}
-            >
-              {t.traceFilters[name]}
-            </button>
-          ))}
-        </div>
-        <div class="choices" role="group" aria-label={t.sort}>
-          {sorts.map((name) => (
-            <button
-              key={name}
-              type="button"
-              aria-pressed={sort === name}
-              onClick={() => setSort(name)}
-            >
-              {t.traceSorts[name]}
-            </button>
-          ))}
-        </div>
+        <Choices
+          label={t.filter}
+          names={traceFilters}
+          texts={t.traceFilters}
+          value={filter}
+          onChoose={choose}
+        />
+        <Choices
+          label={t.period}
+          names={periods}
+          texts={t.tracePeriods}
+          value={period}
+          onChoose={setPeriod}
+        />
+        <Choices
+          label={t.sort}
+          names={sorts}
+          texts={t.traceSorts}
+          value={sort}
+          onChoose={setSort}
+        />
       </header>
       <Trouble failure={failure} />
       <ol class="trace-list card">
@@ -62,7 +69,9 @@ export function TraceList(): VNode {
         ))}
       </ol>
       {value !== undefined && traces.length === 0 && (
-        <p class="empty">{filter === 'all' ? t.noTraces : t.noTracesLikeThat}</p>
+        <p class="empty">
+          {value.traces.length === 0 && filter === 'all' ? t.noTraces : t.noTracesLikeThat}
+        </p>
       )}
       <p class="hint">{t.tracesHint}</p>
     </main>
@@ -70,18 +79,13 @@ export function TraceList(): VNode {
 }
 
 function TraceRow({ trace, longestMillis }: { trace: TraceSummary; longestMillis: number }): VNode {
-  const t = useTexts();
-  const ended = trace.outcome ?? (trace.failed ? 'failed' : 'other');
   const width = `${(100 * trace.durationMillis) / longestMillis}%`;
   return (
     <li>
       <a class="trace-row" href={linkTo('traces', trace.traceId)}>
         <time>{formatTime(trace.startedAt)}</time>
         <span class="trace-name">{trace.name}</span>
-        <span class={`chip ${ended}`} title={trace.reason}>
-          {t.outcomes[ended] ?? ended}
-          {trace.reason !== undefined && trace.reason !== 'stop' && ` · ${trace.reason}`}
-        </span>
+        <Outcome outcome={trace.outcome} reason={trace.reason} failed={trace.failed} />
         <span class="track" aria-hidden="true">
           <span class={`bar-span ${trace.failed ? 'failed' : 'outer'}`} style={{ width }} />
         </span>

@@ -11,6 +11,8 @@ import { Trouble } from '../trouble.tsx';
 import type { Status } from '../wire.ts';
 import { toCurl } from './curl.ts';
 import { useTrace } from './load-trace.ts';
+import { Outcome } from './outcome.tsx';
+import { attributeOf, type Waterfall as WaterfallTrace } from './spans.ts';
 import { Waterfall } from './waterfall.tsx';
 
 export function TraceView({ id, status }: { id: string; status: Status | undefined }): VNode {
@@ -38,14 +40,35 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
       )}
       {trace !== undefined && (
         <div class="card padded">
-          <p class="hint">
-            {formatTime(trace.startedAt)} · {formatSeconds(trace.durationMillis / 1000)}
-          </p>
+          <Ending trace={trace} />
           <Waterfall trace={trace} />
         </div>
       )}
       <Curl id={id} />
     </main>
+  );
+}
+
+/** When, for how long, and how it ended; a sentence where it ended badly. */
+function Ending({ trace }: { trace: WaterfallTrace }): VNode {
+  const t = useTexts();
+  const { startedAt, durationMillis, rows } = trace;
+  const of = (key: string): string | undefined =>
+    rows.map((row) => attributeOf(row, key)).find((value) => value !== undefined);
+  const reason = of('reason');
+  const meaning = reason && (t.endings[reason] ?? t.failures[reason]);
+  return (
+    <>
+      <p class="hint">
+        {formatTime(startedAt)} · {formatSeconds(durationMillis / 1000)}{' '}
+        <Outcome
+          outcome={of('outcome')}
+          reason={reason}
+          failed={rows.some(({ failed }) => failed)}
+        />
+      </p>
+      {meaning !== undefined && <p class="explanation">{meaning}</p>}
+    </>
   );
 }
 
@@ -62,18 +85,18 @@ function JaegerLink({ id, base }: { id: string; base: string | undefined }): VNo
 
 function Curl({ id }: { id: string }): VNode {
   const t = useTexts();
+  const known = requestOfTrace(id);
   const { command, traceId } = useMemo(() => {
     const example = {
       messages: [{ role: 'user' as const, content: 'What is the capital of France?' }],
       temperature: 0.7,
       max_tokens: 128,
     };
-    const request = requestOfTrace(id)?.request ?? example;
-    return toCurl(location.origin, request, credentials.get().apiKey);
+    return toCurl(location.origin, known?.request ?? example, credentials.get().apiKey);
   }, [id]);
   return (
-    <section class="card padded">
-      <h2>{t.sameAgain}</h2>
+    <section class="card padded curl">
+      <h2>{known === undefined ? t.askFromTerminal : t.sameAgain}</h2>
       <div class="code">
         <pre tabIndex={0}>
           <code>{command}</code>

@@ -1,0 +1,21 @@
+/** How a request ended, in one word; beside it the reason, by the name that the metrics have for it. */
+import type { VNode } from 'preact';
+import { useTexts } from '../texts/texts.ts';
+
+interface OutcomeProps {
+  /** Undefined where there was no generation. */
+  outcome: string | undefined;
+  reason: string | undefined;
+  failed: boolean;
+}
+
+export function Outcome({ outcome, reason, failed }: OutcomeProps): VNode {
+  const t = useTexts();
+  const ended = outcome ?? (failed ? 'failed' : 'other');
+  return (
+    <span class={`chip ${ended}`} title={reason}>
+      {t.outcomes[ended] ?? ended}
+      {reason !== undefined && reason !== 'stop' && ` · ${reason}`}
+    </span>
+  );
+}
