@@ -25,6 +25,8 @@ export interface Config {
   queueLimit: number;
   queueTimeoutSeconds: number;
   deadlineSeconds: number;
+  /** What running answers have left at SIGTERM; two seconds and a half of farewells come after it. */
+  graceSeconds: number;
   /** An engine process that is silent for this long is taken for hung. */
   hangSeconds: number;
   /** Whether /v1/embeddings answers; costs a second context. */
@@ -73,6 +75,7 @@ const Environment = z.object({
   CHAT_QUEUE_LIMIT: expectInteger(0, 10_000).default(64),
   CHAT_QUEUE_TIMEOUT_SECONDS: expectInteger(1, 3600).default(30),
   CHAT_DEADLINE_SECONDS: expectInteger(1, 3600).default(300),
+  CHAT_GRACE_SECONDS: expectInteger(0, 3600).default(15),
   CHAT_HANG_SECONDS: expectInteger(1, 3600).default(30),
   CHAT_EMBEDDINGS: onOrOff.default(false),
   CHAT_ANY_MODEL: onOrOff.default(false),
@@ -123,6 +126,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     queueLimit: data.CHAT_QUEUE_LIMIT,
     queueTimeoutSeconds: data.CHAT_QUEUE_TIMEOUT_SECONDS,
     deadlineSeconds: data.CHAT_DEADLINE_SECONDS,
+    graceSeconds: data.CHAT_GRACE_SECONDS,
     hangSeconds: data.CHAT_HANG_SECONDS,
     embeddings: data.CHAT_EMBEDDINGS,
     anyModel: data.CHAT_ANY_MODEL,

@@ -10,13 +10,11 @@ import { observeProcess } from '../otel/process.ts';
 import { currentTelemetry } from '../otel/sdk.ts';
 import { createApp } from './app.ts';
 import { readConfig, type Config } from './config.ts';
+import { createDrain } from './drain.ts';
 import { createHost } from './engine/host.ts';
 import type { EngineFacts } from './engine/engine.ts';
 import { ChatError } from './errors.ts';
 import { resolveLocalModel } from './models/catalogue.ts';
-
-const graceSeconds = 15;
-const drainPollMillis = 50;
 
 const log = createLogger({ name: 'chat' });
 
@@ -88,6 +86,7 @@ const app = createApp({
 
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
 observeServer(server);
+const drain = createDrain(server);
 server.on('error', (error: NodeJS.ErrnoException) => {
   const taken = `CHAT_PORT: expected a free port, ${config.port} is in use. Set CHAT_PORT to another.`;
   fail(error.code === 'EADDRINUSE' ? new Error(taken) : error);
@@ -121,27 +120,23 @@ function describeModel(facts: EngineFacts): void {
 }
 
 /** No new requests; running ones have the grace period; then everything that is left is told and ended. */
-async function drain(): Promise<void> {
+async function stop(): Promise<void> {
   if (draining) return;
   draining = true;
+  const { graceSeconds } = config;
   log.info({ pending: engine.pending(), grace_seconds: graceSeconds }, 'draining');
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  const deadline = performance.now() + graceSeconds * 1000;
-  const poll = setInterval(() => {
-    server.closeIdleConnections();
-    if (performance.now() < deadline) return;
-    const message = 'The service is shutting down. Try again in a few seconds.';
-    shutdown.abort(new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
-    if (performance.now() > deadline + 2000) server.closeAllConnections();
-  }, drainPollMillis);
-  await closed;
-  clearInterval(poll);
+  await drain.end({
+    graceSeconds,
+    interrupt() {
+      const message = 'The service is shutting down. Try again in a few seconds.';
+      shutdown.abort(new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
+    },
+  });
   await engine.stop();
   await telemetry.shutdown();
   log.info('stopped');
   process.exit(0);
 }
 
-process.on('SIGTERM', () => void drain());
-process.on('SIGINT', () => void drain());
+process.on('SIGTERM', () => void stop());
+process.on('SIGINT', () => void stop());

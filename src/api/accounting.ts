@@ -17,6 +17,8 @@ export interface Account {
   readonly generation: Generation;
   /** The first call counts; a later one returns the same summary. */
   end(result: FinalReason | ChatError): GenerationSummary;
+  /** The same for a request that never got as far as a generation. */
+  refuse(error: ChatError): void;
 }
 
 const endingByCode = {
@@ -41,6 +43,8 @@ const endingByCode = {
   unauthorized: { outcome: 'rejected', reason: 'unauthorized' },
 } as const satisfies Record<ChatErrorCode, Ending>;
 
+const turnedAway: Ending = { outcome: 'rejected', reason: 'shutdown' };
+
 /** Begins the account when the headers are in, and ends it for every error that what follows throws. */
 export function accountGeneration(deps: ApiDeps, operation: Operation): MiddlewareHandler<ApiEnv> {
   return async function accountGeneration(c, next) {
@@ -49,27 +53,33 @@ export function accountGeneration(deps: ApiDeps, operation: Operation): Middlewa
     c.set('account', account);
     setTraceparent(c, generation);
     await context.with(generation.context, next);
-    if (c.error !== undefined) account.end(toChatError(c.error));
+    if (c.error !== undefined) account.refuse(toChatError(c.error));
   };
 }
 
 function createAccount(deps: ApiDeps, c: Context<ApiEnv>, generation: Generation): Account {
   let summary: GenerationSummary | undefined;
+
+  function end(ending: Ending, error?: ChatError): GenerationSummary {
+    if (summary !== undefined) return summary;
+    const message = error === undefined ? {} : { message: error.message };
+    summary = generation.end({ ...ending, at: epochMillis(), ...message });
+    if (error?.code === 'internal_error') {
+      deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unforeseen error');
+    }
+    logEnd(deps, c, summary);
+    return summary;
+  }
+
   return {
     generation,
-    end(result) {
-      if (summary !== undefined) return summary;
-      const at = epochMillis();
-      if (typeof result === 'string') {
-        summary = generation.end({ outcome: 'completed', reason: result, at });
-      } else {
-        summary = generation.end({ ...endingByCode[result.code], at, message: result.message });
-        if (result.code === 'internal_error') {
-          deps.log.error({ err: result.cause, trace_id: summary.traceId }, 'unforeseen error');
-        }
-      }
-      logEnd(deps, c, summary);
-      return summary;
+    end: (result) =>
+      typeof result === 'string'
+        ? end({ outcome: 'completed', reason: result })
+        : end(endingByCode[result.code], result),
+    // What is cancelled by a shutdown had begun; a service that drains turns the others away.
+    refuse: (error) => {
+      end(error.code === 'shutdown' ? turnedAway : endingByCode[error.code], error);
     },
   };
 }

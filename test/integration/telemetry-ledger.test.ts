@@ -6,10 +6,24 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GenerationSummary } from '../../otel/inference.ts';
 import { makeGguf } from '../../src/models/demo/make-gguf.ts';
 import { startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { parseSamples, type Samples } from '../support/otel-scrape.ts';
+import {
+  counted,
+  countTokens,
+  endingOf,
+  httpCount,
+  httpSeries,
+  loggedTokens,
+  readLines,
+  requestSeries,
+  streamSeries,
+  sumOf,
+  tokenSeries,
+  toldEndings,
+  type Lines,
+} from '../support/telemetry-books.ts';
 import { closeConnections, place, type Entry, type Order } from '../support/telemetry-ledger.ts';
 import {
   createLongOrder,
@@ -26,13 +40,11 @@ const queueLimit = 24;
 
 const active = 'inference_sequences_active';
 
-type Line = GenerationSummary & { trace_id: string; msg: string };
-
 let folder: string;
 let service: ChatService;
 const entries: Entry[] = [];
 let samples: Samples;
-const lines = new Map<string, Line[]>();
+let lines: Lines;
 
 async function placeAll(orders: readonly Order[], atOnce: number): Promise<void> {
   const left = [...orders];
@@ -57,11 +69,6 @@ async function crashUnder(orders: readonly Order[]): Promise<void> {
 
 async function scrape(): Promise<Samples> {
   return parseSamples(await (await fetch(`${service.url}/metrics`)).text());
-}
-
-function sumOf(from: Samples, name: string): number {
-  const values = [...from].filter(([series]) => series.startsWith(`${name}{`));
-  return values.reduce((sum, [, value]) => sum + value, 0);
 }
 
 beforeAll(async () => {
@@ -95,41 +102,13 @@ beforeAll(async () => {
     const open = sumOf(samples, 'http_server_active_requests');
     return open === 0 && sumOf(samples, 'inference_requests_total') >= entries.length;
   });
-  for (const text of service.log) {
-    const line = JSON.parse(text) as Line;
-    if (line.msg === 'generation')
-      lines.set(line.trace_id, [...(lines.get(line.trace_id) ?? []), line]);
-  }
+  lines = readLines(service.log);
 }, 120_000);
 
 afterAll(async () => {
   await service?.stop();
   rmSync(folder, { recursive: true });
 });
-
-/** The samples of one family that are not zero. */
-function counted(name: string): Record<string, number> {
-  const nonZero = [...samples].filter(
-    ([series, value]) => value !== 0 && series.split('{', 1)[0] === name,
-  );
-  return Object.fromEntries(nonZero);
-}
-
-function countBy(series: (entry: Entry) => string | undefined): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const entry of entries) {
-    const name = series(entry);
-    if (name !== undefined) counts[name] = (counts[name] ?? 0) + 1;
-  }
-  return counts;
-}
-
-const lineOf = (entry: Entry): Line | undefined => lines.get(entry.traceId)?.[0];
-
-/** `/chat` is plain text: how a whole answer ended stands in the log alone. */
-function endingOf(entry: Entry): string {
-  return entry.ending === 'completed' ? `completed ${lineOf(entry)?.reason}` : entry.ending;
-}
 
 test(`with seed ${seed} everything happened that was meant to`, () => {
   expect(entries).toHaveLength(requests);
@@ -151,50 +130,26 @@ test(`with seed ${seed} everything happened that was meant to`, () => {
 });
 
 test('every request has one outcome, the one that its client saw', () => {
-  const expected = countBy((entry) => {
-    const [outcome, reason] = endingOf(entry).split(' ');
-    return `inference_requests_total{outcome="${outcome}",reason="${reason}"}`;
-  });
-  expect(counted('inference_requests_total')).toEqual(expected);
+  expect(counted(samples, 'inference_requests_total')).toEqual(requestSeries(entries, lines));
 });
 
 test('every request has one line in the log, which says the same', () => {
-  const told = entries.map(({ traceId }) =>
-    (lines.get(traceId) ?? []).map(({ outcome, reason }) => `${outcome} ${reason}`),
-  );
-  expect(told).toEqual(entries.map((entry) => [endingOf(entry)]));
+  const seen = entries.map((entry) => [endingOf(entry, lines)]);
+  expect(toldEndings(entries, lines)).toEqual(seen);
   expect(lines.size).toBe(entries.length);
 });
 
 test('every stream ended once, as its client saw it', () => {
-  const expected = countBy(({ stream }) =>
-    stream === undefined ? undefined : `inference_stream_terminations_total{how="${stream}"}`,
-  );
-  expect(counted('inference_stream_terminations_total')).toEqual(expected);
+  const name = 'inference_stream_terminations_total';
+  expect(counted(samples, name)).toEqual(streamSeries(entries));
 });
 
 test('tokens are those that the answers say, and the log of those that nobody read to the end', () => {
-  const total = { input: 0, cached: 0, output: 0, gaps: 0 };
-  for (const entry of entries) {
-    const line = lineOf(entry);
-    const prefilled = line?.prefillSeconds !== undefined;
-    const logged = {
-      input: prefilled ? line.inputTokens : 0,
-      cached: line?.cachedTokens ?? 0,
-      output: line?.outputTokens ?? 0,
-    };
-    const { input, cached, output } = entry.usage ?? logged;
-    expect(logged).toEqual(entry.usage ?? logged);
-    total.input += input - cached;
-    total.cached += cached;
-    total.output += output;
-    total.gaps += Math.max(0, output - 1);
-  }
-  expect(counted('inference_tokens_total')).toEqual({
-    'inference_tokens_total{type="input"}': total.input,
-    'inference_tokens_total{type="cached_input"}': total.cached,
-    'inference_tokens_total{type="output"}': total.output,
-  });
+  const told = entries.filter(({ usage }) => usage !== undefined);
+  const logged = told.map(({ traceId }) => loggedTokens(lines.get(traceId)?.[0]));
+  expect(logged).toEqual(told.map(({ usage }) => usage));
+  const total = countTokens(entries, lines);
+  expect(counted(samples, 'inference_tokens_total')).toEqual(tokenSeries(total));
   expect(samples.get('inference_inter_token_duration_seconds_count')).toBe(total.gaps);
   expect(sumOf(samples, 'gen_ai_client_token_usage_sum')).toBe(
     total.input + total.cached + total.output,
@@ -202,16 +157,11 @@ test('tokens are those that the answers say, and the log of those that nobody re
 });
 
 test('HTTP has every request once, under its route and status', () => {
-  const name = 'http_server_request_duration_seconds_count';
-  const expected = countBy(({ path, status }) => {
-    const error = status >= 500 ? `error_type="${status}",` : '';
-    return `${name}{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${path}"}`;
-  });
-  expect(counted(name)).toEqual(expected);
+  expect(counted(samples, httpCount)).toEqual(httpSeries(entries));
 });
 
 test('every gauge is back at zero', () => {
   const gauges = ['inference_queue_depth', active];
   expect(gauges.map((name) => samples.get(name))).toEqual([0, 0]);
-  expect(counted('http_server_active_requests')).toEqual({});
+  expect(counted(samples, 'http_server_active_requests')).toEqual({});
 });

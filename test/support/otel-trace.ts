@@ -2,6 +2,7 @@
 import type { Telemetry } from '../../otel/sdk.ts';
 
 export interface TestSpan {
+  traceId: string;
   id: string;
   parentId: string | undefined;
   name: string;
@@ -24,6 +25,7 @@ interface OtlpValue {
 }
 
 interface OtlpSpan {
+  traceId: string;
   spanId: string;
   parentSpanId?: string;
   name: string;
@@ -35,7 +37,7 @@ interface OtlpSpan {
   status: { code: number; message?: string };
 }
 
-interface OtlpTrace {
+export interface OtlpTrace {
   resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[];
 }
 
@@ -50,6 +52,7 @@ export function readSpans(trace: OtlpTrace): TestSpan[] {
     resource.scopeSpans.flatMap((scope) => scope.spans),
   );
   return spans.map((span) => ({
+    traceId: span.traceId,
     id: span.spanId,
     parentId: span.parentSpanId,
     name: span.name,

@@ -20,8 +20,8 @@ export interface Order {
   path: string;
   body: unknown;
   key?: string;
-  /** Leaves before the headers, or after so many pieces of text; without it, reads to the end. */
-  leaveAfter?: 'request' | number;
+  /** Leaves before the headers, after so many pieces of text, or then; without it, reads to the end. */
+  leaveAfter?: 'request' | number | Promise<void>;
 }
 
 interface Frame {
@@ -86,8 +86,14 @@ async function leave(
     socket.destroy();
     return { status: 499, ending: 'cancelled client_gone' };
   }
-  let received = '';
   socket.setEncoding('utf8');
+  if (leaveAfter instanceof Promise) {
+    socket.resume();
+    await leaveAfter;
+    socket.destroy();
+    return { status: 200, ending: 'cancelled client_gone', stream: 'client_gone' };
+  }
+  let received = '';
   for await (const chunk of socket) {
     received += chunk;
     const pieces = received.match(/"content":"[^"]/g)?.length ?? 0;
@@ -113,7 +119,7 @@ function readStream(text: string): Omit<Told, 'status'> {
 /** An error stands in brackets on a line of its own. */
 function readPlain(text: string): Omit<Told, 'status'> {
   if (!/\n\[.*\]\n$/.test(text)) return { ending: 'completed', stream: 'done' };
-  const reason = text.includes('CHAT_DEADLINE') ? 'deadline' : 'unknown';
+  const reason = text.includes('CHAT_DEADLINE') ? 'deadline' : 'shutdown';
   return { ending: `cancelled ${reason}`, stream: 'error_frame' };
 }
 
@@ -141,7 +147,7 @@ function outcomeOf(code: string): string {
   const cancelled: readonly string[] = endings.cancelled;
   const failed: readonly string[] = endings.failed;
   if (failed.includes(code)) return 'failed';
-  return code !== 'shutdown' && cancelled.includes(code) ? 'cancelled' : 'rejected';
+  return cancelled.includes(code) ? 'cancelled' : 'rejected';
 }
 
 export function closeConnections(): void {

@@ -13,6 +13,7 @@ test('has a default for every setting', () => {
     queueLimit: 64,
     queueTimeoutSeconds: 30,
     deadlineSeconds: 300,
+    graceSeconds: 15,
     apiKeys: [],
   });
 });
