@@ -7,7 +7,7 @@ import { epochMillis } from '../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
-import { createPrefillBudget } from './prefill-budget.ts';
+import { createPrefillBudget, shareOut } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';
 
 export interface SchedulerReports {
@@ -104,18 +104,16 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   }
 
   async function step(): Promise<void> {
-    const work = [...jobs.values()]
-      .filter((job) => job.output !== undefined)
-      .map((job) => ({ job, slice: 0 }));
-    const decoding = work.length;
-    let left = budget.tokens(decoding);
-    // The oldest first: a short prompt behind a long one waits its turn, but nobody waits for ever.
-    for (const job of jobs.values()) {
-      const slice = Math.min(left, job.prepared.prompt.length - job.evaluated);
-      if (job.output !== undefined || slice === 0) continue;
-      left -= slice;
-      work.push({ job, slice });
-    }
+    const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
+    const readers = [...jobs.values()].filter((job) => job.output === undefined);
+    const slices = shareOut(
+      budget.tokens(decoders.length),
+      readers.map((job) => job.prepared.prompt.length - job.evaluated),
+    );
+    const work = [
+      ...decoders.map((job) => ({ job, slice: 0 })),
+      ...readers.map((job, at) => ({ job, slice: slices[at]! })).filter(({ slice }) => slice > 0),
+    ];
     const promptTokens = work.reduce((sum, { slice }) => sum + slice, 0);
     const startedAt = performance.now();
     // llama.cpp fuses only consecutive ascending sequence ids.
@@ -126,7 +124,7 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
       ),
     );
     const millis = performance.now() - startedAt;
-    if (work.length > 0) budget.measure({ decoding, promptTokens, millis });
+    if (work.length > 0) budget.measure({ decoding: decoders.length, promptTokens, millis });
   }
 
   async function evaluate(job: Job, slice: number): Promise<void> {

@@ -63,26 +63,38 @@ test('a step is one token of each that decodes and a slice of who does not, in a
   );
 });
 
-test('of several prompts the oldest is served first, whatever its sequence', async () => {
+test('of several long prompts the oldest is served first, whatever its sequence', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
   await reach(1, 'token');
-  scheduler.start(2, model.prepared(prompt(2, 300), { maxTokens: 1 }));
+  scheduler.start(2, model.prepared(prompt(2, 1400), { maxTokens: 1 }));
   await reach(2, 'started');
   scheduler.cancel(1);
-  scheduler.start(3, model.prepared(prompt(3, 200), { maxTokens: 1 }));
+  scheduler.start(3, model.prepared(prompt(3, 1300), { maxTokens: 1 }));
   const before = model.batches.length;
   await reach(3, 'ended');
-  // Request 3 took sequence 0; what is left of a step by request 2, on sequence 1, is its share.
-  expect(model.batches.slice(before)).toEqual([
-    [[1, 128]],
-    [
-      [0, 83],
-      [1, 45],
-    ],
-    [[0, 117]],
+  // Request 3 took sequence 0, and begins when request 2, on sequence 1, is done.
+  const batches = model.batches.slice(before);
+  expect(batches.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => [[1, 128]]));
+  expect(batches.slice(-10)).toEqual([
+    ...Array.from({ length: 9 }, () => [[0, 128]]),
+    [[0, 1300 % 128]],
   ]);
+});
+
+test('prompts that came together are done together', async () => {
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler, reach } = run(model);
+  scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
+  scheduler.start(2, model.prepared(prompt(2, 100), { maxTokens: 1 }));
+  await reach(2, 'ended');
+  expect(model.batches).toEqual(
+    [64, 36].map((slice) => [
+      [0, slice],
+      [1, slice],
+    ]),
+  );
 });
 
 test('a request cancelled while it decodes leaves after the step', async () => {
@@ -166,8 +178,8 @@ test('the next turn of a conversation evaluates only what is new', async () => {
 test('prefill begins with its first slice, not with the wait for others', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach, of } = run(model);
-  scheduler.start(1, model.prepared(prompt(1, 256), { maxTokens: 1 }));
-  scheduler.start(2, model.prepared(prompt(2, 10), { maxTokens: 1 }));
+  scheduler.start(1, model.prepared(prompt(1, 1600), { maxTokens: 1 }));
+  scheduler.start(2, model.prepared(prompt(2, 1500), { maxTokens: 1 }));
   await reach(2, 'started');
   const between = epochMillis();
   await reach(2, 'ended');
