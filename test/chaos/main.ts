@@ -1,9 +1,13 @@
-/** `make chaos`: the whole storm (SEEDS=100), as a table. Exits with 1 when anybody saw what nobody should see. */
+/**
+ * `make chaos`: the whole storm (SEEDS=100), as a table. Exits with 1 when anybody saw what nobody should see. FIRST_SEED (0) runs
+ * a part of it, or one round again: `FIRST_SEED=40 SEEDS=20 node test/chaos/main.ts`.
+ */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeEndlessModel } from '../support/engine-host.ts';
 import { startStorm, type Round } from './storm.ts';
 
+const first = Number(process.env['FIRST_SEED'] ?? 0);
 const seeds = Number(process.env['SEEDS'] ?? 100);
 const modelPath = writeEndlessModel();
 const storm = await startStorm(modelPath);
@@ -11,7 +15,7 @@ const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 const rounds: Round[] = [];
 
 print('seed  phase       signal   clients  answers  error frames  503  429  back after');
-for (let seed = 0; seed < seeds; seed++) {
+for (let seed = first; seed < first + seeds; seed++) {
   const round = await storm.round(seed);
   rounds.push(round);
   print(row(String(seed), round.phase, round.signal, [round]));
