@@ -218,6 +218,10 @@ export const messages = {
     en: `Not on PATH: ${names.join(', ')}. Unpacking Debian's packages into .tools/ (45 MB to fetch, nothing is installed)`,
     zh: `PATH 中没有 ${names.join('、')}。将 Debian 软件包解包到 .tools/（下载 45 MB，不安装到系统）`,
   }),
+  fetchingChromium: () => ({
+    en: "No Chromium on PATH. Unpacking Debian's into .tools/ (90 to 230 MB to fetch, nothing is installed)",
+    zh: 'PATH 中没有 Chromium。将 Debian 的软件包解包到 .tools/（下载 90 至 230 MB，不安装到系统）',
+  }),
   step: (what: string, seconds: number) => ({
     en: `  ... ${seconds} s, ${what}`,
     zh: `  ... ${seconds} 秒，${what}`,
@@ -225,5 +229,9 @@ export const messages = {
   toolsMissing: (names: string[], reason: string) => ({
     en: `${names.join(', ')}: expected on PATH, found none, and Debian's packages could not be had (${reason}). Put the releases of https://prometheus.io/download on PATH, or run \`sudo apt-get install prometheus prometheus-alertmanager\`, then make again.`,
     zh: `PATH 中没有 ${names.join('、')}，也无法取得 Debian 软件包（${reason}）。请将 https://prometheus.io/download 的发行版放入 PATH，或运行 sudo apt-get install prometheus prometheus-alertmanager，然后重试。`,
+  }),
+  chromiumMissing: (reason: string) => ({
+    en: `chromium: expected on PATH, found none, and Debian's package could not be had (${reason}). Put Chromium or Chrome on PATH, or run \`sudo apt-get install chromium\`, then make again.`,
+    zh: `PATH 中没有 chromium，也无法取得 Debian 软件包（${reason}）。请将 Chromium 或 Chrome 放入 PATH，或运行 sudo apt-get install chromium，然后重试。`,
   }),
 } as const;

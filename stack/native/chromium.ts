@@ -1,15 +1,89 @@
 /**
- * Finds the Chromium that the console's tests drive: on PATH, else Debian's, unpacked into `.tools/chromium`.
- * `make test` runs it as `node stack/native/chromium.ts`, so that there is one.
+ * Finds the Chromium that the console's tests drive: on PATH, else Debian's, unpacked into `.tools/chromium` with the
+ * libraries that the machine lacks. `make test` runs it as `node stack/native/chromium.ts`.
  */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { withLock } from '../lock.ts';
+import { messages, runCommand, say, StackError } from '../messages.ts';
+import { readSettings } from '../settings.ts';
+import { unpackPackages, wrapper, writeProgram } from './debian-archive.ts';
 import { isExecutable } from './tools.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
-/** The absolute path of a Chromium that is there; without one on PATH, of what was unpacked earlier. */
+/** The absolute path of a Chromium that is there: PATH first, then what was unpacked earlier. */
 export function findChromium(path: string, toolsDir: string): string | undefined {
   return [...path.split(delimiter).filter(Boolean), join(toolsDir, 'chromium/usr/bin')]
     .flatMap((folder) => names.map((name) => join(folder, name)))
     .find(isExecutable);
+}
+
+/** @throws StackError that says what to install, when there is none and none is to be had. */
+export async function ensureChromium(path: string, toolsDir: string): Promise<void> {
+  if (findChromium(path, toolsDir) !== undefined) return;
+  await withLock(join(toolsDir, 'chromium.lock'), async () => {
+    // Another `make` may have brought it while we waited.
+    if (findChromium(path, toolsDir) !== undefined) return;
+    say(messages.fetchingChromium());
+    try {
+      await unpackPackages(join(toolsDir, 'chromium'), {
+        packages: ['chromium'],
+        withDependencies: true,
+        neededMegabytes: 1200,
+        arrange: wrapChromium,
+      });
+    } catch (error) {
+      if (error instanceof StackError || !(error instanceof Error)) throw error;
+      throw new StackError(messages.chromiumMissing(error.message), { cause: error });
+    }
+  });
+}
+
+/** Debian's own script starts what is in /usr/lib. */
+function wrapChromium(root: string): void {
+  const libraries = libraryFolders(root).map((folder) => `$root/${folder}`);
+  let fonts = '';
+  if (existsSync(join(root, 'etc/fonts/fonts.conf'))) {
+    writeFileSync(join(root, 'etc/fonts/here.conf'), fontSettings);
+    fonts = 'export FONTCONFIG_FILE="$root/etc/fonts/here.conf"\n';
+  }
+  writeProgram(
+    join(root, 'usr/bin/chromium'),
+    `${wrapper}export LD_LIBRARY_PATH="${libraries.join(':')}"\n${fonts}exec "$root/usr/lib/chromium/chromium" "$@"\n`,
+  );
+}
+
+/** Where there are shared libraries: the folder of the machine's architecture, and those in it that a program names. */
+function libraryFolders(root: string): string[] {
+  const ofMachine = ['usr/lib', 'lib']
+    .flatMap((top) => foldersIn(root, top))
+    .filter((folder) => folder.includes('-linux-'));
+  return ofMachine
+    .concat(ofMachine.flatMap((folder) => foldersIn(root, folder)))
+    .filter((folder) => readdirSync(join(root, folder)).some((file) => /^lib.*\.so/.test(file)));
+}
+
+function foldersIn(root: string, folder: string): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => `${folder}/${entry.name}`);
+}
+
+/** The packages' own file names /usr/share/fonts, which this machine lacks. */
+const fontSettings = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">../../usr/share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <include ignore_missing="yes">conf.d</include>
+</fontconfig>
+`;
+
+if (process.argv[1] === import.meta.filename) {
+  await runCommand(async () => {
+    await ensureChromium(process.env['PATH'] ?? '', readSettings(process.env).toolsDir);
+    return 0;
+  });
 }

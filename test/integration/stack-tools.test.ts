@@ -1,8 +1,9 @@
-/** Where Prometheus, promtool, Alertmanager and amtool are looked for, and what is said when they are nowhere. */
+/** Where Prometheus, promtool, Alertmanager, amtool and Chromium are looked for, and what is said when they are nowhere. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { ensureChromium, findChromium } from '../../stack/native/chromium.ts';
 import { ensureTools, findTools } from '../../stack/native/tools.ts';
 
 afterEach(() => {
@@ -56,5 +57,22 @@ test('says what is missing, why it could not be had, and what to install', async
   vi.stubEnv('PATH', bin);
   await expect(ensureTools(bin, folderWith())).rejects.toThrow(
     /^alertmanager, amtool: expected on PATH, found none.*\(no apt-get here\).*prometheus\.io\/download/,
+  );
+});
+
+test('takes a Chromium by any of its names, on PATH before what was unpacked', () => {
+  const toolsDir = folderWith();
+  expect(findChromium('/nowhere', toolsDir)).toBeUndefined();
+  const unpacked = addPrograms(path.join(toolsDir, 'chromium/usr/bin'), 'chromium');
+  expect(findChromium('/nowhere', toolsDir)).toBe(path.join(unpacked, 'chromium'));
+  const bin = folderWith('google-chrome');
+  expect(findChromium(bin, toolsDir)).toBe(path.join(bin, 'google-chrome'));
+});
+
+test('says why Chromium could not be had, and what to install', async () => {
+  const bin = folderWith();
+  vi.stubEnv('PATH', bin);
+  await expect(ensureChromium(bin, folderWith())).rejects.toThrow(
+    /^chromium: expected on PATH, found none.*\(no apt-get here\).*apt-get install chromium/,
   );
 });
