@@ -58,7 +58,7 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
  * and of several long ones each has the machine for itself in turn. Equal slices cost llama.cpp no more than one long one.
  */
 export function shareOut(tokens: number, remaining: readonly number[]): number[] {
-  const byLength = remaining.map((_, at) => at).sort((a, b) => remaining[a]! - remaining[b]!);
+  const byLength = remaining.map((_, at) => at).toSorted((a, b) => remaining[a]! - remaining[b]!);
   let others = 0;
   const chosen = byLength.filter((at) => {
     if (at === 0) return true;

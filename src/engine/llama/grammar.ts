@@ -144,8 +144,15 @@ function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | u
 // The library lets an answer trail off in newlines, for models that do not end it; ours may end it at once.
 const trailing = ' "\\n\\n\\n\\n" [\\n]*';
 
-/** Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February. */
+/**
+ * Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February, and half a
+ * character, of which two would count as one.
+ */
 const corrections: readonly [pattern: RegExp | string, replacement: string][] = [
+  [
+    String.raw`"\\u" [0-9a-fA-F]{4}`,
+    String.raw`"\\u" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2})`,
+  ],
   [/^integer-number-rule ::= .*$/gm, 'integer-number-rule ::= "-"? ("0" | [1-9] [0-9]{0,14})'],
   [
     /^fractional-number-rule ::= .*$/gm,
@@ -164,7 +171,8 @@ function tidy(grammar: string): string {
       `expected node-llama-cpp's grammar to end its root rule with ${trailing}, got ${root.slice(-40)}: its version is not the one this was written for`,
     );
   }
-  const text = [root.slice(0, -trailing.length), ...rules].join('\n');
+  // At the end, where all that it refers to is known: llama.cpp lets what is not known be repeated half as often.
+  const text = [...rules, root.slice(0, -trailing.length)].join('\n');
   return corrections.reduce(
     (corrected, [pattern, replacement]) => corrected.replaceAll(pattern, replacement),
     text,

@@ -8,14 +8,23 @@ export type Schema = Record<string, unknown>;
 export interface Place {
   /** Translates what is inside; `keywords` continue the JSON pointer. */
   inside(schema: unknown, ...keywords: (string | number)[]): GrammarSchema;
-  /** For a keyword that no grammar can enforce. @throws ChatError `bad_request` where the schema is strict. */
-  cannotEnforce(keyword: string): void;
+  /**
+   * For a keyword that no grammar can enforce; `remedy` is what people may do about it ("leave it out").
+   * @throws ChatError `bad_request` where the schema is strict.
+   */
+  cannotEnforce(keyword: string, remedy?: string): void;
+  /** What a `$ref` refers to; undefined where that is nothing. */
+  resolve(reference: unknown): unknown;
   /** @throws ChatError `bad_request`. */
   invalid(keyword: string, expected: string): never;
 }
 
-/** llama.cpp refuses grammars that repeat something more than 2,000 times. */
-const maxRepetitions = 1000;
+/** llama.cpp refuses grammars that repeat something 2,000 times, and a list needs one more than its items. */
+const maxRepetitions = 1998;
+/** Integers are told apart one by one where they are no more than a byte has. */
+const maxIntegers = 256;
+/** One more than the largest integer of the grammar, which has 15 digits. */
+const integerLimit = 1e15;
 const formats = new Set<unknown>(['date', 'time', 'date-time']);
 
 export const typeRules: Record<string, (schema: Schema, place: Place) => GrammarSchema> = {
@@ -28,8 +37,23 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
     return { type: 'string', ...bounds({ minLength, maxLength }, place) };
   },
 
-  number: (schema, place) => numeric('number', schema, place),
-  integer: (schema, place) => numeric('integer', schema, place),
+  number({ format, ...rest }, place) {
+    leaveOut({ ...rest, format: format === 'double' ? undefined : format }, place);
+    return { type: 'number' };
+  },
+
+  integer(schema, place) {
+    const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, ...rest } = schema;
+    const limits = { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf };
+    const { format, ...others } = rest;
+    leaveOut({ ...others, format: format === 'int64' ? undefined : format }, place);
+    const values = integersWithin(limits);
+    if (values?.length === 0)
+      return place.invalid('maximum', 'limits with an integer between them');
+    if (values !== undefined) return { oneOf: values.map((value) => ({ const: value })) };
+    leaveOut(omitReached(limits), place);
+    return { type: 'integer' };
+  },
 
   boolean(schema, place) {
     leaveOut(schema, place);
@@ -41,46 +65,55 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
     return { type: 'null' };
   },
 
-  array({ items, prefixItems, minItems, maxItems, ...rest }, place) {
-    leaveOut(rest, place);
+  array({ minItems, maxItems, uniqueItems, ...schema }, place) {
+    const { items, prefixItems, additionalItems, ...rest } = schema;
+    leaveOut({ ...rest, uniqueItems: Number(maxItems) <= 1 ? undefined : uniqueItems }, place);
     const counts = bounds({ minItems, maxItems }, place);
-    // Before the draft of 2020 a list of schemas was written as `items`.
-    const keyword = Array.isArray(items) ? 'items' : 'prefixItems';
-    const first = Array.isArray(items) ? items : prefixItems;
-    const others =
-      Array.isArray(items) || items === undefined || items === false
-        ? {}
-        : { items: place.inside(items, 'items') };
-    if (!Array.isArray(first)) {
-      return { type: 'array', ...others, ...counts, ...(items === false ? { maxItems: 0 } : {}) };
-    }
-    const prefix = first
+    // Before the draft of 2020 a list of schemas was written as `items`, and the others as `additionalItems`.
+    const isTuple = Array.isArray(items);
+    const [keyword, first] = isTuple ? ['items', items as unknown[]] : ['prefixItems', prefixItems];
+    const [otherKeyword, other] = isTuple ? ['additionalItems', additionalItems] : ['items', items];
+    const prefix = (Array.isArray(first) ? first : [])
       .slice(0, counts['maxItems'])
       .map((item, index) => place.inside(item, keyword, index));
-    // More than these are generated only where it is said what they are.
-    const limit = 'items' in others ? {} : { maxItems: prefix.length };
-    return { type: 'array', prefixItems: prefix, ...others, ...counts, ...limit };
+    const least = counts['minItems'] ?? 0;
+    const mayBeMore = prefix.length === 0 || least > prefix.length;
+    if (other === false || (other === undefined && !mayBeMore)) {
+      if (least > prefix.length) return place.invalid('minItems', `at most ${prefix.length}`);
+      return { type: 'array', prefixItems: prefix, ...counts, maxItems: prefix.length };
+    }
+    // More than the first are generated only where it is said what they are, or that they must be.
+    const others = other === undefined ? {} : { items: place.inside(other, otherKeyword) };
+    const known = prefix.length === 0 ? {} : { prefixItems: prefix };
+    return { type: 'array', ...known, ...others, ...counts };
   },
 
   object({ properties = {}, required = [], ...constraints }, place) {
-    const { additionalProperties = true, minProperties, maxProperties, ...rest } = constraints;
+    const { additionalProperties = true, minProperties, maxProperties, ...others } = constraints;
+    const { unevaluatedProperties, ...rest } = others;
     leaveOut(rest, place);
     if (!isRecord(properties)) return place.invalid('properties', 'an object of schemas');
     if (!Array.isArray(required)) return place.invalid('required', 'a list of names');
     const names = new Set([...Object.keys(properties), ...required.map(String)]);
     if (names.size > 0) {
-      if (Number(minProperties) > names.size) leaveOut({ minProperties }, place);
       if (Number(maxProperties) < names.size) leaveOut({ maxProperties }, place);
       const declared = [...names].map((name): [string, GrammarSchema] => {
         const inner = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
         return [checkText(name, 'properties', place), place.inside(inner, 'properties', name)];
       });
-      return objectOf(declared, required);
+      const isCertain = ([name, inner]: [string, GrammarSchema]): boolean =>
+        required.includes(name) || !refers(inner);
+      const certain = declared.filter(isCertain);
+      if (Number(minProperties) > certain.length) leaveOut({ minProperties }, place);
+      return objectOf(declared, certain);
     }
+    leaveOut({ unevaluatedProperties }, place);
     if (additionalProperties === false) return { type: 'object' };
     const values =
       additionalProperties === true || place.inside(additionalProperties, 'additionalProperties');
     const counts = bounds({ minProperties, maxProperties }, place);
+    // A key that comes twice is one property.
+    if (Number(minProperties) > 1) leaveOut({ minProperties }, place);
     return { type: 'object', additionalProperties: values, ...counts };
   },
 };
@@ -91,10 +124,9 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
  */
 function objectOf(
   properties: readonly [string, GrammarSchema][],
-  required: readonly unknown[],
+  certain: readonly [string, GrammarSchema][],
 ): GrammarSchema {
   const whole = { type: 'object', properties: Object.fromEntries(properties) };
-  const certain = properties.filter(([name, inner]) => required.includes(name) || !refers(inner));
   if (certain.length === properties.length) return whole;
   return { oneOf: [whole, { type: 'object', properties: Object.fromEntries(certain) }] };
 }
@@ -104,23 +136,51 @@ function refers(schema: unknown): boolean {
   return isRecord(schema) && (schema['$ref'] !== undefined || refers(Object.values(schema)));
 }
 
-/** The bounds that libraries write for any integer are harmless: none of the grammar's, of 15 digits, is beyond them. */
-function numeric(type: string, { minimum, maximum, ...rest }: Schema, place: Place): GrammarSchema {
-  leaveOut(
-    {
-      ...rest,
-      minimum: minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum,
-      maximum: maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum,
-    },
-    place,
+type Limits = Record<
+  'minimum' | 'maximum' | 'exclusiveMinimum' | 'exclusiveMaximum' | 'multipleOf',
+  unknown
+>;
+
+/** All of them where they are few enough; undefined where they are more, or nobody knows. */
+function integersWithin(limits: Limits): number[] | undefined {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf = 1 } = limits;
+  const isNumber = (value: unknown) => value === undefined || Number.isFinite(value);
+  if (!Object.values(limits).every(isNumber) || Number(multipleOf) <= 0) return undefined;
+  const least = Math.max(
+    Math.ceil(Number(minimum ?? -Infinity)),
+    Math.floor(Number(exclusiveMinimum ?? -Infinity)) + 1,
   );
-  return { type };
+  const most = Math.min(
+    Math.floor(Number(maximum ?? Infinity)),
+    Math.ceil(Number(exclusiveMaximum ?? Infinity)) - 1,
+  );
+  if (!(most - least < maxIntegers)) return undefined;
+  const values = Array.from({ length: Math.max(0, most - least + 1) }, (_, index) => least + index);
+  return values.filter((value) => value % Number(multipleOf) === 0);
 }
 
-function leaveOut(constraints: Schema, place: Place): void {
-  for (const [keyword, value] of Object.entries(constraints)) {
-    if (value !== undefined) place.cannotEnforce(keyword);
-  }
+/** Those that some integer of the grammar breaks; libraries write the others for any integer of 53 or 64 bits. */
+function omitReached({ minimum, maximum, multipleOf, ...exclusive }: Limits): Schema {
+  return {
+    ...exclusive,
+    minimum: Number(minimum) <= -integerLimit ? undefined : minimum,
+    maximum: Number(maximum) >= integerLimit ? undefined : maximum,
+    multipleOf: multipleOf === 1 ? undefined : multipleOf,
+  };
+}
+
+/** Values with which a keyword says nothing. */
+const idle: Record<string, (value: unknown) => boolean> = {
+  uniqueItems: (value) => value === false,
+  additionalItems: isAnything,
+  unevaluatedItems: isAnything,
+  unevaluatedProperties: isAnything,
+  propertyNames: isAnything,
+  patternProperties: (value) => isRecord(value) && Object.keys(value).length === 0,
+};
+
+function isAnything(schema: unknown): boolean {
+  return schema === true || (isRecord(schema) && Object.keys(schema).length === 0);
 }
 
 /** Those of a pair of counts that a grammar can enforce. */
@@ -149,4 +209,16 @@ export function checkText(text: string, keyword: string, place: Place): string {
 
 export function isRecord(value: unknown): value is Schema {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function typeOfValue(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
+
+/** People forget `type` where there are `properties` or `items`. */
+export function guessType(schema: Schema): string | undefined {
+  const has = (keyword: string) => schema[keyword] !== undefined;
+  if (has('properties') || has('required') || has('additionalProperties')) return 'object';
+  return has('items') || has('prefixItems') ? 'array' : undefined;
 }

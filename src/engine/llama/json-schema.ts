@@ -5,12 +5,13 @@
 import type { GbnfJsonSchema } from 'node-llama-cpp';
 import { ChatError } from '../../errors.ts';
 import type { JsonSchema } from '../engine.ts';
-import { checkText, isRecord, typeRules } from './json-schema-types.ts';
+import { mayOverlap } from './json-schema-overlap.ts';
+import { checkText, guessType, isRecord, typeOfValue, typeRules } from './json-schema-types.ts';
 import type { GrammarSchema, Place, Schema } from './json-schema-types.ts';
 
 /** Say nothing about the JSON. */
 const annotations =
-  '$schema $id $comment $anchor id title description default examples example deprecated readOnly writeOnly'.split(
+  '$schema $id $comment $anchor id title description default examples example deprecated readOnly writeOnly discriminator'.split(
     ' ',
   );
 /** Far more than a model can follow, and translated in milliseconds. */
@@ -55,11 +56,12 @@ export function toGrammarSchema(
       inside: (inner, ...keywords) =>
         translate(inner, pointer + keywords.map((keyword) => step(keyword)).join(''), depth + 1),
       invalid: (keyword, expected) => refuse(pointer + step(keyword), `expected ${expected}`),
-      cannotEnforce(keyword) {
+      resolve: (reference) => resolveReference(root, reference),
+      cannotEnforce(keyword, remedy = 'leave it out') {
         if (!options.strict) return;
         refuse(
           pointer + step(keyword),
-          `"${keyword}" cannot be enforced while an answer is generated; leave it out, or set strict to false and check the answer yourself`,
+          `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`,
         );
       },
     });
@@ -72,7 +74,7 @@ export function toGrammarSchema(
     const pointer = reference.slice(1);
     let name = references.get(pointer);
     if (name === undefined) {
-      const target = resolvePointer(root, pointer);
+      const target = resolveReference(root, reference);
       if (target === undefined) return place.invalid('$ref', `a schema at ${reference}`);
       name = `ref${references.size}`;
       // Before its target is looked at, which may refer to itself.
@@ -97,25 +99,35 @@ function translateOne(schema: Schema, refer: Refer, place: Place): GrammarSchema
   return nullable === true ? { oneOf: [translated, { type: 'null' }] } : translated;
 }
 
-/** Keywords that say all there is to say; the first that is there is taken. */
-const combinations: Record<string, (value: unknown, place: Place) => GrammarSchema> = {
-  const: (value, place) => literal(value, 'const', place),
-  enum(values, place) {
-    if (!Array.isArray(values) || values.length === 0) {
-      return place.invalid('enum', 'a list of at least one value');
-    }
-    return { oneOf: values.map((value) => literal(value, 'enum', place)) };
-  },
-  anyOf: (alternatives, place) => oneOf(alternatives, 'anyOf', place),
-  oneOf: (alternatives, place) => oneOf(alternatives, 'oneOf', place),
-  allOf(schemas, place) {
-    if (!Array.isArray(schemas) || schemas.length === 0) {
-      return place.invalid('allOf', 'a list of at least one schema');
-    }
-    if (schemas.length > 1) place.cannotEnforce('allOf');
-    return place.inside(schemas[0], 'allOf', 0);
-  },
-};
+/** Keywords that say all there is to say beside the type; the first that is there is taken. */
+const combinations: Record<string, (value: unknown, place: Place, type: unknown) => GrammarSchema> =
+  {
+    const(value, place, type) {
+      if (!isOfType(value, type)) return place.invalid('const', 'a value of the type');
+      return literal(value, 'const', place);
+    },
+    enum(values, place, type) {
+      const ofType = Array.isArray(values) ? values.filter((value) => isOfType(value, type)) : [];
+      if (ofType.length === 0) return place.invalid('enum', 'a list of at least one value');
+      return { oneOf: ofType.map((value) => literal(value, 'enum', place)) };
+    },
+    anyOf: (alternatives, place, type) => oneOf(alternatives, 'anyOf', place, type),
+    oneOf(alternatives, place, type) {
+      const translated = oneOf(alternatives, 'oneOf', place, type);
+      const schemas = (alternatives as unknown[]).map((each) => withType(each, type));
+      if (mayOverlap(schemas, (reference) => place.resolve(reference))) {
+        place.cannotEnforce('oneOf', 'write anyOf where several may hold');
+      }
+      return translated;
+    },
+    allOf(schemas, place, type) {
+      if (!Array.isArray(schemas) || schemas.length === 0) {
+        return place.invalid('allOf', 'a list of at least one schema');
+      }
+      if (schemas.length > 1) place.cannotEnforce('allOf');
+      return place.inside(withType(schemas[0], type), 'allOf', 0);
+    },
+  };
 
 function combine(schema: Schema, place: Place): GrammarSchema {
   const type = schema['type'] ?? guessType(schema);
@@ -125,18 +137,33 @@ function combine(schema: Schema, place: Place): GrammarSchema {
   const isWhole = keyword === 'const' || keyword === 'enum' || guessType(beside) === undefined;
   if (isWhole) {
     refuseAll(beside, place);
-    return combinations[keyword]!(schema[keyword], place);
+    return combinations[keyword]!(schema[keyword], place, schema['type']);
   }
   // Such as properties with an anyOf about which of them are required: the properties say more.
   place.cannotEnforce(keyword);
   return combine(omit(schema, [keyword]), place);
 }
 
-function oneOf(alternatives: unknown, keyword: string, place: Place): GrammarSchema {
+function oneOf(alternatives: unknown, keyword: string, place: Place, type: unknown): GrammarSchema {
   if (!Array.isArray(alternatives) || alternatives.length === 0) {
     return place.invalid(keyword, 'a list of at least one schema');
   }
-  return { oneOf: alternatives.map((each, index) => place.inside(each, keyword, index)) };
+  return {
+    oneOf: alternatives.map((each, index) => place.inside(withType(each, type), keyword, index)),
+  };
+}
+
+/** A type that stands beside alternatives is said for all of them. */
+function withType(schema: unknown, type: unknown): unknown {
+  const isOpen = isRecord(schema) && schema['type'] === undefined && schema['$ref'] === undefined;
+  return isOpen && type !== undefined ? { ...schema, type } : schema;
+}
+
+function isOfType(value: unknown, type: unknown): boolean {
+  const types = type === undefined ? [typeOfValue(value)] : [type].flat();
+  return (
+    types.includes(typeOfValue(value)) || (types.includes('integer') && Number.isInteger(value))
+  );
 }
 
 /** A value as a schema; the library knows only those of one word. */
@@ -191,13 +218,6 @@ function keepFor(type: string, schema: Schema): Schema {
   );
 }
 
-/** People forget `type` where there are `properties` or `items`. */
-function guessType(schema: Schema): string | undefined {
-  const has = (keyword: string) => schema[keyword] !== undefined;
-  if (has('properties') || has('required') || has('additionalProperties')) return 'object';
-  return has('items') || has('prefixItems') ? 'array' : undefined;
-}
-
 function refuseAll(constraints: Schema, place: Place): void {
   for (const keyword of Object.keys(constraints)) place.cannotEnforce(keyword);
 }
@@ -210,9 +230,11 @@ function omit(schema: Schema, keywords: readonly string[]): Schema {
   );
 }
 
-function resolvePointer(root: unknown, pointer: string): unknown {
+/** Undefined where there is nothing, or the reference leads elsewhere. */
+function resolveReference(root: unknown, reference: unknown): unknown {
+  if (typeof reference !== 'string' || !reference.startsWith('#')) return undefined;
   let place = root;
-  for (const key of pointer.split('/').slice(1)) {
+  for (const key of reference.slice(1).split('/').slice(1)) {
     const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
     if (typeof place !== 'object' || place === null || !Object.hasOwn(place, name))
       return undefined;

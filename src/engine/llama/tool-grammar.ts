@@ -5,7 +5,7 @@ const callEnd = '}\n</tool_call>';
 
 export interface ToolGrammar {
   name: string;
-  /** Of its arguments; the root rule is the first. */
+  /** Of its arguments. */
   grammar: string;
 }
 
