@@ -9,7 +9,7 @@ import type { Status } from '../wire.ts';
 import { Answer } from './answer.tsx';
 import { ask, retry, stop } from './answering.ts';
 import { Beside } from './beside.tsx';
-import { Composer } from './composer.tsx';
+import { Composer, focusField } from './composer.tsx';
 import { ConversationList } from './conversation-list.tsx';
 import {
   changeConversation,
@@ -36,6 +36,7 @@ export function ChatView({
   // Before its first question a conversation is only these.
   const [draft, setDraft] = useState<ChatSettings>(defaultSettings);
   const settings = conversation?.settings ?? draft;
+  const field = useRef<HTMLTextAreaElement>(null);
   const last = conversation?.turns.at(-1);
   const busy = last?.role === 'assistant' && last.state === 'streaming';
 
@@ -48,6 +49,12 @@ export function ChatView({
     if (conversation === undefined) setDraft(next);
     else changeConversation(conversation.id, () => ({ settings: next }));
   };
+  const again = (): void => {
+    if (conversation === undefined) return;
+    retry(conversation.id);
+    // The button goes, and the focus would go with it.
+    focusField(field);
+  };
   return (
     <div class="chat">
       <ConversationList current={conversation?.id} />
@@ -57,10 +64,11 @@ export function ChatView({
         {conversation === undefined ? (
           <Welcome onAsk={send} />
         ) : (
-          <Messages key={conversation.id} conversation={conversation} busy={busy} />
+          <Messages key={conversation.id} turns={conversation.turns} busy={busy} onRetry={again} />
         )}
         <Composer
           key={conversation?.id ?? 'new'}
+          field={field}
           busy={busy}
           settings={settings}
           onSettings={change}
@@ -73,9 +81,14 @@ export function ChatView({
   );
 }
 
-function Messages({ conversation, busy }: { conversation: Conversation; busy: boolean }): VNode {
+interface MessagesProps {
+  turns: Conversation['turns'];
+  busy: boolean;
+  onRetry: () => void;
+}
+
+function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
   const t = useTexts();
-  const { turns } = conversation;
   const list = useFollowing(turns);
   return (
     <div class="messages" ref={list} tabIndex={0} role="group" aria-label={t.messages}>
@@ -88,7 +101,7 @@ function Messages({ conversation, busy }: { conversation: Conversation; busy: bo
           <Answer
             key={index}
             turn={turn}
-            onRetry={index === turns.length - 1 && !busy ? () => retry(conversation.id) : undefined}
+            onRetry={index === turns.length - 1 && !busy ? onRetry : undefined}
           />
         ),
       )}

@@ -1,11 +1,12 @@
 /** Where a question is written: Enter sends it, Shift+Enter breaks the line, Escape stops the answer. */
-import type { VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import type { RefObject, VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { useTexts } from '../texts/texts.ts';
 import type { ChatSettings } from './conversations.ts';
 import { SettingsForm } from './settings-form.tsx';
 
 interface ComposerProps {
+  field: RefObject<HTMLTextAreaElement | null>;
   busy: boolean;
   settings: ChatSettings;
   onSettings: (next: ChatSettings) => void;
@@ -13,18 +14,31 @@ interface ComposerProps {
   onStop: () => void;
 }
 
-export function Composer({ busy, settings, onSettings, onSend, onStop }: ComposerProps): VNode {
+/** A touch keyboard would cover half of what there is to read. */
+export function focusField(field: RefObject<HTMLTextAreaElement | null>): void {
+  if (matchMedia('(hover: hover)').matches) field.current?.focus();
+}
+
+export function Composer({
+  field,
+  busy,
+  settings,
+  onSettings,
+  onSend,
+  onStop,
+}: ComposerProps): VNode {
   const t = useTexts();
   const [text, setText] = useState('');
-  const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
-    // A touch keyboard would cover half of what there is to read.
-    if (matchMedia('(hover: hover)').matches) field.current?.focus();
-  }, []);
+  useEffect(() => focusField(field), []);
   const send = (): void => {
     if (busy || text.trim() === '') return;
     onSend(text.trim());
     setText('');
+  };
+  const stop = (): void => {
+    onStop();
+    // The button goes, and the focus would go with it.
+    focusField(field);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && busy) onStop();
@@ -54,7 +68,7 @@ export function Composer({ busy, settings, onSettings, onSend, onStop }: Compose
           onKeyDown={onKeyDown}
         />
         {busy ? (
-          <button type="button" class="primary stop" onClick={onStop}>
+          <button type="button" class="primary stop" onClick={stop}>
             {t.stop}
           </button>
         ) : (

@@ -10,19 +10,22 @@ export function ConversationList({ current }: { current: string | undefined }): 
   const t = useTexts();
   const all = useStore(conversations);
   const fold = useRef<HTMLDetailsElement>(null);
+  const another = useRef<HTMLAnchorElement>(null);
   const close = (): void => {
     if (matchMedia('(max-width: 52rem)').matches) fold.current?.removeAttribute('open');
   };
   const remove = (id: string): void => {
     removeConversation(id);
     if (id === current) location.hash = linkTo('chat');
+    // The button goes, and the focus would go with it.
+    another.current?.focus();
   };
   const wide = matchMedia('(min-width: 52.01rem)').matches;
   return (
     <nav class="conversations" aria-label={t.conversations}>
       <details open={wide} ref={fold}>
         <summary>{t.conversations}</summary>
-        <a class="button" href={linkTo('chat')} onClick={close}>
+        <a class="button" href={linkTo('chat')} onClick={close} ref={another}>
           + {t.newConversation}
         </a>
         <ul>

@@ -33,11 +33,13 @@ export function SettingsForm({ settings, onSettings }: SettingsFormProps): VNode
             onInput={(event) => onSettings({ ...settings, system: event.currentTarget.value })}
           />
         </label>
-        <label>
+        {/* Without `for` it would be the label of the output. */}
+        <label for="temperature">
           <span>
             {t.temperature} <output>{temperature}</output>
           </span>
           <input
+            id="temperature"
             type="range"
             min="0"
             max="2"
