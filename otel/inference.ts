@@ -39,6 +39,8 @@ export interface InferenceTelemetry {
   begin(fact: { operation: Operation; at: number }): Generation;
   /** Call it after every load; the series of this model exist from then on. What is not known is an empty label. */
   setModel(model: ServedModel): void;
+  /** Call it for each decode of llama.cpp: tokens in all, and of how many sequences. */
+  batch(fact: { tokens: number; sequences: number }): void;
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
@@ -73,6 +75,10 @@ export function createInferenceTelemetry(options: {
       instruments.record('inferenceModelLoadDuration', model.loadSeconds);
       initialiseGenAi(instruments, model.id);
     },
+    batch({ tokens, sequences }) {
+      instruments.record('inferenceBatchTokens', tokens);
+      instruments.record('inferenceBatchSequences', sequences);
+    },
     setLimits(limits) {
       instruments.record('inferenceQueueLimit', limits.queue);
       instruments.record('inferenceSequencesLimit', limits.sequences);
@@ -102,6 +108,8 @@ const unlabelled = [
   'inferenceTokenizeDuration',
   'inferencePrefillDuration',
   'inferenceDecodeDuration',
+  'inferenceBatchTokens',
+  'inferenceBatchSequences',
   'inferenceInterTokenDuration',
   'inferencePerplexity',
   'inferenceContextLimit',

@@ -152,6 +152,7 @@ const perTokenBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5,
   10,
 ] as const;
+const batchBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
 // GenAI semconv: 4^0 … 4^13.
 const tokenCountBuckets = Array.from({ length: 14 }, (_, power) => 4 ** power);
 const shortBuckets = [
@@ -340,6 +341,25 @@ export const metrics = {
     buckets: perTokenBuckets,
     meaning:
       'The gap a reader feels between two tokens; one observation a token from the second on.',
+  },
+  inferenceBatchTokens: {
+    name: 'inference.batch.tokens',
+    scraped: 'inference_batch_tokens',
+    kind: 'histogram',
+    unit: '{token}',
+    labels: [],
+    buckets: batchBuckets,
+    meaning:
+      'What the model evaluates at a time: tokens of prompts and answers in one decode of llama.cpp.',
+  },
+  inferenceBatchSequences: {
+    name: 'inference.batch.sequences',
+    scraped: 'inference_batch_sequences',
+    kind: 'histogram',
+    unit: '{sequence}',
+    labels: [],
+    buckets: batchBuckets,
+    meaning: 'How many chats share one decode of llama.cpp; more of them make each token cheaper.',
   },
   inferenceContextTokens: {
     name: 'inference.context.tokens',

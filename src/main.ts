@@ -48,7 +48,13 @@ const inference = createInferenceTelemetry({
   contextTokens: () => engine.contextTokensInUse(),
   ready: () => engine.status().state === 'ready' && !draining,
 });
-const engine = createHost({ ...config, modelPath: model.path, log, onReady: describeModel });
+const engine = createHost({
+  ...config,
+  modelPath: model.path,
+  log,
+  onReady: describeModel,
+  onBatch: (batch) => inference.batch(batch),
+});
 observeProcess(telemetry.meter, { role: 'api', engine: () => engine.status().pid });
 
 const shutdown = new AbortController();

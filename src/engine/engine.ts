@@ -98,6 +98,12 @@ export type Fact =
   /** `text` is what was held back and turned out to be part of the answer. */
   | { type: 'ended'; at: number; finishReason: FinishReason; text: string };
 
+/** What llama.cpp was given in one decode: tokens in all, and of how many sequences. */
+export interface Batch {
+  tokens: number;
+  sequences: number;
+}
+
 export interface ModelFacts {
   architecture: string;
   quantization: string;
@@ -175,7 +181,13 @@ export type Report =
   | { type: 'ready'; facts: EngineFacts }
   /** `stepMillis`: for how long the scheduler's step that runs has been running; 0 while there is none. */
   | { type: 'alive'; contextTokens: number; stepMillis: number }
-  | { type: 'facts'; facts: readonly (Fact & { id: number })[]; contextTokens: number }
+  | {
+      type: 'facts';
+      facts: readonly (Fact & { id: number })[];
+      /** Since the last such report. */
+      batches?: readonly Batch[];
+      contextTokens: number;
+    }
   | { type: 'result'; id: number; result: Tokenized | Embedding }
   | {
       type: 'error';

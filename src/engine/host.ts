@@ -6,6 +6,7 @@ import { epochMillis } from '../clock.ts';
 import { ChatError } from '../errors.ts';
 import { createEngineProcess, type EngineProcessOptions } from './engine-process.ts';
 import type {
+  Batch,
   Command,
   Embedding,
   Engine,
@@ -22,6 +23,8 @@ export interface HostOptions extends Omit<EngineProcessOptions, 'onReport' | 'on
   queueLimit: number;
   queueTimeoutSeconds: number;
   onReady?: (facts: EngineFacts) => void;
+  /** What llama.cpp was given in one decode. */
+  onBatch?: (batch: Batch) => void;
 }
 
 /** A generation that has not ended. */
@@ -66,6 +69,7 @@ export function createHost(options: HostOptions): Engine {
         return;
       case 'facts':
         contextTokens = report.contextTokens;
+        for (const batch of report.batches ?? []) options.onBatch?.(batch);
         for (const { id, ...fact } of report.facts) accept(id, fact);
         return;
       case 'result':

@@ -2,7 +2,14 @@
  * What the engine process needs of a model: requests prepared as tokens, and sequences that evaluate them. llama/ has
  * the one implementation; the scheduler uses it.
  */
-import type { Embedding, EngineFacts, GenerationRequest, Prompt, Tokenized } from './engine.ts';
+import type {
+  Batch,
+  Embedding,
+  EngineFacts,
+  GenerationRequest,
+  Prompt,
+  Tokenized,
+} from './engine.ts';
 
 /** A request that was counted and checked, ready to be evaluated any number of times. */
 export interface Prepared {
@@ -36,6 +43,8 @@ export interface LoadedModel {
   readonly sequences: readonly Sequence[];
   /** The most tokens that one decode of llama.cpp takes. */
   readonly batchTokens: number;
+  /** What it was really given since the last call. */
+  takeBatches(): readonly Batch[];
   /**
    * Works in slices of a few milliseconds and yields between them, so that nobody who decodes is delayed.
    * @throws ChatError `bad_request` that names the field, for what the model cannot do: a token id outside its

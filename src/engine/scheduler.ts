@@ -44,6 +44,9 @@ interface Job {
   cancelled: boolean;
 }
 
+/** After a rest the first slice is a short one: those who came in the same moment get into the second. */
+const firstTokens = 32;
+
 export function createScheduler(model: LoadedModel, reports: SchedulerReports): Scheduler {
   const pool = createSequencePool(model.sequences);
   const budget = createPrefillBudget({ batchTokens: model.batchTokens });
@@ -58,12 +61,12 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   /** A rejection of the loop itself ends the process: the state of a sequence that cannot be cleared is not known. */
   async function loop(): Promise<void> {
     looping = true;
-    while (jobs.size > 0 || arrivals.size > 0) {
+    for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
       stepStartedAt = performance.now();
       for (const job of jobs.values()) if (job.cancelled) await leave(job);
       for (const [id, prepared] of arrivals) await admit(id, prepared);
       flush();
-      await step();
+      await step(isFirst);
       stepStartedAt = undefined;
       flush();
     }
@@ -103,11 +106,11 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
     }
   }
 
-  async function step(): Promise<void> {
+  async function step(isFirst: boolean): Promise<void> {
     const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
     const readers = [...jobs.values()].filter((job) => job.output === undefined);
     const slices = shareOut(
-      budget.tokens(decoders.length),
+      isFirst ? firstTokens : budget.tokens(decoders.length),
       readers.map((job) => job.prepared.prompt.length - job.evaluated),
     );
     const work = [

@@ -37,7 +37,13 @@ function isExpected(code: string): code is 'bad_request' | 'context_overflow' {
 const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOptions;
 const model = await loadModel(options);
 const scheduler = createScheduler(model, {
-  facts: (facts) => report({ type: 'facts', facts, contextTokens: scheduler.contextTokens() }),
+  facts: (facts) =>
+    report({
+      type: 'facts',
+      facts,
+      batches: model.takeBatches(),
+      contextTokens: scheduler.contextTokens(),
+    }),
   failed: reportError,
 });
 const slicedWork = createTurns();

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import type { Engine, Fact } from '../../src/engine/engine.ts';
+import type { Batch, Engine, Fact } from '../../src/engine/engine.ts';
 import { until } from '../support/chat-service.ts';
 import { ask, generate, nextPid, startHost, writeEndlessModel } from '../support/engine-host.ts';
 
@@ -139,6 +139,22 @@ test('clients take turns', async () => {
   first.abort(new Error('enough'));
   await Promise.all([...hog, guest].map((run) => run.done));
   expect(order).toEqual(['hog 0', 'guest', 'hog 1', 'hog 2']);
+});
+
+test('tells what llama.cpp was given: prompts in batches, then a token of each chat in one', async () => {
+  const batches: Batch[] = [];
+  const onBatch = (batch: Batch): void => void batches.push(batch);
+  host = await startHost({ modelPath, sequences: 2, onBatch });
+  const runs = [generate(host, ask('one two three', 40)), generate(host, ask('four', 40))];
+  await Promise.all(runs.map((run) => run.done));
+  const inputTokens = runs.flatMap((run) =>
+    run.facts.map((fact) => (fact.type === 'prefilled' ? fact.inputTokens : 0)),
+  );
+  const evaluated = batches.reduce((sum, { tokens }) => sum + tokens, 0);
+  // The last token of an answer is not evaluated.
+  expect(evaluated).toBe(inputTokens.reduce((sum, count) => sum + count, 0) + 2 * 39);
+  expect(batches.filter(({ sequences }) => sequences === 2).length).toBeGreaterThan(20);
+  expect(batches.filter(({ tokens, sequences }) => tokens < sequences)).toEqual([]);
 });
 
 test('stopping tells everybody and leaves no process', async () => {

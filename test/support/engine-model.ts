@@ -72,6 +72,7 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
     },
     sequences,
     batchTokens: options.batchTokens ?? 128,
+    takeBatches: () => [],
     prepare: notAskedFor,
     tokenize: notAskedFor,
     embed: notAskedFor,

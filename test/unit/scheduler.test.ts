@@ -27,12 +27,12 @@ function run(model: ArrayModel) {
 const prompt = (seed: number, length: number) =>
   Array.from({ length }, (_, index) => seed * 10_000 + index);
 
-test('a lone newcomer gets the whole batch, and its last slice brings the first token', async () => {
+test('a lone newcomer gets a short slice, then whole batches, and its last slice brings the first token', async () => {
   const model = createArrayModel({ sequences: 1 });
   const { scheduler, of, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 300), { maxTokens: 2 }));
   await reach(1, 'ended');
-  expect(model.batches).toEqual([[[0, 128]], [[0, 128]], [[0, 44]], [[0, 1]]]);
+  expect(model.batches).toEqual([[[0, 32]], [[0, 128]], [[0, 128]], [[0, 12]], [[0, 1]]]);
   expect(of(1).map(({ type }) => type)).toEqual([
     'started',
     'prefilled',
@@ -90,7 +90,7 @@ test('prompts that came together are done together', async () => {
   scheduler.start(2, model.prepared(prompt(2, 100), { maxTokens: 1 }));
   await reach(2, 'ended');
   expect(model.batches).toEqual(
-    [64, 36].map((slice) => [
+    [16, 64, 20].map((slice) => [
       [0, slice],
       [1, slice],
     ]),

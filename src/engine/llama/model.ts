@@ -8,14 +8,14 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { ChatError } from '../../errors.ts';
-import type { EngineOptions, ModelFacts } from '../engine.ts';
+import type { Batch, EngineOptions, ModelFacts } from '../engine.ts';
 import type { LoadedModel, Prepared } from '../loaded-model.ts';
 import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
 import { createGrammars } from './grammar.ts';
 import { readMachine } from './machine.ts';
 import { createPrompts, type Prompts } from './prompt.ts';
 import { checkLogitBias } from './sampling.ts';
-import { bySequence, createSequence, type LlamaSequence } from './sequence.ts';
+import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
 import { createTokenBytes } from './token-bytes.ts';
 import { chooseSizes, chooseThreads, type Costs } from './sizing.ts';
 
@@ -42,12 +42,13 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const sizes = chooseSizes(options, machine, await estimateCosts(model, options.embeddings));
   const { threads } = sizes;
+  let batches: Batch[] = [];
   const context = await model.createContext({
     sequences: sizes.sequences,
     contextSize: sizes.contextTokens,
     batchSize: batchTokens,
     threads,
-    batching: { itemPrioritizationStrategy: bySequence },
+    batching: { itemPrioritizationStrategy: createBatchOrder((batch) => batches.push(batch)) },
   });
   const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
     createSequence(id, context.getSequence()),
@@ -56,6 +57,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
     ? await createEmbedder(model, { batchTokens, threads })
     : undefined;
   await warmUp(sequences, model);
+  batches = [];
 
   const prompts = createPrompts(model);
   return {
@@ -70,6 +72,11 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
     },
     sequences,
     batchTokens,
+    takeBatches() {
+      const taken = batches;
+      batches = [];
+      return taken;
+    },
     prepare: createPrepare({ llama, model, sequences, prompts }),
     *tokenize(prompt) {
       const tokens = yield* prompts.tokenize(prompt);

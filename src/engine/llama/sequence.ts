@@ -1,12 +1,14 @@
 /** One slot of the KV cache as the scheduler sees it, and the order in which llama.cpp gets what is to be evaluated. */
 import type {
+  BatchItem,
   CustomBatchingPrioritizationStrategy,
   LlamaContextSequence,
   LlamaModel,
+  PrioritizedBatchItem,
   SequenceEvaluateOutput,
   Token,
 } from 'node-llama-cpp';
-import type { Sampling } from '../engine.ts';
+import type { Batch, Sampling } from '../engine.ts';
 import type { Decoded, Sequence } from '../loaded-model.ts';
 import type { Guard } from './grammar.ts';
 import { createSampler, logprobsOf } from './sampling.ts';
@@ -23,7 +25,18 @@ export interface LlamaSequence extends Sequence {
 }
 
 /** llama.cpp fuses only consecutive ascending sequence ids; the id travels as the evaluation priority. */
-export const bySequence: CustomBatchingPrioritizationStrategy = ({ items, size }) => {
+export function createBatchOrder(
+  onBatch: (batch: Batch) => void,
+): CustomBatchingPrioritizationStrategy {
+  return ({ items, size }) => {
+    const batch = bySequence(items, size);
+    const tokens = batch.reduce((sum, { processAmount }) => sum + processAmount, 0);
+    onBatch({ tokens, sequences: batch.length });
+    return batch;
+  };
+}
+
+function bySequence(items: readonly BatchItem[], size: number): PrioritizedBatchItem[] {
   let left = size;
   return items
     .toSorted((a, b) => a.evaluationPriority - b.evaluationPriority)
@@ -33,7 +46,7 @@ export const bySequence: CustomBatchingPrioritizationStrategy = ({ items, size }
       return { item, processAmount };
     })
     .filter((item) => item.processAmount > 0);
-};
+}
 
 export function createSequence(id: number, sequence: LlamaContextSequence): LlamaSequence {
   const evaluationPriority = id as 1;
