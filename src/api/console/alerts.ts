@@ -8,6 +8,9 @@ import type { Runbooks } from './runbooks.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { Text, toText } from './text.ts';
 
+/** What POST /api/silences changes. */
+export const alertsKey = 'alerts';
+
 /** It fires always, and says that alerts get through; nobody has to do anything about it. */
 const watchdog = 'Watchdog';
 
@@ -57,7 +60,7 @@ export function createAlertList(deps: ApiDeps, runbooks: Runbooks, share: Shared
       'application/json': { name: 'AlertList', schema: AlertList, example: exampleAlerts },
     },
     errors: ['unauthorized', 'forbidden'],
-    handle: async (c) => c.json(await share('alerts', () => readAll(deps, runbooks))),
+    handle: async (c) => c.json(await share(alertsKey, () => readAll(deps, runbooks))),
   };
 }
 

@@ -20,7 +20,7 @@ export function createConsoleEndpoints(deps: ApiDeps): Endpoint[] {
     createPanelList(panels),
     createPanel(deps, panels, share),
     createAlertList(deps, runbooks, share),
-    createSilence(deps),
+    createSilence(deps, share),
     createRunbook(runbooks),
   ];
 }

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { ChatError } from '../../errors.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import { postSilence, readAlerts } from './alertmanager.ts';
+import { alertsKey } from './alerts.ts';
+import type { SharedReads } from './shared-reads.ts';
 import { createConsoleError } from './text.ts';
 
 const longestMinutes = 24 * 60;
@@ -16,7 +18,7 @@ const SilenceRequest = z.object({
   reason: z.string().max(longestReason),
 });
 
-export function createSilence(deps: ApiDeps): Endpoint {
+export function createSilence(deps: ApiDeps, share: SharedReads): Endpoint {
   return {
     method: 'POST',
     path: '/api/silences',
@@ -62,6 +64,7 @@ export function createSilence(deps: ApiDeps): Endpoint {
       const endsAt = new Date(startsAt.getTime() + minutes * 60_000);
       const { labels } = alert;
       const id = await postSilence(alertmanager, { labels, startsAt, endsAt, comment });
+      share.forget(alertsKey);
       deps.log.info({ silence: id, alert: labels['alertname'], minutes }, 'an alert is silenced');
       return c.json({ id }, 201);
     },

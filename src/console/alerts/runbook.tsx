@@ -23,9 +23,14 @@ export function Runbook({ name }: { name: string }): VNode | null {
   if (!loaded.ok) return <Trouble failure={loaded.failure} />;
   return (
     <div class="runbook">
-      <Markdown text={inLanguage(loaded.value, current)} />
+      <Markdown text={inLanguage(withEndings(loaded.value), current)} />
     </div>
   );
+}
+
+/** Pages link to one another without an ending, by which `Markdown` would know them. */
+function withEndings(page: string): string {
+  return page.replaceAll(/\]\(([A-Z][A-Za-z]+)\)/g, ']($1.md)');
 }
 
 /** A page says everything in English, then again below this heading. */

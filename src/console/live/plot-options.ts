@@ -8,8 +8,6 @@ import { stack, toHeatRows, type Columns } from './columns.ts';
 export interface Drawing {
   options: Omit<uPlot.Options, 'width' | 'height'>;
   data: uPlot.AlignedData;
-  /** A value as the height at which it is drawn. */
-  placeOf: (value: number) => number;
 }
 
 /** Plots with this key share their cursor. */
@@ -50,7 +48,6 @@ export function toLines(panel: Panel, columns: Columns, element: HTMLElement): D
       },
     },
     data: [columns.times, ...values],
-    placeOf: (value) => value,
   };
 }
 
@@ -98,10 +95,6 @@ export function toHeatmap(panel: Panel, columns: Columns, element: HTMLElement):
       hooks: { drawAxes: [drawCells] },
     },
     data: [columns.times, columns.times.map(() => 0)],
-    placeOf(value) {
-      const row = bounds.findIndex((bound) => bound === '+Inf' || value <= Number(bound));
-      return (row === -1 ? bounds.length : row) + 0.5;
-    },
   };
 }
 
@@ -170,14 +163,16 @@ function drawThresholds(thresholds: Thresholds, element: HTMLElement): (u: uPlot
     const { left, top, width, height } = u.bbox;
     u.ctx.save();
     u.ctx.setLineDash([4, 4]);
-    u.ctx.lineWidth = uPlot.pxRatio;
+    u.ctx.lineWidth = Math.round(uPlot.pxRatio);
+    // Between two pixels a line of an odd width would be blurred.
+    const shift = (u.ctx.lineWidth % 2) / 2;
     for (const { name, value } of lines) {
       const y = Math.round(u.valToPos(value, 'y', true));
       if (y < top || y > top + height) continue;
       u.ctx.strokeStyle = resolveColor(element, `--${name}`);
       u.ctx.beginPath();
-      u.ctx.moveTo(left, y);
-      u.ctx.lineTo(left + width, y);
+      u.ctx.moveTo(left, y + shift);
+      u.ctx.lineTo(left + width, y + shift);
       u.ctx.stroke();
     }
     u.ctx.restore();

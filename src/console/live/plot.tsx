@@ -72,12 +72,13 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
   useEffect(() => {
     const u = plot.current;
     if (u === undefined) return;
-    const { options, data, placeOf } = draw(place.current!);
+    const { options, data } = draw(place.current!);
     // What hooks draw by is made anew with the values.
     u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
     u.hooks.draw = options.hooks?.draw ?? [];
     u.setData(data);
-    setDots(toDots(u, answer.exemplars ?? [], placeOf));
+    // A heatmap's scale is its rows.
+    setDots(panel.kind === 'heatmap' ? [] : toDots(u, answer.exemplars ?? []));
   }, [answer, shape, width]);
 
   return (
@@ -129,11 +130,7 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
 }
 
 /** The slowest ones, where they lie on the plot; one above its top is shown at the top. */
-function toDots(
-  u: uPlot,
-  exemplars: readonly Exemplar[],
-  placeOf: (value: number) => number,
-): Dot[] {
+function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
   const { left, top, width, height: depth } = u.bbox;
   const scale = uPlot.pxRatio;
   return exemplars
@@ -142,7 +139,7 @@ function toDots(
     .map((exemplar) => ({
       exemplar,
       left: left / scale + u.valToPos(exemplar.at, 'x'),
-      top: top / scale + Math.max(0, u.valToPos(placeOf(exemplar.value), 'y')),
+      top: top / scale + Math.max(0, u.valToPos(exemplar.value, 'y')),
     }))
     .filter((dot) => dot.left >= left / scale && dot.left <= (left + width) / scale)
     .filter((dot) => dot.top <= (top + depth) / scale);

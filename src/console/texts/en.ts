@@ -87,7 +87,7 @@ export const en = {
     cached: 'cached',
     cut: 'cut short: most tokens',
   },
-  whereTimeWent: 'Show where the time of this answer went',
+  whereTimeWent: 'Show where the time went in this answer',
   traceAndCurl: 'The whole trace, and the request as curl',
 
   traces: 'Traces',
@@ -116,8 +116,7 @@ export const en = {
   } as ByName,
   traceGone: 'This trace is not, or no longer, in the memory of the service.',
   waterfall: 'Where the time went',
-  spanLabel: (name: string, duration: string, start: string) =>
-    `${name}: ${duration}, from ${start}`,
+  spanFrom: (start: string) => `from ${start}`,
   eventLabel: (name: string, at: string) => `${name} at ${at}`,
   noAttributes: 'Nothing more is known of it.',
   phaseMeanings: {

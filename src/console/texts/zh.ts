@@ -71,7 +71,7 @@ export const zh: Texts = {
     cached: '缓存',
     cut: '达到 token 上限',
   },
-  whereTimeWent: '查看这个回答的时间花在了哪里',
+  whereTimeWent: '查看这个回答的时间花在哪里',
   traceAndCurl: '完整追踪，以及 curl 形式的请求',
 
   traces: '追踪',
@@ -99,7 +99,7 @@ export const zh: Texts = {
   },
   traceGone: '服务内存中没有（或不再有）这条追踪。',
   waterfall: '时间花在哪里',
-  spanLabel: (name, duration, start) => `${name}：${duration}，始于 ${start}`,
+  spanFrom: (start) => `始于 ${start}`,
   eventLabel: (name, at) => `${name}，在 ${at}`,
   noAttributes: '没有更多信息。',
   phaseMeanings: {

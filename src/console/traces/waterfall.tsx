@@ -40,21 +40,19 @@ function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
   const percent = (millis: number): string => `${(100 * millis) / totalMillis}%`;
   const duration = formatSeconds(row.durationMillis / 1000);
   const meaning = row.phase === undefined ? undefined : t.phaseMeanings[row.phase];
-  const says = t.spanLabel(row.name, duration, formatSeconds(row.startMillis / 1000));
   return (
     <li>
       <button
         type="button"
         class="span-row"
         aria-expanded={open}
-        aria-label={says}
         title={meaning}
         onClick={onToggle}
       >
         <span class="span-name" style={{ '--depth': row.depth }}>
           {row.name}
         </span>
-        <span class="track">
+        <span class="track" aria-hidden="true">
           <span
             class={`bar-span ${row.failed ? 'failed' : (row.phase ?? 'outer')}`}
             data-span={row.name}
@@ -70,7 +68,10 @@ function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
             />
           ))}
         </span>
-        <span class="span-time">{duration}</span>
+        <span class="span-time">
+          {duration}
+          <span class="unseen"> {t.spanFrom(formatSeconds(row.startMillis / 1000))}</span>
+        </span>
       </button>
       {open && <SpanFacts row={row} meaning={meaning} />}
     </li>
