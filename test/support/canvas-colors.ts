@@ -1,0 +1,31 @@
+/** Where colours are on a canvas that a page has drawn. */
+import type { Locator } from 'playwright-core';
+
+export type Rgb = [number, number, number];
+
+export interface Place {
+  /** CSS pixels from the canvas' top. */
+  top: number;
+  /** Pixels of the colour in this row. */
+  count: number;
+}
+
+/** For each colour the rows that have it, from above; near is near enough, since lines are smoothed. */
+export function findColors(canvas: Locator, colors: Rgb[]): Promise<Place[][]> {
+  return canvas.evaluate((element, wanted) => {
+    const { width, height } = element as HTMLCanvasElement;
+    const context = (element as HTMLCanvasElement).getContext('2d')!;
+    const { data } = context.getImageData(0, 0, width, height);
+    const isNear = (at: number, color: Rgb): boolean =>
+      data[at + 3]! > 200 && color.every((part, index) => Math.abs(data[at + index]! - part) < 24);
+    return wanted.map((color) =>
+      Array.from({ length: height }, (_, row) => {
+        let count = 0;
+        for (let at = row * width * 4; at < (row + 1) * width * 4; at += 4) {
+          if (isNear(at, color)) count += 1;
+        }
+        return { top: row / devicePixelRatio, count };
+      }).filter(({ count }) => count > 0),
+    );
+  }, colors);
+}
