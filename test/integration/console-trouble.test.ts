@@ -6,6 +6,7 @@ import { longAnswer, startChatService, until, type ChatService } from '../suppor
 import { useConsoleBrowser } from '../support/console-browser.ts';
 import { answered, answers, ask, button, question, writeModel } from '../support/console-chat.ts';
 
+const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
 const active = 'inference_sequences_active';
 const browser = useConsoleBrowser();
 let model: ReturnType<typeof writeModel>;
@@ -54,8 +55,6 @@ test('an answer grows while it is written', async () => {
 });
 
 describe('stopping', () => {
-  const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
-
   test.each(['a click', 'Escape', 'Enter on the button'])(
     'by %s ends the generation in the service, and keeps what was said',
     async (how) => {
@@ -100,6 +99,18 @@ test('a full queue is told of with the wait, after which the question can be ask
   await page.getByRole('button', { name: 'Try again', exact: true, disabled: false }).click();
   await answers(page).last().getByText('On and on').waitFor();
   expect(await answers(page).count()).toBe(1);
+});
+
+test('an answer whose page is closed is ended in the service, and what was said is kept', async () => {
+  const page = await browser.open(service.url);
+  const before = (await service.sample(gone))!;
+  const goOn = await holdAnswer(page);
+  await page.reload();
+  await until(async () => (await service.sample(gone)) === before + 1);
+  goOn();
+  const answer = await answered(page);
+  await answer.getByText('This answer broke off. The page was closed before the end.').waitFor();
+  await answer.getByText('On and on it goes.').waitFor();
 });
 
 describe('when the engine dies', () => {

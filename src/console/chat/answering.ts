@@ -3,13 +3,28 @@ import { streamAnswer, type Ending } from './answer-stream.ts';
 import {
   changeConversation,
   findConversation,
+  pageClosed,
   toRequest,
   type AnswerTurn,
   type Conversation,
   type Turn,
 } from './conversations.ts';
 
-const running = new Map<string, AbortController>();
+interface Running {
+  control: AbortController;
+  /** The first end counts. */
+  end: (change: Partial<AnswerTurn>) => void;
+}
+
+const running = new Map<string, Running>();
+
+// What was said so far is kept: the page may be gone before the stream says that it ended.
+addEventListener('pagehide', () => {
+  for (const { control, end } of running.values()) {
+    end(pageClosed);
+    control.abort();
+  }
+});
 
 export function ask(id: string, text: string): void {
   if (running.has(id)) return;
@@ -28,7 +43,7 @@ export function retry(id: string): void {
 
 /** Closes the connection, at which the service ends the generation. */
 export function stop(id: string): void {
-  running.get(id)?.abort();
+  running.get(id)?.control.abort();
 }
 
 async function answer(id: string): Promise<void> {
@@ -36,7 +51,6 @@ async function answer(id: string): Promise<void> {
   if (conversation === undefined) return;
   const request = toRequest(conversation);
   const control = new AbortController();
-  running.set(id, control);
   const turn: AnswerTurn = { role: 'assistant', text: '', state: 'streaming', endedAt: 0 };
   changeConversation(id, ({ turns }) => ({ turns: [...turns, turn] }));
 
@@ -47,6 +61,12 @@ async function answer(id: string): Promise<void> {
     frame = undefined;
     changeLast(id, { text }, { keep: false });
   };
+  const end = (change: Partial<AnswerTurn>): void => {
+    if (!running.delete(id)) return;
+    if (frame !== undefined) cancelAnimationFrame(frame);
+    changeLast(id, { text, endedAt: Date.now(), ...change });
+  };
+  running.set(id, { control, end });
   const ending = await streamAnswer(request, {
     signal: control.signal,
     onTrace: (traceId) => changeLast(id, { traceId }),
@@ -55,9 +75,7 @@ async function answer(id: string): Promise<void> {
       frame ??= requestAnimationFrame(show);
     },
   });
-  if (frame !== undefined) cancelAnimationFrame(frame);
-  running.delete(id);
-  changeLast(id, { text, endedAt: Date.now(), ...toTurn(ending) });
+  end(toTurn(ending));
 }
 
 function toTurn(ending: Ending): Partial<AnswerTurn> {

@@ -40,6 +40,11 @@ export interface Conversation {
 }
 
 export const defaultSettings: ChatSettings = { system: '', temperature: 0.7, maxTokens: 512 };
+/** What becomes of an answer when the page goes before its end. */
+export const pageClosed = {
+  state: 'broken',
+  failure: { code: 'page_closed', message: '' },
+} satisfies Partial<AnswerTurn>;
 const mostConversations = 100;
 const keyStart = 'conversation.';
 
@@ -56,8 +61,7 @@ function load(): Conversation[] {
 }
 
 function closeTurn(turn: Turn): Turn {
-  if (turn.role === 'user' || turn.state !== 'streaming') return turn;
-  return { ...turn, state: 'broken', failure: { code: 'page_closed', message: '' } };
+  return turn.role === 'user' || turn.state !== 'streaming' ? turn : { ...turn, ...pageClosed };
 }
 
 export function findConversation(id: string | undefined): Conversation | undefined {
