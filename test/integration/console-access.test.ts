@@ -86,12 +86,12 @@ async function findFaults(page: Page): Promise<string[]> {
   });
 }
 
-/** Sentences of the page in English that have a Chinese one. */
-function sentencesIn(texts: object, chinese: object): string[] {
+/** Those of one language that are not the same in the other. */
+function sentencesIn(texts: object, others: object): string[] {
   return Object.entries(texts).flatMap(([key, text]: [string, unknown]) => {
-    const other = (chinese as Record<string, unknown>)[key];
+    const other = (others as Record<string, unknown>)[key];
     if (typeof text === 'string') return text === other ? [] : [text];
-    return typeof text === 'object' && text !== null ? sentencesIn(text, other as object) : [];
+    return typeof text === 'object' && text !== null ? sentencesIn(text, other ?? {}) : [];
   });
 }
 
@@ -133,6 +133,12 @@ describe.each([
       expect(left, view.name).toEqual([]);
     }
   }, 60_000);
+});
+
+test('every Chinese sentence is one', () => {
+  const sentences = sentencesIn(zh, {});
+  expect(sentences.length).toBeGreaterThan(90);
+  expect(sentences.filter((text) => !/[\u4E00-\u9FFF]/.test(text))).toEqual(['token']);
 });
 
 describe('a person', () => {

@@ -118,21 +118,25 @@ describe('a plot', () => {
   });
 
   test('tells under the mouse, and on arrow keys, what was then', async () => {
-    const { page, answer } = await openAt('memory');
-    const panel = card(page, 'memory');
+    const { page, answer } = await openAt('cpu');
+    const panel = card(page, 'cpu');
     const points = answer.series[0]!.points;
-    const [at, value] = points.findLast(([, known]) => known !== null && known > 0)!;
+    const now = formatValue(points.at(-1)![1], '1');
+    // One that is told otherwise than what is told without a mouse.
+    const [at, value] = points.findLast(
+      ([, known]) => known !== null && formatValue(known, '1') !== now,
+    )!;
     const over = (await panel.locator('.u-over').boundingBox())!;
     const share = (at - answer.from) / (answer.to - answer.from);
     await page.mouse.move(over.x + share * over.width - 1, over.y + over.height / 2);
     await panel.getByText(formatTime(at * 1000)).waitFor();
-    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(value, 'By'));
+    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(value, '1'));
     await page.mouse.move(0, 0);
     await panel.locator('.plot-place').press('ArrowLeft');
     await panel.getByText(formatTime(answer.to * 1000)).waitFor();
     await panel.locator('.plot-place').press('ArrowLeft');
     await panel.getByText(formatTime((answer.to - answer.stepSeconds) * 1000)).waitFor();
-    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(points.at(-2)![1], 'By'));
+    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(points.at(-2)![1], '1'));
   });
 
   test('has exemplars as dots, as high as their values, which open their traces', async () => {
