@@ -11,7 +11,7 @@ export interface PrefillBudget {
 }
 
 /** What a step is expected to take at most while someone decodes; 500 are promised, and expectations err. */
-const stallMillis = 380;
+const stallMillis = 320;
 /** Below this a prompt would hardly move: the fixed cost of a step outweighs what it does. */
 const fewestTokens = 16;
 /**

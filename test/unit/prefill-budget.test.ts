@@ -36,16 +36,16 @@ test('on a quick machine nothing is held back', () => {
   expect(budget.tokens(3)).toBe(125);
 });
 
-test('on a slow machine no step beside somebody who decodes is expected to take over 380 ms', () => {
+test('on a slow machine no step beside somebody who decodes is expected to take over 320 ms', () => {
   const { taken } = settle({ millisPerToken: 6, decodeMillis: 100 });
-  expect(taken.at(-1)!.promptTokens).toBe(46);
-  expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThanOrEqual(380);
+  expect(taken.at(-1)!.promptTokens).toBe(36);
+  expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThanOrEqual(320);
 });
 
 test('finds its way where mixing has a price of its own', () => {
   const { taken } = settle({ millisPerToken: 1.84, decodeMillis: 75, fixedMillis: 120 });
-  expect(taken.at(-1)!.millis).toBeGreaterThan(360);
-  expect(taken.at(-1)!.millis).toBeLessThanOrEqual(380);
+  expect(taken.at(-1)!.millis).toBeGreaterThan(300);
+  expect(taken.at(-1)!.millis).toBeLessThanOrEqual(320);
   expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThan(430);
 });
 
