@@ -110,7 +110,7 @@ describe('a keyword that no grammar can enforce', () => {
     ['/allOf', { allOf: [{ type: 'null' }, {}] }, { type: 'null' }],
     [
       '/patternProperties',
-      { type: 'object', patternProperties: {} },
+      { type: 'object', patternProperties: { '^a': true } },
       { type: 'object', additionalProperties: true },
     ],
     [

@@ -44,8 +44,10 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
   const cache = new Map<string, GuardFactory>();
 
   function textOf(schema: GbnfJsonSchema): string {
+    // Not the root itself, which comes first: llama.cpp lets rules that it has not read be repeated half as often.
+    const below = { oneOf: [schema] } as unknown as GbnfJsonObjectSchema;
     // The constructor, because `llama.createGrammarForJsonSchema` is asynchronous for no reason of ours.
-    return tidy(new LlamaJsonSchemaGrammar(llama, schema as GbnfJsonObjectSchema).grammar);
+    return tidy(new LlamaJsonSchemaGrammar(llama, below).grammar);
   }
 
   // At the start, so that a library whose grammars have changed is found out before anybody asks for one.
@@ -171,8 +173,7 @@ function tidy(grammar: string): string {
       `expected node-llama-cpp's grammar to end its root rule with ${trailing}, got ${root.slice(-40)}: its version is not the one this was written for`,
     );
   }
-  // At the end, where all that it refers to is known: llama.cpp lets what is not known be repeated half as often.
-  const text = [...rules, root.slice(0, -trailing.length)].join('\n');
+  const text = [root.slice(0, -trailing.length), ...rules].join('\n');
   return corrections.reduce(
     (corrected, [pattern, replacement]) => corrected.replaceAll(pattern, replacement),
     text,

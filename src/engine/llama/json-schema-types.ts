@@ -13,14 +13,20 @@ export interface Place {
    * @throws ChatError `bad_request` where the schema is strict.
    */
   cannotEnforce(keyword: string, remedy?: string): void;
+  /**
+   * Counts what makes a grammar large; what has the same key is counted once.
+   * @throws ChatError `bad_request` where it is too much.
+   */
+  spend(amount: number, key?: string): void;
   /** What a `$ref` refers to; undefined where that is nothing. */
   resolve(reference: unknown): unknown;
   /** @throws ChatError `bad_request`. */
   invalid(keyword: string, expected: string): never;
 }
 
-/** llama.cpp refuses grammars that repeat something 2,000 times, and a list needs one more than its items. */
-const maxRepetitions = 1998;
+/** llama.cpp repeats nothing 2,000 times, and half as often what it has not read yet, such as what refers back. */
+const maxCharacters = 1999;
+const maxItemsOrProperties = 1000;
 /** Integers are told apart one by one where they are no more than a byte has. */
 const maxIntegers = 256;
 /** One more than the largest integer of the grammar, which has 15 digits. */
@@ -34,7 +40,9 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
       return { type: 'string', format };
     }
     leaveOut({ ...rest, format }, place);
-    return { type: 'string', ...bounds({ minLength, maxLength }, place) };
+    const lengths = bounds({ minLength, maxLength }, maxCharacters, place);
+    place.spend(Math.max(0, ...Object.values(lengths)), `string ${Object.values(lengths).join()}`);
+    return { type: 'string', ...lengths };
   },
 
   number({ format, ...rest }, place) {
@@ -50,7 +58,10 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
     const values = integersWithin(limits);
     if (values?.length === 0)
       return place.invalid('maximum', 'limits with an integer between them');
-    if (values !== undefined) return { oneOf: values.map((value) => ({ const: value })) };
+    if (values !== undefined) {
+      place.spend(values.length);
+      return { oneOf: values.map((value) => ({ const: value })) };
+    }
     leaveOut(omitReached(limits), place);
     return { type: 'integer' };
   },
@@ -68,7 +79,8 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
   array({ minItems, maxItems, uniqueItems, ...schema }, place) {
     const { items, prefixItems, additionalItems, ...rest } = schema;
     leaveOut({ ...rest, uniqueItems: Number(maxItems) <= 1 ? undefined : uniqueItems }, place);
-    const counts = bounds({ minItems, maxItems }, place);
+    const counts = bounds({ minItems, maxItems }, maxItemsOrProperties, place);
+    place.spend(Math.max(0, ...Object.values(counts)));
     // Before the draft of 2020 a list of schemas was written as `items`, and the others as `additionalItems`.
     const isTuple = Array.isArray(items);
     const [keyword, first] = isTuple ? ['items', items as unknown[]] : ['prefixItems', prefixItems];
@@ -111,7 +123,8 @@ export const typeRules: Record<string, (schema: Schema, place: Place) => Grammar
     if (additionalProperties === false) return { type: 'object' };
     const values =
       additionalProperties === true || place.inside(additionalProperties, 'additionalProperties');
-    const counts = bounds({ minProperties, maxProperties }, place);
+    const counts = bounds({ minProperties, maxProperties }, maxItemsOrProperties, place);
+    place.spend(Math.max(0, ...Object.values(counts)));
     // A key that comes twice is one property.
     if (Number(minProperties) > 1) leaveOut({ minProperties }, place);
     return { type: 'object', additionalProperties: values, ...counts };
@@ -144,8 +157,8 @@ type Limits = Record<
 /** All of them where they are few enough; undefined where they are more, or nobody knows. */
 function integersWithin(limits: Limits): number[] | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf = 1 } = limits;
-  const isNumber = (value: unknown) => value === undefined || Number.isFinite(value);
-  if (!Object.values(limits).every(isNumber) || Number(multipleOf) <= 0) return undefined;
+  const given = Object.values(limits).filter((value) => value !== undefined);
+  if (!given.every(Number.isFinite) || Number(multipleOf) <= 0) return undefined;
   const least = Math.max(
     Math.ceil(Number(minimum ?? -Infinity)),
     Math.floor(Number(exclusiveMinimum ?? -Infinity)) + 1,
@@ -183,15 +196,21 @@ function isAnything(schema: unknown): boolean {
   return schema === true || (isRecord(schema) && Object.keys(schema).length === 0);
 }
 
+function leaveOut(constraints: Schema, place: Place): void {
+  for (const [keyword, value] of Object.entries(constraints)) {
+    if (value !== undefined && idle[keyword]?.(value) !== true) place.cannotEnforce(keyword);
+  }
+}
+
 /** Those of a pair of counts that a grammar can enforce. */
-function bounds(pair: Schema, place: Place): Record<string, number> {
+function bounds(pair: Schema, limit: number, place: Place): Record<string, number> {
   const kept: Record<string, number> = {};
   for (const [keyword, value] of Object.entries(pair)) {
     if (value === undefined) continue;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
       return place.invalid(keyword, `an integer >= 0, got ${JSON.stringify(value)}`);
     }
-    if (value <= maxRepetitions) kept[keyword] = value;
+    if (value <= limit) kept[keyword] = value;
     else place.cannotEnforce(keyword);
   }
   const [[keyword, least] = ['', 0], [, most] = ['', Infinity]] = Object.entries(kept);

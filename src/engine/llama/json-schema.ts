@@ -5,6 +5,7 @@
 import type { GbnfJsonSchema } from 'node-llama-cpp';
 import { ChatError } from '../../errors.ts';
 import type { JsonSchema } from '../engine.ts';
+import { resolveReference, step } from './json-pointer.ts';
 import { mayOverlap } from './json-schema-overlap.ts';
 import { checkText, guessType, isRecord, typeOfValue, typeRules } from './json-schema-types.ts';
 import type { GrammarSchema, Place, Schema } from './json-schema-types.ts';
@@ -17,6 +18,8 @@ const annotations =
 /** Far more than a model can follow, and translated in milliseconds. */
 const maxDepth = 32;
 const maxSchemas = 2000;
+/** Values, and the times that something may or must come: compiled in 60 ms, while everybody waits. */
+const maxParts = 50_000;
 
 /** Any JSON. Without a type the library would take null alone. */
 const anything: GrammarSchema = {
@@ -39,6 +42,8 @@ export function toGrammarSchema(
   /** JSON pointer → name in `definitions`. */
   const references = new Map<string, string>();
   let count = 0;
+  let parts = 0;
+  const counted = new Set<string>();
 
   function refuse(pointer: string, sentence: string): never {
     throw new ChatError('bad_request', `${options.name}: ${sentence} (at #${pointer})`, {
@@ -56,6 +61,16 @@ export function toGrammarSchema(
       inside: (inner, ...keywords) =>
         translate(inner, pointer + keywords.map((keyword) => step(keyword)).join(''), depth + 1),
       invalid: (keyword, expected) => refuse(pointer + step(keyword), `expected ${expected}`),
+      spend(amount, key) {
+        if (key !== undefined && counted.has(key)) return;
+        if (key !== undefined) counted.add(key);
+        parts += amount;
+        if (parts > maxParts)
+          refuse(
+            pointer,
+            `expected at most ${maxParts} values, items and characters in its limits`,
+          );
+      },
       resolve: (reference) => resolveReference(root, reference),
       cannotEnforce(keyword, remedy = 'leave it out') {
         if (!options.strict) return;
@@ -109,6 +124,7 @@ const combinations: Record<string, (value: unknown, place: Place, type: unknown)
     enum(values, place, type) {
       const ofType = Array.isArray(values) ? values.filter((value) => isOfType(value, type)) : [];
       if (ofType.length === 0) return place.invalid('enum', 'a list of at least one value');
+      place.spend(ofType.length);
       return { oneOf: ofType.map((value) => literal(value, 'enum', place)) };
     },
     anyOf: (alternatives, place, type) => oneOf(alternatives, 'anyOf', place, type),
@@ -228,22 +244,4 @@ function omit(schema: Schema, keywords: readonly string[]): Schema {
       ([keyword, value]) => value !== undefined && !keywords.includes(keyword),
     ),
   );
-}
-
-/** Undefined where there is nothing, or the reference leads elsewhere. */
-function resolveReference(root: unknown, reference: unknown): unknown {
-  if (typeof reference !== 'string' || !reference.startsWith('#')) return undefined;
-  let place = root;
-  for (const key of reference.slice(1).split('/').slice(1)) {
-    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof place !== 'object' || place === null || !Object.hasOwn(place, name))
-      return undefined;
-    place = (place as Schema)[name];
-  }
-  return place;
-}
-
-/** One step of a JSON pointer. */
-function step(key: string | number): string {
-  return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
