@@ -97,7 +97,7 @@ describe('the waterfall', () => {
       const told = millisIn(
         await row.locator('.span-time').evaluate((place) => place.firstChild!.textContent!),
       );
-      expect(told / length, span.name).toBeCloseTo(1, 2);
+      expect(told / length, span.name).toBeCloseTo(1, 1);
     }
   });
 

@@ -62,7 +62,7 @@ export const en = {
     'Write a haiku about waiting in a queue.',
   ],
   question: 'Your question',
-  questionHint: 'Ask something. Enter sends, Shift+Enter breaks the line.',
+  questionHint: 'Ask something (Enter sends)',
   send: 'Send',
   stop: 'Stop',
   retry: 'Try again',
@@ -127,13 +127,13 @@ export const en = {
   } satisfies Record<Phase, string>,
   longest: {
     tokenize: ({ percent, input }) =>
-      `Most of the time (${percent} %) went into cutting the prompt into ${input} tokens.`,
+      `The largest part (${percent} %) went into cutting the prompt into ${input} tokens.`,
     queue: ({ percent, position }) =>
-      `Most of the time (${percent} %) was waiting for a free place, behind ${position} others.`,
+      `The largest part (${percent} %) was waiting for a free place${position > 0 ? `, behind ${position} others` : ''}.`,
     prefill: ({ percent, input, cached }) =>
-      `Most of the time (${percent} %) went into reading the prompt: ${input} tokens, ${cached} of them from the cache.`,
+      `The largest part (${percent} %) went into reading the prompt: ${input} tokens, ${cached} of them from the cache.`,
     decode: ({ percent, output }) =>
-      `Most of the time (${percent} %) went into writing the answer: ${output} tokens.`,
+      `The largest part (${percent} %) went into writing the answer: ${output} tokens.`,
   } satisfies Record<Phase, (facts: PhaseFacts) => string>,
   copyTraceId: 'Copy the id',
   openConversation: 'Open the conversation',

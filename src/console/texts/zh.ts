@@ -46,7 +46,7 @@ export const zh: Texts = {
   welcomeHint: '每个回答下方都会显示它的开销，以及时间花在了哪里。',
   suggestions: ['法国的首都是哪里？', '用三句话解释什么是 token。', '写一首关于排队等待的短诗。'],
   question: '你的问题',
-  questionHint: '输入问题。Enter 发送，Shift+Enter 换行。',
+  questionHint: '输入问题（Enter 发送）',
   send: '发送',
   stop: '停止',
   retry: '重试',
@@ -110,12 +110,13 @@ export const zh: Texts = {
   },
   longest: {
     tokenize: ({ percent, input }) =>
-      `大部分时间（${percent}%）用于把提示词切成 ${input} 个 token。`,
+      `耗时最多的部分（${percent}%）是把提示词切成 ${input} 个 token。`,
     queue: ({ percent, position }) =>
-      `大部分时间（${percent}%）在等待空位，前面有 ${position} 个请求。`,
+      `耗时最多的部分（${percent}%）是等待空位${position > 0 ? `，前面有 ${position} 个请求` : ''}。`,
     prefill: ({ percent, input, cached }) =>
-      `大部分时间（${percent}%）用于阅读提示词：${input} 个 token，其中 ${cached} 个来自缓存。`,
-    decode: ({ percent, output }) => `大部分时间（${percent}%）用于写出回答：${output} 个 token。`,
+      `耗时最多的部分（${percent}%）是阅读提示词：${input} 个 token，其中 ${cached} 个来自缓存。`,
+    decode: ({ percent, output }) =>
+      `耗时最多的部分（${percent}%）是写出回答：${output} 个 token。`,
   },
   copyTraceId: '复制 ID',
   openConversation: '打开会话',

@@ -91,7 +91,7 @@ function SpanFacts({ row, meaning }: { row: Row; meaning: string | undefined }):
         {[...row.attributes, ...events].map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd dir="auto">{value}</dd>
+            <dd dir="auto">{value === '' ? '–' : value}</dd>
           </div>
         ))}
       </dl>
