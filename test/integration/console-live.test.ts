@@ -1,6 +1,6 @@
 /** The live panels of the console, in a real Chromium, over a real Prometheus that scrapes every second. */
 import type { Locator, Page, Response } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { formatTime, formatValue } from '../../src/console/format.ts';
 import type { Panel, PanelAnswer, PanelList } from '../../src/console/wire.ts';
 import { startChatService, until, type ChatService } from '../support/chat-service.ts';
@@ -175,11 +175,12 @@ describe('the time', () => {
     await page.getByRole('button', { name: '1h', exact: true }).click();
     const { from, to } = (await (await asked).json()) as PanelAnswer;
     expect(to - from).toBe(3600);
-    const first = formatTime(from * 1000);
-    await card(page, 'queue-depth')
-      .locator('.u-over')
-      .hover({ position: { x: 1, y: 20 } });
-    await card(page, 'queue-depth').getByText(first).waitFor();
+    const panel = card(page, 'queue-depth');
+    // The plot may be drawn anew under the mouse.
+    await vi.waitFor(async () => {
+      for (const x of [20, 1]) await panel.locator('.u-over').hover({ position: { x, y: 20 } });
+      await panel.getByText(formatTime(from * 1000)).waitFor({ timeout: 1000 });
+    }, 15_000);
   });
 
   test('goes on by itself until it is paused', async () => {

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TraceSummary } from '../../otel/traces.ts';
 import { longAnswer, startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { useConsoleBrowser } from '../support/console-browser.ts';
@@ -86,19 +86,22 @@ describe('the waterfall', () => {
     const page = await browser.open(service.url, { hash: `#/traces/${traceId}` });
     await page.locator('[data-span="decode"]').waitFor();
     expect(await page.locator('[data-span]').count()).toBe(spans.length);
-    for (const span of spans) {
-      const bar = page.locator(`[data-span="${span.name}"]`);
-      const { left, width } = await placeOnTrack(bar);
-      // A pixel either way, and no bar is thinner than two.
-      expect(left, span.name).toBeCloseTo((span.startedAt - startedAt) / durationMillis, 2);
-      const length = span.endedAt - span.startedAt;
-      expect(width, span.name).toBeCloseTo(length / durationMillis, 2);
-      const row = page.getByRole('button', { name: new RegExp(`^${span.name} .* from `) });
-      const told = millisIn(
-        await row.locator('.span-time').evaluate((place) => place.firstChild!.textContent!),
-      );
-      expect(told / length, span.name).toBeCloseTo(1, 1);
-    }
+    // The page may still be taking its place.
+    await vi.waitFor(async () => {
+      for (const span of spans) {
+        const bar = page.locator(`[data-span="${span.name}"]`);
+        const { left, width } = await placeOnTrack(bar);
+        // A pixel either way, and no bar is thinner than two.
+        expect(left, span.name).toBeCloseTo((span.startedAt - startedAt) / durationMillis, 2);
+        const length = span.endedAt - span.startedAt;
+        expect(width, span.name).toBeCloseTo(length / durationMillis, 2);
+        const row = page.getByRole('button', { name: new RegExp(`^${span.name} .* from `) });
+        const told = millisIn(
+          await row.locator('.span-time').evaluate((place) => place.firstChild!.textContent!),
+        );
+        expect(told / length, span.name).toBeCloseTo(1, 1);
+      }
+    }, 15_000);
   });
 
   test('marks the first token, and tells the facts of a span on Enter', async () => {
