@@ -4,64 +4,35 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/chat-service.ts';
 import { createStack, type Stack } from '../support/stack.ts';
+import { connects, createContainers, type Containers } from '../support/stack-containers.ts';
 import { findEngine, noEngine } from '../support/stack-engine.ts';
+import {
+  between,
+  createReplicas,
+  perInstance,
+  settledTime,
+  summed,
+  sumOf,
+} from '../support/stack-panels.ts';
 
 const project = `llamascope-e2e-${process.pid}`;
 const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
 const megabyte = 2 ** 20;
-
-/** The part of `docker inspect` that is read here. */
-interface Inspected {
-  State: { Pid: number; Health: { Status: string } };
-  RestartCount: number;
-  HostConfig: {
-    ReadonlyRootfs: boolean;
-    Privileged: boolean;
-    CapDrop: string[];
-    SecurityOpt: string[];
-    Memory: number;
-    NanoCpus: number;
-    PidsLimit: number;
-  };
-  NetworkSettings: { Ports: Record<string, { HostIp: string; HostPort: string }[] | null> };
-}
+const replicas = 3;
 
 const engine = await findEngine();
 if (engine === undefined) process.stderr.write(`test/e2e/compose.ts ${noEngine}\n`);
 
 describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_000 }, () => {
-  let docker: (...args: string[]) => string;
+  let containers: Containers;
   let stack: Stack;
   let rules: string;
 
-  const container = (service: string): string => `${project}-${service}-1`;
-  const inspect = (service: string): Inspected =>
-    (JSON.parse(docker('inspect', container(service))) as [Inspected])[0];
-  const image = (service: string): string =>
-    docker('inspect', '--format', '{{.Config.Image}}', container(service));
-  const inside = (
-    service: string,
-    ...command: string[]
-  ): { status: number | null; out: string } => {
-    const { status, stdout, stderr } = spawnSync(
-      'docker',
-      ['exec', container(service), ...command],
-      { encoding: 'utf8', env: stack.env },
-    );
-    return { status, out: (stdout + stderr).trim() };
-  };
-  const ours = (kind: 'container' | 'network' | 'volume'): string[] => {
-    const all = kind === 'container' ? ['--all'] : [];
-    const filter = `label=com.docker.compose.project=${project}`;
-    const found = docker(kind, 'ls', ...all, '--quiet', '--filter', filter);
-    return found.split('\n').filter((id) => id !== '');
-  };
   const inbox = async (): Promise<string> =>
     (await fetch(`http://127.0.0.1:${stack.env['NOTIFIER_PORT']}/api/notifications`)).text();
   const isUp = async (): Promise<boolean> =>
@@ -71,8 +42,10 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     const env = engine?.start();
     rules = mkdtempSync(path.join(tmpdir(), 'llamascope-rules-'));
     execFileSync(process.execPath, ['alerting/rules.ts', '--time-scale', '20', '--out', rules]);
+    // So many ports that follow one another; at first it is one chat service.
     stack = await createStack({
       ...env,
+      REPLICAS: String(replicas),
       MODE: 'docker',
       PROFILE: 'minimal',
       COMPOSE_PROJECT_NAME: project,
@@ -80,20 +53,34 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
       METRICS_TOKEN: 'canary-metrics',
       NOTIFIER_TOKEN: '',
     });
-    docker = (...args) =>
-      execFileSync('docker', args, { encoding: 'utf8', env: stack.env, stdio: 'pipe' }).trim();
+    stack.env['REPLICAS'] = '';
+    containers = createContainers(project, stack.env);
     await stack.command('up');
   }, 900_000);
 
   afterAll(async () => {
     if (stack !== undefined) {
       await stack.command('down');
-      for (const volume of ours('volume')) docker('volume', 'rm', volume);
+      for (const volume of containers.list('volume')) containers.docker('volume', 'rm', volume);
       await stack.dispose();
     }
     rmSync(rules, { recursive: true, force: true });
     engine?.stop();
   }, 180_000);
+
+  test.each(['minimal', 'full'])(
+    'Compose has nothing to say to the file, profile %s',
+    (profile) => {
+      const args = ['compose', '--file', 'stack/compose.yaml', '--profile', profile, 'config'];
+      const { PATH, HOME, DOCKER_CONFIG } = stack.env;
+      const env = { PATH, HOME, ...(DOCKER_CONFIG && { DOCKER_CONFIG }) };
+      const { status, stderr } = spawnSync('docker', [...args, '--quiet'], {
+        encoding: 'utf8',
+        env,
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    },
+  );
 
   test('answers a chat, and Prometheus reaches all four by name', async () => {
     const answer = await fetch(`${stack.chatUrl}/chat`, {
@@ -114,9 +101,10 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
   });
 
   test('is left as it is by a second up', async () => {
-    const before = services.map((service) => inspect(service).State.Pid);
+    const pids = (): number[] => services.map((service) => containers.inspect(service).State.Pid);
+    const before = pids();
     await stack.command('up');
-    expect(services.map((service) => inspect(service).State.Pid)).toEqual(before);
+    expect(pids()).toEqual(before);
     // Two scrapes later Prometheus still knows them all.
     const scrapes = 'sum(count_over_time(up[1h]))';
     const [now = 0] = await stack.query(scrapes);
@@ -125,40 +113,41 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
   });
 
   test.each(services)('%s is no root, may do nothing, and writes nothing but its data', (name) => {
-    const { HostConfig: host } = inspect(name);
+    const { HostConfig: host } = containers.inspect(name);
     expect(host).toMatchObject({ ReadonlyRootfs: true, Privileged: false, CapDrop: ['ALL'] });
     expect(host.SecurityOpt).toContain('no-new-privileges:true');
-    expect(Number(inside(name, 'id', '-u').out)).toBeGreaterThan(0);
+    expect(Number(containers.inside(name, 'id', '-u'))).toBeGreaterThan(0);
     for (const folder of ['/', '/etc', '/usr']) {
-      expect(inside(name, 'touch', path.join(folder, 'mark')).out).toMatch(
+      expect(containers.inside(name, 'touch', path.join(folder, 'mark'))).toMatch(
         /Read-only file system|Permission denied/,
       );
     }
-    expect(inside(name, 'sh', '-c', 'grep CapEff /proc/1/status').out).toMatch(/\t0+$/);
+    expect(containers.inside(name, 'sh', '-c', 'grep CapEff /proc/1/status')).toMatch(/\t0+$/);
   });
 
   test.each(services)('%s has bounds', (name) => {
-    const { HostConfig: host } = inspect(name);
+    const { HostConfig: host } = containers.inspect(name);
     expect(host.Memory).toBeGreaterThanOrEqual(128 * megabyte);
     expect(host.NanoCpus).toBeGreaterThan(0);
     expect(host.PidsLimit).toBe(256);
   });
 
   test('the chat service knows its own bound', async () => {
-    const { HostConfig: host } = inspect('chat');
+    const { HostConfig: host } = containers.inspect('chat');
     const query = 'container_memory_limit_bytes{job="qwen-instruct"}';
     expect(await stack.query(query)).toEqual([host.Memory]);
   });
 
   test('no secret stands where others look', async () => {
-    expect(docker('inspect', ...services.map(container))).not.toContain('canary');
+    const names = services.map((service) => containers.name(service));
+    expect(containers.docker('inspect', ...names)).not.toContain('canary');
     const peer = `fetch('http://chat:8000/metrics').then(({ status }) => console.log(status))`;
-    expect(inside('notifier', 'node', '-e', peer).out).toBe('401');
+    expect(containers.inside('notifier', 'node', '-e', peer)).toBe('401');
     expect(await stack.query('up{job="qwen-instruct"}')).toEqual([1]);
   });
 
   test('the image holds what runs, and no data, model or setting of the checkout', () => {
-    const list = (folder: string): string[] => inside('chat', 'ls', folder).out.split('\n');
+    const list = (folder: string): string[] => containers.inside('chat', 'ls', folder).split('\n');
     expect(list('/app/stack')).toEqual(['generated']);
     expect(list('/app/alerting')).toEqual(['notifier', 'runbooks']);
     const own = [
@@ -178,44 +167,81 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
   });
 
   test('listens on loopback and nowhere else', async () => {
-    const published = services.flatMap((service) => {
-      return Object.values(inspect(service).NetworkSettings.Ports).flatMap((port) => port ?? []);
-    });
+    const published = services.flatMap((service) => containers.published(service));
     expect(published).toHaveLength(services.length);
-    expect(published.every(({ HostIp }) => HostIp === '127.0.0.1')).toBe(true);
+    expect(published.every((address) => address.startsWith('127.0.0.1:'))).toBe(true);
     const others = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
       .filter(({ internal, family }) => !internal && family === 'IPv4');
     for (const { address } of others) {
-      for (const { HostPort } of published) {
-        expect(await connects(Number(HostPort), address)).toBe(false);
+      for (const port of published.map((each) => Number(each.split(':')[1]))) {
+        expect(await connects(port, address)).toBe(false);
       }
     }
   });
 
   test.each(services)('%s comes back when it is killed', async (name) => {
-    const { Pid: pid } = inspect(name).State;
+    const { Pid: pid } = containers.inspect(name).State;
     // From outside, as the kernel would when memory runs out: `docker kill` would count as a stop that is wanted.
-    const outside = ['--rm', '--pid', 'host', '--user', inside(name, 'id', '-u').out];
-    docker('run', ...outside, '--entrypoint', 'kill', image(name), '-9', String(pid));
-    await until(() => ![0, pid].includes(inspect(name).State.Pid), 30);
-    await until(() => inspect(name).State.Health.Status === 'healthy', 60);
+    const outside = ['--rm', '--pid', 'host', '--user', containers.inside(name, 'id', '-u')];
+    const image = containers.inspect(name).Config.Image;
+    containers.docker('run', ...outside, '--entrypoint', 'kill', image, '-9', String(pid));
+    await until(() => ![0, pid].includes(containers.inspect(name).State.Pid), 30);
+    await until(() => containers.inspect(name).State.Health.Status === 'healthy', 60);
     expect(await stack.command('status')).toMatch(new RegExp(`${name} +healthy .+ 1 +\\d+s ago`));
   });
 
   test('tells the inbox that the chat service is down', async () => {
     await until(isUp, 30);
-    docker('stop', container('chat'));
+    containers.docker('stop', containers.name('chat'));
     await until(async () => (await inbox()).includes('TargetDown'), 60);
-    docker('start', container('chat'));
+    containers.docker('start', containers.name('chat'));
     await until(isUp, 60);
+  });
+
+  test('grows to three chat services, which panels tell apart and add up, and back to one', async () => {
+    stack.env['REPLICAS'] = String(replicas);
+    expect(await stack.command('up')).toMatch(/^ *chat-3 +http:/m);
+    const numbers = Array.from({ length: replicas }, (_, at) => at + 1);
+    const instances = numbers.map((number) => `${containers.name('chat', number)}:8000`);
+    const prometheusUrl = `http://127.0.0.1:${stack.env['PROMETHEUS_PORT']}`;
+    const panels = createReplicas(prometheusUrl, instances);
+    const ask = async (expr: string): Promise<number[]> =>
+      [...(await panels.ask(expr, instances, Date.now() / 1000)).values()].toSorted();
+    await until(async () => sumOf(await ask('up{instance=~"$instance"}')) === replicas, 30);
+    expect(await stack.query('count(up{job="qwen-instruct"})')).toEqual([replicas]);
+    // One request to the first, two to the second, three to the third.
+    for (const number of numbers) {
+      const url = `http://${containers.published('chat', number)[0]}/chat`;
+      for (let n = 0; n < number; n += 1) {
+        await (await fetch(url, { method: 'POST', body: '{"prompt":"hi"}' })).text();
+      }
+    }
+    const answered = 'inference_requests_total{instance=~"$instance", reason="stop"}';
+    await until(async () => sumOf(await ask(answered)) === 1 + 2 + 3);
+    expect(await ask(answered)).toEqual([1, 2, 3]);
+    const time = await settledTime();
+    for (const { id, expr } of perInstance) {
+      expect(await panels.drawn(expr, time), id).toEqual(instances);
+    }
+    const complaints = [
+      ...summed.map((query) => panels.complain('summed', query, time)),
+      ...between.map((query) => panels.complain('between', query, time)),
+    ];
+    expect((await Promise.all(complaints)).flat()).toEqual([]);
+
+    stack.env['REPLICAS'] = '';
+    await stack.command('up');
+    expect(containers.list('container')).toHaveLength(services.length);
+    // Those that are gone are counted no longer.
+    await until(async () => (await stack.query('up{job="qwen-instruct"}')).join() === '1', 30);
   });
 
   test('leaves nothing after down but its data, which the next up finds', async () => {
     const time = Date.now() / 1000;
     const samples = await stack.query('count_over_time(up{job="prometheus"}[1h])', time);
     expect(await stack.command('down')).toContain('nothing is left running');
-    expect([ours('container'), ours('network')]).toEqual([[], []]);
+    expect([containers.list('container'), containers.list('network')]).toEqual([[], []]);
     for (const port of ['CHAT_PORT', 'PROMETHEUS_PORT', 'ALERTMANAGER_PORT', 'NOTIFIER_PORT']) {
       expect(await connects(Number(stack.env[port]), '127.0.0.1')).toBe(false);
     }
@@ -225,16 +251,3 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     expect(await stack.query('count_over_time(up{job="prometheus"}[1h])', time)).toEqual(samples);
   });
 });
-
-function connects(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host, timeout: 2000 });
-    const end = (is: boolean): void => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
-  });
-}

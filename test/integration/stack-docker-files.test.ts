@@ -108,6 +108,14 @@ test('only the service whose own configuration changed is another one', () => {
   expect(changed.toSorted()).toEqual(['CHAT_CONFIGURATION', 'PROMETHEUS_CONFIGURATION']);
 });
 
+test('replicas come and go without another Prometheus, which reads its targets itself', () => {
+  const folder = scratch();
+  const before = write({}, folder).variables;
+  const { variables, read } = write({ REPLICAS: '3' }, folder);
+  expect(variables).toEqual(before);
+  expect(read('prometheus/targets/qwen-instruct.yml')).toContain('llamascope-chat-3:8000');
+});
+
 test('what is as it was stays untouched, so that Prometheus keeps its targets', () => {
   const folder = scratch();
   const { runDir } = write({}, folder);
