@@ -1,12 +1,17 @@
 /** Every panel says in two languages what it means, what it shows at idle and what to do about it. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
 import { defaultThresholds, type Threshold } from '../../alerting/thresholds.ts';
+import { describeChildren } from '../../stack/native/children.ts';
 import { dashboards, panels } from '../../stack/panels.ts';
 import { idleSentences } from '../../stack/panels/panel.ts';
 import { errorBudget } from '../../stack/panels/slo.ts';
-import { root } from '../support/prometheus-series.ts';
+import { readSettings } from '../../stack/settings.ts';
+import { findQueries } from '../support/prometheus-queries.ts';
+import { readText, root } from '../support/prometheus-series.ts';
 
 describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name', ({ panel }) => {
   const { title, meaning, whenRed, words = {}, queries, thresholds } = panel;
@@ -68,4 +73,43 @@ test('the error ratio and the error budget are those of the alerts', () => {
   const success = panels.find(({ id }) => id === 'success-ratio');
   expect(success?.thresholds?.red).toBeCloseTo(1 - defaultThresholds.highErrorRate.above, 9);
   expect(errorBudget).toBeCloseTo(1 - defaultThresholds.slo.objective, 9);
+});
+
+describe('Prometheus keeps more than the longest query looks back on', () => {
+  const hours = { s: 1 / 3600, m: 1 / 60, h: 1, d: 24, w: 168 };
+  const hoursOf = (duration: string): number => {
+    const [, count = '', unit = ''] = /^(\d+)([smhdw])$/.exec(duration) ?? [];
+    return Number(count) * hours[unit as keyof typeof hours];
+  };
+  const longest = Math.max(
+    ...findQueries().flatMap(({ expr }) =>
+      [...expr.matchAll(/\[(\d+[smhdw])[\]:]/g)].map(([, window = '']) => hoursOf(window)),
+    ),
+  );
+  const retention = (command: readonly string[]): number => {
+    const flag = command.find((each) => each.startsWith('--storage.tsdb.retention.time='));
+    return hoursOf(flag?.split('=')[1] ?? '0s');
+  };
+
+  test('in containers', () => {
+    const { services } = parse(readText('stack/compose.yaml'), { merge: true }) as {
+      services: { prometheus: { command: string[] } };
+    };
+    expect(longest).toBe(30 * 24);
+    expect(retention(services.prometheus.command)).toBeGreaterThan(longest);
+  });
+
+  test('as a process', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'llamascope-data-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const settings = readSettings({ LLAMASCOPE_DATA_DIR: folder, MODE: 'native' });
+    const tools = { prometheus: 'prometheus', alertmanager: 'true' };
+    const configuration = {
+      prometheusFile: 'prometheus.yml',
+      alertmanagerFile: 'alertmanager.yml',
+    };
+    const children = describeChildren(settings, tools, configuration);
+    const prometheus = children.find(({ name }) => name === 'prometheus');
+    expect(retention(prometheus?.command ?? [])).toBeGreaterThan(longest);
+  });
 });
