@@ -3,7 +3,8 @@ import { relative } from 'node:path';
 import { messages, say } from './messages.ts';
 import type { ModelCard } from './model.ts';
 
-const fourQueries = [
+/** Those of the article. */
+export const fourQueries = [
   'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
   'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
   'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
