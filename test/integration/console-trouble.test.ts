@@ -18,7 +18,7 @@ beforeAll(async () => {
     CHAT_MODEL: model.file,
     CHAT_SEQUENCES: '1',
     CHAT_QUEUE_LIMIT: '0',
-    CHAT_CONTEXT: '4096',
+    CHAT_CONTEXT: '16384',
   });
 });
 afterAll(async () => {
@@ -32,10 +32,10 @@ function enginePid(): number {
   return (JSON.parse(ready!) as { pid: number }).pid;
 }
 
-/** Asks for what takes seconds, and holds the engine when the answer has begun. @returns how to let it go on. */
+/** Asks for what takes many seconds, and holds the engine when the answer has begun. @returns how to let it go on. */
 async function holdAnswer(page: Page): Promise<() => void> {
   await page.getByText('Settings').click();
-  await page.getByLabel('Most tokens').fill('3900');
+  await page.getByLabel('Most tokens').fill('16000');
   await ask(page, 'Go on');
   await answers(page).last().getByText('On and on it goes.').waitFor();
   const pid = enginePid();

@@ -2,6 +2,7 @@
  * The console in a headless Chromium. A fault of the page that no test asked for fails the test: an error in its console,
  * an exception, a request that leaves this machine.
  */
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
@@ -41,6 +42,7 @@ export function useConsoleBrowser(): ConsoleBrowser {
   let opened: { page: Page; faults: string[]; expected: RegExp[] }[] = [];
 
   beforeAll(async () => {
+    refuseOldPage();
     browser = await launch();
   });
   afterAll(() => browser.close());
@@ -71,6 +73,20 @@ export function useConsoleBrowser(): ConsoleBrowser {
       return page;
     },
   };
+}
+
+/** `make test` builds it; whoever runs vitest would otherwise judge the page of yesterday. */
+function refuseOldPage(): void {
+  const folder = path.join(root, 'src/console');
+  const builtAt = statSync(path.join(folder, 'dist/index.html'), {
+    throwIfNoEntry: false,
+  })?.mtimeMs;
+  const newer = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.(tsx?|css|html|svg)$/.test(file) && !file.startsWith('dist'))
+    .map((file) => path.join(folder, file))
+    .find((file) => statSync(file).mtimeMs > (builtAt ?? 0));
+  if (newer === undefined) return;
+  throw new Error(`expected a page newer than ${newer}, found an older one; run make console`);
 }
 
 /** Its profile is an empty folder that goes with it. */
