@@ -89,7 +89,7 @@ describe('the stack', { timeout: 60_000 }, () => {
       expect((await sandbox.run('status')).text).toContain(
         `The supervisor is gone, engine (${left.pid}) left behind`,
       );
-    });
+    }, 20_000);
     const { code, text } = await sandbox.run('up');
     expect(text).toContain('Stopping what an earlier run left behind: engine');
     expect(code).toBe(0);
