@@ -119,6 +119,12 @@ describe('a plot', () => {
   });
 
   test('tells under the mouse, and on arrow keys, what was then', async () => {
+    await until(async () => {
+      const cpu = await fetch(`${stack.chatUrl}/api/panels/cpu?minutes=5`);
+      const [line] = ((await cpu.json()) as PanelAnswer).series;
+      const told = (line?.points ?? []).map(([, value]) => formatValue(value, '1'));
+      return new Set(told).size > 2;
+    });
     const { page, answer } = await openAt('cpu');
     const panel = card(page, 'cpu');
     const points = answer.series[0]!.points;

@@ -135,7 +135,7 @@ describe('the list', () => {
     await press(page, button === 'All' ? 'Newest first' : button);
     const expected = (await listTraces(filter)).map(({ traceId }) => traceId);
     expect(expected).not.toEqual([]);
-    await until(async () => String(await listedIds(page)) === String(expected), 5);
+    await until(async () => String(await listedIds(page)) === String(expected));
   });
 
   test('under Slow begins with the slowest', async () => {
@@ -145,7 +145,7 @@ describe('the list', () => {
     expect(slow.length).toBeGreaterThan(1);
     const expected = slow.toSorted((a, b) => b.durationMillis - a.durationMillis);
     const ids = String(expected.map(({ traceId }) => traceId));
-    await until(async () => String(await listedIds(page)) === ids, 5);
+    await until(async () => String(await listedIds(page)) === ids);
   });
 
   test('tells how each ended', async () => {
