@@ -74,7 +74,7 @@ function PhaseStrip({ facts }: { facts: AnswerFacts | undefined }): VNode | null
   return (
     <span class="strip" aria-hidden="true">
       {phases.map((phase) => (
-        <i key={phase} class={phase} style={{ flexGrow: facts.phases[phase] ?? 0 }} />
+        <i key={phase} class={phase} style={{ flexGrow: (facts.phases[phase] ?? 0) * 1000 }} />
       ))}
     </span>
   );

@@ -70,7 +70,9 @@ export function findConversation(id: string | undefined): Conversation | undefin
 
 /** Not stored before its first change. */
 export function createConversation(settings: ChatSettings): Conversation {
-  const conversation = { id: crypto.randomUUID(), updatedAt: Date.now(), settings, turns: [] };
+  // Not randomUUID, which a page has not that came over plain HTTP from another machine.
+  const id = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  const conversation = { id, updatedAt: Date.now(), settings, turns: [] };
   conversations.set([conversation, ...conversations.get()]);
   return conversation;
 }
