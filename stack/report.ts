@@ -54,7 +54,7 @@ export async function showNextSteps(urls: Record<string, string>): Promise<void>
     return `g${at}.expr=${encodeURIComponent(query)}&g${at}.tab=0&g${at}.range_input=15m`;
   });
   say(messages.tryNext());
-  console.log(`  ${urls['chat']}    (in a browser)
+  console.log(`  ${urls['chat']}
   make chat Q="Hello"
   curl -N ${urls['chat']}/chat -d '{"prompt":"Hello"}'
   curl ${urls['notifier']}/api/notifications
