@@ -13,13 +13,22 @@ afterAll(() => model.dispose());
 
 const seeds = [1, 2, 3, 4];
 
+/**
+ * The bytes E0 and F0 in Qwen's vocabulary, which begin overlong UTF-8: llama.cpp counts that as one character and whoever
+ * decodes it as three or four. Noise writes it now and then, a model never does.
+ */
+const overlong = [156, 172];
+
 /** `wanted` are tokens that the model wants more than the rest. */
 function answer(
   schema: JsonSchema,
   seed: number,
   { maxTokens = 1500, wanted = [] as readonly string[] } = {},
 ): Promise<Answer> {
-  const logitBias = wanted.map((piece) => [tokenOf(piece), 8] as const);
+  const logitBias = [
+    ...wanted.map((piece) => [tokenOf(piece), 8] as const),
+    ...overlong.map((byte) => [byte, -100] as const),
+  ];
   const sampling = { ...greedy, temperature: 1, topK: 40, seed, maxTokens, logitBias };
   const format = { kind: 'json_schema', schema, strict: true } as const;
   return generate(model, { prompt: chat('Answer.'), sampling, format });
@@ -83,8 +92,10 @@ const lengthsOf = (texts: readonly string[]): number[] =>
   texts.map((one) => Array.from(one).length);
 
 test('a text is no longer than it may be', async () => {
-  const { text } = await answer(many({ type: 'string', maxLength: 3 }, 60), 1);
-  expect(Math.max(...lengthsOf(JSON.parse(text) as string[]))).toBe(3);
+  for (const seed of seeds) {
+    const { text } = await answer(many({ type: 'string', maxLength: 3 }, 60), seed);
+    expect(Math.max(...lengthsOf(JSON.parse(text) as string[]))).toBe(3);
+  }
 });
 
 test('a text is no shorter than it may be, however much its end is wanted', async () => {

@@ -147,10 +147,12 @@ function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | u
 const trailing = ' "\\n\\n\\n\\n" [\\n]*';
 
 /**
- * Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February, and half a
- * character, of which two would count as one.
+ * Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February, half a
+ * character, of which two would count as one, and bytes that are none (a surrogate's, or one's above U+10FFFF), of which
+ * each would count. llama.cpp itself takes overlong UTF-8 for a character.
  */
 const corrections: readonly [pattern: RegExp | string, replacement: string][] = [
+  [String.raw`[^"\\\x7F\x00-\x1F]`, String.raw`[ !#-[\]-~\x80-\uD7FF\uE000-\U0010FFFF]`],
   [
     String.raw`"\\u" [0-9a-fA-F]{4}`,
     String.raw`"\\u" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2})`,
