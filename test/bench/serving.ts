@@ -1,7 +1,8 @@
 /**
  * `make bench`: how fast the service answers beside llama-server and the library's obvious use, over HTTP and SSE, on a
- * model of exactly Qwen2.5-0.5B's shape with random weights. Contenders take turns within each round and are compared
- * within it; the report tells ratios, since seconds say more about the machine. Progress goes to stderr.
+ * model of exactly Qwen2.5-0.5B's shape with random weights. Contenders are started anew for each round (two processes of
+ * one program differ by up to 10 %), take turns within it and are compared within it; the report tells ratios, since seconds
+ * say more about the machine. Progress goes to stderr.
  */
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -48,12 +49,15 @@ async function startContenders(settings: Settings, running: Contender[]): Promis
     running.push(await startLlamaServer({ ...settings, llamaServer }, model));
   }
   running.push(await startOneLoopEach(settings, model));
+  for (const contender of running) await warmUp(contender, settings);
 }
 
 interface Results {
   samples: Sample[];
   stalls: Stall[];
 }
+
+type Identity = Pick<Contender, 'name' | 'description'>;
 
 /** One thing to measure in a round, for each contender. */
 interface Part {
@@ -81,19 +85,38 @@ function planRound(settings: Settings): Part[] {
   return settings.workloads.flatMap((workload) => plan[workload]);
 }
 
-async function run(settings: Settings, contenders: readonly Contender[]): Promise<Results> {
+async function run(settings: Settings): Promise<Results & { contenders: Identity[] }> {
   const all: Results = { samples: [], stalls: [] };
-  for (const contender of contenders) await warmUp(contender, settings);
+  let contenders: Identity[] = [];
   for (let round = 0; round < settings.rounds; round++) {
-    // Whoever comes first in one round comes last in the next.
-    const first = round % contenders.length;
-    const order = [...contenders.slice(first), ...contenders.slice(0, first)];
-    for (const [at, part] of planRound(settings).entries()) {
-      const firstSeed = (round * partsARound + at) * seedsAPart;
-      const results = await measureUndisturbed(settings, part, { order, round, firstSeed });
+    const running: Contender[] = [];
+    try {
+      await startContenders(settings, running);
+      contenders = running;
+      const results = await runRound(settings, running, round);
       all.samples.push(...results.samples);
       all.stalls.push(...results.stalls);
+    } finally {
+      await Promise.all(running.map((contender) => contender.stop()));
     }
+  }
+  return { ...all, contenders };
+}
+
+async function runRound(
+  settings: Settings,
+  contenders: readonly Contender[],
+  round: number,
+): Promise<Results> {
+  const all: Results = { samples: [], stalls: [] };
+  // Whoever comes first in one round comes last in the next.
+  const first = round % contenders.length;
+  const order = [...contenders.slice(first), ...contenders.slice(0, first)];
+  for (const [at, part] of planRound(settings).entries()) {
+    const firstSeed = (round * partsARound + at) * seedsAPart;
+    const results = await measureUndisturbed(settings, part, { order, round, firstSeed });
+    all.samples.push(...results.samples);
+    all.stalls.push(...results.stalls);
   }
   return all;
 }
@@ -139,22 +162,16 @@ function load(): string {
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const contenders: Contender[] = [];
-  try {
-    await startContenders(settings, contenders);
-    const loadBefore = load();
-    const results = await run(settings, contenders);
-    const names = contenders.map(({ name }) => name);
-    const lines = [
-      `# ${settings.rounds} rounds, ${settings.threads} threads, ${settings.shortPromptTokens} or ${settings.longPromptTokens} tokens in, ${settings.outputTokens} out`,
-      contenders.map(({ name, description }) => `- ${name}: \`${description}\``).join('\n'),
-      `Load of the machine at the start ${loadBefore}, at the end ${load()}.`,
-      writeReport({ contenders: names, ...results }),
-    ];
-    process.stdout.write(`${lines.join('\n\n')}\n`);
-  } finally {
-    await Promise.all(contenders.map((contender) => contender.stop()));
-  }
+  const loadBefore = load();
+  const { contenders, ...results } = await run(settings);
+  const names = contenders.map(({ name }) => name);
+  const lines = [
+    `# ${settings.rounds} rounds, ${settings.threads} threads, ${settings.shortPromptTokens} or ${settings.longPromptTokens} tokens in, ${settings.outputTokens} out`,
+    contenders.map(({ name, description }) => `- ${name}: \`${description}\``).join('\n'),
+    `Load of the machine at the start ${loadBefore}, at the end ${load()}.`,
+    writeReport({ contenders: names, ...results }),
+  ];
+  process.stdout.write(`${lines.join('\n\n')}\n`);
 }
 
 // Ends by `exit`, where the contenders are killed: a signal alone would leave them running.

@@ -54,7 +54,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   }
   const settings: Settings = {
     threads: integer('THREADS', text('THREADS', defaultThreads()), 1, 256),
-    rounds: integer('ROUNDS', text('ROUNDS', smoke ? '1' : '3'), 1, 1000),
+    rounds: integer('ROUNDS', text('ROUNDS', smoke ? '1' : '5'), 1, 1000),
     repeats: integer('REPEATS', text('REPEATS', smoke ? '0' : '3'), 0, 1000),
     patienceSeconds: integer('PATIENCE', text('PATIENCE', smoke ? '0' : '60'), 0, 86_400),
     widths,
