@@ -263,8 +263,7 @@ test('shows what was said on the trace, and nowhere else, when it is asked to', 
 test('brings the engine back when it is killed, and lives on meanwhile', async () => {
   const service = await startChatService();
   try {
-    const { pid } = JSON.parse(service.log.find((line) => line.includes('the engine is ready'))!);
-    process.kill(pid, 'SIGKILL');
+    process.kill(service.enginePid(), 'SIGKILL');
     await until(async () => (await fetch(`${service.url}/readyz`)).status === 503);
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
     const refused = await post(service, '/chat', { prompt: 'hi' });
@@ -288,7 +287,7 @@ test('ends with code 0 on SIGTERM, after the running answers', async () => {
 
 test('leaves no engine behind when it is killed itself', async () => {
   const service = await startChatService();
-  const { pid } = JSON.parse(service.log.find((line) => line.includes('the engine is ready'))!);
+  const pid = service.enginePid();
   service.process.kill('SIGKILL');
   await until(() => {
     try {

@@ -26,19 +26,13 @@ afterAll(async () => {
   model.remove();
 });
 
-/** The one that runs now, from the log. */
-function enginePid(): number {
-  const ready = service.log.findLast((line) => line.includes('"the engine is ready"'));
-  return (JSON.parse(ready!) as { pid: number }).pid;
-}
-
 /** Asks for what takes many seconds, and holds the engine when the answer has begun. @returns how to let it go on. */
 async function holdAnswer(page: Page): Promise<() => void> {
   await page.getByText('Settings').click();
   await page.getByLabel('Most tokens').fill('16000');
   await ask(page, 'Go on');
   await answers(page).last().getByText('On and on it goes.').waitFor();
-  const pid = enginePid();
+  const pid = service.enginePid();
   process.kill(pid, 'SIGSTOP');
   expect(await answers(page).last().getAttribute('aria-busy')).toBe('true');
   return () => process.kill(pid, 'SIGCONT');
@@ -117,7 +111,7 @@ describe('when the engine dies', () => {
   test('the answer that it was writing is marked as broken, also after a reload', async () => {
     const page = await browser.open(service.url);
     await holdAnswer(page);
-    process.kill(enginePid(), 'SIGKILL');
+    process.kill(service.enginePid(), 'SIGKILL');
     const broken = async (): Promise<void> => {
       const answer = await answered(page);
       await answer.getByText('This answer broke off. The engine ended in the middle').waitFor();
@@ -137,7 +131,7 @@ describe('when the engine dies', () => {
     const page = await browser.open(service.url, { expected: [/status of 503/] });
     renameSync(model.file, `${model.file}.away`);
     try {
-      process.kill(enginePid(), 'SIGKILL');
+      process.kill(service.enginePid(), 'SIGKILL');
       await until(async () => !(await fetch(`${service.url}/readyz`)).ok);
       await ask(page, 'Are you there?');
       const answer = await answered(page);

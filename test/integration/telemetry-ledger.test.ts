@@ -61,8 +61,7 @@ async function crashUnder(orders: readonly Order[]): Promise<void> {
   const isOut = async (): Promise<boolean> => (await service.sample(active)) === orders.length;
   const answered = placeAll(orders, orders.length);
   await until(isOut);
-  const ready = service.log.findLast((line) => line.includes('"the engine is ready"')) ?? '{}';
-  process.kill((JSON.parse(ready) as { pid: number }).pid, 'SIGKILL');
+  process.kill(service.enginePid(), 'SIGKILL');
   await answered;
   await until(async () => (await fetch(`${service.url}/readyz`)).ok);
 }

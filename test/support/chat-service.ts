@@ -10,13 +10,15 @@ export interface ChatService {
   process: ChildProcess;
   /** Every log line so far. */
   log: string[];
+  /** Of the engine that was ready last. */
+  enginePid(): number;
   /** Value of one series in a fresh scrape, written as in the exposition; undefined where it does not exist. */
   sample(series: string): Promise<number | undefined>;
   /** SIGTERM, then the exit code. */
   stop(): Promise<number | null>;
 }
 
-/** @throws Error with the service's log when it ends before it is ready. */
+/** @throws Error with the service's log when it ends before it is ready, or is not ready in time. */
 export async function startChatService(env: Record<string, string> = {}): Promise<ChatService> {
   const child = spawn(process.execPath, ['--import', './otel/register.ts', 'src/main.ts'], {
     cwd: root,
@@ -38,11 +40,19 @@ export async function startChatService(env: Record<string, string> = {}): Promis
     child.once('exit', (code) => reject(new Error(`ended with ${code}:\n${log.join('\n')}`)));
   });
   const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await fetch(`${url}/readyz`)).ok);
+  const ready = () => log.findLast((line) => line.includes('"the engine is ready"'));
+  try {
+    // What the log tells may come a moment after what the door does.
+    await until(async () => (await fetch(`${url}/readyz`)).ok && ready() !== undefined);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw new Error(`not ready:\n${log.join('\n')}`, { cause: error });
+  }
   return {
     url,
     process: child,
     log,
+    enginePid: () => (JSON.parse(ready()!) as { pid: number }).pid,
     async sample(series) {
       const text = await (await fetch(`${url}/metrics`)).text();
       const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
