@@ -19,8 +19,6 @@ const fewestTokens = 16;
  * costs 1.6 times what the first one did.
  */
 const newestWeight = 0.5;
-/** So many prompt tokens of others may go along with the oldest prompt; what is longer waits for its turn. */
-const sharedTokens = 1024;
 
 export function createPrefillBudget(options: { batchTokens: number }): PrefillBudget {
   let decodeMillis = 0;
@@ -53,24 +51,24 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
 }
 
 /**
- * The slices of one step, of prompts in order of admission of which so many tokens are left. The oldest goes on in every step
- * and shares it equally with the shortest others: short prompts pass long ones, those that come together are done together,
- * and of several long ones each has the machine for itself in turn. Equal slices cost llama.cpp no more than one long one.
+ * The slices of one step, of prompts in order of admission of which so many tokens are left. One after the other, since a
+ * token costs llama.cpp 10 to 20 % more in eight slices of 16 than in one of 128; what is left of a step that is half full
+ * is not worth a second slice. Those at most half as long as the oldest do not wait for it: half of the step is theirs.
  */
 export function shareOut(tokens: number, remaining: readonly number[]): number[] {
-  const byLength = remaining.map((_, at) => at).toSorted((a, b) => remaining[a]! - remaining[b]!);
-  let others = 0;
-  const chosen = byLength.filter((at) => {
-    if (at === 0) return true;
-    others += remaining[at]!;
-    return others <= sharedTokens;
-  });
   const slices = remaining.map(() => 0);
+  const [oldest, ...others] = [...remaining.keys()].filter((at) => remaining[at]! > 0);
+  if (oldest === undefined) return slices;
+  const short = others
+    .filter((at) => remaining[at]! <= remaining[oldest]! / 2)
+    .toSorted((a, b) => remaining[a]! - remaining[b]!);
   let left = tokens;
-  for (const [done, at] of chosen.entries()) {
-    const slice = Math.min(remaining[at]!, Math.ceil(left / (chosen.length - done)));
-    slices[at] = slice;
-    left -= slice;
-  }
+  const give = (at: number, most: number): void => {
+    slices[at] = Math.min(remaining[at]!, most);
+    left -= slices[at];
+  };
+  for (const at of short) give(at, left - Math.ceil(tokens / 2));
+  give(oldest, left);
+  for (const at of others) if (left > tokens / 2) give(at, left);
   return slices;
 }

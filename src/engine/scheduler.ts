@@ -34,6 +34,8 @@ interface Job {
   maxTokens: number;
   sequence: Sequence;
   cachedTokens: number;
+  /** The step that was next when it came. */
+  cameAt: number;
   /** Prompt tokens in the cache so far. */
   evaluated: number;
   prefillStartedAt: number | undefined;
@@ -46,6 +48,27 @@ interface Job {
 
 /** After a rest the first slice is a short one: those who came in the same moment get into the second. */
 const firstTokens = 32;
+/** Of others, for which a prompt that has been read waits at most. */
+const heldForTokens = 1024;
+
+function unread(job: Job): number {
+  return job.prepared.prompt.length - job.evaluated;
+}
+
+/**
+ * Whether it keeps its last token until others have been read: who decodes slows down the reading of those that came
+ * together, and the last of them would have its first token later. Not for one that came later, nor where it takes long.
+ */
+function isHeld(job: Job, readers: readonly Job[]): boolean {
+  const toRead = ({ prepared, cachedTokens }: Job): number => prepared.prompt.length - cachedTokens;
+  const tokens = readers
+    .filter(
+      (other) =>
+        other !== job && other.cameAt <= job.cameAt + 1 && toRead(other) <= 2 * toRead(job),
+    )
+    .reduce((sum, other) => sum + unread(other) - 1, 0);
+  return tokens > 0 && tokens <= heldForTokens;
+}
 
 export function createScheduler(model: LoadedModel, reports: SchedulerReports): Scheduler {
   const pool = createSequencePool(model.sequences);
@@ -56,6 +79,7 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   const jobs = new Map<number, Job>();
   let facts: (Fact & { id: number })[] = [];
   let looping = false;
+  let steps = 0;
   let stepStartedAt: number | undefined;
 
   /** A rejection of the loop itself ends the process: the state of a sequence that cannot be cleared is not known. */
@@ -91,6 +115,7 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
       maxTokens: Math.min(maxTokens ?? room, room),
       sequence,
       cachedTokens: reusable,
+      cameAt: steps,
       evaluated: reusable,
       prefillStartedAt: undefined,
       outputTokens: 0,
@@ -107,11 +132,12 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   }
 
   async function step(isFirst: boolean): Promise<void> {
+    steps += 1;
     const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
     const readers = [...jobs.values()].filter((job) => job.output === undefined);
     const slices = shareOut(
       isFirst ? firstTokens : budget.tokens(decoders.length),
-      readers.map((job) => job.prepared.prompt.length - job.evaluated),
+      readers.map((job) => unread(job) - (decoders.length === 0 && isHeld(job, readers) ? 1 : 0)),
     );
     const work = [
       ...decoders.map((job) => ({ job, slice: 0 })),

@@ -82,24 +82,21 @@ test('a machine that has become four times as slow is believed within a few step
   expect(30 + budget.tokens(3) * 4).toBeLessThan(400);
 });
 
-test('prompts that came together get equal slices', () => {
-  expect(shareOut(128, [100, 100, 100, 100])).toEqual([32, 32, 32, 32]);
-  expect(shareOut(128, [200])).toEqual([128]);
+test('prompts are read one after the other, in order of admission', () => {
+  expect(shareOut(128, [100, 100, 100])).toEqual([100, 0, 0]);
+  expect(shareOut(128, [1500, 1400, 1500])).toEqual([128, 0, 0]);
+  expect(shareOut(128, [0, 200])).toEqual([0, 128]);
   expect(shareOut(128, [])).toEqual([]);
 });
 
-test('what a short prompt leaves of its share goes to the others', () => {
-  expect(shareOut(128, [1500, 4, 300])).toEqual([62, 4, 62]);
-});
-
-test('several long prompts go one after the other', () => {
-  expect(shareOut(128, [1500, 1400, 1500])).toEqual([128, 0, 0]);
+test('a step that one prompt does not half fill takes others too', () => {
+  expect(shareOut(128, [20, 20, 20, 20, 20])).toEqual([20, 20, 20, 20, 0]);
+  expect(shareOut(128, [40, 127, 127])).toEqual([40, 88, 0]);
+  expect(shareOut(128, [1, 1, 1])).toEqual([1, 1, 1]);
 });
 
 test('a short prompt does not wait for the long ones before it, and the oldest still goes on', () => {
   expect(shareOut(128, [1500, 1400, 20])).toEqual([108, 0, 20]);
-});
-
-test('more prompts than tokens: the shortest first', () => {
-  expect(shareOut(2, [9, 3, 5, 1])).toEqual([0, 1, 0, 1]);
+  expect(shareOut(128, [1500, 300, 4])).toEqual([64, 60, 4]);
+  expect(shareOut(1, [1500, 4])).toEqual([1, 0]);
 });

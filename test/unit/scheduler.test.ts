@@ -83,18 +83,52 @@ test('of several long prompts the oldest is served first, whatever its sequence'
   ]);
 });
 
-test('prompts that came together are done together', async () => {
-  const model = createArrayModel({ sequences: 2 });
+test('prompts that came together are read in turn and begin to decode together', async () => {
+  const model = createArrayModel({ sequences: 3 });
   const { scheduler, reach } = run(model);
-  scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
-  scheduler.start(2, model.prepared(prompt(2, 100), { maxTokens: 1 }));
-  await reach(2, 'ended');
-  expect(model.batches).toEqual(
-    [16, 64, 20].map((slice) => [
-      [0, slice],
-      [1, slice],
-    ]),
-  );
+  for (const id of [1, 2, 3]) scheduler.start(id, model.prepared(prompt(id, 100)));
+  await reach(1, 'token');
+  expect(model.batches.slice(0, 5)).toEqual([
+    [[0, 32]],
+    [[0, 67]],
+    [[1, 99]],
+    [[2, 100]],
+    [
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ],
+  ]);
+});
+
+test('nobody is held for long prompts, although they came together', async () => {
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler, reach, of } = run(model);
+  scheduler.start(1, model.prepared(prompt(1, 1100)));
+  scheduler.start(2, model.prepared(prompt(2, 1100)));
+  await reach(1, 'token');
+  expect(of(2).map(({ type }) => type)).toEqual(['started']);
+});
+
+test('nobody is held for a prompt that is much longer or came later', async () => {
+  const model = createArrayModel({ sequences: 3 });
+  const { scheduler, reach } = run(model);
+  scheduler.start(1, model.prepared(prompt(1, 300)));
+  scheduler.start(2, model.prepared(prompt(2, 700)));
+  await reach(1, 'started');
+  await model.step();
+  await model.step();
+  scheduler.start(3, model.prepared(prompt(3, 100)));
+  await reach(1, 'token');
+  expect(model.batches.slice(0, 4)).toEqual([
+    [[0, 32]],
+    [[0, 128]],
+    [[0, 128]],
+    [
+      [0, 12],
+      [1, 116],
+    ],
+  ]);
 });
 
 test('a request cancelled while it decodes leaves after the step', async () => {
