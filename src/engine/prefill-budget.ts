@@ -64,8 +64,9 @@ export function shareOut(tokens: number, remaining: readonly number[]): number[]
     .toSorted((a, b) => remaining[a]! - remaining[b]!);
   let left = tokens;
   const give = (at: number, most: number): void => {
-    slices[at] = Math.min(remaining[at]!, most);
-    left -= slices[at];
+    const more = Math.min(remaining[at]! - slices[at]!, most);
+    slices[at]! += more;
+    left -= more;
   };
   for (const at of short) give(at, left - Math.ceil(tokens / 2));
   give(oldest, left);

@@ -98,5 +98,6 @@ test('a step that one prompt does not half fill takes others too', () => {
 test('a short prompt does not wait for the long ones before it, and the oldest still goes on', () => {
   expect(shareOut(128, [1500, 1400, 20])).toEqual([108, 0, 20]);
   expect(shareOut(128, [1500, 300, 4])).toEqual([64, 60, 4]);
+  expect(shareOut(128, [20, 10, 127])).toEqual([20, 10, 98]);
   expect(shareOut(1, [1500, 4])).toEqual([1, 0]);
 });
