@@ -10,10 +10,12 @@ import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts
 import { createPrefillBudget, shareOut } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';
 
-export interface SchedulerReports {
+export interface SchedulerOptions {
   /** All facts of one step. */
-  facts(facts: readonly (Fact & { id: number })[]): void;
-  failed(id: number, error: unknown): void;
+  onFacts(facts: readonly (Fact & { id: number })[]): void;
+  onFailed(id: number, error: unknown): void;
+  /** Whether requests are about to start: they are being counted, or just were. */
+  isExpecting(): boolean;
 }
 
 export interface Scheduler {
@@ -46,8 +48,6 @@ interface Job {
   cancelled: boolean;
 }
 
-/** After a rest the first slice is a short one: those who came in the same moment get into the second. */
-const firstTokens = 32;
 /** Of others, for which a prompt that has been read waits at most. */
 const heldForTokens = 1024;
 
@@ -70,7 +70,7 @@ function isHeld(job: Job, readers: readonly Job[]): boolean {
   return tokens > 0 && tokens <= heldForTokens;
 }
 
-export function createScheduler(model: LoadedModel, reports: SchedulerReports): Scheduler {
+export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
   const pool = createSequencePool(model.sequences);
   const budget = createPrefillBudget({ batchTokens: model.batchTokens });
   /** Not yet on a sequence: one that was cancelled keeps its own until the step ends. */
@@ -98,7 +98,7 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
   }
 
   function flush(): void {
-    if (facts.length > 0) reports.facts(facts);
+    if (facts.length > 0) options.onFacts(facts);
     facts = [];
   }
 
@@ -135,9 +135,12 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
     steps += 1;
     const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
     const readers = [...jobs.values()].filter((job) => job.output === undefined);
+    // Those that come in the same moment as the first get into the second step.
+    const company = isFirst && options.isExpecting();
+    const held = (job: Job): boolean => decoders.length === 0 && (company || isHeld(job, readers));
     const slices = shareOut(
-      isFirst ? firstTokens : budget.tokens(decoders.length),
-      readers.map((job) => unread(job) - (decoders.length === 0 && isHeld(job, readers) ? 1 : 0)),
+      budget.tokens(decoders.length),
+      readers.map((job) => unread(job) - (held(job) ? 1 : 0)),
     );
     const work = [
       ...decoders.map((job) => ({ job, slice: 0 })),
@@ -228,7 +231,7 @@ export function createScheduler(model: LoadedModel, reports: SchedulerReports): 
     await job.sequence.truncate(0);
     jobs.delete(job.id);
     pool.give(job.sequence);
-    reports.failed(job.id, error);
+    options.onFailed(job.id, error);
   }
 
   return {

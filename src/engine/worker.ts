@@ -37,22 +37,24 @@ function isExpected(code: string): code is 'bad_request' | 'context_overflow' {
 const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOptions;
 const model = await loadModel(options);
 const scheduler = createScheduler(model, {
-  facts: (facts) =>
+  onFacts: (facts) =>
     report({
       type: 'facts',
       facts,
       batches: model.takeBatches(),
       contextTokens: scheduler.contextTokens(),
     }),
-  failed: reportError,
+  onFailed: reportError,
+  isExpecting: () => prepared.size > 0,
 });
 const slicedWork = createTurns();
 const embeddings = createTurns();
-/** Requests that were counted and wait for their sequence. */
-const prepared = new Map<number, Prepared>();
+/** Requests that wait for their sequence; undefined while they are being counted. */
+const prepared = new Map<number, Prepared | undefined>();
 
 async function prepare(id: number, request: GenerationRequest): Promise<Prepared | undefined> {
   let startedAt = 0;
+  prepared.set(id, undefined);
   const result = await slicedWork.take(id, (signal) => {
     startedAt = epochMillis();
     return runSliced(model.prepare(request), signal);
@@ -117,7 +119,10 @@ async function handle(command: Command): Promise<void> {
 }
 
 process.on('message', (command: Command) => {
-  handle(command).catch((error: unknown) => reportError(command.id, error));
+  handle(command).catch((error: unknown) => {
+    prepared.delete(command.id);
+    reportError(command.id, error);
+  });
 });
 setInterval(() => {
   const contextTokens = scheduler.contextTokens();

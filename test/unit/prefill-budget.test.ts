@@ -70,7 +70,10 @@ test('a short slice with its fixed cost does not stand for what a long one costs
 test('after one disturbed step the slices are soon as long as before', () => {
   const { budget, taken } = settle({ millisPerToken: 4, decodeMillis: 40 });
   budget.measure({ decoding: 3, promptTokens: taken.at(-1)!.promptTokens, millis: 4000 });
-  expect(budget.tokens(3)).toBeGreaterThan(taken.at(-1)!.promptTokens / 2);
+  const next = budget.tokens(3);
+  expect(next).toBeGreaterThan(taken.at(-1)!.promptTokens / 4);
+  budget.measure({ decoding: 3, promptTokens: next, millis: 40 + next * 4 });
+  expect(budget.tokens(3)).toBe(taken.at(-1)!.promptTokens);
 });
 
 test('a machine that has become four times as slow is believed within a few steps', () => {
@@ -80,6 +83,44 @@ test('a machine that has become four times as slow is believed within a few step
     budget.measure({ decoding: 3, promptTokens, millis: 30 + promptTokens * 4 });
   }
   expect(30 + budget.tokens(3) * 4).toBeLessThan(400);
+});
+
+test('stays with whole tiles where they fit, though short slices cost twice as much', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 4 });
+  budget.measure({ decoding: 3, promptTokens: 20, millis: 20 + 20 * 8 });
+  expect(budget.tokens(3)).toBe(75);
+});
+
+test('where a tile does not fit, short slices are taken for twice as dear until one was measured', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 5 });
+  expect(budget.tokens(3)).toBe(30);
+  budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 7.5 });
+  expect(budget.tokens(3)).toBe(40);
+  // The next prompt begins, where a token is cheap again.
+  for (let step = 0; step < 8; step++) {
+    budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 2 });
+  }
+  expect(budget.tokens(3)).toBe(125);
+});
+
+test('what a short slice cost earlier in a context says nothing once a tile was measured', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
+  budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 2 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 5 });
+  expect(budget.tokens(3)).toBe(30);
+});
+
+test('no rest is left that is shorter than a tile', () => {
+  expect(shareOut(128, [129])).toEqual([128]);
+  expect(shareOut(128, [130])).toEqual([65]);
+  expect(shareOut(128, [192])).toEqual([127]);
+  expect(shareOut(128, [193])).toEqual([128]);
+  expect(shareOut(40, [129])).toEqual([40]);
 });
 
 test('prompts are read one after the other, in order of admission', () => {

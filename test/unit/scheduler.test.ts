@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { epochMillis } from '../../src/clock.ts';
 import type { Fact } from '../../src/engine/engine.ts';
@@ -6,12 +7,13 @@ import { createArrayModel, type ArrayModel } from '../support/engine-model.ts';
 
 type Told = Fact & { id: number };
 
-function run(model: ArrayModel) {
+function run(model: ArrayModel, { isExpecting = () => false } = {}) {
   const facts: Told[] = [];
   const failed: [number, unknown][] = [];
   const scheduler = createScheduler(model, {
-    facts: (step) => facts.push(...step),
-    failed: (id, error) => failed.push([id, error]),
+    onFacts: (step) => facts.push(...step),
+    onFailed: (id, error) => failed.push([id, error]),
+    isExpecting,
   });
   const of = (id: number) => facts.filter((fact) => fact.id === id);
   const has = (id: number, type: Fact['type']) => of(id).some((fact) => fact.type === type);
@@ -27,12 +29,12 @@ function run(model: ArrayModel) {
 const prompt = (seed: number, length: number) =>
   Array.from({ length }, (_, index) => seed * 10_000 + index);
 
-test('a lone newcomer gets a short slice, then whole batches, and its last slice brings the first token', async () => {
+test('a lone prompt is read in whole batches, and its last slice brings the first token', async () => {
   const model = createArrayModel({ sequences: 1 });
   const { scheduler, of, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 300), { maxTokens: 2 }));
   await reach(1, 'ended');
-  expect(model.batches).toEqual([[[0, 32]], [[0, 128]], [[0, 128]], [[0, 12]], [[0, 1]]]);
+  expect(model.batches).toEqual([[[0, 128]], [[0, 107]], [[0, 65]], [[0, 1]]]);
   expect(of(1).map(({ type }) => type)).toEqual([
     'started',
     'prefilled',
@@ -55,7 +57,7 @@ test('a step is one token of each that decodes and a slice of who does not, in a
   await reach(3, 'token');
   const counts = model.batches.slice(before).filter((batch) => batch.length === 3);
   expect(counts.slice(0, 4)).toEqual(
-    [126, 126, 126, 22].map((slice) => [
+    [126, 126, 83, 65].map((slice) => [
       [0, 1],
       [1, 1],
       [2, slice],
@@ -78,8 +80,9 @@ test('of several long prompts the oldest is served first, whatever its sequence'
   const batches = model.batches.slice(before);
   expect(batches.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => [[1, 128]]));
   expect(batches.slice(-10)).toEqual([
-    ...Array.from({ length: 9 }, () => [[0, 128]]),
-    [[0, 1300 % 128]],
+    ...Array.from({ length: 8 }, () => [[0, 128]]),
+    [[0, 1300 - 9 * 128 - 65]],
+    [[0, 65]],
   ]);
 });
 
@@ -88,9 +91,8 @@ test('prompts that came together are read in turn and begin to decode together',
   const { scheduler, reach } = run(model);
   for (const id of [1, 2, 3]) scheduler.start(id, model.prepared(prompt(id, 100)));
   await reach(1, 'token');
-  expect(model.batches.slice(0, 5)).toEqual([
-    [[0, 32]],
-    [[0, 67]],
+  expect(model.batches.slice(0, 4)).toEqual([
+    [[0, 99]],
     [[1, 99]],
     [[2, 100]],
     [
@@ -99,6 +101,33 @@ test('prompts that came together are read in turn and begin to decode together',
       [2, 1],
     ],
   ]);
+});
+
+test('the first prompt after a rest is held for those that are just being counted', async () => {
+  const model = createArrayModel({ sequences: 2 });
+  let expecting = true;
+  const { scheduler, reach } = run(model, { isExpecting: () => expecting });
+  scheduler.start(1, model.prepared(prompt(1, 100)));
+  await nextTurn();
+  scheduler.start(2, model.prepared(prompt(2, 100)));
+  expecting = false;
+  await reach(1, 'token');
+  expect(model.batches.slice(0, 3)).toEqual([
+    [[0, 99]],
+    [[1, 100]],
+    [
+      [0, 1],
+      [1, 1],
+    ],
+  ]);
+});
+
+test('after the first step nobody is held for a prompt that is being counted', async () => {
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler, reach } = run(model, { isExpecting: () => true });
+  scheduler.start(1, model.prepared(prompt(1, 100)));
+  await reach(1, 'token');
+  expect(model.batches.slice(0, 2)).toEqual([[[0, 99]], [[0, 1]]]);
 });
 
 test('nobody is held for long prompts, although they came together', async () => {
