@@ -58,11 +58,10 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
       const short = inShortSlices.millisPerToken();
       const tiled = Math.min(inTiles.millisPerToken(), short);
       if (decoding === 0 || tiled === Infinity) return most;
-      const fitting = (millisPerToken: number): number =>
-        Math.floor((stallMillis - decodeMillis) / millisPerToken);
-      if (fitting(tiled) >= tileTokens) return Math.min(most, fitting(tiled));
-      const fittingShort = fitting(short === Infinity ? 2 * tiled : short);
-      return Math.min(most, tileTokens - 1, Math.max(fewestTokens, fittingShort));
+      const fitting = Math.floor((stallMillis - decodeMillis) / tiled);
+      if (fitting >= tileTokens) return Math.min(most, fitting);
+      const fittingShort = (stallMillis - decodeMillis) / (short === Infinity ? 2 * tiled : short);
+      return Math.min(most, tileTokens - 1, Math.max(fewestTokens, Math.floor(fittingShort)));
     },
     measure({ decoding, promptTokens, millis }) {
       if (promptTokens === 0) {
