@@ -25,6 +25,7 @@ export interface GenerationSummary {
   cachedTokens: number;
   outputTokens: number;
   tokenizeSeconds?: number;
+  /** Until its prompt begins to be read. */
   queueSeconds?: number;
   prefillSeconds?: number;
   /** From admission, the queue included. */
@@ -67,7 +68,10 @@ export function summarise(
   const streaming = secondsBetween(firstTokenAt, lastTokenAt);
   const seconds = {
     tokenizeSeconds: facts.tokenizeSeconds,
-    queueSeconds: secondsBetween(facts.queuedAt, facts.startedAt ?? ending.at),
+    queueSeconds: secondsBetween(
+      facts.queuedAt,
+      prefill?.startedAt ?? facts.startedAt ?? ending.at,
+    ),
     prefillSeconds: secondsBetween(prefill?.startedAt, prefill?.endedAt),
     firstTokenSeconds: secondsBetween(facts.admittedAt, firstTokenAt),
     decodeSeconds: secondsBetween(prefill?.endedAt, lastTokenAt),

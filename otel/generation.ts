@@ -59,7 +59,7 @@ export interface Generation {
   admitted(fact: Admission): void;
   tokenized(fact: { startedAt: number; endedAt: number; inputTokens: number }): void;
   queued(fact: { at: number; position: number }): void;
-  /** It has a sequence and leaves the queue. */
+  /** It has a sequence; until its prompt is read it goes on waiting. */
   started(fact: { at: number }): void;
   /** `inputTokens` includes the cached ones. */
   prefilled(fact: {
@@ -109,6 +109,7 @@ export function beginGeneration(
   };
   const capturesContent = contentLimit > 0;
   let content: Content = {};
+  let isWaiting = false;
   let queue: Span | undefined;
   let decode: Span | undefined;
   let terminated = false;
@@ -116,9 +117,12 @@ export function beginGeneration(
 
   const startSpan = (name: string, startTime: number, attributes: Attributes = {}): Span =>
     tracer.startSpan(name, { startTime, attributes }, within);
-  const leaveQueue = (at: number): void => {
+  const leaveQueue = (): void => {
+    if (isWaiting) instruments.add('inferenceQueueDepth', -1);
+    isWaiting = false;
+  };
+  const endQueue = (at: number): void => {
     if (facts.queuedAt === undefined || queue === undefined) return;
-    instruments.add('inferenceQueueDepth', -1);
     const seconds = secondsBetween(facts.queuedAt, at);
     instruments.record('inferenceQueueDuration', seconds, undefined, chat.spanContext());
     endSpan(queue, at, facts.queuedAt);
@@ -151,17 +155,20 @@ export function beginGeneration(
     queued(fact) {
       if (summary !== undefined || facts.queuedAt !== undefined) return;
       facts.queuedAt = fact.at;
+      isWaiting = true;
       instruments.add('inferenceQueueDepth', 1);
       queue = startSpan(spans.queue, fact.at, { [s.queuePosition]: fact.position });
     },
     started(fact) {
       if (summary !== undefined || facts.startedAt !== undefined) return;
       facts.startedAt = fact.at;
-      leaveQueue(fact.at);
+      leaveQueue();
       instruments.add('inferenceSequencesActive', 1);
     },
     prefilled(fact) {
       if (summary !== undefined || facts.prefill !== undefined) return;
+      // With a sequence of its own it still waits for the prompts that are read before its own.
+      endQueue(fact.startedAt);
       facts.prefill = fact;
       facts.inputTokens = fact.inputTokens;
       facts.cachedTokens = fact.cachedTokens;
@@ -210,7 +217,8 @@ export function beginGeneration(
     end(fact) {
       if (summary !== undefined) return summary;
       summary = summarise(facts, fact, chat);
-      leaveQueue(fact.at);
+      leaveQueue();
+      endQueue(facts.startedAt ?? fact.at);
       if (facts.startedAt !== undefined) {
         instruments.add('inferenceSequencesActive', -1);
         // A prefill that was cut short has no fact of its own, and still took its time.

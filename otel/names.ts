@@ -271,7 +271,7 @@ export const metrics = {
     unit: 's',
     labels: [],
     buckets: queueBuckets,
-    meaning: 'Waiting for a sequence.',
+    meaning: 'Waiting for a sequence, then for the prompts that are read before.',
   },
   inferenceQueueDepth: {
     name: 'inference.queue.depth',

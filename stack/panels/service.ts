@@ -22,8 +22,8 @@ export const queueTime: Panel = {
   id: 'queue-time',
   title: { en: 'Wait in the queue', zh: '排队等待' },
   meaning: {
-    en: 'How long requests wait for a sequence before the model sees them.',
-    zh: '请求在进入模型之前等待序列的时间。',
+    en: 'How long requests wait for a sequence, then for the prompts that are read before theirs.',
+    zh: '请求等待序列、再等排在前面的提示词读完的时间。',
   },
   kind: 'timeseries',
   unit: 's',

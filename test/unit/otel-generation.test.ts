@@ -46,7 +46,7 @@ describe('a completed generation', () => {
     generate(steps.length).end(stop);
     const after = await readSamples(telemetry);
     const added = (name: string): number => (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
-    expect(added('inference_queue_duration_seconds_sum')).toBeCloseTo(0.5, 9);
+    expect(added('inference_queue_duration_seconds_sum')).toBeCloseTo(0.51, 9);
     expect(added('inference_duration_seconds_sum')).toBeCloseTo(0.21, 9);
     expect(added('inference_decode_duration_seconds_sum')).toBeCloseTo(0.11, 9);
     expect(added(`gen_ai_server_request_duration_seconds_sum{${genAi}}`)).toBeCloseTo(0.74, 9);
@@ -65,7 +65,7 @@ describe('a completed generation', () => {
       cachedTokens: 3,
       outputTokens: 3,
       tokenizeSeconds: 0.01,
-      queueSeconds: 0.5,
+      queueSeconds: 0.51,
       prefillSeconds: 0.1,
       firstTokenSeconds: 0.64,
       decodeSeconds: 0.11,

@@ -54,7 +54,12 @@ describe('facts that come late, twice or not at all', () => {
       generation.tokenized({ startedAt: start, endedAt: start - 1, inputTokens: 1 });
       generation.queued({ at: start, position: 0 });
       generation.started({ at: start - 1 });
-      const prefill = { startedAt: start, endedAt: start - 1, inputTokens: 1, cachedTokens: 0 };
+      const prefill = {
+        startedAt: start - 1,
+        endedAt: start - 2,
+        inputTokens: 1,
+        cachedTokens: 0,
+      };
       generation.prefilled(prefill);
       generation.token({ at: start - 2 });
       generation.token({ at: start - 3 });
