@@ -49,6 +49,8 @@ export interface Run {
   created: number;
   /** Resolves when the generation has a sequence. @throws ChatError for what went wrong before. */
   started: Promise<void>;
+  /** Resolves when its prompt has been read. @throws ChatError for what went wrong before. */
+  answering: Promise<void>;
   /** @throws ChatError for what went wrong on the way. */
   pieces: () => AsyncGenerator<Piece, void, void>;
   /** What is known so far. */
@@ -86,6 +88,7 @@ export function startGeneration(
     id,
     created: Math.floor(Date.now() / 1000),
     started: pump.started,
+    answering: pump.answering,
     pieces: pump.pieces,
     phases: pump.phases,
     finished: pump.finished,
@@ -93,7 +96,9 @@ export function startGeneration(
   };
 }
 
-type Pump = Pick<Run, 'started' | 'pieces' | 'phases' | 'finished'> & { done: Promise<void> };
+type Pump = Pick<Run, 'started' | 'answering' | 'pieces' | 'phases' | 'finished'> & {
+  done: Promise<void>;
+};
 
 function pumpFacts(
   facts: AsyncGenerator<Fact, void, void>,
@@ -103,8 +108,9 @@ function pumpFacts(
 ): Pump {
   const buffer = createAnswerBuffer<Piece>();
   const started = Promise.withResolvers<void>();
+  const answering = Promise.withResolvers<void>();
   // Whoever reads the run learns of it there; nobody may be reading yet.
-  started.promise.catch(() => {});
+  for (const { promise } of [started, answering]) promise.catch(() => {});
   const phases: Phases = {};
   let logprobs: AnswerLogprob[] = [];
   let finished: ReturnType<Run['finished']> | undefined;
@@ -137,7 +143,8 @@ function pumpFacts(
         else if (fact.type === 'started') {
           phases.queueSeconds = Math.max(0, fact.at - queuedAt) / 1000;
           started.resolve();
-        } else if (fact.type === 'token') {
+        } else if (fact.type === 'prefilled') answering.resolve();
+        else if (fact.type === 'token') {
           if (fact.logprob !== undefined) logprobs.push(fact.logprob);
           give(parser.push(fact.text));
         } else if (fact.type === 'ended') finish(fact);
@@ -149,12 +156,14 @@ function pumpFacts(
       capture.tell();
       account.end(error);
       started.reject(error);
+      answering.reject(error);
       buffer.fail(error);
     }
   }
 
   return {
     started: started.promise,
+    answering: answering.promise,
     pieces: buffer.items,
     phases: () => phases,
     finished() {

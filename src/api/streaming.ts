@@ -67,16 +67,18 @@ export async function streamFrames(
   frames: StreamFrames,
 ): Promise<Response> {
   const { keepAliveMillis } = deps.pace;
-  let started = await isSettledWithin(keepAliveMillis, run.started);
+  const started = await isSettledWithin(keepAliveMillis, run.started);
   return streamText(c, deps, run, {
     contentType: 'text/event-stream',
     async body(write) {
       const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);
-      while (!started) {
-        await write(': queued\n\n');
-        started = await isSettledWithin(keepAliveMillis, run.started);
-      }
+      const waitFor = async (promise: Promise<void>, comment: string): Promise<void> => {
+        while (!(await isSettledWithin(keepAliveMillis, promise))) await write(comment);
+      };
+      if (!started) await write(': queued\n\n');
+      await waitFor(run.started, ': queued\n\n');
       if (frames.first !== undefined) await send(frames.first());
+      await waitFor(run.answering, ': the prompt is being read\n\n');
       for await (const piece of run.pieces()) await send(frames.piece(piece));
       for (const frame of frames.last()) await send(frame);
       await write('data: [DONE]\n\n');

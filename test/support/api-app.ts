@@ -13,6 +13,8 @@ export interface Script {
   logprob?: (piece: string) => TokenLogprob & { top: readonly TokenLogprob[] };
   /** Before it the generation waits in the queue. */
   start: Promise<void>;
+  /** When its prompt has been read. */
+  prefill: Promise<void>;
   /** Thrown instead of the ending. */
   failure?: Error;
   embedding: readonly number[];
@@ -43,6 +45,7 @@ export function createApiApp(options: Partial<AppOptions> = {}): ApiApp {
     pieces: ['Hello', ' there'],
     finishReason: 'stop',
     start: Promise.resolve(),
+    prefill: Promise.resolve(),
     embedding: [0.6, -0.8],
   };
   const told = {
@@ -134,6 +137,7 @@ async function* tellFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   yield { type: 'queued', at, position: 1 };
   await Promise.race([script.start, aborted]);
   yield { type: 'started', at };
+  await Promise.race([script.prefill, aborted]);
   yield { type: 'prefilled', startedAt: at, endedAt: at, inputTokens: 3, cachedTokens: 0 };
   for (const text of script.pieces) {
     signal.throwIfAborted();

@@ -74,6 +74,21 @@ test('says that it is queued until the generation starts', async () => {
   expect(api.streamEndings).toEqual(['done']);
 });
 
+test('says after the role that the prompt is being read, until the first token', async () => {
+  const api = createApiApp({ pace: quick });
+  const prefill = Promise.withResolvers<void>();
+  api.script.prefill = prefill.promise;
+  const response = await api.post(path, { ...hello, stream: true });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  expect(chunks((await reader.read()).value!)[0].choices[0].delta.role).toBe('assistant');
+  expect((await reader.read()).value).toBe(': the prompt is being read\n\n');
+  expect((await reader.read()).value).toBe(': the prompt is being read\n\n');
+  prefill.resolve();
+  let text = '';
+  for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
+  expect(chunks(text).at(-1).choices[0].finish_reason).toBe('stop');
+});
+
 test('is read by the openai package and the AI SDK while it is queued', async () => {
   const api = createApiApp({ pace: quick });
   const fetch = async (url: string | URL | Request, init?: RequestInit) => {
