@@ -7,7 +7,7 @@ import { createArrayModel, type ArrayModel } from '../support/engine-model.ts';
 
 type Told = Fact & { id: number };
 
-function run(model: ArrayModel, { isExpecting = () => false } = {}) {
+function run(model: ArrayModel, isExpecting: () => boolean = () => false) {
   const facts: Told[] = [];
   const failed: [number, unknown][] = [];
   const scheduler = createScheduler(model, {
@@ -106,7 +106,7 @@ test('prompts that came together are read in turn and begin to decode together',
 test('the first prompt after a rest is held for those that are just being counted', async () => {
   const model = createArrayModel({ sequences: 2 });
   let expecting = true;
-  const { scheduler, reach } = run(model, { isExpecting: () => expecting });
+  const { scheduler, reach } = run(model, () => expecting);
   scheduler.start(1, model.prepared(prompt(1, 100)));
   await nextTurn();
   scheduler.start(2, model.prepared(prompt(2, 100)));
@@ -124,7 +124,7 @@ test('the first prompt after a rest is held for those that are just being counte
 
 test('after the first step nobody is held for a prompt that is being counted', async () => {
   const model = createArrayModel({ sequences: 2 });
-  const { scheduler, reach } = run(model, { isExpecting: () => true });
+  const { scheduler, reach } = run(model, () => true);
   scheduler.start(1, model.prepared(prompt(1, 100)));
   await reach(1, 'token');
   expect(model.batches.slice(0, 2)).toEqual([[[0, 99]], [[0, 1]]]);
