@@ -13,6 +13,8 @@ ifneq ($(NODE_IS_NEW),true)
 NODE_READY := $(NODE_DIR)/node
 export PATH := $(CURDIR)/$(NODE_DIR):$(PATH)
 endif
+# What Node compiled once; a service listens a third sooner with it.
+export NODE_COMPILE_CACHE := $(CURDIR)/.tools/compile-cache
 LIBRARIES := node_modules/.package-lock.json
 CONSOLE := src/console/dist/index.html
 
