@@ -87,7 +87,9 @@ describe('a silence', () => {
     );
     const next = card(await openAlerts(), 'HighLatency');
     await next
-      .getByText(/^Silenced until [\d:]+ by llamascope console: .?a load test runs/)
+      .getByText(
+        /^Silenced until (\d{4}-\d\d-\d\d )?[\d:]+ by llamascope console: .?a load test runs/,
+      )
       .waitFor();
     expect(await next.getByRole('button', { name: 'Silence for an hour' }).count()).toBe(0);
   });
