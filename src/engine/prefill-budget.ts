@@ -13,7 +13,7 @@ export interface PrefillBudget {
 /** What a step is expected to take at most while someone decodes; 500 are promised, and expectations err. */
 const stallMillis = 320;
 /** Below this a prompt would hardly move: the fixed cost of a step outweighs what it does. */
-const fewestTokens = 16;
+const fewestTokens = 8;
 /**
  * From 64 on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model a
  * token costs 13 ms in a slice of 64, and 25 in one of 57. One more goes along with those who decode, in a batch of its own.
@@ -69,6 +69,8 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
           decodeMillis === 0 ? millis : decodeMillis + newestWeight * (millis - decodeMillis);
         return;
       }
+      // A prompt's last tokens hide in what it costs to decode beside them.
+      if (promptTokens < fewestTokens) return;
       const own = decoding === 0 ? millis : Math.max(0, millis - decodeMillis);
       if (promptTokens < tileTokens) inShortSlices.measure(promptTokens, own);
       else {

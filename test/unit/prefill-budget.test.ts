@@ -49,9 +49,9 @@ test('finds its way where mixing has a price of its own', () => {
   expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThan(430);
 });
 
-test('a prompt moves by 16 tokens a step however slow the machine is', () => {
+test('a prompt moves by 8 tokens a step however slow the machine is', () => {
   const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
-  expect(budget.tokens(3)).toBe(16);
+  expect(budget.tokens(3)).toBe(8);
 });
 
 test('when nobody decodes the whole batch is taken on the slowest machine too', () => {
@@ -113,6 +113,14 @@ test('what a short slice cost earlier in a context says nothing once a tile was 
   budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 2 });
   budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 5 });
   expect(budget.tokens(3)).toBe(30);
+});
+
+test('the last tokens of a prompt say nothing of what a slice costs', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 10 });
+  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
+  budget.measure({ decoding: 1, promptTokens: 2, millis: 21 });
+  expect(budget.tokens(3)).toBe(15);
 });
 
 test('no rest is left that is shorter than a tile', () => {
