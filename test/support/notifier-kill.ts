@@ -30,6 +30,9 @@ export interface KillReport {
 
 type Status = 'firing' | 'resolved';
 
+/** The pace of the channel and the pauses after failed attempts add up over many kills. */
+const settleSeconds = 120;
+
 export async function killAtEveryStep(seeds: readonly number[]): Promise<KillReport> {
   const robot = await startFeishuRobot('SECtest', { perMinute: Number.POSITIVE_INFINITY });
   const receiver = await startWebhookReceiver();
@@ -50,7 +53,10 @@ export async function killAtEveryStep(seeds: readonly number[]): Promise<KillRep
     }
     const notifier = await startNotifier(settings);
     await postAll(notifier, owed);
-    await until(async () => (await notifier.sample('notifier_pending_age_seconds')) === 0, 120);
+    await until(
+      async () => (await notifier.sample('notifier_pending_age_seconds')) === 0,
+      settleSeconds,
+    );
     await notifier.stop();
   } finally {
     await robot.close();
@@ -108,7 +114,10 @@ async function killAt(notifier: Notifier, step: Step, scene: Scene): Promise<voi
     await kill();
   } else {
     await posting();
-    await until(async () => (await notifier.list()).every(({ state }) => state === 'delivered'));
+    await until(
+      async () => (await notifier.list()).every(({ state }) => state === 'delivered'),
+      settleSeconds,
+    );
     await kill();
   }
   robot.beforeAnswer = receiver.beforeAnswer = () => undefined;
