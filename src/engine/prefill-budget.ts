@@ -72,8 +72,12 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
       // A prompt's last tokens hide in what it costs to decode beside them.
       if (promptTokens < fewestTokens) return;
       const own = decoding === 0 ? millis : Math.max(0, millis - decodeMillis);
-      if (promptTokens < tileTokens) inShortSlices.measure(promptTokens, own);
-      else {
+      if (promptTokens < tileTokens) {
+        // After a decode that was disturbed it may seem to have cost nothing.
+        const tiled = inTiles.millisPerToken();
+        const least = tiled === Infinity ? own : (promptTokens * tiled) / 2;
+        inShortSlices.measure(promptTokens, Math.max(least, own));
+      } else {
         inTiles.measure(promptTokens, own);
         inShortSlices = createCost();
       }
