@@ -57,7 +57,7 @@ chat: $(LIBRARIES) ## stream an answer, then draw where its time went (Q="...")
 	@node src/chat.ts "$$QUESTION"
 
 .PHONY: trace
-trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace id; else the last)
+trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace_id; else the last)
 	@node src/trace.ts "$$TRACE_ID"
 
 $(CONSOLE): vite.config.ts $(shell find src/console -type f -not -path '*/dist/*' -not -name '*.png') | $(LIBRARIES)
@@ -67,11 +67,11 @@ $(CONSOLE): vite.config.ts $(shell find src/console -type f -not -path '*/dist/*
 console: $(CONSOLE) ## build the page at http://127.0.0.1:8000, where it is older than its sources
 
 .PHONY: model
-model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id)
+model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id or CHAT_MODEL)
 	@node src/models/main.ts
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## send one test message and say what the channel answered (CHANNEL=name)
+notify-test: $(LIBRARIES) ## send one test message and say what the channel answered (CHANNEL=name; else the only one)
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: rules

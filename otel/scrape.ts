@@ -88,6 +88,18 @@ export function createScraper(
   };
 }
 
+/** The answer to a scraper whose request had these headers, for servers that speak Fetch's types. */
+export async function answerScrape(
+  telemetry: { scrape(request: ScrapeRequest): Promise<ScrapeResponse> },
+  asked: Headers,
+): Promise<Response> {
+  const { status, headers, body } = await telemetry.scrape({
+    accept: asked.get('accept') ?? undefined,
+    acceptEncoding: asked.get('accept-encoding') ?? undefined,
+  });
+  return new Response(typeof body === 'string' ? body : new Uint8Array(body), { status, headers });
+}
+
 /** OpenMetrics when it is named and wanted no less than text; text for everybody else. */
 export function chooseFormat(accept: string | undefined): Format {
   const ranges = parseWeighted(accept ?? '*/*');

@@ -196,6 +196,6 @@ function otherMethod(endpoints: readonly Endpoint[], c: Context<ApiEnv>): ChatEr
   c.header('allow', allow);
   return new ChatError(
     'method_not_allowed',
-    `method: expected ${allow} for this path, got another.`,
+    `method: expected ${allow} for this path, got ${c.req.method}.`,
   );
 }

@@ -170,8 +170,8 @@ export const messages = {
   }),
   tryNext: () => ({ en: 'Try next:', zh: '接下来可以：' }),
   fourQueries: () => ({
-    en: "The article's four queries, in Prometheus:",
-    zh: '文章中的四条查询（Prometheus）：',
+    en: 'Requests by status, their p95, inference time and memory, as graphs in Prometheus:',
+    zh: '在 Prometheus 中查看图表：各状态码的请求速率、p95 延迟、推理耗时、内存：',
   }),
   isDown: () => ({ en: 'The stack is down.', zh: '服务栈未在运行。' }),
   supervisorDead: (names: string[]) => ({

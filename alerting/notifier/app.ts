@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
+import { answerScrape } from '../../otel/scrape.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import { limitBody, nameRoute, refusePages, requireToken } from './guards.ts';
 import type { Intake } from './intake.ts';
@@ -102,16 +103,7 @@ export function createApp(deps: AppDeps) {
   app.get('/readyz', (c) => {
     return deps.draining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' });
   });
-  app.get('/metrics', async (c) => {
-    const { status, headers, body } = await deps.telemetry.scrape({
-      accept: c.req.header('accept'),
-      acceptEncoding: c.req.header('accept-encoding'),
-    });
-    return new Response(typeof body === 'string' ? body : new Uint8Array(body), {
-      status,
-      headers,
-    });
-  });
+  app.get('/metrics', (c) => answerScrape(deps.telemetry, c.req.raw.headers));
   app.notFound((c) => {
     return c.json({ error: 'There is nothing here. Alertmanager posts to /alerts/default.' }, 404);
   });

@@ -12,6 +12,11 @@ import type { Settings } from './settings.ts';
 
 const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 
+/** The variable of each kind that has one: the address of its robot or server. */
+export const channelVariables: readonly string[] = kinds.flatMap(({ environment }) =>
+  environment['url'] === undefined ? [] : [environment['url']],
+);
+
 /** The channels of the short variables, one a kind. */
 export function channelsFromEnvironment(settings: Settings): Channel[] {
   return kinds.flatMap((kind) => {

@@ -1,4 +1,5 @@
-/** `make notify-test CHANNEL=name`: sends one test message and prints what the channel answered. */
+/** `make notify-test CHANNEL=name`: sends one test message and prints what the channel answered. Without a name it is the only channel. */
+import { channelVariables } from './channels.ts';
 import { readConfig } from './config.ts';
 import type { Channel, Delivery } from './delivery.ts';
 import { renderMessage } from './message.ts';
@@ -25,10 +26,14 @@ async function deliver(
 
 async function run(wanted: string | undefined): Promise<number> {
   const config = readConfig(process.env);
-  const channel = config.channels.find(({ name }) => name === wanted);
+  const { channels } = config;
+  const only = channels.length === 1 ? channels[0] : undefined;
+  const channel = wanted === undefined ? only : channels.find(({ name }) => name === wanted);
   if (channel === undefined) {
-    const names = config.channels.map(({ name }) => name).join(', ');
-    say(`CHANNEL: expected one of ${names}, got ${wanted ? `"${wanted}"` : 'none'}.`);
+    const names = channels.map(({ name }) => name).join(', ');
+    say(
+      `CHANNEL: expected one of ${names}, got ${wanted ? `"${wanted}"` : 'none'}. Others are set by ${channelVariables.join(', ')} or NOTIFIER_CONFIG.`,
+    );
     return 2;
   }
   const payload = ownPayload('notifier', 'notifier/test', [

@@ -1,5 +1,6 @@
 /** POST /v1/embeddings in OpenAI's shape: texts in, vectors of unit length out. Off unless CHAT_EMBEDDINGS is true. */
 import { z } from 'zod';
+import { ChatError } from '../errors.ts';
 import { refuseField } from './body.ts';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
 import { HarmlessFields } from './fields.ts';
@@ -76,9 +77,9 @@ export function createEmbeddings(deps: ApiDeps): Endpoint {
     async handle(c) {
       const body = await deps.readBody(c, EmbeddingRequest);
       if (!deps.embeddings) {
-        throw refuseField(
-          'input',
-          'embeddings are off; start the service with CHAT_EMBEDDINGS=true',
+        throw new ChatError(
+          'bad_request',
+          'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.',
         );
       }
       checkModel(deps, body.model);

@@ -98,6 +98,8 @@ export interface Endpoint {
   };
   /** The status of an answer that is no error; 200 by default. */
   success?: 201;
+  /** Another status that an answer of the same shape may have. */
+  alsoStatus?: 503;
   /** By media type. */
   answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;
   errors: readonly ChatErrorCode[];

@@ -19,13 +19,26 @@ const Stop = z.string().min(1).max(256);
 const penalty = z.number().min(-2).max(2).nullish();
 
 export const SamplingFields = z.object({
-  max_tokens: z.int().min(1).nullish(),
-  max_completion_tokens: z.int().min(1).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  top_k: z.int().min(0).max(1_000_000).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().min(0).max(4_294_967_295).nullish(),
+  max_tokens: z
+    .int()
+    .min(1)
+    .nullish()
+    .meta({ description: 'Without it an answer may fill the context.' }),
+  max_completion_tokens: z
+    .int()
+    .min(1)
+    .nullish()
+    .meta({ description: 'As max_tokens, and stronger where both are given.' }),
+  temperature: z.number().min(0).max(2).nullish().meta({ default: defaults.temperature }),
+  top_p: z.number().gt(0).max(1).nullish().meta({ default: defaults.topP }),
+  top_k: z.int().min(0).max(1_000_000).nullish().meta({ default: defaults.topK }),
+  min_p: z.number().min(0).max(1).nullish().meta({ default: defaults.minP }),
+  seed: z
+    .int()
+    .min(0)
+    .max(4_294_967_295)
+    .nullish()
+    .meta({ description: 'The same seed gives the same answer; without one they differ.' }),
   stop: z
     .union([Stop, z.array(Stop).max(4)], { error: 'expected a string or up to 4 strings' })
     .nullish(),

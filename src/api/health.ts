@@ -1,5 +1,6 @@
 /** GET /healthz, /readyz and /metrics: what watches the service asks for. */
 import { z } from 'zod';
+import { answerScrape } from '../../otel/scrape.ts';
 import type { ApiDeps, Endpoint } from './endpoint.ts';
 import { exampleCard, ModelCard } from './models.ts';
 
@@ -29,6 +30,7 @@ export function createReadiness(deps: ApiDeps): Endpoint {
     path: '/readyz',
     summary: 'Whether generations are accepted; 503 with the same body where not',
     access: 'open',
+    alsoStatus: 503,
     answers: {
       'application/json': {
         name: 'Readiness',
@@ -56,15 +58,6 @@ export function createMetrics(deps: ApiDeps): Endpoint {
       'text/plain': { schema: z.string(), example: 'inference_ready 1\n' },
     },
     errors: ['unauthorized'],
-    async handle(c) {
-      const { status, headers, body } = await deps.telemetry.scrape({
-        accept: c.req.header('accept'),
-        acceptEncoding: c.req.header('accept-encoding'),
-      });
-      return new Response(typeof body === 'string' ? body : new Uint8Array(body), {
-        status,
-        headers,
-      });
-    },
+    handle: (c) => answerScrape(deps.telemetry, c.req.raw.headers),
   };
 }

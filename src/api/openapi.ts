@@ -54,6 +54,7 @@ function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): ob
       description: "A chat service on llama.cpp in OpenAI's shape that can be seen through.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
+    servers: [{ url: '/' }],
     paths,
     components: { schemas, ...(options.secured ? security : {}) },
   };
@@ -69,6 +70,9 @@ function toOperation(endpoint: Endpoint, schemas: Schemas, options: OpenApiOptio
     ...(request === undefined ? {} : { requestBody: toRequestBody(request, schemas) }),
     responses: {
       [endpoint.success ?? 200]: toAnswer(endpoint, schemas),
+      ...(endpoint.alsoStatus === undefined
+        ? {}
+        : { [endpoint.alsoStatus]: toAnswer(endpoint, schemas) }),
       ...toErrors(endpoint, options),
     },
   };

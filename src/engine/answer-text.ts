@@ -11,7 +11,7 @@ const maxPendingTokens = 64;
 export interface AnswerText {
   /** Text that is certain after this token, and whether a stop sequence was completed by it. */
   push(token: number): { text: string; stopped: boolean };
-  /** What was held back, when the answer ends without another token. */
+  /** What was held back, when the answer ends without another token; not a character that it ends within. */
   flush(): string;
 }
 
@@ -54,10 +54,8 @@ export function createAnswerText(options: {
       return { text, stopped: false };
     },
     flush() {
-      const rest = pending.length > 0 ? options.detokenize(pending, previous).slice(shown) : '';
-      const text = held + rest;
+      const text = held;
       held = '';
-      pending = [];
       return text;
     },
   };

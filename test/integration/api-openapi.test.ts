@@ -85,9 +85,17 @@ test('describes every route with an example, and every error with one', () => {
     }
     for (const error of Object.values(errors)) {
       const content = error.content['application/json']!;
-      for (const { value } of Object.values(content.examples!)) toZod(content).parse(value);
+      const examples = content.examples ?? { one: { value: content.example } };
+      for (const { value } of Object.values(examples)) toZod(content).parse(value);
     }
   }
+});
+
+test('says what a field left out means, and what a service that loads answers', () => {
+  const { ChatCompletionRequest: request } = document.components.schemas;
+  const { temperature, top_p: topP } = request!['properties'] as Record<string, Schema>;
+  expect([temperature?.['default'], topP?.['default']]).toEqual([0.7, 0.8]);
+  expect(Object.keys(document.paths['/readyz']!['get']!.responses)).toEqual(['200', '503']);
 });
 
 test('asks for a bearer only where keys are set', async () => {

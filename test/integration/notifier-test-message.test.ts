@@ -36,6 +36,14 @@ test('a robot that takes the message: 0, and its answer', async () => {
   expect(robot.received[0]?.text).toContain('测试消息：一切正常');
 });
 
+test('no name: the only channel, which may be the inbox', async () => {
+  const only = { DINGTALK_URL: robot.url, DINGTALK_SECRET: 'SECtest' };
+  expect((await run('', only))[1]).toContain('dingtalk: delivered');
+  const [code, output] = await run('', {});
+  expect(output).toMatch(/^inbox: delivered in \d+ ms\. Nobody is called/);
+  expect(code).toBe(0);
+});
+
 test('a robot that refuses it: 1, and why, without a secret', async () => {
   const [code, output] = await run('dingtalk', {
     DINGTALK_URL: robot.url,
@@ -48,10 +56,12 @@ test('a robot that refuses it: 1, and why, without a secret', async () => {
 });
 
 test('no such channel, or wrong settings: 2, and what is expected', async () => {
-  expect(await run('', { DINGTALK_URL: robot.url })).toEqual([
+  const two = { DINGTALK_URL: robot.url, WECOM_URL: robot.url };
+  expect(await run('', two)).toEqual([
     2,
-    'CHANNEL: expected one of dingtalk, got none.\n',
+    'CHANNEL: expected one of dingtalk, wecom, got none. Others are set by DINGTALK_URL, WECOM_URL, FEISHU_URL, SMTP_URL or NOTIFIER_CONFIG.\n',
   ]);
+  expect((await run('feishu', two))[1]).toContain('got "feishu". Others are set by');
   const [code, output] = await run('dingtalk', { DINGTALK_URL: 'canary' });
   expect(output).toContain('DINGTALK_URL: expected an http or https URL');
   expect(code).toBe(2);

@@ -41,6 +41,11 @@ test('lets bytes that never become a character through', () => {
   expect(feed(answer(), Buffer.from([0xff, 0xff, 0x41])).join('')).toBe('\uFFFD\uFFFDA');
 });
 
+test('leaves out a character that the answer ends within', () => {
+  expect(feed(answer(), Buffer.from('问什').subarray(0, 5)).join('')).toBe('问');
+  expect(feed(answer(['STOP']), Buffer.from('ST什').subarray(0, 4)).join('')).toBe('ST');
+});
+
 test('cuts at the first stop sequence and shows nothing of it', () => {
   expect(feed(answer(['END', '\n\n']), 'one\ntwo END three').join('')).toBe('one\ntwo ');
 });

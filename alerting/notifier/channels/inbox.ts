@@ -7,7 +7,8 @@ import { defineKind } from '../channel-kind.ts';
 import type { Channel } from '../delivery.ts';
 
 export function createInbox(name = 'inbox'): Channel {
-  return { name, deliver: () => Promise.resolve({ kind: 'delivered' }) };
+  const detail = 'Nobody is called: what Alertmanager tells is listed at /api/notifications.';
+  return { name, deliver: () => Promise.resolve({ kind: 'delivered', detail }) };
 }
 
 export const inbox = defineKind({
