@@ -6,6 +6,12 @@
 export interface PrefillBudget {
   /** Prompt tokens for the next step, beside `decoding` requests. */
   tokens(decoding: number): number;
+  /**
+   * Whether a prompt waits until those who decode have ended. Beside them it would be read in short slices, at twice the
+   * price, while they have one token a step; alone it is read in tiles. It waits for half of the time at most that reading
+   * it alone takes: `waitedMillis` until now, and as long as `outputTokens` more of each take.
+   */
+  isDeferred(prompt: { promptTokens: number; outputTokens: number; waitedMillis: number }): boolean;
   /** Learns from a step that was done. */
   measure(step: { decoding: number; promptTokens: number; millis: number }): void;
 }
@@ -52,16 +58,25 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
   let inShortSlices = createCost();
   let decodeMillis = 0;
 
+  const tiledMillis = (): number =>
+    Math.min(inTiles.millisPerToken(), inShortSlices.millisPerToken());
+  /** Tokens beside those who decode, at the price of whole tiles. */
+  const fitting = (): number => Math.floor((stallMillis - decodeMillis) / tiledMillis());
+
   return {
     tokens(decoding) {
       const most = Math.max(1, options.batchTokens - decoding);
       const short = inShortSlices.millisPerToken();
-      const tiled = Math.min(inTiles.millisPerToken(), short);
+      const tiled = tiledMillis();
       if (decoding === 0 || tiled === Infinity) return most;
-      const fitting = Math.floor((stallMillis - decodeMillis) / tiled);
-      if (fitting >= tileTokens) return Math.min(most, fitting);
+      if (fitting() >= tileTokens) return Math.min(most, fitting());
       const fittingShort = (stallMillis - decodeMillis) / (short === Infinity ? 2 * tiled : short);
       return Math.min(most, tileTokens - 1, Math.max(fewestTokens, Math.floor(fittingShort)));
+    },
+    isDeferred({ promptTokens, outputTokens, waitedMillis }) {
+      const tiled = tiledMillis();
+      if (promptTokens < tileTokens || tiled === Infinity || fitting() >= tileTokens) return false;
+      return waitedMillis + outputTokens * decodeMillis <= (promptTokens * tiled) / 2;
     },
     measure({ decoding, promptTokens, millis }) {
       if (promptTokens === 0) {

@@ -38,6 +38,8 @@ interface Job {
   cachedTokens: number;
   /** The step that was next when it came. */
   cameAt: number;
+  /** For how long its prompt has waited for those who decode. */
+  deferredMillis: number;
   /** Prompt tokens in the cache so far. */
   evaluated: number;
   prefillStartedAt: number | undefined;
@@ -116,6 +118,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
       sequence,
       cachedTokens: reusable,
       cameAt: steps,
+      deferredMillis: 0,
       evaluated: reusable,
       prefillStartedAt: undefined,
       outputTokens: 0,
@@ -138,9 +141,10 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     // Those that come in the same moment as the first get into the second step.
     const company = isFirst && options.isExpecting();
     const held = (job: Job): boolean => decoders.length === 0 && (company || isHeld(job, readers));
+    const deferred = readers.filter((job) => isDeferred(job, decoders));
     const slices = shareOut(
       budget.tokens(decoders.length),
-      readers.map((job) => unread(job) - (held(job) ? 1 : 0)),
+      readers.map((job) => (deferred.includes(job) ? 0 : unread(job) - (held(job) ? 1 : 0))),
     );
     const work = [
       ...decoders.map((job) => ({ job, slice: 0 })),
@@ -156,7 +160,18 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
       ),
     );
     const millis = performance.now() - startedAt;
+    for (const job of deferred) job.deferredMillis += millis;
     if (work.length > 0) budget.measure({ decoding: decoders.length, promptTokens, millis });
+  }
+
+  function isDeferred(job: Job, decoders: readonly Job[]): boolean {
+    if (decoders.length === 0) return false;
+    const outputTokens = Math.max(...decoders.map((other) => other.maxTokens - other.outputTokens));
+    return budget.isDeferred({
+      promptTokens: unread(job),
+      outputTokens,
+      waitedMillis: job.deferredMillis,
+    });
   }
 
   async function evaluate(job: Job, slice: number): Promise<void> {

@@ -132,6 +132,22 @@ test('a slice that seems to have cost nothing is not believed', () => {
   expect(budget.tokens(3)).toBeLessThan(45);
 });
 
+test('a prompt waits for those who are done in half the time that reading it takes', () => {
+  const { budget } = settle({ millisPerToken: 10, decodeMillis: 50 });
+  const waits = (promptTokens: number, outputTokens: number, waitedMillis = 0) =>
+    budget.isDeferred({ promptTokens, outputTokens, waitedMillis });
+  expect([waits(1000, 100), waits(1000, 101)]).toEqual([true, false]);
+  expect([waits(1000, 50, 2500), waits(1000, 50, 2501)]).toEqual([true, false]);
+  // It has no tile, and is read at the same price beside others.
+  expect(waits(64, 1)).toBe(false);
+});
+
+test('no prompt waits where whole tiles fit beside those who decode, or nothing was measured', () => {
+  const prompt = { promptTokens: 1000, outputTokens: 1, waitedMillis: 0 };
+  expect(settle({ millisPerToken: 1, decodeMillis: 30 }).budget.isDeferred(prompt)).toBe(false);
+  expect(createPrefillBudget({ batchTokens: 128 }).isDeferred(prompt)).toBe(false);
+});
+
 test('no rest is left that is shorter than a tile', () => {
   expect(shareOut(128, [129])).toEqual([128]);
   expect(shareOut(128, [130])).toEqual([65]);

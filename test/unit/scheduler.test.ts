@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { epochMillis } from '../../src/clock.ts';
 import type { Fact } from '../../src/engine/engine.ts';
 import { createScheduler } from '../../src/engine/scheduler.ts';
@@ -100,6 +100,37 @@ test('prompts that came together are read in turn and begin to decode together',
       [1, 1],
       [2, 1],
     ],
+  ]);
+});
+
+/** The batches of a machine on which a token of a prompt takes 10 ms and a step of those who decode 50. */
+async function readBeside(maxTokens: number): Promise<ArrayModel['batches']> {
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler } = run(model);
+  scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens }));
+  for (let step = 0; step < 150; step++) {
+    if (step === 5) scheduler.start(2, model.prepared(prompt(2, 1000), { maxTokens: 1 }));
+    await nextTurn();
+    for (const [, tokens] of model.batches.at(-1)!) now += tokens === 1 ? 50 : tokens * 10;
+    await model.step();
+  }
+  clock.mockRestore();
+  return model.batches;
+}
+
+test('a long prompt waits for one that is done soon, and is read in whole batches then', async () => {
+  const batches = await readBeside(40);
+  expect(batches.filter((batch) => batch.length === 2)).toEqual([]);
+  expect(batches.slice(41, 44)).toEqual([[[1, 128]], [[1, 128]], [[1, 128]]]);
+});
+
+test('beside one that is not done soon it is read at once', async () => {
+  const batches = await readBeside(1000);
+  expect(batches[6]).toEqual([
+    [0, 1],
+    [1, 13],
   ]);
 });
 
