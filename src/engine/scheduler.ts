@@ -160,7 +160,8 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
       ),
     );
     const millis = performance.now() - startedAt;
-    for (const job of deferred) job.deferredMillis += millis;
+    // Those behind it would not have been read yet.
+    if (deferred[0] !== undefined) deferred[0].deferredMillis += millis;
     if (work.length > 0) budget.measure({ decoding: decoders.length, promptTokens, millis });
   }
 

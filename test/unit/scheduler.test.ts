@@ -104,14 +104,19 @@ test('prompts that came together are read in turn and begin to decode together',
 });
 
 /** The batches of a machine on which a token of a prompt takes 10 ms and a step of those who decode 50. */
-async function readBeside(maxTokens: number): Promise<ArrayModel['batches']> {
+async function readBeside(maxTokens: number, prompts = [1000]): Promise<ArrayModel['batches']> {
   let now = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  const model = createArrayModel({ sequences: 2 });
-  const { scheduler } = run(model);
+  const model = createArrayModel({ sequences: 1 + prompts.length });
+  const { scheduler, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens }));
-  for (let step = 0; step < 150; step++) {
-    if (step === 5) scheduler.start(2, model.prepared(prompt(2, 1000), { maxTokens: 1 }));
+  const later = prompts.map((length, at) => ({ id: at + 2, length }));
+  const isDone = ({ id }: { id: number }): boolean => of(id).at(-1)?.type === 'ended';
+  for (let step = 0; step < 500 && !later.every(isDone); step++) {
+    if (step === 5) {
+      for (const { id, length } of later)
+        scheduler.start(id, model.prepared(prompt(id, length), { maxTokens }));
+    }
     await nextTurn();
     for (const [, tokens] of model.batches.at(-1)!) now += tokens === 1 ? 50 : tokens * 10;
     await model.step();
@@ -126,8 +131,13 @@ test('a long prompt waits for one that is done soon, and is read in whole batche
   expect(batches.slice(41, 44)).toEqual([[[1, 128]], [[1, 128]], [[1, 128]]]);
 });
 
+test('each long prompt in turn waits for the one before it', async () => {
+  const batches = await readBeside(50, [1500, 1400, 1300, 1200]);
+  expect(batches.filter((batch) => batch.length > 1)).toEqual([]);
+});
+
 test('beside one that is not done soon it is read at once', async () => {
-  const batches = await readBeside(1000);
+  const batches = await readBeside(300);
   expect(batches[6]).toEqual([
     [0, 1],
     [1, 13],
