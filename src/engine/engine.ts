@@ -176,7 +176,7 @@ export type Command =
   | { type: 'embed'; id: number; text: string }
   | { type: 'cancel'; id: number };
 
-/** Engine process → service; `facts` carries one scheduler step in one message. */
+/** Engine process → service; `facts` carries what happened in a step of the scheduler in one message. */
 export type Report =
   | { type: 'ready'; facts: EngineFacts }
   /** `stepMillis`: for how long the scheduler's step that runs has been running; 0 while there is none. */
