@@ -25,11 +25,9 @@ export function checkModel(deps: ApiDeps, requested: string | null | undefined):
   const { id, aliases } = deps.model;
   if (requested === undefined || requested === null || deps.anyModel) return;
   if (requested === id || aliases.includes(requested)) return;
-  // A name is shown, and nothing that could be a prompt in the wrong field.
-  const came = /^[\w.:/-]{1,64}$/.test(requested) ? `"${requested}"` : 'another';
   throw new ChatError(
     'model_not_found',
-    `model: expected "${id}", the one that is served here (see GET /v1/models), or nothing; got ${came}.`,
+    `model: expected "${id}", the one that is served here (see GET /v1/models), or nothing; got another.`,
     { param: 'model' },
   );
 }

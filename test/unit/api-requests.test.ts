@@ -158,11 +158,7 @@ test('answers to the names of its model, and to any when told so', async () => {
     expect((await api.post(chat, { ...hello, model })).status).toBe(200);
   }
   const unknown = await api.post(chat, { ...hello, model: 'gpt-4o' });
-  const { code, message } = (await unknown.json()).error;
-  expect([unknown.status, code]).toEqual([404, 'model_not_found']);
-  expect(message).toContain('got "gpt-4o".');
-  const sentence = await api.post(chat, { ...hello, model: 'what is my secret?' });
-  expect((await sentence.json()).error.message).toContain('got another.');
+  expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found']);
   const open = createApiApp({ anyModel: true });
   const answer = await open.post(chat, { ...hello, model: 'gpt-4o' });
   expect([answer.status, (await answer.json()).model]).toEqual([200, 'demo']);
