@@ -91,7 +91,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
       stepStartedAt = performance.now();
       for (const job of jobs.values()) if (job.cancelled) await leave(job);
       for (const [id, prepared] of arrivals) await admit(id, prepared);
-      // While llama.cpp is at work, which the library gives it one turn later: 0.4 ms of 40 that it does not stand still.
+      // While llama.cpp is at work, which the library gives it one turn later: it stands still for 0.4 ms a step less.
       setImmediate(() => setImmediate(flush));
       await step(isFirst);
       stepStartedAt = undefined;
