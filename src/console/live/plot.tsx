@@ -129,13 +129,14 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
   );
 }
 
-/** The slowest ones, where they lie on the plot; one above its top is shown at the top. */
+/** The slowest ones, where they lie on the plot; one above its top is shown at the top. The slowest lies over the others. */
 function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
   const { left, top, width, height: depth } = u.bbox;
   const scale = uPlot.pxRatio;
   return exemplars
     .toSorted((a, b) => b.value - a.value)
     .slice(0, mostDots)
+    .toReversed()
     .map((exemplar) => ({
       exemplar,
       left: left / scale + u.valToPos(exemplar.at, 'x'),
