@@ -1,10 +1,10 @@
 /** Starts what the benchmark compares, each a process with an OpenAI endpoint, the same model, threads and context. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from '../support/chat-service.ts';
+import { freePort } from '../support/free-ports.ts';
 import { parseSamples } from '../support/otel-scrape.ts';
 import { findChild, readCpuTime, type CpuTime } from './cpu-time.ts';
 import type { Settings } from './settings.ts';
@@ -154,12 +154,4 @@ function ofProcess(
       await exited;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -4,10 +4,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createServer as createSocketServer, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../support/free-ports.ts';
 import { generate, steps, stop, telemetry } from '../support/otel-generation.ts';
 import { findTool, parseSamples } from '../support/otel-scrape.ts';
 
@@ -17,15 +18,6 @@ let metricsServer: Server;
 let prometheus: ChildProcess;
 let prometheusUrl: string;
 const accepted: (string | undefined)[] = [];
-
-async function freePort(): Promise<number> {
-  const probe = createSocketServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 beforeAll(async () => {
   const program = findTool('prometheus');

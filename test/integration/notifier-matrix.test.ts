@@ -2,8 +2,6 @@
  * The fault matrix: each row of what a receiver of Alertmanager's goes through, with a real Prometheus, a real
  * Alertmanager, the real notifier and a robot. In every row what was raised is told, in order, and nothing twice.
  */
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startAlertmanager } from '../support/alertmanager.ts';
@@ -12,6 +10,7 @@ import { startFeishuRobot } from '../support/feishu.ts';
 import { startAlerting } from '../support/notifier-alerting.ts';
 import type { Alerting } from '../support/notifier-alerting.ts';
 import type { Robot, RobotAnswer } from '../support/notifier-robot.ts';
+import { freePort } from '../support/free-ports.ts';
 import { newOutboxPath, startNotifier } from '../support/notifier.ts';
 import type { Notifier } from '../support/notifier.ts';
 
@@ -244,11 +243,3 @@ test('Alertmanager loses what it knew while an alert ends: its end is found, and
   expect(end).toContain('this alert is over, Alertmanager never said so');
   expect(end).toMatch(/- Lasted: \d+s/);
 }, 100_000);
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}

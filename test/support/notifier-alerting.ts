@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTools } from '../../stack/native/tools.ts';
 import { until } from './chat-service.ts';
+import { freePorts } from './free-ports.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -175,11 +176,4 @@ async function listen(server: ReturnType<typeof createServer>): Promise<number> 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(servers.map(listen));
-  for (const server of servers) server.close();
-  return ports;
 }

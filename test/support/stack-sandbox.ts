@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { supervisionLimits, writePlan, type ChildDefinition } from '../../stack/native/plan.ts';
 import type { SupervisionLimits } from '../../stack/native/plan.ts';
 import { findOwnProcesses, signal } from '../../stack/native/processes.ts';
 import { spawnSupervisor } from '../../stack/native/start.ts';
+import { freePort, freePorts } from './free-ports.ts';
 
 export const root = path.join(import.meta.dirname, '../..');
 
@@ -35,7 +35,7 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
   const runDir = path.join(folder, 'run');
   mkdirSync(runDir);
   const [prometheus, alertmanager, notifier] = await freePorts(3);
-  const chat = await freeRange(Number(settings['REPLICAS'] ?? 1));
+  const [chat] = await freePorts(Number(settings['REPLICAS'] ?? 1));
   const env = {
     ...process.env,
     CHAT_PORT: String(chat),
@@ -87,7 +87,7 @@ export async function runToEnd(
 
 /** A small server that says when it starts and when it is told to stop; `script` runs before it listens. */
 export async function standIn(name: string, script = ''): Promise<ChildDefinition> {
-  const [port] = await freePorts(1);
+  const port = await freePort();
   const program = `
     const say = (text) => process.stdout.write(text + '\\n');
     say('started');
@@ -101,31 +101,4 @@ export async function standIn(name: string, script = ''): Promise<ChildDefinitio
     healthUrl: `http://127.0.0.1:${port}/`,
     graceSeconds: 5,
   };
-}
-
-/** The first of so many free ports that follow one another. */
-async function freeRange(count: number): Promise<number> {
-  for (;;) {
-    const [first = 0] = await freePorts(1);
-    const others = Array.from({ length: count - 1 }, (_, at) => isFree(first + 1 + at));
-    if ((await Promise.all(others)).every(Boolean)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  if (port > 65_535) return false;
-  const server = createServer();
-  const free = new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => resolve(true));
-  });
-  return free.finally(() => server.close());
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  return ports;
 }
