@@ -18,8 +18,10 @@ export interface PrefillBudget {
 
 /** What a step is expected to take at most while someone decodes; 500 are promised, and expectations err. */
 const stallMillis = 320;
-/** Below this a prompt would hardly move: the fixed cost of a step outweighs what it does. */
-const fewestTokens = 8;
+/** Below the first of these a prompt hardly moves, so a step may take longer for as many; below the second not at all. */
+const fewTokens = 8;
+const fewestTokens = 4;
+const fewTokensMillis = 450;
 /**
  * From 64 on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model a
  * token costs 13 ms in a slice of 64, and 25 in one of 57. One more goes along with those who decode, in a batch of its own.
@@ -70,8 +72,10 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
       const tiled = tiledMillis();
       if (decoding === 0 || tiled === Infinity) return most;
       if (fitting() >= tileTokens) return Math.min(most, fitting());
-      const fittingShort = (stallMillis - decodeMillis) / (short === Infinity ? 2 * tiled : short);
-      return Math.min(most, tileTokens - 1, Math.max(fewestTokens, Math.floor(fittingShort)));
+      const price = short === Infinity ? 2 * tiled : short;
+      const fittingIn = (millis: number): number => Math.floor((millis - decodeMillis) / price);
+      const few = Math.min(fewTokens, fittingIn(fewTokensMillis));
+      return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, fittingIn(stallMillis)));
     },
     isDeferred({ promptTokens, outputTokens, waitedMillis }) {
       const tiled = tiledMillis();
