@@ -20,7 +20,7 @@ export interface PrefillBudget {
 const stallMillis = 320;
 /** Below the first of these a prompt hardly moves, so a step may take longer for as many; below the second not at all. */
 const fewTokens = 8;
-const fewestTokens = 4;
+const fewestTokens = 2;
 const fewTokensMillis = 450;
 /**
  * From 64 on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model a
@@ -59,24 +59,28 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
   /** Since the last tile: what was measured before says nothing of this place in a context. */
   let inShortSlices = createCost();
   let decodeMillis = 0;
+  /** To the step that is measured next. */
+  let offered = 0;
 
   const tiledMillis = (): number =>
     Math.min(inTiles.millisPerToken(), inShortSlices.millisPerToken());
   /** Tokens beside those who decode, at the price of whole tiles. */
   const fitting = (): number => Math.floor((stallMillis - decodeMillis) / tiledMillis());
 
+  function offer(decoding: number): number {
+    const most = Math.max(1, options.batchTokens - decoding);
+    const short = inShortSlices.millisPerToken();
+    const tiled = tiledMillis();
+    if (decoding === 0 || tiled === Infinity) return most;
+    if (fitting() >= tileTokens) return Math.min(most, fitting());
+    const price = short === Infinity ? 2 * tiled : short;
+    const fittingIn = (millis: number): number => Math.floor((millis - decodeMillis) / price);
+    const few = Math.min(fewTokens, fittingIn(fewTokensMillis));
+    return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, fittingIn(stallMillis)));
+  }
+
   return {
-    tokens(decoding) {
-      const most = Math.max(1, options.batchTokens - decoding);
-      const short = inShortSlices.millisPerToken();
-      const tiled = tiledMillis();
-      if (decoding === 0 || tiled === Infinity) return most;
-      if (fitting() >= tileTokens) return Math.min(most, fitting());
-      const price = short === Infinity ? 2 * tiled : short;
-      const fittingIn = (millis: number): number => Math.floor((millis - decodeMillis) / price);
-      const few = Math.min(fewTokens, fittingIn(fewTokensMillis));
-      return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, fittingIn(stallMillis)));
-    },
+    tokens: (decoding) => (offered = offer(decoding)),
     isDeferred({ promptTokens, outputTokens, waitedMillis }) {
       const tiled = tiledMillis();
       if (promptTokens < tileTokens || tiled === Infinity || fitting() >= tileTokens) return false;
@@ -89,7 +93,7 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
         return;
       }
       // A prompt's last tokens hide in what it costs to decode beside them.
-      if (promptTokens < fewestTokens) return;
+      if (promptTokens < Math.min(fewTokens, offered)) return;
       const own = decoding === 0 ? millis : Math.max(0, millis - decodeMillis);
       if (promptTokens < tileTokens) {
         // After a decode that was disturbed it may seem to have cost nothing.

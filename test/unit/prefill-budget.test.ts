@@ -55,9 +55,9 @@ test('for 8 tokens a step may take 450 ms', () => {
   expect([16, 30, 40].map(tokens)).toEqual([8, 8, 6]);
 });
 
-test('a prompt moves by 4 tokens a step however slow the machine is', () => {
+test('a prompt moves by 2 tokens a step however slow the machine is', () => {
   const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
-  expect(budget.tokens(3)).toBe(4);
+  expect(budget.tokens(3)).toBe(2);
 });
 
 test('when nobody decodes the whole batch is taken on the slowest machine too', () => {
@@ -125,8 +125,19 @@ test('the last tokens of a prompt say nothing of what a slice costs', () => {
   const budget = createPrefillBudget({ batchTokens: 128 });
   budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 10 });
   budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  budget.measure({ decoding: 1, promptTokens: 2, millis: 21 });
   expect(budget.tokens(3)).toBe(15);
+  budget.measure({ decoding: 3, promptTokens: 2, millis: 21 });
+  expect(budget.tokens(3)).toBe(15);
+});
+
+test('a few tokens that were all a step could take tell what they cost', () => {
+  const { budget, taken } = settle({ millisPerToken: 40, decodeMillis: 200 });
+  expect(taken.at(-1)!.promptTokens).toBe(6);
+  for (let step = 0; step < 12; step++) {
+    const promptTokens = budget.tokens(3);
+    budget.measure({ decoding: 3, promptTokens, millis: 200 + promptTokens * 80 });
+  }
+  expect(budget.tokens(3)).toBe(3);
 });
 
 test('a slice that seems to have cost nothing is not believed', () => {
