@@ -96,11 +96,13 @@ export async function startOneLoopEach(settings: Settings, modelPath: string): P
  * The llama.cpp that node-llama-cpp was built from comes with it, as a git bundle; to build its server from there:
  *
  *   git clone node_modules/node-llama-cpp/llama/gitRelease.bundle llama.cpp
- *   cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DLLAMA_CURL=OFF
+ *   cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DLLAMA_CURL=OFF \
+ *     -DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_BMI2=ON -DGGML_FMA=ON -DGGML_F16C=ON
  *   cmake --build llama.cpp/build --target llama-server
  *   make bench LLAMA_SERVER=$PWD/llama.cpp/build/bin/llama-server
  *
- * OpenMP is off because node-llama-cpp's binaries have none.
+ * OpenMP is off because node-llama-cpp's binaries have none; the instruction sets are those of its binary for AVX2, which are
+ * also those of llama.cpp's releases. Compiled for the very machine (GGML_NATIVE=ON) it reads prompts 5.5 % faster on Zen 1.
  */
 export async function startLlamaServer(
   settings: Settings & { llamaServer: string },

@@ -79,7 +79,7 @@ export const longAnswer = {
 /** Waits for a condition; looks 20 times a second. @throws Error after `seconds`. */
 export async function until(
   condition: () => Promise<boolean> | boolean,
-  seconds = 20,
+  seconds = 40,
 ): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!(await condition())) {

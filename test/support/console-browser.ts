@@ -63,7 +63,7 @@ export function useConsoleBrowser(): ConsoleBrowser {
         viewport: { width: 1280, height: 800 },
         ...contextOptions,
       });
-      context.setDefaultTimeout(15_000);
+      context.setDefaultTimeout(30_000);
       const page = await context.newPage();
       opened.push({ page, faults: noteFaults(page), expected });
       await prepare?.(page);
