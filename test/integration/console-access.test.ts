@@ -113,10 +113,9 @@ function saidOn(page: Page): Promise<string[]> {
   });
 }
 
+// What is said does not depend on the colours.
 describe.each([
   ['en-US', 'light'],
-  ['en-US', 'dark'],
-  ['zh-CN', 'light'],
   ['zh-CN', 'dark'],
 ] as const)('in %s and %s', (locale, colorScheme) => {
   test('axe finds no serious fault, and nothing is left in another language', async () => {
