@@ -12,6 +12,8 @@ export interface PrefillBudget {
    * it alone takes: `waitedMillis` until now, and as long as `outputTokens` more of each take.
    */
   isDeferred(prompt: { promptTokens: number; outputTokens: number; waitedMillis: number }): boolean;
+  /** What reading so many tokens takes alone, in milliseconds; 0 before anything was measured. */
+  readingMillis(promptTokens: number): number;
   /** Learns from a step that was done. */
   measure(step: { decoding: number; promptTokens: number; millis: number }): void;
 }
@@ -86,6 +88,8 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
       if (promptTokens < tileTokens || tiled === Infinity || fitting() >= tileTokens) return false;
       return waitedMillis + outputTokens * decodeMillis <= (promptTokens * tiled) / 2;
     },
+    readingMillis: (promptTokens) =>
+      tiledMillis() === Infinity ? 0 : promptTokens * tiledMillis(),
     measure({ decoding, promptTokens, millis }) {
       if (promptTokens === 0) {
         decodeMillis =

@@ -3,6 +3,7 @@
  * prompts of those that do not yet, all issued together and awaited together; between steps the KV cache is free to be
  * edited and a cancelled request leaves at once. A loop for each request would halve the speed.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { epochMillis } from '../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
@@ -53,6 +54,13 @@ interface Job {
 /** Of others, for which a prompt that has been read waits at most. */
 const heldForTokens = 1024;
 
+/**
+ * Of the time that reading it takes, for how long the first prompt after a rest waits for those that come in the same moment:
+ * one that misses the first step is read beside somebody who decodes, which may double the time to its first token.
+ */
+const gatherShare = 1 / 400;
+const longestGatherMillis = 20;
+
 function unread(job: Job): number {
   return job.prepared.prompt.length - job.evaluated;
 }
@@ -90,7 +98,8 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
       stepStartedAt = performance.now();
       for (const job of jobs.values()) if (job.cancelled) await leave(job);
-      for (const [id, prepared] of arrivals) await admit(id, prepared);
+      await admitAll();
+      if (isFirst) await gather();
       // While llama.cpp is at work, which the library gives it one turn later: it stands still for 0.4 ms a step less.
       setImmediate(() => setImmediate(flush));
       await step(isFirst);
@@ -103,6 +112,18 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
   function flush(): void {
     if (facts.length > 0) options.onFacts(facts);
     facts = [];
+  }
+
+  async function admitAll(): Promise<void> {
+    for (const [id, prepared] of arrivals) await admit(id, prepared);
+  }
+
+  async function gather(): Promise<void> {
+    const tokens = [...jobs.values()].reduce((sum, job) => sum + unread(job), 0);
+    const millis = Math.min(longestGatherMillis, budget.readingMillis(tokens) * gatherShare);
+    if (millis < 1 || options.isExpecting()) return;
+    await delay(millis);
+    await admitAll();
   }
 
   async function admit(id: number, prepared: Prepared): Promise<void> {

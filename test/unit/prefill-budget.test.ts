@@ -165,6 +165,13 @@ test('no prompt waits where whole tiles fit beside those who decode, or nothing 
   expect(createPrefillBudget({ batchTokens: 128 }).isDeferred(prompt)).toBe(false);
 });
 
+test('tells what reading a prompt takes, once it has seen one read', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  expect(budget.readingMillis(100)).toBe(0);
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 1280 });
+  expect(budget.readingMillis(100)).toBe(1000);
+});
+
 test('no rest is left that is shorter than a tile', () => {
   expect(shareOut(128, [129])).toEqual([128]);
   expect(shareOut(128, [130])).toEqual([65]);

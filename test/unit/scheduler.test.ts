@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { epochMillis } from '../../src/clock.ts';
 import type { Fact } from '../../src/engine/engine.ts';
 import { createScheduler } from '../../src/engine/scheduler.ts';
@@ -161,6 +161,27 @@ test('the first prompt after a rest is held for those that are just being counte
       [1, 1],
     ],
   ]);
+});
+
+test('the first prompt after a rest waits a moment for those that come with it', async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => clock.mockRestore());
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler, reach } = run(model);
+  scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
+  await nextTurn();
+  // 80 ms a token, so that the next prompt of 100 waits for 20.
+  now = 8000;
+  await reach(1, 'ended');
+  scheduler.start(2, model.prepared(prompt(2, 100)));
+  await nextTurn();
+  expect(model.batches).toHaveLength(1);
+  scheduler.start(3, model.prepared(prompt(3, 100)));
+  await vi.waitFor(() => expect(model.batches).toHaveLength(2));
+  await reach(2, 'token');
+  const tokens = model.batches.slice(1, 4).map((batch) => batch.map(([, count]) => count));
+  expect(tokens).toEqual([[99], [100], [1, 1]]);
 });
 
 test('after the first step nobody is held for a prompt that is being counted', async () => {
