@@ -1,10 +1,11 @@
 /**
  * Ports for programs that are told where to listen. They lie below those that Linux hands out to connections that go out
- * (ip_local_port_range), or one of these could take a port between here and the program's start.
+ * (ip_local_port_range), or one of these could take a port between here and the program's start; and above 10080, the
+ * highest that `fetch` refuses.
  */
 import { createServer } from 'node:net';
 
-const lowestPort = 10_000;
+const lowestPort = 12_000;
 const portsAWorker = 2_500;
 const workers = 8;
 
