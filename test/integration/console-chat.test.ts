@@ -124,10 +124,12 @@ test('the demo model is told of, with how to get a real one', async () => {
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   const notice = page.getByRole('complementary', { name: 'The built-in demo model answers.' });
-  await notice.getByText('make model && make up').waitFor();
+  await notice.getByText('make model && make down && make up').waitFor();
   await notice.getByRole('button', { name: 'Copy' }).click();
   await notice.getByRole('button', { name: 'Copied' }).waitFor();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('make model && make up');
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(
+    'make model && make down && make up',
+  );
 });
 
 describe('with the keyboard only', () => {

@@ -4,7 +4,7 @@ import { CopyButton } from '../copy-button.tsx';
 import { useTexts } from '../texts/texts.ts';
 import type { Status } from '../wire.ts';
 
-const command = 'make model && make up';
+const command = 'make model && make down && make up';
 
 export function DemoNotice({ model }: { model: Status['model'] | undefined }): VNode | null {
   const t = useTexts();
