@@ -28,7 +28,7 @@ const fewTokensMillis = 450;
  * From 64 on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model a
  * token costs 13 ms in a slice of 64, and 25 in one of 57. One more goes along with those who decode, in a batch of its own.
  */
-const tileTokens = 65;
+export const tileTokens = 65;
 /**
  * Weight of the newest step. High enough to follow a growing context: 1,300 tokens into a prompt of a 0.5B model a token
  * costs 1.6 times what the first one did.
@@ -115,7 +115,7 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
 /**
  * The slices of one step, of prompts in order of admission of which so many tokens are left. One after the other, since a
  * token costs llama.cpp 10 to 20 % more in eight slices of 16 than in one of 128; what is left of a step that is half full
- * is not worth a second slice. Those at most half as long as the oldest do not wait for it: half of the step is theirs.
+ * is not worth a second slice that is not the prompt's last. Those at most half as long as the oldest do not wait for it: half of the step is theirs.
  * The oldest leaves no rest that would be shorter than a tile.
  */
 export function shareOut(tokens: number, remaining: readonly number[]): number[] {
@@ -135,6 +135,6 @@ export function shareOut(tokens: number, remaining: readonly number[]): number[]
   const rest = remaining[oldest]! - left;
   const leavesTile = rest > 0 && rest < tileTokens && remaining[oldest]! >= 2 * tileTokens;
   give(oldest, leavesTile ? remaining[oldest]! - tileTokens : left);
-  for (const at of others) if (left > tokens / 2) give(at, left);
+  for (const at of others) if (left > tokens / 2 || remaining[at]! <= left) give(at, left);
   return slices;
 }

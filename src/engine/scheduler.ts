@@ -8,7 +8,7 @@ import { epochMillis } from '../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
-import { createPrefillBudget, shareOut } from './prefill-budget.ts';
+import { createPrefillBudget, shareOut, tileTokens } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
@@ -53,6 +53,8 @@ interface Job {
 
 /** Of others, for which a prompt that has been read waits at most. */
 const heldForTokens = 1024;
+/** llama.cpp multiplies so many prompt tokens at a time (repacked weights of ggml-cpu); what is left over costs more. */
+const tokensAtATime = 16;
 
 /**
  * Of the time that reading it takes, for how long the first prompt after a rest waits for those that come in the same moment:
@@ -65,19 +67,30 @@ function unread(job: Job): number {
   return job.prepared.prompt.length - job.evaluated;
 }
 
+/** Of what is unread, the end that a prompt keeps for the step in which all that came together have their first token. */
+function endOf(job: Job, company: readonly Job[]): number {
+  // Two fill a step with a tile each.
+  const unit = company.length === 1 ? tileTokens - 1 : tokensAtATime;
+  return ((unread(job) - 1) % unit) + 1;
+}
+
 /**
- * Whether it keeps its last token until others have been read: who decodes slows down the reading of those that came
- * together, and the last of them would have its first token later. Not for one that came later, nor where it takes long.
+ * Those for whom it keeps its end: who decodes slows down the reading of those that came together, and the last of them
+ * would have its first token later. None that came later, nor where it takes long.
  */
-function isHeld(job: Job, readers: readonly Job[]): boolean {
+function companyOf(job: Job, readers: readonly Job[]): Job[] {
   const toRead = ({ prepared, cachedTokens }: Job): number => prepared.prompt.length - cachedTokens;
-  const tokens = readers
-    .filter(
-      (other) =>
-        other !== job && other.cameAt <= job.cameAt + 1 && toRead(other) <= 2 * toRead(job),
-    )
-    .reduce((sum, other) => sum + unread(other) - 1, 0);
-  return tokens > 0 && tokens <= heldForTokens;
+  const company = readers.filter(
+    (other) => other !== job && other.cameAt <= job.cameAt + 1 && toRead(other) <= 2 * toRead(job),
+  );
+  const tokens = company.reduce((sum, other) => sum + unread(other) - 1, 0);
+  return tokens <= heldForTokens ? company : [];
+}
+
+/** Whether any of them is still to be read as far as its end. */
+function isHeld(job: Job, company: readonly Job[]): boolean {
+  if (company.length === 0) return false;
+  return [job, ...company].some((each) => unread(each) > endOf(each, company));
 }
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
@@ -161,12 +174,15 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
     const readers = [...jobs.values()].filter((job) => job.output === undefined);
     // Those that come in the same moment as the first get into the second step.
-    const company = isFirst && options.isExpecting();
-    const held = (job: Job): boolean => decoders.length === 0 && (company || isHeld(job, readers));
+    const isExpected = isFirst && options.isExpecting();
+    const held = (job: Job): number => {
+      const company = decoders.length === 0 ? companyOf(job, readers) : [];
+      return isExpected || isHeld(job, company) ? endOf(job, company) : 0;
+    };
     const deferred = readers.filter((job) => isDeferred(job, decoders));
     const slices = shareOut(
       budget.tokens(decoders.length),
-      readers.map((job) => (deferred.includes(job) ? 0 : unread(job) - (held(job) ? 1 : 0))),
+      readers.map((job) => (deferred.includes(job) ? 0 : unread(job) - held(job))),
     );
     const work = [
       ...decoders.map((job) => ({ job, slice: 0 })),

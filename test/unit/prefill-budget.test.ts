@@ -188,9 +188,13 @@ test('prompts are read one after the other, in order of admission', () => {
 });
 
 test('a step that one prompt does not half fill takes others too', () => {
-  expect(shareOut(128, [20, 20, 20, 20, 20])).toEqual([20, 20, 20, 20, 0]);
+  expect(shareOut(128, [20, 20, 20, 20, 49])).toEqual([20, 20, 20, 20, 0]);
   expect(shareOut(128, [40, 127, 127])).toEqual([40, 88, 0]);
-  expect(shareOut(128, [1, 1, 1])).toEqual([1, 1, 1]);
+});
+
+test('nobody whose prompt ends in this step is left out of it', () => {
+  expect(shareOut(128, [64, 64])).toEqual([64, 64]);
+  expect(shareOut(4, [1, 1, 1, 1])).toEqual([1, 1, 1, 1]);
 });
 
 test('a short prompt does not wait for the long ones before it, and the oldest still goes on', () => {
