@@ -6,9 +6,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { epochMillis } from '../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
+import { waitingEnds, type PromptProgress } from './company.ts';
 import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
-import { createPrefillBudget, shareOut, tileTokens } from './prefill-budget.ts';
+import { createPrefillBudget, shareOut } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
@@ -51,11 +52,6 @@ interface Job {
   cancelled: boolean;
 }
 
-/** Of others, for which a prompt that has been read waits at most. */
-const heldForTokens = 1024;
-/** llama.cpp multiplies so many prompt tokens at a time (repacked weights of ggml-cpu); what is left over costs more. */
-const tokensAtATime = 16;
-
 /**
  * Of the time that reading it takes, for how long the first prompt after a rest waits for those that come in the same moment:
  * one that misses the first step is read beside somebody who decodes, which may double the time to its first token.
@@ -67,30 +63,9 @@ function unread(job: Job): number {
   return job.prepared.prompt.length - job.evaluated;
 }
 
-/** Of what is unread, the end that a prompt keeps for the step in which all that came together have their first token. */
-function endOf(job: Job, company: readonly Job[]): number {
-  // Two fill a step with a tile each.
-  const unit = company.length === 1 ? tileTokens - 1 : tokensAtATime;
-  return ((unread(job) - 1) % unit) + 1;
-}
-
-/**
- * Those for whom it keeps its end: who decodes slows down the reading of those that came together, and the last of them
- * would have its first token later. None that came later, nor where it takes long.
- */
-function companyOf(job: Job, readers: readonly Job[]): Job[] {
-  const toRead = ({ prepared, cachedTokens }: Job): number => prepared.prompt.length - cachedTokens;
-  const company = readers.filter(
-    (other) => other !== job && other.cameAt <= job.cameAt + 1 && toRead(other) <= 2 * toRead(job),
-  );
-  const tokens = company.reduce((sum, other) => sum + unread(other) - 1, 0);
-  return tokens <= heldForTokens ? company : [];
-}
-
-/** Whether any of them is still to be read as far as its end. */
-function isHeld(job: Job, company: readonly Job[]): boolean {
-  if (company.length === 0) return false;
-  return [job, ...company].some((each) => unread(each) > endOf(each, company));
+function progressOf(job: Job): PromptProgress {
+  const { prepared, cachedTokens, cameAt } = job;
+  return { unread: unread(job), toRead: prepared.prompt.length - cachedTokens, cameAt };
 }
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
@@ -174,15 +149,12 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
     const readers = [...jobs.values()].filter((job) => job.output === undefined);
     // Those that come in the same moment as the first get into the second step.
-    const isExpected = isFirst && options.isExpecting();
-    const held = (job: Job): number => {
-      const company = decoders.length === 0 ? companyOf(job, readers) : [];
-      return isExpected || isHeld(job, company) ? endOf(job, company) : 0;
-    };
+    const isExpecting = isFirst && options.isExpecting();
+    const ends = decoders.length > 0 ? [] : waitingEnds(readers.map(progressOf), isExpecting);
     const deferred = readers.filter((job) => isDeferred(job, decoders));
     const slices = shareOut(
       budget.tokens(decoders.length),
-      readers.map((job) => (deferred.includes(job) ? 0 : unread(job) - held(job))),
+      readers.map((job, at) => (deferred.includes(job) ? 0 : unread(job) - (ends[at] ?? 0))),
     );
     const work = [
       ...decoders.map((job) => ({ job, slice: 0 })),

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { epochMillis } from '../../src/clock.ts';
 import { createArrayModel } from '../support/engine-model.ts';
