@@ -25,7 +25,7 @@ const model: CatalogueModel = {
   bytes: body.length,
   sha256: createHash('sha256').update(body).digest('hex'),
 };
-const limits = { ...DOWNLOAD_LIMITS, connectSeconds: 0.3, stallSeconds: 0.3, backoffSeconds: 0.01 };
+const limits = { ...DOWNLOAD_LIMITS, backoffSeconds: 0.01 };
 
 let modelsDir: string;
 let servers: FileServer[];
