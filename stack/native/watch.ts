@@ -36,7 +36,7 @@ export async function showStatus({ runDir }: Settings): Promise<number> {
   return 0;
 }
 
-/** Follows the logs until it is interrupted; `name` picks one. */
+/** Follows the logs until it is interrupted, or shows how they ended where nothing runs; `name` picks one. */
 export async function followLogs(settings: Settings, name?: string): Promise<number> {
   const { root, runDir } = settings;
   const known = ['supervisor', ...namesOf(settings)];
@@ -48,9 +48,12 @@ export async function followLogs(settings: Settings, name?: string): Promise<num
   if (files.length === 0) {
     throw new StackError(messages.noLogs(shown(root, dirname(logFile(runDir, '')))));
   }
+  const runs = findOwnProcesses(runDir).length > 0;
+  if (!runs) say(messages.isDown());
   // Ctrl-C reaches both; ours must outlast tail's, or the shell's prompt comes between its last lines.
   process.on('SIGINT', () => undefined);
-  await once(spawn('tail', ['-n', '20', '-F', ...files], { stdio: 'inherit' }), 'exit');
+  const follow = runs ? ['-F'] : [];
+  await once(spawn('tail', ['-n', '20', ...follow, ...files], { stdio: 'inherit' }), 'exit');
   return 0;
 }
 

@@ -103,6 +103,12 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
     expect(await sandbox.run('status')).toEqual({ code: 0, text: 'The stack is down.\n' });
   });
+
+  test('shows after down how its logs ended', async () => {
+    const { code, text } = await sandbox.run('logs');
+    expect(code).toBe(0);
+    expect(text).toMatch(/^The stack is down\.\n[^]*chat\.log/);
+  });
 });
 
 describe('what is in the way', () => {
