@@ -5,6 +5,7 @@
 import { tileTokens } from './prefill-budget.ts';
 
 export interface PromptProgress {
+  promptTokens: number;
   unread: number;
   /** What was unread when it came. */
   toRead: number;
@@ -16,6 +17,8 @@ export interface PromptProgress {
 const waitsForTokens = 1024;
 /** llama.cpp multiplies so many prompt tokens at a time (repacked weights of ggml-cpu); what is left over costs more. */
 const tokensAtATime = 16;
+/** In a longer prompt attention outweighs that, and an end shorter than a tile costs more the longer it is. */
+const shortPromptTokens = 256;
 
 /**
  * Of prompts in order of admission, while nobody decodes, the tokens at the end of each that are not read yet; 0 for one that
@@ -39,7 +42,9 @@ function companyOf(prompt: PromptProgress, prompts: readonly PromptProgress[]): 
   return tokens <= waitsForTokens ? company : [];
 }
 
-function endOf({ unread }: PromptProgress, company: readonly PromptProgress[]): number {
+function endOf(prompt: PromptProgress, company: readonly PromptProgress[]): number {
+  const { promptTokens, unread } = prompt;
+  if (promptTokens > shortPromptTokens) return 1;
   // Two fill a step with a tile each.
   const unit = company.length === 1 ? tileTokens - 1 : tokensAtATime;
   return ((unread - 1) % unit) + 1;

@@ -102,6 +102,8 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
       if (promptTokens < tileTokens) {
         // After a decode that was disturbed it may seem to have cost nothing.
         const tiled = inTiles.millisPerToken();
+        // Ends of prompts that came together are many short slices at once, and cheaper than one beside those who decode.
+        if (decoding === 0 && tiled !== Infinity) return;
         const least = tiled === Infinity ? own : (promptTokens * tiled) / 2;
         inShortSlices.measure(promptTokens, Math.max(least, own));
       } else {

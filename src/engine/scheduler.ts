@@ -64,8 +64,9 @@ function unread(job: Job): number {
 }
 
 function progressOf(job: Job): PromptProgress {
-  const { prepared, cachedTokens, cameAt } = job;
-  return { unread: unread(job), toRead: prepared.prompt.length - cachedTokens, cameAt };
+  const promptTokens = job.prepared.prompt.length;
+  const { cachedTokens, cameAt } = job;
+  return { promptTokens, unread: unread(job), toRead: promptTokens - cachedTokens, cameAt };
 }
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {

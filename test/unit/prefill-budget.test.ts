@@ -165,6 +165,15 @@ test('no prompt waits where whole tiles fit beside those who decode, or nothing 
   expect(createPrefillBudget({ batchTokens: 128 }).isDeferred(prompt)).toBe(false);
 });
 
+test('the price of a short slice is learned beside those who decode only', () => {
+  const budget = createPrefillBudget({ batchTokens: 128 });
+  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 31 });
+  budget.measure({ decoding: 4, promptTokens: 0, millis: 232 });
+  const before = budget.tokens(4);
+  budget.measure({ decoding: 0, promptTokens: 64, millis: 64 * 33 });
+  expect(budget.tokens(4)).toBe(before);
+});
+
 test('tells what reading a prompt takes, once it has seen one read', () => {
   const budget = createPrefillBudget({ batchTokens: 128 });
   expect(budget.readingMillis(100)).toBe(0);

@@ -90,6 +90,23 @@ test('two that came together are read side by side, a tile of each', async () =>
   expect(model.batches.slice(0, 2)).toEqual([step, step]);
 });
 
+test('of a long prompt no more than the last token waits', async () => {
+  const model = createArrayModel({ sequences: 2 });
+  const { scheduler, reach } = run(model);
+  for (const id of [1, 2]) scheduler.start(id, model.prepared(prompt(id, 257)));
+  await reach(1, 'token');
+  expect(model.batches.slice(0, 5)).toEqual([
+    [[0, 128]],
+    [[0, 128]],
+    [[1, 128]],
+    [[1, 128]],
+    [
+      [0, 1],
+      [1, 1],
+    ],
+  ]);
+});
+
 test('eight fill a step with their ends', async () => {
   const model = createArrayModel({ sequences: 8 });
   const { scheduler, reach } = run(model);
