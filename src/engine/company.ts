@@ -17,7 +17,10 @@ export interface PromptProgress {
 const waitsForTokens = 1024;
 /** llama.cpp multiplies so many prompt tokens at a time (repacked weights of ggml-cpu); what is left over costs more. */
 const tokensAtATime = 16;
-/** In a longer prompt attention outweighs that, and an end shorter than a tile costs more the longer it is. */
+/**
+ * The longer a prompt, the more an end costs that is shorter than a tile (see there): after 1,500 tokens twice as much. Of a
+ * longer one than this only the last token waits.
+ */
 const shortPromptTokens = 256;
 
 /**

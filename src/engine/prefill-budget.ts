@@ -117,7 +117,8 @@ export function createPrefillBudget(options: { batchTokens: number }): PrefillBu
 /**
  * The slices of one step, of prompts in order of admission of which so many tokens are left. One after the other, since a
  * token costs llama.cpp 10 to 20 % more in eight slices of 16 than in one of 128; what is left of a step that is half full
- * is not worth a second slice that is not the prompt's last. Those at most half as long as the oldest do not wait for it: half of the step is theirs.
+ * is not worth a second slice that is not the prompt's last. Those at most half as long as the oldest do not wait for it: half
+ * of the step is theirs.
  * The oldest leaves no rest that would be shorter than a tile.
  */
 export function shareOut(tokens: number, remaining: readonly number[]): number[] {

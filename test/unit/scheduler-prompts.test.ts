@@ -208,20 +208,14 @@ test('after the first step nobody is held for a prompt that is being counted', a
   expect(model.batches.slice(0, 2)).toEqual([[[0, 96]], [[0, 4]]]);
 });
 
-test('nobody is held for long prompts, although they came together', async () => {
+test.each([
+  ['long prompts, although they came together', 1100, 1100],
+  ['a prompt that is much longer', 300, 700],
+])('nobody is held for %s', async (_, first, second) => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach, of } = run(model);
-  scheduler.start(1, model.prepared(prompt(1, 1100)));
-  scheduler.start(2, model.prepared(prompt(2, 1100)));
-  await reach(1, 'token');
-  expect(of(2).map(({ type }) => type)).toEqual(['started']);
-});
-
-test('nobody is held for a prompt that is much longer', async () => {
-  const model = createArrayModel({ sequences: 2 });
-  const { scheduler, reach, of } = run(model);
-  scheduler.start(1, model.prepared(prompt(1, 300)));
-  scheduler.start(2, model.prepared(prompt(2, 700)));
+  scheduler.start(1, model.prepared(prompt(1, first)));
+  scheduler.start(2, model.prepared(prompt(2, second)));
   await reach(1, 'token');
   expect(of(2).map(({ type }) => type)).toEqual(['started']);
 });
