@@ -219,8 +219,8 @@ export const messages = {
     zh: `PATH 中没有 ${names.join('、')}。将 Debian 软件包解包到 .tools/（下载 45 MB，不安装到系统）`,
   }),
   fetchingChromium: () => ({
-    en: "No Chromium on PATH. Unpacking Debian's into .tools/ (90 to 230 MB to fetch, nothing is installed)",
-    zh: 'PATH 中没有 Chromium。将 Debian 的软件包解包到 .tools/（下载 90 至 230 MB，不安装到系统）',
+    en: "No Chromium on PATH. Unpacking Debian's into .tools/ (100 to 170 MB to fetch, nothing is installed)",
+    zh: 'PATH 中没有 Chromium。将 Debian 的软件包解包到 .tools/（下载 100 至 170 MB，不安装到系统）',
   }),
   step: (what: string, seconds: number) => ({
     en: `  ... ${seconds} s, ${what}`,

@@ -65,6 +65,8 @@ test('takes a Chromium by any of its names, on PATH before what was unpacked', (
   expect(findChromium('/nowhere', toolsDir)).toBeUndefined();
   const unpacked = addPrograms(path.join(toolsDir, 'chromium/usr/bin'), 'chromium');
   expect(findChromium('/nowhere', toolsDir)).toBe(path.join(unpacked, 'chromium'));
+  addPrograms(unpacked, 'chromium-headless-shell');
+  expect(findChromium('/nowhere', toolsDir)).toBe(path.join(unpacked, 'chromium-headless-shell'));
   const bin = folderWith('google-chrome');
   expect(findChromium(bin, toolsDir)).toBe(path.join(bin, 'google-chrome'));
 });
