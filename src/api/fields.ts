@@ -35,8 +35,6 @@ export const SamplingFields = z.object({
   min_p: z.number().min(0).max(1).nullish().meta({ default: defaults.minP }),
   seed: z
     .int()
-    .min(0)
-    .max(4_294_967_295)
     .nullish()
     .meta({ description: 'The same seed gives the same answer; without one they differ.' }),
   stop: z

@@ -47,7 +47,7 @@ export interface Sampling {
   topP: number;
   topK: number;
   minP: number;
-  /** Undefined: a new one for each generation. */
+  /** Any safe integer. Undefined: a new one for each generation. */
   seed?: number | undefined;
   stop: readonly string[];
   /** 1 is off. Over the last 64 tokens of prompt and answer, as llama.cpp does. */

@@ -110,7 +110,13 @@ const bad: [string, string, unknown, string][] = [
     'temperature: expected number, got a string of 3',
   ],
   ['top_p 0', chat, { ...hello, top_p: 0 }, 'top_p: expected number to be >0, got 0'],
-  ['a seed below 0', chat, { ...hello, seed: -1 }, 'seed: expected number to be >=0, got -1'],
+  ['half a seed', chat, { ...hello, seed: 0.5 }, 'seed: expected int, got 0.5'],
+  [
+    'a seed that JSON cannot keep',
+    chat,
+    { ...hello, seed: 2 ** 53 },
+    'seed: expected int to be <=9007199254740991, got 9007199254740992',
+  ],
   [
     'five stops',
     chat,

@@ -14,6 +14,8 @@ import { countVocabulary } from './prompt.ts';
 
 /** llama.cpp's own default, `--repeat-last-n`. */
 const repeatPenaltyTokens = 64;
+/** llama.cpp's seeds are 32 bits wide, and the last one, LLAMA_DEFAULT_SEED, asks it for a new one each time. */
+const seeds = 2 ** 32 - 1;
 /** What OpenAI's API gives for a token that is out of the question. */
 const lowestLogprob = -9999;
 
@@ -66,7 +68,7 @@ export function createSampler(
       topK: sampling.topK === 0 ? (null as unknown as number) : sampling.topK,
       minP: sampling.minP,
       // Left alone it is the current second: two equal requests would get equal answers.
-      seed: sampling.seed ?? randomInt(2 ** 32),
+      seed: foldSeed(sampling.seed ?? randomInt(seeds)),
       ...(repeatPenalty === 1
         ? {}
         : {
@@ -84,6 +86,11 @@ export function createSampler(
       penalties?.accept(token);
     },
   };
+}
+
+/** OpenAI's seeds are any integers: each gets one that llama.cpp keeps. */
+function foldSeed(seed: number): number {
+  return ((seed % seeds) + seeds) % seeds;
 }
 
 /**
