@@ -16,6 +16,12 @@ import type { EngineFacts } from './engine/engine.ts';
 import { ChatError } from './errors.ts';
 import { resolveLocalModel } from './models/catalogue.ts';
 
+/**
+ * A client that keeps its connections must be the first to close one: a request that meets the server's end is lost. nginx and
+ * AWS keep idle ones for 60 s, Python's httpx for 5 s, which is also Node's own for a server.
+ */
+const keepAliveMillis = 75_000;
+
 const log = createLogger({ name: 'chat' });
 
 function fail(error: unknown): never {
@@ -90,7 +96,10 @@ const app = createApp({
   }),
 });
 
-const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+const server = createAdaptorServer({
+  fetch: app.fetch,
+  serverOptions: { keepAliveTimeout: keepAliveMillis },
+}) as Server;
 observeServer(server);
 const drain = createDrain(server);
 server.on('error', (error: NodeJS.ErrnoException) => {

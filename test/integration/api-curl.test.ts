@@ -35,6 +35,12 @@ test('curl sees the status and the sentence of an error', async () => {
   expect(JSON.parse(body!).error.param).toBe('n');
 });
 
+test('a proxy that keeps its connections for a minute is the first to close one', async () => {
+  const { stdout } = await curl('curl', ['-si', `${service.url}/healthz`]);
+  const [, seconds] = /^keep-alive: timeout=(\d+)\r$/im.exec(stdout)!;
+  expect(Number(seconds)).toBeGreaterThan(60);
+});
+
 test('a curl that is interrupted is a client that left', async () => {
   const gone = 'inference_stream_terminations_total{how="client_gone"}';
   const before = (await service.sample(gone)) ?? 0;
