@@ -42,7 +42,7 @@ export const SamplingFields = z.object({
     .nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
-  repeat_penalty: z.number().gt(0).max(2).nullish(),
+  repeat_penalty: z.number().min(0.01).max(2).nullish(),
   logit_bias: z
     .record(
       z.string().regex(/^\d{1,9}$/, { error: 'expected token ids as keys' }),

@@ -53,6 +53,13 @@ describe('temperature 0', () => {
     const { decoded } = await answer({ temperature: 0, topLogprobs: 1 });
     expect(decoded.map(({ top }) => top?.[0]?.[0])).toEqual(first);
   });
+
+  test.each([1e-29, 1e-40, Number.MIN_VALUE])('is what %d comes to', async (temperature) => {
+    const first = await tokens({ temperature: 0 });
+    const { decoded } = await answer({ temperature, topLogprobs: 1 });
+    expect(decoded.map(({ token }) => token)).toEqual(first);
+    expect(decoded.every(({ top }) => Number.isFinite(top?.[0]?.[1]))).toBe(true);
+  });
 });
 
 describe('limits of the choice', () => {
