@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/{unit,contract,integration}/**/*.test.ts', 'test/e2e/compose.ts'],
+    globalSetup: 'test/support/temporary-folder.ts',
     maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
