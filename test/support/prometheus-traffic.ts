@@ -33,7 +33,9 @@ export async function driveTraffic(chatUrl: string, chatPid: number): Promise<vo
   await finish('/v1/chat/completions', '{"messages":');
   await finish('/v1/chat/completions', { ...answer, model: 'none' });
   await finish('/chat', { prompt: 'word '.repeat(9000) });
-  await Promise.all(Array.from({ length: 8 }, () => finish('/v1/chat/completions', answer)));
+  // Read for long enough that the queue is still full when the last of them comes, however slowly this client sends.
+  const long = { messages: [{ role: 'user', content: 'word '.repeat(3000) }], max_tokens: 4 };
+  await Promise.all(Array.from({ length: 8 }, () => finish('/v1/chat/completions', long)));
 
   const gone = new AbortController();
   const left = await post('/v1/chat/completions', { ...answer, stream: true }, gone.signal);
