@@ -42,6 +42,7 @@ export const SamplingFields = z.object({
     .nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
+  // Logits are divided by it: by far less they are infinite in 32 bits.
   repeat_penalty: z.number().min(0.01).max(2).nullish(),
   logit_bias: z
     .record(
