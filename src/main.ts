@@ -17,8 +17,9 @@ import { ChatError } from './errors.ts';
 import { resolveLocalModel } from './models/catalogue.ts';
 
 /**
- * A client that keeps its connections must be the first to close one: a request that meets the server's end is lost. nginx and
- * AWS keep idle ones for 60 s, Python's httpx for 5 s, which is also Node's own for a server.
+ * A client that keeps its connections must be the first to close one: a request that meets the server's end is lost. nginx keeps
+ * idle ones for 60 s (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout), Python's httpx for 5 s
+ * (https://www.python-httpx.org/advanced/resource-limits), which is also Node's own for a server.
  */
 const keepAliveMillis = 75_000;
 

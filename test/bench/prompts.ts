@@ -1,21 +1,11 @@
 /** Prompts of an exact number of tokens that no cache has seen, the same for every contender. */
+import { createRandom } from '../support/random.ts';
 
 // One token each in Qwen's vocabulary, with a space before it and without.
 const words =
   'time people way water word day part number sound place year work back thing name sentence man line boy farm end men land home hand picture air play point page letter mother answer study world food city tree'.split(
     ' ',
   );
-
-/** mulberry32: the same seed gives the same prompt in every run. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return function random() {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /**
  * `count` words, which are `count` tokens. It differs from any other seed's from the first words on, so that no prefix

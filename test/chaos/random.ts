@@ -1,16 +1,8 @@
-/** Seeded dice: the same seed rolls the same. */
+/** What is drawn for a round of the storm. */
+import { createRandom } from '../support/random.ts';
 
-/** mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, public domain. */
 export function random(seed: number) {
-  let state = seed;
-
-  function next(): number {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
+  const next = createRandom(seed);
   const integer = (least: number, most: number): number =>
     least + Math.floor(next() * (most - least + 1));
   return {

@@ -25,12 +25,8 @@ import {
   type Lines,
 } from '../support/telemetry-books.ts';
 import { closeConnections, place, type Entry, type Order } from '../support/telemetry-ledger.ts';
-import {
-  createLongOrder,
-  createOrder,
-  createRandom,
-  createCrowdOrder,
-} from '../support/telemetry-orders.ts';
+import { createRandom } from '../support/random.ts';
+import { createCrowdOrder, createLongOrder, createOrder } from '../support/telemetry-orders.ts';
 
 const requests = Number(process.env['LEDGER_REQUESTS'] ?? 2000);
 const seed = Number(process.env['LEDGER_SEED'] ?? 1);

@@ -28,7 +28,8 @@ import {
 } from '../support/telemetry-books.ts';
 import { startCollector, type Collector } from '../support/telemetry-collector.ts';
 import { closeConnections, place, type Entry, type Order } from '../support/telemetry-ledger.ts';
-import { createOrder, createRandom } from '../support/telemetry-orders.ts';
+import { createOrder } from '../support/telemetry-orders.ts';
+import { createRandom } from '../support/random.ts';
 
 const sequences = 4;
 const chat = '/v1/chat/completions';

@@ -12,6 +12,7 @@ import { startFeishuRobot } from './feishu.ts';
 import type { Robot } from './notifier-robot.ts';
 import { newOutboxPath, startNotifier } from './notifier.ts';
 import type { Notifier } from './notifier.ts';
+import { createRandom } from './random.ts';
 import { startWebhookReceiver } from './webhook-receiver.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
@@ -42,7 +43,7 @@ export async function killAtEveryStep(seeds: readonly number[]): Promise<KillRep
   const owed: [number, Status][] = [];
   try {
     for (const seed of seeds) {
-      const random = createRandom(seed);
+      const random = createRandom(seed * 2_654_435_761);
       const step = steps[Math.floor(random() * steps.length)] ?? 'posting';
       const side = random() < 0.5 ? robot : receiver;
       const notifier = await startNotifier(settings);
@@ -192,16 +193,5 @@ function writeSettings(robot: Robot, receiver: WebhookReceiver): Record<string, 
     NOTIFIER_DB: newOutboxPath(),
     NOTIFIER_LOCALE: 'en',
     OTEL_TRACES_EXPORTER: 'none',
-  };
-}
-
-/** mulberry32: the same seed dies at the same step. */
-function createRandom(seed: number): () => number {
-  let state = seed * 2_654_435_761;
-  return () => {
-    state = (state + 0x6d_2b_79_f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

@@ -4,17 +4,6 @@ import type { Order } from './telemetry-ledger.ts';
 /** Never reached by a client that leaves: the model that serves the ledger does not stop by itself. */
 const endless = 3500;
 
-/** Mulberry32: the same numbers from 0 to 1 for the same seed. */
-export function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const chat = '/v1/chat/completions';
 const stream = { stream: true, stream_options: { include_usage: true } };
 
