@@ -11,7 +11,7 @@ import { currentTelemetry } from '../otel/sdk.ts';
 import { createApp } from './app.ts';
 import { readConfig, type Config } from './config.ts';
 import { createDrain } from './drain.ts';
-import { createHost } from './engine/host.ts';
+import { createHost } from './engine/host/host.ts';
 import type { EngineFacts } from './engine/engine.ts';
 import { ChatError } from './errors.ts';
 import { resolveLocalModel } from './models/catalogue.ts';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { JsonSchema } from '../../src/engine/engine.ts';
-import type { DisposableModel } from '../../src/engine/llama/model.ts';
+import type { DisposableModel } from '../../src/engine/worker/llama/model.ts';
 import { chat, generate, greedy, loadNoise, type Answer } from '../support/llama-model.ts';
 
 let model: DisposableModel;

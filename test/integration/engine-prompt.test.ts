@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { getLlama, type Llama, type LlamaModel, type Token } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChatMessage } from '../../src/engine/engine.ts';
-import type { DisposableModel } from '../../src/engine/llama/model.ts';
-import { createSlicer } from '../../src/engine/llama/slices.ts';
+import type { DisposableModel } from '../../src/engine/worker/llama/model.ts';
+import { createSlicer } from '../../src/engine/worker/llama/prompt/slices.ts';
 import { chat, demoFile, finish, loadForTest } from '../support/llama-model.ts';
 
 let model: DisposableModel;

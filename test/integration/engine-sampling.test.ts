@@ -1,7 +1,7 @@
 /** How tokens are chosen, on a model of random weights, whose answers vary. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sampling } from '../../src/engine/engine.ts';
-import type { DisposableModel } from '../../src/engine/llama/model.ts';
+import type { DisposableModel } from '../../src/engine/worker/llama/model.ts';
 import { chat, finish, generate, greedy, loadNoise, type Answer } from '../support/llama-model.ts';
 
 let model: DisposableModel;

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Engine, EngineStatus, Fact, GenerationRequest } from '../../src/engine/engine.ts';
-import { createHost, type HostOptions } from '../../src/engine/host.ts';
+import { createHost, type HostOptions } from '../../src/engine/host/host.ts';
 import { makeGguf } from '../../src/models/demo/make-gguf.ts';
 import { until } from './chat-service.ts';
 

@@ -4,7 +4,12 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GenerationRequest } from '../../src/engine/engine.ts';
-import type { Decoded, LoadedModel, Prepared, Sequence } from '../../src/engine/loaded-model.ts';
+import type {
+  Decoded,
+  LoadedModel,
+  Prepared,
+  Sequence,
+} from '../../src/engine/worker/loaded-model.ts';
 
 export interface ArrayModel extends LoadedModel {
   /** What was evaluated together: sequence and number of tokens, in the order of issue. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GenerationRequest, Prompt, Sampling } from '../../src/engine/engine.ts';
-import { loadModel, type DisposableModel } from '../../src/engine/llama/model.ts';
-import type { Decoded } from '../../src/engine/loaded-model.ts';
+import { loadModel, type DisposableModel } from '../../src/engine/worker/llama/model.ts';
+import type { Decoded } from '../../src/engine/worker/loaded-model.ts';
 import { makeGguf } from '../../src/models/demo/make-gguf.ts';
 
 const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));

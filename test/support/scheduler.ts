@@ -1,7 +1,7 @@
 /** A scheduler on a model of plain arrays, and what it told. */
 import { expect } from 'vitest';
 import type { Fact } from '../../src/engine/engine.ts';
-import { createScheduler } from '../../src/engine/scheduler.ts';
+import { createScheduler } from '../../src/engine/worker/scheduler.ts';
 import type { ArrayModel } from './engine-model.ts';
 
 type Told = Fact & { id: number };

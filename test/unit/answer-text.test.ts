@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAnswerText } from '../../src/engine/answer-text.ts';
+import { createAnswerText } from '../../src/engine/worker/answer-text.ts';
 
 /** A tokenizer of bytes: the worst case for characters of several bytes. */
 function answer(stop: string[] = []) {

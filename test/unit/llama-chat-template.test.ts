@@ -1,8 +1,11 @@
 /** Conversations as templates write them. */
 import { describe, expect, test } from 'vitest';
 import type { ChatMessage } from '../../src/engine/engine.ts';
-import { chatMl, createChatTemplate } from '../../src/engine/llama/chat-template.ts';
-import { createControlTokens, findMark } from '../../src/engine/llama/control-tokens.ts';
+import { chatMl, createChatTemplate } from '../../src/engine/worker/llama/prompt/chat-template.ts';
+import {
+  createControlTokens,
+  findMark,
+} from '../../src/engine/worker/llama/prompt/control-tokens.ts';
 import { loadQwenTokenizer } from '../../src/models/demo/qwen-tokenizer.ts';
 
 const weather = {

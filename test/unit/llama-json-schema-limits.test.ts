@@ -1,7 +1,7 @@
 /** Which limits of a strict schema a grammar holds, which say nothing, and which are refused. */
 import { describe, expect, test } from 'vitest';
 import type { JsonSchema } from '../../src/engine/engine.ts';
-import { toGrammarSchema } from '../../src/engine/llama/json-schema.ts';
+import { toGrammarSchema } from '../../src/engine/worker/llama/grammar/json-schema.ts';
 
 function translate(schema: JsonSchema, strict = true): unknown {
   const where = { name: 'response_format: json_schema', param: 'response_format' };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createCgroupReader } from '../../otel/cgroup.ts';
-import { chooseSizes, type Costs, type Machine } from '../../src/engine/llama/sizing.ts';
+import { chooseSizes, type Costs, type Machine } from '../../src/engine/worker/llama/sizing.ts';
 
 const auto = { threads: 'auto', sequences: 'auto', contextTokens: 'auto' } as const;
 /** Qwen2.5-0.5B-Instruct Q4_K_M. */

@@ -1,7 +1,7 @@
 /** Where a long text is cut before it is tokenised. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createSlicer } from '../../src/engine/llama/slices.ts';
+import { createSlicer } from '../../src/engine/worker/llama/prompt/slices.ts';
 
 const controlTokens = ['<|im_start|>', '<|im_end|>'];
 const slices = createSlicer({ controlTokens, atWords: true, characters: 20 });

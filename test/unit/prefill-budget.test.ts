@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createPrefillBudget, shareOut } from '../../src/engine/prefill-budget.ts';
+import { createPrefillBudget, shareOut } from '../../src/engine/worker/prefill-budget.ts';
 
 /** A machine on which a step costs this much; the budget learns from `steps` of them. */
 function settle(options: {

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { createQueue, type Queue } from '../../src/engine/queue.ts';
+import { createQueue, type Queue } from '../../src/engine/host/queue.ts';
 
 const ignore = () => {};
 

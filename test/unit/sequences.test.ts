@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Sequence } from '../../src/engine/loaded-model.ts';
-import { createSequencePool } from '../../src/engine/sequences.ts';
+import type { Sequence } from '../../src/engine/worker/loaded-model.ts';
+import { createSequencePool } from '../../src/engine/worker/sequences.ts';
 
 const system = tokens(0, 100);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTurns, runSliced } from '../../src/engine/turns.ts';
+import { createTurns, runSliced } from '../../src/engine/worker/turns.ts';
 
 function* sliced(name: string, count: number, log: string[]): Generator<void, string, void> {
   try {

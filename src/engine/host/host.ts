@@ -2,8 +2,8 @@
  * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that what waits
  * survives an engine.
  */
-import { epochMillis } from '../clock.ts';
-import { ChatError } from '../errors.ts';
+import { epochMillis } from '../../clock.ts';
+import { ChatError } from '../../errors.ts';
 import { createEngineProcess, type EngineProcessOptions } from './engine-process.ts';
 import type {
   Batch,
@@ -15,7 +15,7 @@ import type {
   GenerationRequest,
   Report,
   Tokenized,
-} from './engine.ts';
+} from '../engine.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { createQueue } from './queue.ts';
 

@@ -4,10 +4,10 @@
  * edited and a cancelled request leaves at once. A loop for each request would halve the speed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { epochMillis } from '../clock.ts';
+import { epochMillis } from '../../clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import { waitingEnds, type PromptProgress } from './company.ts';
-import type { Fact, FinishReason, TokenLogprob } from './engine.ts';
+import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
 import { createPrefillBudget, shareOut } from './prefill-budget.ts';
 import { createSequencePool } from './sequences.ts';

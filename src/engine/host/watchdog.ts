@@ -1,5 +1,5 @@
 /** Notices an engine process that hangs: one that says nothing, and one whose step never ends. Used by engine-process.ts. */
-import type { Report } from './engine.ts';
+import type { Report } from '../engine.ts';
 
 export interface Watchdog {
   heard(report: Report): void;

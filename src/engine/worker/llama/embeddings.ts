@@ -1,7 +1,7 @@
 /** Texts as vectors, in a context of their own. Used by model.ts where embeddings are asked for. */
 import type { LlamaModel } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { Embedding } from '../engine.ts';
+import { ChatError } from '../../../errors.ts';
+import type { Embedding } from '../../engine.ts';
 
 const maxContextTokens = 2048;
 

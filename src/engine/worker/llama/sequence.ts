@@ -8,9 +8,9 @@ import type {
   SequenceEvaluateOutput,
   Token,
 } from 'node-llama-cpp';
-import type { Batch, Sampling } from '../engine.ts';
+import type { Batch, Sampling } from '../../engine.ts';
 import type { Decoded, Sequence } from '../loaded-model.ts';
-import type { Guard } from './grammar.ts';
+import type { Guard } from './grammar/grammar.ts';
 import { createSampler, logprobsOf } from './sampling.ts';
 
 export interface LlamaSequence extends Sequence {

@@ -3,7 +3,7 @@
  * word for word as Qwen2.5's template (and Hermes before it) does. Used by chat-template.ts.
  */
 import { Template } from '@huggingface/jinja';
-import type { ChatMessage, Tool } from '../engine.ts';
+import type { ChatMessage, Tool } from '../../../engine.ts';
 import type { Conversation } from './chat-template.ts';
 
 // From the template in Qwen/Qwen2.5-0.5B-Instruct, tokenizer_config.json.

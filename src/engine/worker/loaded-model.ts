@@ -9,7 +9,7 @@ import type {
   GenerationRequest,
   Prompt,
   Tokenized,
-} from './engine.ts';
+} from '../engine.ts';
 
 /** A request that was counted and checked, ready to be evaluated any number of times. */
 export interface Prepared {

@@ -1,7 +1,7 @@
 /** Prompts as the tokens that a model evaluates: the chat template applied, in slices. Used by model.ts. */
 import { LlamaVocabularyType, type LlamaModel, type Token } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { Prompt } from '../engine.ts';
+import { ChatError } from '../../../../errors.ts';
+import type { Prompt } from '../../../engine.ts';
 import { chatMl, createChatTemplate } from './chat-template.ts';
 import { createControlTokens, findMark } from './control-tokens.ts';
 import { createSlicer } from './slices.ts';

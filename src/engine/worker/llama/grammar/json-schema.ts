@@ -3,8 +3,8 @@
  * allows is valid for the schema. Used by grammar.ts.
  */
 import type { GbnfJsonSchema } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { JsonSchema } from '../engine.ts';
+import { ChatError } from '../../../../errors.ts';
+import type { JsonSchema } from '../../../engine.ts';
 import { resolveReference, step } from './json-pointer.ts';
 import { mayOverlap } from './json-schema-overlap.ts';
 import { checkText, guessType, isRecord, typeOfValue, typeRules } from './json-schema-types.ts';

@@ -2,7 +2,7 @@
  * Who waits for a sequence, in front of a number of slots that may change: bounded, first in first out within a client,
  * and the clients take turns. Used by the host.
  */
-import { ChatError } from '../errors.ts';
+import { ChatError } from '../../errors.ts';
 
 export interface Queue {
   /**

@@ -1,7 +1,7 @@
 /** The engine process: forked by engine-process.ts, loads the model, takes commands and reports facts over IPC. */
-import { epochMillis } from '../clock.ts';
-import { ChatError } from '../errors.ts';
-import type { Command, EngineOptions, GenerationRequest, Report } from './engine.ts';
+import { epochMillis } from '../../clock.ts';
+import { ChatError } from '../../errors.ts';
+import type { Command, EngineOptions, GenerationRequest, Report } from '../engine.ts';
 import { loadModel } from './llama/model.ts';
 import type { Prepared } from './loaded-model.ts';
 import { createScheduler } from './scheduler.ts';

@@ -7,10 +7,10 @@ import {
   type SequenceEvaluateOutput,
   type Token,
 } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { Sampling } from '../engine.ts';
+import { ChatError } from '../../../errors.ts';
+import type { Sampling } from '../../engine.ts';
 import type { Decoded } from '../loaded-model.ts';
-import { countVocabulary } from './prompt.ts';
+import { countVocabulary } from './prompt/prompt.ts';
 
 /** llama.cpp's own default, `--repeat-last-n`. */
 const repeatPenaltyTokens = 64;

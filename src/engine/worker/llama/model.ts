@@ -7,13 +7,13 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { Batch, EngineOptions, ModelFacts } from '../engine.ts';
+import { ChatError } from '../../../errors.ts';
+import type { Batch, EngineOptions, ModelFacts } from '../../engine.ts';
 import type { LoadedModel, Prepared } from '../loaded-model.ts';
 import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
-import { createGrammars } from './grammar.ts';
+import { createGrammars } from './grammar/grammar.ts';
 import { readMachine } from './machine.ts';
-import { createPrompts, type Prompts } from './prompt.ts';
+import { createPrompts, type Prompts } from './prompt/prompt.ts';
 import { checkLogitBias } from './sampling.ts';
 import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
 import { createTokenBytes } from './token-bytes.ts';

@@ -4,9 +4,9 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { epochMillis } from '../clock.ts';
-import { ChatError } from '../errors.ts';
-import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from './engine.ts';
+import { epochMillis } from '../../clock.ts';
+import { ChatError } from '../../errors.ts';
+import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from '../engine.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface EngineProcessOptions extends EngineOptions {
@@ -42,7 +42,7 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
 
   function start(): void {
     const startedAt = epochMillis();
-    const started = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), {
+    const started = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
       // Not inherited: the engine process makes no telemetry of its own.
       execArgv: [],
       serialization: 'advanced',

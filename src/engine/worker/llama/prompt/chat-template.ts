@@ -3,8 +3,8 @@
  * prompt.ts.
  */
 import { Template } from '@huggingface/jinja';
-import { ChatError } from '../../errors.ts';
-import type { ChatMessage, Tool } from '../engine.ts';
+import { ChatError } from '../../../../errors.ts';
+import type { ChatMessage, Tool } from '../../../engine.ts';
 import { withToolsAsText } from './tool-text.ts';
 
 /** https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md, for a file that has no template. */

@@ -12,8 +12,8 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
-import { ChatError } from '../../errors.ts';
-import type { AnswerFormat } from '../engine.ts';
+import { ChatError } from '../../../../errors.ts';
+import type { AnswerFormat } from '../../../engine.ts';
 import { toGrammarSchema } from './json-schema.ts';
 import { callsGrammar, callOpening, type ToolGrammar } from './tool-grammar.ts';
 
