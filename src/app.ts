@@ -4,11 +4,11 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { randomUUID } from 'node:crypto';
 import { setRoute } from '../otel/http.ts';
-import { accountGeneration } from './api/accounting.ts';
+import { accountGeneration } from './api/run/accounting.ts';
 import { createBodyReader } from './api/body.ts';
-import { createChat } from './api/chat.ts';
-import { createChatCompletions } from './api/chat-completions.ts';
-import { createCompletions } from './api/completions.ts';
+import { createChat } from './api/routes/chat.ts';
+import { createChatCompletions } from './api/openai/chat-completions.ts';
+import { createCompletions } from './api/openai/completions.ts';
 import { createConsoleEndpoints } from './api/console/endpoints.ts';
 import {
   requireOwnHost,
@@ -16,7 +16,7 @@ import {
   requireTokenBeyondLoopback,
 } from './api/console/guards.ts';
 import { bundleDir, createPage } from './api/console/page.ts';
-import { createEmbeddings } from './api/embeddings.ts';
+import { createEmbeddings } from './api/openai/embeddings.ts';
 import {
   defaultPace,
   type ApiDeps,
@@ -26,12 +26,12 @@ import {
 } from './api/endpoint.ts';
 import { toErrorBody } from './api/error-body.ts';
 import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
-import { createHealth, createMetrics, createReadiness } from './api/health.ts';
-import { createModel, createModelList } from './api/models.ts';
+import { createHealth, createMetrics, createReadiness } from './api/routes/health.ts';
+import { createModel, createModelList } from './api/openai/models.ts';
 import { createOpenApi } from './api/openapi.ts';
-import { createTokenize } from './api/tokenize.ts';
-import { createTrace, createTraceList } from './api/traces.ts';
-import { createVersion, service } from './api/version.ts';
+import { createTokenize } from './api/routes/tokenize.ts';
+import { createTrace, createTraceList } from './api/routes/traces.ts';
+import { createVersion, service } from './api/routes/version.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
 
 export interface AppOptions extends Omit<ApiDeps, 'readBody' | 'pace' | 'needsKey' | 'console'> {

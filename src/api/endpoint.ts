@@ -8,9 +8,9 @@ import type { Telemetry } from '../../otel/sdk.ts';
 import type { Links, Peers } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ChatErrorCode } from '../errors.ts';
-import type { Account } from './accounting.ts';
+import type { Account } from './run/accounting.ts';
 import type { ReadBody } from './body.ts';
-import type { Card } from './models.ts';
+import type { Card } from './openai/models.ts';
 
 export interface Log {
   info(facts: object, message: string): void;

@@ -1,7 +1,7 @@
 /** GET /openapi.json: OpenAPI 3.1, made of the same schemas that check the requests. */
 import { z } from 'zod';
 import { ChatError, type ChatErrorCode } from '../errors.ts';
-import { ChatCompletionChunk } from './chat-completion-answers.ts';
+import { ChatCompletionChunk } from './openai/chat-completion-answers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ErrorBody, toErrorBody } from './error-body.ts';
 

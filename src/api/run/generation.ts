@@ -4,24 +4,24 @@
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type { Generation, GenerationSummary } from '../../otel/inference.ts';
-import { epochMillis } from '../clock.ts';
-import type { Fact, GenerationRequest } from '../engine/engine.ts';
-import { toChatError, type ChatErrorCode } from '../errors.ts';
+import type { Generation, GenerationSummary } from '../../../otel/inference.ts';
+import { epochMillis } from '../../clock.ts';
+import type { Fact, GenerationRequest } from '../../engine/engine.ts';
+import { toChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, FinalReason } from './accounting.ts';
 import { createAnswerBuffer } from './answer-buffer.ts';
-import type { Phases } from './answer-facts.ts';
+import type { Phases } from '../openai/answer-facts.ts';
 import { captureContent, type ContentCapture } from './captured-content.ts';
-import type { ApiDeps, ApiEnv } from './endpoint.ts';
-import type { AnswerLogprob } from './logprobs.ts';
-import { checkModel } from './models.ts';
+import type { ApiDeps, ApiEnv } from '../endpoint.ts';
+import type { AnswerLogprob } from '../openai/logprobs.ts';
+import { checkModel } from '../openai/models.ts';
 import { limitRequest } from './request-limits.ts';
 import {
   createTextParser,
   createToolCallParser,
   type AnswerParser,
   type Delta,
-} from './tool-calls.ts';
+} from '../openai/tool-calls.ts';
 
 /** What a route that generates may answer instead. */
 export const generationErrors = [

@@ -1,11 +1,11 @@
 /** POST /v1/embeddings in OpenAI's shape: texts in, vectors of unit length out. Off unless CHAT_EMBEDDINGS is true. */
 import { z } from 'zod';
-import { ChatError } from '../errors.ts';
-import { refuseField } from './body.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { ChatError } from '../../errors.ts';
+import { refuseField } from '../body.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import { HarmlessFields } from './fields.ts';
 import { checkModel } from './models.ts';
-import { limitRequest } from './request-limits.ts';
+import { limitRequest } from '../run/request-limits.ts';
 
 const Text = z.string({ error: 'expected a string (token ids are not read here)' }).min(1);
 

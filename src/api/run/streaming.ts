@@ -1,10 +1,10 @@
 /** How streams are written and end: `[DONE]`, an error frame, a client that left, or one that takes nothing. */
 import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
-import { toChatError, type ChatError } from '../errors.ts';
-import { toServerTiming } from './answer-facts.ts';
-import type { ApiDeps, ApiEnv } from './endpoint.ts';
-import { toErrorBody } from './error-body.ts';
+import { toChatError, type ChatError } from '../../errors.ts';
+import { toServerTiming } from '../openai/answer-facts.ts';
+import type { ApiDeps, ApiEnv } from '../endpoint.ts';
+import { toErrorBody } from '../error-body.ts';
 import type { Piece, Run } from './generation.ts';
 
 type Write = (text: string) => Promise<void>;

@@ -1,8 +1,8 @@
 /** GET /healthz, /readyz and /metrics: what watches the service asks for. */
 import { z } from 'zod';
-import { answerScrape } from '../../otel/scrape.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
-import { exampleCard, ModelCard } from './models.ts';
+import { answerScrape } from '../../../otel/scrape.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { exampleCard, ModelCard } from '../openai/models.ts';
 
 const Health = z.object({ status: z.literal('ok') });
 const Readiness = z.object({

@@ -1,10 +1,10 @@
 /** POST /tokenize in llama-server's shape: a text, or the prompt that a conversation becomes, as tokens. */
 import { z } from 'zod';
-import type { Prompt } from '../engine/engine.ts';
-import { refuseField } from './body.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
-import { Messages, toMessages } from './messages.ts';
-import { limitRequest } from './request-limits.ts';
+import type { Prompt } from '../../engine/engine.ts';
+import { refuseField } from '../body.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { Messages, toMessages } from '../openai/messages.ts';
+import { limitRequest } from '../run/request-limits.ts';
 
 const TokenizeRequest = z.object({
   content: z.string().nullish(),

@@ -1,6 +1,6 @@
 /** The request fields that several endpoints share: sampling, format, streaming, and what is accepted and ignored. */
 import { z } from 'zod';
-import type { AnswerFormat, Sampling } from '../engine/engine.ts';
+import type { AnswerFormat, Sampling } from '../../engine/engine.ts';
 
 // The sampling that Qwen2.5-0.5B-Instruct's generation_config.json asks for.
 const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;

@@ -1,7 +1,7 @@
 /** When work for a request ends early: its client left, its deadline passed, the service shuts down. */
 import type { Context } from 'hono';
-import { ChatError } from '../errors.ts';
-import type { ApiDeps } from './endpoint.ts';
+import { ChatError } from '../../errors.ts';
+import type { ApiDeps } from '../endpoint.ts';
 
 export interface RequestLimits {
   /** Aborted with a ChatError. */

@@ -1,14 +1,14 @@
 /** POST /v1/chat/completions in OpenAI's shape, streamed or whole. */
 import { z } from 'zod';
-import { refuseField } from './body.ts';
+import { refuseField } from '../body.ts';
 import { toServerTiming } from './answer-facts.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unserved } from './fields.ts';
-import { generationErrors, startGeneration } from './generation.ts';
+import { generationErrors, startGeneration } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
-import { streamFrames } from './streaming.ts';
+import { streamFrames } from '../run/streaming.ts';
 import { toAnswer, ToolFields } from './tools.ts';
 
 const ChatCompletionRequest = z.object({

@@ -1,11 +1,18 @@
 /** POST /chat: a prompt in, plain text out as it is generated; made for curl. */
 import { z } from 'zod';
-import { refuseField } from './body.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
-import { only, ResponseFormat, SamplingFields, toFormat, toSampling, unserved } from './fields.ts';
-import { generationErrors, startGeneration } from './generation.ts';
-import { Messages, toMessages } from './messages.ts';
-import { streamText } from './streaming.ts';
+import { refuseField } from '../body.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import {
+  only,
+  ResponseFormat,
+  SamplingFields,
+  toFormat,
+  toSampling,
+  unserved,
+} from '../openai/fields.ts';
+import { generationErrors, startGeneration } from '../run/generation.ts';
+import { Messages, toMessages } from '../openai/messages.ts';
+import { streamText } from '../run/streaming.ts';
 
 const noPlace = 'plain text has no place for it; use /v1/chat/completions';
 

@@ -1,6 +1,6 @@
 /** Log-probabilities in the two shapes that OpenAI has for them. */
 import { z } from 'zod';
-import type { Fact, TokenLogprob } from '../engine/engine.ts';
+import type { Fact, TokenLogprob } from '../../engine/engine.ts';
 
 export type AnswerLogprob = NonNullable<Extract<Fact, { type: 'token' }>['logprob']>;
 

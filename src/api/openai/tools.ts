@@ -1,7 +1,7 @@
 /** Tools in OpenAI's shape: which the model is told of, and what its answer is held to. Used by chat completions. */
 import { z } from 'zod';
-import type { AnswerFormat, Tool } from '../engine/engine.ts';
-import { describe, refuseField } from './body.ts';
+import type { AnswerFormat, Tool } from '../../engine/engine.ts';
+import { describe, refuseField } from '../body.ts';
 import { toFormat, type ResponseFormat, unserved } from './fields.ts';
 
 // OpenAI's limits: 128 tools, names of 64 characters.

@@ -1,7 +1,7 @@
 /** The messages of a conversation in OpenAI's shape, checked and turned into what a chat template takes. */
 import { z } from 'zod';
-import type { ChatMessage, ToolCall } from '../engine/engine.ts';
-import { describe, refuseField } from './body.ts';
+import type { ChatMessage, ToolCall } from '../../engine/engine.ts';
+import { describe, refuseField } from '../body.ts';
 
 const TextPart = z.object({
   type: z.literal('text', {

@@ -1,7 +1,7 @@
 /** GET /v1/models and /v1/models/{id}, and which names a request may call the model by. */
 import { z } from 'zod';
-import { ChatError, type ChatErrorCode } from '../errors.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
+import { ChatError, type ChatErrorCode } from '../../errors.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
 
 export const ModelCard = z.object({
   id: z.string(),

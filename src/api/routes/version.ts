@@ -1,7 +1,7 @@
 /** GET /version: what runs here. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
 
 const Version = z.object({
   name: z.string(),
@@ -22,7 +22,7 @@ function readPackage(url: string | URL): Package {
   return JSON.parse(readFileSync(new URL(url), 'utf8')) as Package;
 }
 
-export const service = readPackage(new URL('../../package.json', import.meta.url));
+export const service = readPackage(new URL('../../../package.json', import.meta.url));
 
 export function createVersion(deps: ApiDeps): Endpoint {
   const { name, version } = service;

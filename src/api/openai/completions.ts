@@ -1,7 +1,7 @@
 /** POST /v1/completions: OpenAI's older shape, a text that the model continues. */
 import { z } from 'zod';
 import { Timings, toServerTiming, toTimings, toUsage, Usage } from './answer-facts.ts';
-import type { ApiDeps, Endpoint } from './endpoint.ts';
+import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import {
   AnswerFields,
   HarmlessFields,
@@ -10,9 +10,9 @@ import {
   toFormat,
   toSampling,
 } from './fields.ts';
-import { generationErrors, startGeneration, type Run } from './generation.ts';
+import { generationErrors, startGeneration, type Run } from '../run/generation.ts';
 import { CompletionLogprobs, createCompletionLogprobs, type AnswerLogprob } from './logprobs.ts';
-import { streamFrames, type StreamFrames } from './streaming.ts';
+import { streamFrames, type StreamFrames } from '../run/streaming.ts';
 
 // OpenAI's default for this endpoint.
 const defaultMaxTokens = 16;
