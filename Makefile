@@ -60,7 +60,7 @@ chat: $(LIBRARIES) ## stream an answer, then draw where its time went (Q="...")
 trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace_id; else the last)
 	@node src/trace.ts "$$TRACE_ID"
 
-$(CONSOLE): vite.config.ts $(shell find src/console -type f -not -path '*/dist/*' -not -name '*.png') | $(LIBRARIES)
+$(CONSOLE): vite.config.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn
 
 .PHONY: console

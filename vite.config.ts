@@ -1,13 +1,13 @@
 import { defineConfig } from 'vite';
 
-// The console: `vite build` bundles src/console into src/console/dist, which the chat service hands out.
+// The console: `vite build` bundles src/console/page into src/console/dist, which the chat service hands out.
 export default defineConfig({
-  root: 'src/console',
+  root: 'src/console/page',
   base: '/console/',
   publicDir: false,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    outDir: 'dist',
+    outDir: '../dist',
     assetsDir: '',
     emptyOutDir: true,
     target: 'es2023',

@@ -9,13 +9,13 @@ import { createBodyReader } from './api/body.ts';
 import { createChat } from './api/routes/chat.ts';
 import { createChatCompletions } from './api/openai/chat-completions.ts';
 import { createCompletions } from './api/openai/completions.ts';
-import { createConsoleEndpoints } from './api/console/endpoints.ts';
+import { createConsoleEndpoints } from './console/server/endpoints.ts';
 import {
   requireOwnHost,
   requireOwnOrigin,
   requireTokenBeyondLoopback,
-} from './api/console/guards.ts';
-import { bundleDir, createPage } from './api/console/page.ts';
+} from './console/server/guards.ts';
+import { bundleDir, createPage } from './console/server/page.ts';
 import { createEmbeddings } from './api/openai/embeddings.ts';
 import {
   defaultPace,

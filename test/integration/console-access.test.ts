@@ -2,8 +2,8 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { en } from '../../src/console/texts/en.ts';
-import { zh } from '../../src/console/texts/zh.ts';
+import { en } from '../../src/console/page/texts/en.ts';
+import { zh } from '../../src/console/page/texts/zh.ts';
 import { until } from '../support/chat-service.ts';
 import { useConsoleBrowser } from '../support/console-browser.ts';
 import { createUsedStack, raiseAlert } from '../support/stack-traffic.ts';

@@ -1,8 +1,8 @@
 /** The live panels of the console, in a real Chromium, over a real Prometheus that scrapes every second. */
 import type { Locator, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { formatTime, formatValue } from '../../src/console/format.ts';
-import type { Panel, PanelAnswer, PanelList } from '../../src/console/wire.ts';
+import { formatTime, formatValue } from '../../src/console/page/format.ts';
+import type { Panel, PanelAnswer, PanelList } from '../../src/console/page/wire.ts';
 import { startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { findColors, type Rgb } from '../support/canvas-colors.ts';
 import { useConsoleBrowser } from '../support/console-browser.ts';

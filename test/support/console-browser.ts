@@ -77,12 +77,12 @@ export function useConsoleBrowser(): ConsoleBrowser {
 
 /** `make test` builds it; whoever runs vitest would otherwise judge the page of yesterday. */
 function refuseOldPage(): void {
-  const folder = path.join(root, 'src/console');
-  const builtAt = statSync(path.join(folder, 'dist/index.html'), {
+  const folder = path.join(root, 'src/console/page');
+  const builtAt = statSync(path.join(folder, '../dist/index.html'), {
     throwIfNoEntry: false,
   })?.mtimeMs;
   const newer = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.(tsx?|css|html|svg)$/.test(file) && !file.startsWith('dist'))
+    .filter((file) => /\.(tsx?|css|html|svg)$/.test(file))
     .map((file) => path.join(folder, file))
     .find((file) => statSync(file).mtimeMs > (builtAt ?? 0));
   if (newer === undefined) return;

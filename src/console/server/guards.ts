@@ -4,8 +4,8 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { isIP } from 'node:net';
-import type { ApiEnv } from '../endpoint.ts';
-import { isLoopback, isOnLoopback, requireBearer } from '../guards.ts';
+import type { ApiEnv } from '../../api/endpoint.ts';
+import { isLoopback, isOnLoopback, requireBearer } from '../../api/guards.ts';
 import { createConsoleError } from './text.ts';
 
 /**

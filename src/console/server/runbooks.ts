@@ -1,7 +1,7 @@
 /** GET /api/runbooks/{name}: the page of an alert, in both languages, as the console shows it in place. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Endpoint } from '../endpoint.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
 import { createConsoleError } from './text.ts';
 
 /** Beside the rules that name them; files, since nothing here imports from alerting. */

@@ -1,7 +1,7 @@
 /** POST /api/silences: keeps one alert from being told for a while, for a reason that others can read. */
 import { z } from 'zod';
 import { ChatError } from '../../errors.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import { postSilence, readAlerts } from './alertmanager.ts';
 import { alertsKey } from './alerts.ts';
 import type { SharedReads } from './shared-reads.ts';

@@ -1,7 +1,7 @@
 /** GET /api/status: what runs here and how it is, and where its neighbours are; the first thing that the console asks. */
 import { z } from 'zod';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
-import { service } from '../routes/version.ts';
+import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
+import { service } from '../../api/routes/version.ts';
 
 const linkNames = ['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier'] as const;
 

@@ -1,6 +1,6 @@
 /** What was told to whom, from the notifier. Used by GET /api/alerts. */
 import { z } from 'zod';
-import type { ConsoleOptions } from '../endpoint.ts';
+import type { ConsoleOptions } from '../../api/endpoint.ts';
 import { askPeer } from './peers.ts';
 
 const shown = 50;

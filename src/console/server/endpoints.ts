@@ -1,5 +1,5 @@
 /** The console's part of the API, over the files that it reads once at the start. Listed by app.ts. */
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import { createAlertList } from './alerts.ts';
 import { createPanelList, readPanels } from './panel-list.ts';
 import { createPanel } from './panel.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { acceptsGzip } from '../../../otel/scrape.ts';
-import type { ApiEnv } from '../endpoint.ts';
+import type { ApiEnv } from '../../api/endpoint.ts';
 import { createConsoleError } from './text.ts';
 
 interface Built {
@@ -14,7 +14,7 @@ interface Built {
   type: string;
 }
 
-export const bundleDir = path.join(import.meta.dirname, '../../console/dist');
+export const bundleDir = path.join(import.meta.dirname, '../dist');
 
 const notBuilt = `The console's page is not built yet. Run \`make console\`, then load this again; the API is at /openapi.json.
 控制台页面尚未构建。请运行 make console，然后刷新本页；API 说明见 /openapi.json。

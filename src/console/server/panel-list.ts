@@ -1,7 +1,7 @@
 /** GET /api/panels: which panels there are, as `stack/panels.ts` has them; the queries stay here, for GET /api/panels/{id}. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Endpoint } from '../endpoint.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
 import { Text } from './text.ts';
 
 /** Written by `make dashboards`; a file, since nothing here imports from the stack. */

@@ -1,7 +1,7 @@
 /** GET /api/alerts: what fires, from Alertmanager, and what was told to whom, from the notifier; either may be missing. */
 import { z } from 'zod';
 import { toChatError } from '../../errors.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import { readAlerts, readSilences, type FiringAlert, type KeptSilence } from './alertmanager.ts';
 import { Notification, readDeliveries } from './notifications.ts';
 import type { Runbooks } from './runbooks.ts';

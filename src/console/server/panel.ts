@@ -1,8 +1,8 @@
 /** GET /api/panels/{id}: the lines of one panel. The page names a panel and a range, never a query. */
 import { z } from 'zod';
 import { toChatError } from '../../errors.ts';
-import { refuseField } from '../body.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { refuseField } from '../../api/body.ts';
+import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import type { PanelDefinition, PanelFile } from './panel-list.ts';
 import { chooseRange, minutesBounds } from './panel-range.ts';
 import { readFromProcess } from './process-panel.ts';
