@@ -54,11 +54,11 @@ logs: $(LIBRARIES) ## follow the logs, or one of them (NAME=chat)
 
 .PHONY: chat
 chat: $(LIBRARIES) ## stream an answer, then draw where its time went (Q="...")
-	@node src/chat.ts "$$QUESTION"
+	@node src/cli/chat.ts "$$QUESTION"
 
 .PHONY: trace
 trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace_id; else the last)
-	@node src/trace.ts "$$TRACE_ID"
+	@node src/cli/trace.ts "$$TRACE_ID"
 
 $(CONSOLE): vite.config.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn

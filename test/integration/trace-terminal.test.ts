@@ -37,14 +37,14 @@ const wholeTrace = [
 ];
 
 test('make trace tells that there is nothing yet', async () => {
-  await expect(runProgram('src/trace.ts', '')).rejects.toMatchObject({
+  await expect(runProgram('src/cli/trace.ts', '')).rejects.toMatchObject({
     code: 1,
     stderr: 'There is no trace yet. Ask something first: make chat Q="Hello"\n',
   });
 });
 
 test('make chat answers, then draws every span of the request to its last byte', async () => {
-  const { stdout } = await runProgram('src/chat.ts', 'hello');
+  const { stdout } = await runProgram('src/cli/chat.ts', 'hello');
   const [, tail = ''] = stdout.split(/^\d+ tokens in, /m);
   expect(tail).toMatch(/^\d+ out, [\d.]+ a second\ntrace [0-9a-f]{32}\n/);
   expect(spansIn(tail)).toEqual(wholeTrace);
@@ -53,23 +53,23 @@ test('make chat answers, then draws every span of the request to its last byte',
 });
 
 test('make trace draws the same, by id and as the last one, without colour for a pipe', async () => {
-  const chat = await runProgram('src/chat.ts', 'hello');
+  const chat = await runProgram('src/cli/chat.ts', 'hello');
   const drawn = chat.stdout.slice(chat.stdout.indexOf('trace '));
   const id = drawn.slice('trace '.length, 'trace '.length + 32);
   for (const argument of [id, id.toUpperCase(), 'last', '']) {
-    const { stdout } = await runProgram('src/trace.ts', argument);
+    const { stdout } = await runProgram('src/cli/trace.ts', argument);
     expect(stdout.toLowerCase()).toBe(drawn.toLowerCase());
     expect(stdout).not.toContain('\u001B');
   }
 });
 
 test('make trace names what it expected where there is no such trace, and no service', async () => {
-  await expect(runProgram('src/trace.ts', '../status')).rejects.toMatchObject({
+  await expect(runProgram('src/cli/trace.ts', '../status')).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('expected the id of a trace that is still in memory'),
   });
   const nowhere = { CHAT_URL: 'http://127.0.0.1:9' };
-  await expect(runProgram('src/trace.ts', 'last', nowhere)).rejects.toMatchObject({
+  await expect(runProgram('src/cli/trace.ts', 'last', nowhere)).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^No chat service answers at .* Start it with `make up`\.\n$/),
   });

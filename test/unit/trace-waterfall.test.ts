@@ -1,7 +1,7 @@
 /** The waterfall that `make trace` and `make chat` draw, from spans as the service tells them. */
 import { expect, test } from 'vitest';
-import type { TraceSpan } from '../../src/service-client.ts';
-import { drawWaterfall } from '../../src/waterfall.ts';
+import type { TraceSpan } from '../../src/cli/client.ts';
+import { drawWaterfall } from '../../src/cli/waterfall.ts';
 
 const plain = (_: unknown, text: string): string => text;
 const begin = 1_795_510_148_088_000_000n;

@@ -1,7 +1,7 @@
 /** `make chat Q="..."`: streams one answer in the terminal, then draws where its time went and tells its trace id. */
 import { createParser } from 'eventsource-parser';
 import { styleText } from 'node:util';
-import { notAnswering, readWholeTrace, serviceOrigin } from './service-client.ts';
+import { notAnswering, readWholeTrace, serviceOrigin } from './client.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 interface Chunk {

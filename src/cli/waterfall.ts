@@ -1,7 +1,7 @@
 /** A trace as text: one line a span, its time as a bar under those of the others. Used by `make trace` and `make chat`. */
 import type { styleText } from 'node:util';
-import { attributes as a, firstTokenEvent, spanAttributes as s } from '../otel/names.ts';
-import type { TraceSpan } from './service-client.ts';
+import { attributes as a, firstTokenEvent, spanAttributes as s } from '../../otel/names.ts';
+import type { TraceSpan } from './client.ts';
 
 export interface WaterfallOptions {
   /** Columns of the terminal. */

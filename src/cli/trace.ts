@@ -1,6 +1,6 @@
 /** `make trace ID=...`: the waterfall of one request in the terminal, of the last one without an id. */
 import { styleText } from 'node:util';
-import { readLastTraceId, readTrace } from './service-client.ts';
+import { readLastTraceId, readTrace } from './client.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 /** What a pipe or a file is taken to be wide. */
