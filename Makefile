@@ -79,7 +79,7 @@ rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
 	@node alerting/rules.ts
 
 .PHONY: dashboards
-dashboards: $(LIBRARIES) ## write stack/generated/ from stack/panels.ts
+dashboards: $(LIBRARIES) ## write stack/generated/ from otel/panels/dashboards.ts
 	@node stack/grafana.ts
 
 .PHONY: docs

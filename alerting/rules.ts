@@ -23,8 +23,8 @@ import { seedAlerts } from './rules/seed-alerts.ts';
 import { seedNames } from './rules/seed-names.ts';
 import { sloAlerts, sloRecordings } from './rules/slo.ts';
 import { telemetryAlerts } from './rules/telemetry.ts';
-import { defaultThresholds, readThresholds } from './thresholds.ts';
-import type { Thresholds } from './thresholds.ts';
+import { defaultThresholds, readThresholds } from '../otel/thresholds.ts';
+import type { Thresholds } from '../otel/thresholds.ts';
 
 export interface RuleFile {
   /** Written as `<name>.yml`. */

@@ -7,7 +7,7 @@ import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { createInstruments, metricOptions, zeroHistogram } from './instruments.ts';
+import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { attributes as a, metrics } from './names.ts';
 
 /** Scrapes, probes, the console and what it polls: they would hide a chat that always fails. */

@@ -3,11 +3,11 @@
  * imports the files themselves.
  */
 export { observeServer, setRoute } from './http.ts';
-export { createInferenceTelemetry } from './inference.ts';
-export type { Generation, GenerationSummary, InferenceTelemetry } from './inference.ts';
+export { createInferenceTelemetry } from './generation/inference.ts';
+export type { Generation, GenerationSummary, InferenceTelemetry } from './generation/inference.ts';
 export { createLogger } from './logger.ts';
-export { observeTokens } from './observe-tokens.ts';
-export { observeProcess } from './process.ts';
+export { observeTokens } from './generation/observe-tokens.ts';
+export { observeProcess } from './process/process.ts';
 export { startTelemetry } from './sdk.ts';
 export type { Telemetry } from './sdk.ts';
 export { serveTelemetry } from './serve.ts';

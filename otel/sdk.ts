@@ -30,16 +30,16 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { randomUUID } from 'node:crypto';
 import { spanLimits } from './environment.ts';
-import { exemplars } from './exemplars.ts';
+import { exemplars } from './prometheus/exemplars.ts';
 import { createExportProcessors, createSampler } from './export.ts';
 import { createHttpInstrumentation, patchHttp, useHttpInstrumentation } from './http.ts';
-import { createInstruments, metricOptions, zeroHistogram } from './instruments.ts';
+import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { attributes as a, metrics, spanLosses } from './names.ts';
-import { createScraper, type ScrapeRequest, type ScrapeResponse } from './scrape.ts';
-import { createCeiling, type Ceiling } from './series.ts';
-import { createTraceStore, type TraceStore } from './traces.ts';
-import { createViews } from './views.ts';
+import { createScraper, type ScrapeRequest, type ScrapeResponse } from './prometheus/scrape.ts';
+import { createCeiling, type Ceiling } from './metrics/series.ts';
+import { createTraceStore, type TraceStore } from './traces/traces.ts';
+import { createViews } from './metrics/views.ts';
 
 export interface Telemetry {
   readonly meter: Meter;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Telemetry } from './sdk.ts';
-import { answerTrace, answerTraces } from './traces-api.ts';
+import { answerTrace, answerTraces } from './traces/traces-api.ts';
 
 export interface TelemetryServer {
   port: number;

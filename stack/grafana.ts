@@ -1,5 +1,5 @@
 /**
- * Draws `stack/panels.ts`: Grafana's dashboards, in both languages, and the list of panels that the console reads.
+ * Draws `otel/panels/dashboards.ts`: Grafana's dashboards, in both languages, and the list of panels that the console reads.
  * Run as `node stack/grafana.ts`; `generated/` is committed and a test fails when it drifts.
  *
  * A title in Grafana is plain text, so there is one folder a language with the same uids in both, and Grafana is shown
@@ -20,9 +20,15 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { buildPanel, prometheus } from './grafana/panel-builders.ts';
 import { words, type Locale } from './grafana/words.ts';
-import { annotations, dashboards, panels, variables, withoutVariables } from './panels.ts';
-import type { Dashboard } from './panels.ts';
-import { idleSentences } from './panels/panel.ts';
+import {
+  annotations,
+  dashboards,
+  panels,
+  variables,
+  withoutVariables,
+} from '../otel/panels/dashboards.ts';
+import type { Dashboard } from '../otel/panels/dashboards.ts';
+import { idleSentences } from '../otel/panels/panel.ts';
 
 const tag = 'llamascope';
 const locales = ['en', 'zh-CN'] as const satisfies Locale[];

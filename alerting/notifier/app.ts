@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
-import { answerScrape } from '../../otel/scrape.ts';
+import { answerScrape } from '../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import { limitBody, nameRoute, refusePages, requireToken } from './guards.ts';
 import type { Intake } from './intake.ts';

@@ -1,6 +1,6 @@
 /** The notifier's own metrics; every series exists from the first scrape on. */
 import type { Attributes, Meter } from '@opentelemetry/api';
-import { createInstruments } from '../../otel/instruments.ts';
+import { createInstruments } from '../../otel/metrics/instruments.ts';
 import { attributes } from '../../otel/names.ts';
 import { deadReasons, retryReasons } from './delivery.ts';
 import type { Delivery } from './delivery.ts';

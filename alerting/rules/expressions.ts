@@ -1,5 +1,5 @@
 /** The pieces of PromQL that several rule files share: whose series, and rates that a restart does not upset. */
-import { labelName } from '../../otel/prometheus-names.ts';
+import { labelName } from '../../otel/prometheus/prometheus-names.ts';
 
 /** The scrape job of the chat service, under the name that the article's queries ask for. */
 export const chatJob = 'qwen-instruct';

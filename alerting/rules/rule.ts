@@ -1,5 +1,5 @@
 /** What a rule is as data, and the links and words that every alert gets; used by the rule files' modules and `rules.ts`. */
-import type { Thresholds } from '../thresholds.ts';
+import type { Thresholds } from '../../otel/thresholds.ts';
 
 export interface RecordingRule {
   record: string;

@@ -1,6 +1,6 @@
 /** The six names of the article, read from ours; written to `seed-names.yml`. */
 import { attributes, generationRoutes, metrics } from '../../otel/names.ts';
-import { labelName } from '../../otel/prometheus-names.ts';
+import { labelName } from '../../otel/prometheus/prometheus-names.ts';
 import { anyOf, ofChat } from './expressions.ts';
 import type { RecordingRule, RuleContext } from './rule.ts';
 

@@ -4,7 +4,7 @@
  */
 import { attributes, metrics } from '../../otel/names.ts';
 import type { Reason } from '../../otel/names.ts';
-import { formatBound } from '../../otel/prometheus-names.ts';
+import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
 import { anyOf, chatJob, ofChat, sumBy } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RecordingRule, RuleContext } from './rule.ts';

@@ -1,6 +1,6 @@
 /** Whether what we see is true: scrapes, series, spans; written to `telemetry.yml`. */
 import { attributes, metrics } from '../../otel/names.ts';
-import { labelName } from '../../otel/prometheus-names.ts';
+import { labelName } from '../../otel/prometheus/prometheus-names.ts';
 import { chatJob, notifierJob, sumBy } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';

@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import type { InferenceTelemetry } from '../../otel/inference.ts';
+import type { InferenceTelemetry } from '../../otel/generation/inference.ts';
 import type { Operation } from '../../otel/names.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import type { Links, Peers } from '../config.ts';

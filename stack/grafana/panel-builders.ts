@@ -1,4 +1,4 @@
-/** One panel of `stack/panels.ts` as Grafana draws it. Used by `stack/grafana.ts`. */
+/** One panel of `otel/panels/dashboards.ts` as Grafana draws it. Used by `stack/grafana.ts`. */
 import {
   BigValueColorMode,
   BigValueGraphMode,
@@ -35,8 +35,8 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { metrics } from '../../otel/names.ts';
-import { idleSentences } from '../panels/panel.ts';
-import type { Panel, PanelKind, Thresholds, Unit } from '../panels/panel.ts';
+import { idleSentences } from '../../otel/panels/panel.ts';
+import type { Panel, PanelKind, Thresholds, Unit } from '../../otel/panels/panel.ts';
 import { words, type Locale } from './words.ts';
 
 /** The dashboard's own choice of data source, so that it can be imported anywhere. */

@@ -1,5 +1,8 @@
 /** What a generation costs when it is observed: microseconds a token and a request, spans and the store of traces included. */
-import { createInferenceTelemetry, type InferenceTelemetry } from '../../otel/inference.ts';
+import {
+  createInferenceTelemetry,
+  type InferenceTelemetry,
+} from '../../otel/generation/inference.ts';
 import { startTelemetry } from '../../otel/sdk.ts';
 import { median } from './statistics.ts';
 

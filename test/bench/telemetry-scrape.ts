@@ -3,9 +3,9 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { Counter, Histogram, Registry } from 'prom-client';
-import { createExemplars } from '../../otel/exemplars.ts';
-import { createScraper } from '../../otel/scrape.ts';
-import { createCeiling } from '../../otel/series.ts';
+import { createExemplars } from '../../otel/prometheus/exemplars.ts';
+import { createScraper } from '../../otel/prometheus/scrape.ts';
+import { createCeiling } from '../../otel/metrics/series.ts';
 import { median, percentile } from './statistics.ts';
 
 export interface ScrapeCost {

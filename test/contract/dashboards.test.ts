@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { buildDashboard, generatedFiles } from '../../stack/grafana.ts';
-import { dashboards, panels } from '../../stack/panels.ts';
+import { dashboards, panels } from '../../otel/panels/dashboards.ts';
 import { dataSourcesFile } from '../support/prometheus-queries.ts';
 import { readText, root } from '../support/prometheus-series.ts';
 
@@ -123,7 +123,7 @@ const DataSources = z.strictObject({
         alertmanagerUid: z.literal('alertmanager'),
         exemplarTraceIdDestinations: z.tuple([
           z.strictObject({
-            // The label that otel/exposition.ts writes.
+            // The label that otel/prometheus/exposition.ts writes.
             name: z.literal('trace_id'),
             datasourceUid: z.literal('jaeger'),
             urlDisplayLabel: z.string(),

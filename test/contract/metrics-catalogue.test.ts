@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { initialiseHttpSeries, observeServer } from '../../otel/http.ts';
-import { createInferenceTelemetry } from '../../otel/inference.ts';
+import { createInferenceTelemetry } from '../../otel/generation/inference.ts';
 import {
   endings,
   generationRoutes,
@@ -13,7 +13,7 @@ import {
   tokenTypes,
   type MetricDefinition,
 } from '../../otel/names.ts';
-import { observeProcess } from '../../otel/process.ts';
+import { observeProcess } from '../../otel/process/process.ts';
 import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
 import {
   checkWithPromtool,

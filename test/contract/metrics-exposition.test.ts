@@ -5,9 +5,9 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationType, MeterProvider, type ViewOptions } from '@opentelemetry/sdk-metrics';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createExemplars } from '../../otel/exemplars.ts';
-import { writeExposition, type Format } from '../../otel/exposition.ts';
-import { toFamilies } from '../../otel/families.ts';
+import { createExemplars } from '../../otel/prometheus/exemplars.ts';
+import { writeExposition, type Format } from '../../otel/prometheus/exposition.ts';
+import { toFamilies } from '../../otel/prometheus/families.ts';
 import { checkWithPromtool, parseSamples } from '../support/otel-scrape.ts';
 
 interface Lab {

@@ -1,6 +1,6 @@
 /** Every query of every panel, rule, runbook and page asks only for what exists, and a misspelt one is found. */
 import { describe, expect, test } from 'vitest';
-import { panels } from '../../stack/panels.ts';
+import { panels } from '../../otel/panels/dashboards.ts';
 import {
   dataSourcesFile,
   findQueries,

@@ -5,7 +5,7 @@
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDashboard } from '../../stack/grafana.ts';
-import { dashboards, panels, withoutVariables } from '../../stack/panels.ts';
+import { dashboards, panels, withoutVariables } from '../../otel/panels/dashboards.ts';
 import { findQueries, queriesOfPanel, type FoundQuery } from '../support/prometheus-queries.ts';
 import { driveTraffic } from '../support/prometheus-traffic.ts';
 import { operandsOf } from '../support/prometheus-grammar.ts';

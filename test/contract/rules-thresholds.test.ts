@@ -1,8 +1,8 @@
 /** The table of thresholds: bounds that can be reached, and the settings that move them. */
 import { expect, test } from 'vitest';
 import { ruleFiles, writeRuleFile } from '../../alerting/rules.ts';
-import { defaultThresholds, readThresholds } from '../../alerting/thresholds.ts';
-import type { Threshold } from '../../alerting/thresholds.ts';
+import { defaultThresholds, readThresholds } from '../../otel/thresholds.ts';
+import type { Threshold } from '../../otel/thresholds.ts';
 import { metrics } from '../../otel/names.ts';
 import type { MetricDefinition } from '../../otel/names.ts';
 
@@ -64,6 +64,6 @@ test('every setting that is wrong is told at once, with what was expected', () =
   expect(read).toThrow('ALERT_SLO_OBJECTIVE: expected from 0.94 to below 1, got 1');
   expect(read).toThrow('ALERT_QUEUE_BACKLOG_ABOVE: expected a number >= 0, got "half"');
   expect(read).toThrow(
-    'ALERT_QUEUE_BACKLOG_BELOW: expected the name of a number in alerting/thresholds.ts',
+    'ALERT_QUEUE_BACKLOG_BELOW: expected the name of a number in otel/thresholds.ts',
   );
 });

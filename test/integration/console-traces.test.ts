@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { TraceSummary } from '../../otel/traces.ts';
+import type { TraceSummary } from '../../otel/traces/traces.ts';
 import { longAnswer, startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { useConsoleBrowser } from '../support/console-browser.ts';
 import { readSpans, type OtlpTrace, type TestSpan } from '../support/otel-trace.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { observeTokens } from '../../otel/observe-tokens.ts';
+import { observeTokens } from '../../otel/generation/observe-tokens.ts';
 import { serveTelemetry } from '../../otel/serve.ts';
 import { checkWithPromtool, changesDuring, parseSamples } from '../support/otel-scrape.ts';
 import { inference, model, telemetry } from '../support/otel-generation.ts';

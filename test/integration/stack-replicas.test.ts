@@ -1,7 +1,7 @@
 /** Three chat services behind one Prometheus: who is found, and what panels make of several instances. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { PanelQuery } from '../../stack/panels/panel.ts';
-import { hostCpu } from '../../stack/panels/service.ts';
+import type { PanelQuery } from '../../otel/panels/panel.ts';
+import { hostCpu } from '../../otel/panels/service.ts';
 import { findOwnProcesses, signal } from '../../stack/native/processes.ts';
 import { readState } from '../../stack/native/state.ts';
 import { until } from '../support/chat-service.ts';

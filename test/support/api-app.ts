@@ -1,7 +1,7 @@
 /** The service's routes over an engine that says what a test wants: the API's door without a model behind it. */
 import { metrics, trace } from '@opentelemetry/api';
 import type { Hono } from 'hono';
-import { createInferenceTelemetry, type Generation } from '../../otel/inference.ts';
+import { createInferenceTelemetry, type Generation } from '../../otel/generation/inference.ts';
 import type { Ending, StreamEnding } from '../../otel/names.ts';
 import { createApp, type AppOptions } from '../../src/app.ts';
 import type { Engine, Fact, GenerationRequest, TokenLogprob } from '../../src/engine/engine.ts';

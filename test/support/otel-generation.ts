@@ -1,5 +1,5 @@
 /** A generation told step by step, and the process's telemetry it is told to. */
-import { createInferenceTelemetry, type Generation } from '../../otel/inference.ts';
+import { createInferenceTelemetry, type Generation } from '../../otel/generation/inference.ts';
 import { endings, type Ending } from '../../otel/names.ts';
 import { startTelemetry } from '../../otel/sdk.ts';
 

@@ -1,9 +1,9 @@
 /** Every query that a file of ours holds, by kind of file; a test hands in the text, so that it can misspell one. */
 import { globSync } from 'node:fs';
 import { parse } from 'yaml';
-import { annotations, panels, variables, withoutVariables } from '../../stack/panels.ts';
+import { annotations, panels, variables, withoutVariables } from '../../otel/panels/dashboards.ts';
 import { fourQueries } from '../../stack/report.ts';
-import type { Panel } from '../../stack/panels/panel.ts';
+import type { Panel } from '../../otel/panels/panel.ts';
 import {
   boundsIn,
   isQuery,
@@ -19,7 +19,7 @@ import {
   root,
   type Rule,
 } from './prometheus-series.ts';
-import { formatBound } from '../../otel/prometheus-names.ts';
+import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
 
 export interface FoundQuery {
   /** `panel latency-p99`, `alerting/rules/slo.yml ChatErrorBudgetBurn`. */

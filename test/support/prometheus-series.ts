@@ -3,7 +3,7 @@ import { readFileSync, globSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { metrics, type MetricDefinition } from '../../otel/names.ts';
-import { labelName } from '../../otel/prometheus-names.ts';
+import { labelName } from '../../otel/prometheus/prometheus-names.ts';
 import { resultLabels, seriesIn, type KnownSeries } from './prometheus-grammar.ts';
 
 export const root = path.join(import.meta.dirname, '../..');

@@ -1,5 +1,5 @@
 /** What panels make of several chat services behind one Prometheus. Used by the tests of replicas, in both modes. */
-import { dashboards } from '../../stack/panels.ts';
+import { dashboards } from '../../otel/panels/dashboards.ts';
 import { until } from './chat-service.ts';
 
 interface Sample {

@@ -1,5 +1,5 @@
 /** What clients saw, as the series that it should have become; for the tests which hold their books against the service's. */
-import type { GenerationSummary } from '../../otel/inference.ts';
+import type { GenerationSummary } from '../../otel/generation/inference.ts';
 import type { Samples } from './otel-scrape.ts';
 import type { Entry } from './telemetry-ledger.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createCgroupReader } from '../../otel/cgroup.ts';
+import { createCgroupReader } from '../../otel/process/cgroup.ts';
 import { chooseSizes, type Costs, type Machine } from '../../src/engine/worker/llama/sizing.ts';
 
 const auto = { threads: 'auto', sequences: 'auto', contextTokens: 'auto' } as const;

@@ -1,6 +1,6 @@
 /** What was said, on the chat span: never unless asked for, and JSON of the GenAI conventions when it is. */
 import { expect, test } from 'vitest';
-import { createInferenceTelemetry, type Generation } from '../../otel/inference.ts';
+import { createInferenceTelemetry, type Generation } from '../../otel/generation/inference.ts';
 import type { Ending } from '../../otel/names.ts';
 import { start, telemetry } from '../support/otel-generation.ts';
 import { readTrace } from '../support/otel-trace.ts';

@@ -6,9 +6,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createCgroupReader } from '../../otel/cgroup.ts';
-import { createCpuSum, readProcess, type ProcessFacts } from '../../otel/proc.ts';
-import { observeProcess } from '../../otel/process.ts';
+import { createCgroupReader } from '../../otel/process/cgroup.ts';
+import { createCpuSum, readProcess, type ProcessFacts } from '../../otel/process/proc.ts';
+import { observeProcess } from '../../otel/process/process.ts';
 import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
 import { readSamples } from '../support/otel-scrape.ts';
 

@@ -8,7 +8,7 @@ import {
   formatLabels,
   labelName,
   unitWord,
-} from '../../otel/prometheus-names.ts';
+} from '../../otel/prometheus/prometheus-names.ts';
 
 describe('a bucket bound', () => {
   // What Go prints for strconv.FormatFloat(x, 'g', -1, 64), with ".0" where neither "e" nor "." is in it.

@@ -1,10 +1,10 @@
 /** The ceiling over attribute sets: of the contract's metrics, and of any that a program adds. */
 import { metrics as api } from '@opentelemetry/api';
 import { beforeAll, expect, test } from 'vitest';
-import { createInferenceTelemetry } from '../../otel/inference.ts';
-import { createInstruments } from '../../otel/instruments.ts';
+import { createInferenceTelemetry } from '../../otel/generation/inference.ts';
+import { createInstruments } from '../../otel/metrics/instruments.ts';
 import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
-import { createCeiling, createLabelFilter } from '../../otel/series.ts';
+import { createCeiling, createLabelFilter } from '../../otel/metrics/series.ts';
 import { readSamples, type Samples } from '../support/otel-scrape.ts';
 
 let telemetry: Telemetry;

@@ -2,8 +2,8 @@
 import { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { describe, expect, test } from 'vitest';
-import { answerTrace, answerTraces } from '../../otel/traces-api.ts';
-import { createTraceStore, type TraceStore } from '../../otel/traces.ts';
+import { answerTrace, answerTraces } from '../../otel/traces/traces-api.ts';
+import { createTraceStore, type TraceStore } from '../../otel/traces/traces.ts';
 import { readSpans } from '../support/otel-trace.ts';
 
 function createStore(options: { traces?: number; bytes?: number }): {

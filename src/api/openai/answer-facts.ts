@@ -1,6 +1,6 @@
 /** What every answer tells about itself beside its text: token counts, timings, and the Server-Timing header. */
 import { z } from 'zod';
-import type { GenerationSummary } from '../../../otel/inference.ts';
+import type { GenerationSummary } from '../../../otel/generation/inference.ts';
 
 export const Usage = z.object({
   prompt_tokens: z.int(),

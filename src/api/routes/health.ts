@@ -1,6 +1,6 @@
 /** GET /healthz, /readyz and /metrics: what watches the service asks for. */
 import { z } from 'zod';
-import { answerScrape } from '../../../otel/scrape.ts';
+import { answerScrape } from '../../../otel/prometheus/scrape.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
 import { exampleCard, ModelCard } from '../openai/models.ts';
 

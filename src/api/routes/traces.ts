@@ -1,7 +1,7 @@
 /** GET /api/traces and /api/traces/{id}: the last traces, which otel/ keeps in memory for the console. */
 import { z } from 'zod';
-import { traceFilters } from '../../../otel/traces.ts';
-import { answerTrace, answerTraces } from '../../../otel/traces-api.ts';
+import { traceFilters } from '../../../otel/traces/traces.ts';
+import { answerTrace, answerTraces } from '../../../otel/traces/traces-api.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
 
 export function createTraceList(deps: ApiDeps): Endpoint {

@@ -1,5 +1,5 @@
 /** What was said, told to the chat span of a process whose owner asked for it, and otherwise not even collected. */
-import type { Generation } from '../../../otel/inference.ts';
+import type { Generation } from '../../../otel/generation/inference.ts';
 import type { ChatMessage, Prompt } from '../../engine/engine.ts';
 import type { Delta } from '../openai/tool-calls.ts';
 

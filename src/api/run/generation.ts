@@ -4,7 +4,7 @@
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type { Generation, GenerationSummary } from '../../../otel/inference.ts';
+import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
 import { epochMillis } from '../../clock.ts';
 import type { Fact, GenerationRequest } from '../../engine/engine.ts';
 import { toChatError, type ChatErrorCode } from '../../errors.ts';

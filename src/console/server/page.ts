@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { acceptsGzip } from '../../../otel/scrape.ts';
+import { acceptsGzip } from '../../../otel/prometheus/scrape.ts';
 import type { ApiEnv } from '../../api/endpoint.ts';
 import { createConsoleError } from './text.ts';
 

@@ -1,4 +1,4 @@
-/** GET /api/panels: which panels there are, as `stack/panels.ts` has them; the queries stay here, for GET /api/panels/{id}. */
+/** GET /api/panels: which panels there are, as `otel/panels/dashboards.ts` has them; the queries stay here, for GET /api/panels/{id}. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Endpoint } from '../../api/endpoint.ts';

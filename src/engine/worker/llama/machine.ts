@@ -1,7 +1,7 @@
 /** Reads what the machine and the cgroup give this process; the numbers that sizing.ts decides by. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
-import { createCgroupReader } from '../../../../otel/cgroup.ts';
+import { createCgroupReader } from '../../../../otel/process/cgroup.ts';
 import type { Machine } from './sizing.ts';
 
 export function readMachine(): Machine {

@@ -1,6 +1,6 @@
 /** The way of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
 import type { Panel } from './panel.ts';
-import { increase, series } from './promql.ts';
+import { increase, series } from '../promql.ts';
 
 const notifier = 'job="notifier"';
 

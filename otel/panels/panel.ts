@@ -1,4 +1,4 @@
-/** What a panel is: the shape of every entry in the files beside this one, which `stack/panels.ts` lays out. */
+/** What a panel is: the shape of every entry in the files beside this one, which `otel/panels/dashboards.ts` lays out. */
 
 /** What a person reads, in both languages. */
 export interface Text {

@@ -2,16 +2,16 @@
  * The dashboards: every panel once, in rows as a person reads them. `stack/grafana.ts` draws them for Grafana and writes
  * `generated/panels.json` for the console; a new panel is one entry in `panels/` and one name here.
  */
-import { attributes } from '../otel/names.ts';
-import { labelName } from '../otel/prometheus-names.ts';
-import type { Panel, Text } from './panels/panel.ts';
-import * as delivery from './panels/delivery.ts';
-import * as inference from './panels/inference.ts';
-import * as monitor from './panels/monitor.ts';
-import * as pipeline from './panels/pipeline.ts';
-import { chat, job, series } from './panels/promql.ts';
-import * as service from './panels/service.ts';
-import * as slo from './panels/slo.ts';
+import { attributes } from '../names.ts';
+import { labelName } from '../prometheus/prometheus-names.ts';
+import type { Panel, Text } from './panel.ts';
+import * as delivery from './delivery.ts';
+import * as inference from './inference.ts';
+import * as monitor from './monitor.ts';
+import * as pipeline from './pipeline.ts';
+import { chat, job, series } from '../promql.ts';
+import * as service from './service.ts';
+import * as slo from './slo.ts';
 
 export interface Row {
   /** A heading above the row; none for the first. */

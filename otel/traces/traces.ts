@@ -6,7 +6,7 @@ import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { hrTimeToMilliseconds } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
-import { attributes as a, type Outcome, type Reason } from './names.ts';
+import { attributes as a, type Outcome, type Reason } from '../names.ts';
 
 /** `slow` are the slowest tenth of those that are here: what is slow depends on the model and the machine. */
 export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;

@@ -20,7 +20,7 @@ import {
   type Facts,
   type GenerationSummary,
 } from './generation-summary.ts';
-import type { Instruments } from './instruments.ts';
+import type { Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
   firstTokenEvent,
@@ -30,8 +30,8 @@ import {
   type Ending,
   type Operation,
   type StreamEnding,
-} from './names.ts';
-import { labelSet } from './series.ts';
+} from '../names.ts';
+import { labelSet } from '../metrics/series.ts';
 
 interface Admission {
   /** The catalogue's id, which becomes a label. */

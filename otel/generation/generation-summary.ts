@@ -3,7 +3,7 @@
  * `generation.ts` collects the facts.
  */
 import type { Attributes, Span } from '@opentelemetry/api';
-import type { Instruments } from './instruments.ts';
+import type { Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
   genAiProvider,
@@ -11,8 +11,8 @@ import {
   type Operation,
   type Outcome,
   type Reason,
-} from './names.ts';
-import { labelSet } from './series.ts';
+} from '../names.ts';
+import { labelSet } from '../metrics/series.ts';
 
 /** What the log line, the client's usage and its timings are made of. A phase that did not happen has no seconds. */
 export interface GenerationSummary {

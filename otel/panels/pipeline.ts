@@ -1,6 +1,6 @@
 /** The watchers watched: scrapes, rules, and what telemetry itself costs and loses. */
 import type { Panel } from './panel.ts';
-import { increase, quantile, series } from './promql.ts';
+import { increase, quantile, series } from '../promql.ts';
 
 /** Our two processes. */
 const ours = 'job=~"qwen-instruct|notifier"';

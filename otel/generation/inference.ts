@@ -3,10 +3,10 @@
  * use it; it knows no server and no engine.
  */
 import type { Meter, Tracer } from '@opentelemetry/api';
-import { capturesContent, spanLimits, type Environment } from './environment.ts';
+import { capturesContent, spanLimits, type Environment } from '../environment.ts';
 import { beginGeneration, type Generation } from './generation.ts';
 import { genAiLabels } from './generation-summary.ts';
-import { createInstruments, type Instruments } from './instruments.ts';
+import { createInstruments, type Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
   endings,
@@ -14,7 +14,7 @@ import {
   streamEndings,
   tokenTypes,
   type Operation,
-} from './names.ts';
+} from '../names.ts';
 
 export type { Generation } from './generation.ts';
 export type { GenerationSummary } from './generation-summary.ts';

@@ -5,8 +5,8 @@
 import type { Meter } from '@opentelemetry/api';
 import { cpus, freemem, totalmem } from 'node:os';
 import { createCgroupReader } from './cgroup.ts';
-import { createInstruments, type Instruments } from './instruments.ts';
-import { attributes as a, type processRoles } from './names.ts';
+import { createInstruments, type Instruments } from '../metrics/instruments.ts';
+import { attributes as a, type processRoles } from '../names.ts';
 import { createCpuSum, readProcess, type ProcessFacts } from './proc.ts';
 
 type ProcessRole = (typeof processRoles)[number];

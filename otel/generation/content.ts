@@ -3,7 +3,7 @@
  * Source: gen-ai-input-messages.json and gen-ai-output-messages.json of https://github.com/open-telemetry/semantic-conventions-genai
  */
 import type { Attributes } from '@opentelemetry/api';
-import { spanAttributes as s, type Reason } from './names.ts';
+import { spanAttributes as s, type Reason } from '../names.ts';
 
 export interface Message {
   role: string;

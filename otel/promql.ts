@@ -1,6 +1,6 @@
 /** Queries over the metrics of the contract, by their keys in `otel/names.ts`: a misspelt one does not compile. */
-import { attributes, metrics, type MetricKey } from '../../otel/names.ts';
-import { labelName } from '../../otel/prometheus-names.ts';
+import { attributes, metrics, type MetricKey } from './names.ts';
+import { labelName } from './prometheus/prometheus-names.ts';
 
 type AttributeKey = keyof typeof attributes;
 

@@ -1,8 +1,8 @@
 /** What was promised and how much of the promise is left, over the SLO recordings of `alerting/rules/slo.yml`. */
 import type { Panel, PanelQuery, Text } from './panel.ts';
-import { chat, job } from './promql.ts';
+import { chat, job } from '../promql.ts';
 
-/** 1 - objective: the share that may fail. `alerting/thresholds.ts` says the same, and a test holds them together. */
+/** 1 - objective: the share that may fail. `otel/thresholds.ts` says the same, and a test holds them together. */
 export const errorBudget = 0.01;
 
 const ofJob = `job="${job}"`;

@@ -5,7 +5,7 @@
 import { diag, type Attributes } from '@opentelemetry/api';
 import { DataPointType, type Histogram, type MetricData } from '@opentelemetry/sdk-metrics';
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import { metrics } from './names.ts';
+import { metrics } from '../names.ts';
 import { familyName, formatLabels, unitWord, type FamilyType } from './prometheus-names.ts';
 
 export interface Point {

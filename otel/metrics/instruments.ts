@@ -15,8 +15,8 @@ import {
   type SpanContext,
   type UpDownCounter,
 } from '@opentelemetry/api';
-import { exemplars } from './exemplars.ts';
-import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from './names.ts';
+import { exemplars } from '../prometheus/exemplars.ts';
+import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from '../names.ts';
 
 /** The keys of the metrics of some kinds: `KeyOf<'counter'>`. */
 type KeyOf<Kind extends MetricKind> = {

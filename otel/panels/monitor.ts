@@ -1,6 +1,6 @@
 /** The dashboard that the article asks for, over the article's own names, which `alerting/rules/seed-names.yml` records. */
 import type { Panel } from './panel.ts';
-import { chat } from './promql.ts';
+import { chat } from '../promql.ts';
 
 export const totalRequests: Panel = {
   id: 'total-requests',

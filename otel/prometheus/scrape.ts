@@ -8,7 +8,7 @@ import { constants, gzip } from 'node:zlib';
 import type { Exemplars } from './exemplars.ts';
 import { contentTypes, writeExposition, type Format } from './exposition.ts';
 import { toFamilies, type Families } from './families.ts';
-import type { Ceiling } from './series.ts';
+import type { Ceiling } from '../metrics/series.ts';
 
 export interface ScrapeRequest {
   accept?: string | undefined;

@@ -1,7 +1,7 @@
 /** Where a generation's time goes, and what a reader feels of it. */
-import type { MetricKey } from '../../otel/names.ts';
+import type { MetricKey } from '../names.ts';
 import type { Panel, PanelQuery } from './panel.ts';
-import { chat, chatModel, mean, quantile, rate, series, sum } from './promql.ts';
+import { chat, chatModel, mean, quantile, rate, series, sum } from '../promql.ts';
 
 const percentiles = (key: MetricKey, where?: string): PanelQuery[] =>
   [0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, key, where), legend: `P${q * 100}` }));

@@ -3,8 +3,8 @@
  * (`ALERT_HIGH_LATENCY_ABOVE=10 make rules`), and a bound must be one of its histogram's, so that no alert waits for a
  * value its histogram cannot show.
  */
-import { metrics } from '../otel/names.ts';
-import type { MetricDefinition, MetricKey } from '../otel/names.ts';
+import { metrics } from './names.ts';
+import type { MetricDefinition, MetricKey } from './names.ts';
 
 export interface Threshold {
   /** The alert fires above this, in the metric's unit (a ratio where there is none). */
@@ -139,7 +139,7 @@ export function readThresholds(env: NodeJS.ProcessEnv): Thresholds {
     if (problem !== undefined) problems.push(`${variable(problem.field)}: ${problem.sentence}`);
   }
   for (const name of unread) {
-    problems.push(`${name}: expected the name of a number in alerting/thresholds.ts, got another`);
+    problems.push(`${name}: expected the name of a number in otel/thresholds.ts, got another`);
   }
   if (problems.length > 0)
     throw new RangeError(`The thresholds are wrong:\n  ${problems.join('\n  ')}`);

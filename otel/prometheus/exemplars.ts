@@ -3,7 +3,7 @@
  * OpenMetrics; the metrics SDK for JavaScript has no exemplars of its own.
  */
 import { TraceFlags, type Attributes, type SpanContext } from '@opentelemetry/api';
-import { seriesKey } from './series.ts';
+import { seriesKey } from '../metrics/series.ts';
 
 export interface Exemplar {
   traceId: string;

@@ -1,7 +1,7 @@
 /** Observes any stream of tokens as one generation. Part of `llamascope/otel`, for programs without a queue and an engine of ours. */
 import { randomUUID } from 'node:crypto';
 import type { Generation, InferenceTelemetry } from './inference.ts';
-import type { Ending, Operation } from './names.ts';
+import type { Ending, Operation } from '../names.ts';
 
 export interface ObservedTokens {
   /** The id that `setModel` was told. */

@@ -1,6 +1,6 @@
 /** What limits the service: the queue, the context, the cache, and how requests and streams end. */
 import type { Panel } from './panel.ts';
-import { chat, increase, meanRate, quantile, rate, series, sum } from './promql.ts';
+import { chat, increase, meanRate, quantile, rate, series, sum } from '../promql.ts';
 
 export const queueDepth: Panel = {
   id: 'queue-depth',

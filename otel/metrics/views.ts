@@ -4,7 +4,7 @@ import {
   type AggregationOption,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
-import { metrics, type MetricDefinition } from './names.ts';
+import { metrics, type MetricDefinition } from '../names.ts';
 import { createLabelFilter, type Ceiling } from './series.ts';
 
 /** Metrics of other packages that tell us nothing. */
