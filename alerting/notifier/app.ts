@@ -7,12 +7,12 @@ import { answerScrape } from '../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import { limitBody, nameRoute, refusePages, requireToken } from './guards.ts';
 import type { Intake } from './intake.ts';
-import { headings, writeParts } from './markdown.ts';
-import type { Message } from './message.ts';
-import { states } from './outbox.ts';
-import type { Notification, Outbox } from './outbox.ts';
+import { headings, writeParts } from './message/markdown.ts';
+import type { Message } from './message/message.ts';
+import { states } from './outbox/outbox.ts';
+import type { Notification, Outbox } from './outbox/outbox.ts';
 import { traceIdOf } from './traces.ts';
-import type { Watchdog } from './watchdog.ts';
+import type { Watchdog } from './watch/watchdog.ts';
 import { parseWebhook } from './webhook.ts';
 
 export interface AppDeps {

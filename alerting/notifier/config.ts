@@ -1,10 +1,10 @@
 /** Environment and NOTIFIER_CONFIG → one checked Config. Every problem is told in one error; no secret is part of it. */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { channelFromFile, channelsFromEnvironment, defaultChannels } from './channels.ts';
-import type { Channel } from './delivery.ts';
-import { locales } from './message-texts.ts';
-import type { Locale } from './message-texts.ts';
+import { channelFromFile, channelsFromEnvironment, defaultChannels } from './channels/channels.ts';
+import type { Channel } from './channels/delivery.ts';
+import { locales } from './message/message-texts.ts';
+import type { Locale } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
 import { createSettings } from './settings.ts';

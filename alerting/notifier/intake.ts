@@ -1,6 +1,6 @@
 /** What there is to tell goes through here into the outbox: webhooks, and what the notifier found or says itself. */
 import type { Tracer } from '@opentelemetry/api';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from './outbox/outbox.ts';
 import { routeAlerts } from './routes.ts';
 import type { Route } from './routes.ts';
 import { traceRaised } from './traces.ts';

@@ -2,9 +2,9 @@
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { createInstruments } from '../../otel/metrics/instruments.ts';
 import { attributes } from '../../otel/names.ts';
-import { deadReasons, retryReasons } from './delivery.ts';
-import type { Delivery } from './delivery.ts';
-import type { Outbox } from './outbox.ts';
+import { deadReasons, retryReasons } from './channels/delivery.ts';
+import type { Delivery } from './channels/delivery.ts';
+import type { Outbox } from './outbox/outbox.ts';
 
 const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as const;
 type Outcome = keyof typeof outcomes;

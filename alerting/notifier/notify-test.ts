@@ -1,9 +1,9 @@
 /** `make notify-test CHANNEL=name`: sends one test message and prints what the channel answered. Without a name it is the only channel. */
-import { channelVariables } from './channels.ts';
+import { channelVariables } from './channels/channels.ts';
 import { readConfig } from './config.ts';
-import type { Channel, Delivery } from './delivery.ts';
-import { renderMessage } from './message.ts';
-import type { Message } from './message.ts';
+import type { Channel, Delivery } from './channels/delivery.ts';
+import { renderMessage } from './message/message.ts';
+import type { Message } from './message/message.ts';
 import { ownPayload } from './webhook.ts';
 
 function say(line: string): void {

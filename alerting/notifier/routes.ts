@@ -1,5 +1,5 @@
 /** Which alert goes to which channels: matchers on its labels, written as Alertmanager writes them. Used by the app. */
-import type { Recipient } from './outbox.ts';
+import type { Recipient } from './outbox/outbox.ts';
 import type { Alert } from './webhook.ts';
 
 export interface Matcher {

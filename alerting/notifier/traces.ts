@@ -6,9 +6,9 @@ import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentel
 import type { Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { attributes, spans } from '../../otel/names.ts';
-import type { Delivery } from './delivery.ts';
-import type { Notification } from './outbox.ts';
-import { readTime } from './times.ts';
+import type { Delivery } from './channels/delivery.ts';
+import type { Notification } from './outbox/outbox.ts';
+import { readTime } from './message/times.ts';
 import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();

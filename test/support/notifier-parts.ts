@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../alerting/notifier/clock.ts';
-import type { Call } from '../../alerting/notifier/delivery.ts';
-import { renderMessage } from '../../alerting/notifier/message.ts';
-import type { Message, MessageOptions } from '../../alerting/notifier/message.ts';
-import { openOutbox } from '../../alerting/notifier/outbox.ts';
-import type { Outbox, OutboxOptions } from '../../alerting/notifier/outbox.ts';
+import type { Call } from '../../alerting/notifier/channels/delivery.ts';
+import { renderMessage } from '../../alerting/notifier/message/message.ts';
+import type { Message, MessageOptions } from '../../alerting/notifier/message/message.ts';
+import { openOutbox } from '../../alerting/notifier/outbox/outbox.ts';
+import type { Outbox, OutboxOptions } from '../../alerting/notifier/outbox/outbox.ts';
 import { createAlert, createWebhook } from './alertmanager-webhook.ts';
 import type { WebhookAlert } from './alertmanager-webhook.ts';
 

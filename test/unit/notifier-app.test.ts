@@ -4,10 +4,10 @@ import { expect, test } from 'vitest';
 import { createApp } from '../../alerting/notifier/app.ts';
 import type { AppDeps } from '../../alerting/notifier/app.ts';
 import { createIntake } from '../../alerting/notifier/intake.ts';
-import { renderNotifications } from '../../alerting/notifier/render.ts';
+import { renderNotifications } from '../../alerting/notifier/message/render.ts';
 import { parseMatcher } from '../../alerting/notifier/routes.ts';
 import type { Route } from '../../alerting/notifier/routes.ts';
-import { createWatchdog } from '../../alerting/notifier/watchdog.ts';
+import { createWatchdog } from '../../alerting/notifier/watch/watchdog.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
 import { createOutbox, english } from '../support/notifier-parts.ts';
 

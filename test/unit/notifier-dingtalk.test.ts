@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDingTalk, signDingTalk } from '../../alerting/notifier/channels/dingtalk.ts';
-import type { Delivery } from '../../alerting/notifier/delivery.ts';
+import type { Delivery } from '../../alerting/notifier/channels/delivery.ts';
 import { createAlert } from '../support/alertmanager-webhook.ts';
 import { robotToken, startDingTalkRobot } from '../support/dingtalk.ts';
 import type { DingTalkRobot } from '../support/dingtalk.ts';

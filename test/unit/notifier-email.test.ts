@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createEmail } from '../../alerting/notifier/channels/email.ts';
 import type { EmailOptions } from '../../alerting/notifier/channels/email.ts';
-import type { Channel, Delivery } from '../../alerting/notifier/delivery.ts';
+import type { Channel, Delivery } from '../../alerting/notifier/channels/delivery.ts';
 import { createAlert } from '../support/alertmanager-webhook.ts';
 import { createCall, createMessage } from '../support/notifier-parts.ts';
 import { startGreeter, startMailServer } from '../support/smtp.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFeishu, signFeishu } from '../../alerting/notifier/channels/feishu.ts';
-import type { Delivery } from '../../alerting/notifier/delivery.ts';
+import type { Delivery } from '../../alerting/notifier/channels/delivery.ts';
 import { createAlert } from '../support/alertmanager-webhook.ts';
 import { startFeishuRobot } from '../support/feishu.ts';
 import { chinese, createAlerts, createCall, createMessage } from '../support/notifier-parts.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { headings, pack, sizeOf, writeParts } from '../../alerting/notifier/markdown.ts';
-import { renderMessage } from '../../alerting/notifier/message.ts';
+import { headings, pack, sizeOf, writeParts } from '../../alerting/notifier/message/markdown.ts';
+import { renderMessage } from '../../alerting/notifier/message/message.ts';
 import { createWebhook } from '../support/alertmanager-webhook.ts';
 import { chinese, createAlerts } from '../support/notifier-parts.ts';
 

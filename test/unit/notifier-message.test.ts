@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { headings, writeParts } from '../../alerting/notifier/markdown.ts';
-import { renderMessage } from '../../alerting/notifier/message.ts';
-import type { MessageOptions } from '../../alerting/notifier/message.ts';
+import { headings, writeParts } from '../../alerting/notifier/message/markdown.ts';
+import { renderMessage } from '../../alerting/notifier/message/message.ts';
+import type { MessageOptions } from '../../alerting/notifier/message/message.ts';
 import { parseWebhook } from '../../alerting/notifier/webhook.ts';
 import type { WebhookAlert } from '../support/alertmanager-webhook.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';

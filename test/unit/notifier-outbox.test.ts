@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { openDatabase } from '../../alerting/notifier/database.ts';
-import { openOutbox } from '../../alerting/notifier/outbox.ts';
+import { openDatabase } from '../../alerting/notifier/outbox/database.ts';
+import { openOutbox } from '../../alerting/notifier/outbox/outbox.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
 import { addNotification, createOutbox, virtualStart } from '../support/notifier-parts.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { HeardAlert } from '../../alerting/notifier/heard.ts';
-import { findNeverTold, findNotEnded } from '../../alerting/notifier/reconcile.ts';
+import type { HeardAlert } from '../../alerting/notifier/outbox/heard.ts';
+import { findNeverTold, findNotEnded } from '../../alerting/notifier/watch/reconcile.ts';
 import { createAlert } from '../support/alertmanager-webhook.ts';
 
 const labels = { alertname: 'HighErrorRate', job: 'qwen-instruct', severity: 'critical' };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDingTalk } from '../../alerting/notifier/channels/dingtalk.ts';
 import { createFeishu } from '../../alerting/notifier/channels/feishu.ts';
 import { createWeCom } from '../../alerting/notifier/channels/wecom.ts';
-import type { Channel, Delivery } from '../../alerting/notifier/delivery.ts';
+import type { Channel, Delivery } from '../../alerting/notifier/channels/delivery.ts';
 import { startDingTalkRobot } from '../support/dingtalk.ts';
 import { startFeishuRobot } from '../support/feishu.ts';
 import { createCall, createMessage } from '../support/notifier-parts.ts';

@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { sendHeartbeat } from '../../alerting/notifier/heartbeat.ts';
+import { sendHeartbeat } from '../../alerting/notifier/watch/heartbeat.ts';
 import { createIntake } from '../../alerting/notifier/intake.ts';
-import type { Outbox } from '../../alerting/notifier/outbox.ts';
-import { renderNotifications } from '../../alerting/notifier/render.ts';
-import { createWatchdog } from '../../alerting/notifier/watchdog.ts';
+import type { Outbox } from '../../alerting/notifier/outbox/outbox.ts';
+import { renderNotifications } from '../../alerting/notifier/message/render.ts';
+import { createWatchdog } from '../../alerting/notifier/watch/watchdog.ts';
 import { chinese, createOutbox, english, virtualStart } from '../support/notifier-parts.ts';
 
 let now = virtualStart;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createWeCom } from '../../alerting/notifier/channels/wecom.ts';
-import type { Message } from '../../alerting/notifier/message.ts';
+import type { Message } from '../../alerting/notifier/message/message.ts';
 import { createAlert } from '../support/alertmanager-webhook.ts';
 import { chinese, createAlerts, createCall, createMessage } from '../support/notifier-parts.ts';
 import type { Robot } from '../support/notifier-robot.ts';

@@ -2,11 +2,11 @@ import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { createDingTalk } from '../../alerting/notifier/channels/dingtalk.ts';
 import type { Clock } from '../../alerting/notifier/clock.ts';
-import type { Channel, Delivery, Rate } from '../../alerting/notifier/delivery.ts';
-import { renderNotifications } from '../../alerting/notifier/render.ts';
-import type { Outbox } from '../../alerting/notifier/outbox.ts';
-import { backoffMillis, startWorker } from '../../alerting/notifier/worker.ts';
-import type { Worker, WorkerOptions } from '../../alerting/notifier/worker.ts';
+import type { Channel, Delivery, Rate } from '../../alerting/notifier/channels/delivery.ts';
+import { renderNotifications } from '../../alerting/notifier/message/render.ts';
+import type { Outbox } from '../../alerting/notifier/outbox/outbox.ts';
+import { backoffMillis, startWorker } from '../../alerting/notifier/outbox/worker.ts';
+import type { Worker, WorkerOptions } from '../../alerting/notifier/outbox/worker.ts';
 import { until } from '../support/chat-service.ts';
 import { startDingTalkRobot } from '../support/dingtalk.ts';
 import {

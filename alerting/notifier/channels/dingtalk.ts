@@ -4,13 +4,13 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { defineKind, mentions, webUrl } from '../channel-kind.ts';
-import { underLimit } from '../delivery.ts';
-import type { Channel, Delivery } from '../delivery.ts';
-import { headings, writeParts } from '../markdown.ts';
-import type { Message } from '../message.ts';
-import { createRobot, sendPart } from '../robot.ts';
-import type { RobotAnswers } from '../robot.ts';
+import { defineKind, mentions, webUrl } from './channel-kind.ts';
+import { underLimit } from './delivery.ts';
+import type { Channel, Delivery } from './delivery.ts';
+import { headings, writeParts } from '../message/markdown.ts';
+import type { Message } from '../message/message.ts';
+import { createRobot, sendPart } from './robot.ts';
+import type { RobotAnswers } from './robot.ts';
 
 export interface DingTalkOptions {
   name?: string;

@@ -4,10 +4,10 @@
  */
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
-import { defineKind } from '../channel-kind.ts';
-import type { Call, Channel, Delivery, RetryReason } from '../delivery.ts';
-import { writeHtml, writeText } from '../mail-text.ts';
-import { createRedaction } from '../redaction.ts';
+import { defineKind } from './channel-kind.ts';
+import type { Call, Channel, Delivery, RetryReason } from './delivery.ts';
+import { writeHtml, writeText } from '../message/mail-text.ts';
+import { createRedaction } from './redaction.ts';
 
 export interface EmailOptions {
   name?: string;

@@ -4,12 +4,12 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { defineKind, mentions, webUrl } from '../channel-kind.ts';
-import { underLimit } from '../delivery.ts';
-import type { Channel } from '../delivery.ts';
-import { writeParts } from '../markdown.ts';
-import { createRobot, sendPart } from '../robot.ts';
-import type { RobotAnswers } from '../robot.ts';
+import { defineKind, mentions, webUrl } from './channel-kind.ts';
+import { underLimit } from './delivery.ts';
+import type { Channel } from './delivery.ts';
+import { writeParts } from '../message/markdown.ts';
+import { createRobot, sendPart } from './robot.ts';
+import type { RobotAnswers } from './robot.ts';
 
 export interface FeishuOptions {
   name?: string;

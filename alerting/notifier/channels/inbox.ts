@@ -3,8 +3,8 @@
  * worker's log line tells of it.
  */
 import { z } from 'zod';
-import { defineKind } from '../channel-kind.ts';
-import type { Channel } from '../delivery.ts';
+import { defineKind } from './channel-kind.ts';
+import type { Channel } from './delivery.ts';
 
 export function createInbox(name = 'inbox'): Channel {
   const detail = 'Nobody is called: what Alertmanager tells is listed at /api/notifications.';

@@ -3,10 +3,10 @@
  * Success is any 2xx.
  */
 import { z } from 'zod';
-import { defineKind, webUrl } from '../channel-kind.ts';
-import type { Channel, Delivery } from '../delivery.ts';
-import { headings, writeParts } from '../markdown.ts';
-import { postJson } from '../post.ts';
+import { defineKind, webUrl } from './channel-kind.ts';
+import type { Channel, Delivery } from './delivery.ts';
+import { headings, writeParts } from '../message/markdown.ts';
+import { postJson } from './post.ts';
 
 export interface WebhookOptions {
   name?: string;

@@ -3,12 +3,12 @@
  * https://developer.work.weixin.qq.com/document/path/91770
  */
 import { z } from 'zod';
-import { defineKind, mentions, webUrl } from '../channel-kind.ts';
-import { underLimit } from '../delivery.ts';
-import type { Channel } from '../delivery.ts';
-import { writeParts } from '../markdown.ts';
-import { createRobot, sendPart } from '../robot.ts';
-import type { RobotAnswers } from '../robot.ts';
+import { defineKind, mentions, webUrl } from './channel-kind.ts';
+import { underLimit } from './delivery.ts';
+import type { Channel } from './delivery.ts';
+import { writeParts } from '../message/markdown.ts';
+import { createRobot, sendPart } from './robot.ts';
+import type { RobotAnswers } from './robot.ts';
 
 export interface WeComOptions {
   name?: string;

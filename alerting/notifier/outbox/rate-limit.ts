@@ -1,5 +1,5 @@
 /** How soon a robot may be called again: at most so many calls in any window, and not at all during a block. */
-import type { Rate } from './delivery.ts';
+import type { Rate } from '../channels/delivery.ts';
 
 export interface RateLimit {
   /** 0 when a call may start now. */

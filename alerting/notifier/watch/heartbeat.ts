@@ -1,6 +1,6 @@
 /** Tells a watcher outside that the notifier lives, once a minute, as long as it can write. Started by `main.ts`. */
-import type { Logger } from '../../otel/logger.ts';
-import type { Heard } from './heard.ts';
+import type { Logger } from '../../../otel/logger.ts';
+import type { Heard } from '../outbox/heard.ts';
 
 export const heartbeatMillis = 60_000;
 const timeoutMillis = 10_000;

@@ -2,10 +2,10 @@
  * The dead man's switch: Alertmanager sends the Watchdog every minute. When it stops, the notifier itself says so on every
  * channel, and when it is back. Used by the app, which sees it come, and by `main.ts`, which looks for its silence.
  */
-import type { Intake } from './intake.ts';
-import type { Heard } from './heard.ts';
-import { ownPayload, watchdogName } from './webhook.ts';
-import type { Alert } from './webhook.ts';
+import type { Intake } from '../intake.ts';
+import type { Heard } from '../outbox/heard.ts';
+import { ownPayload, watchdogName } from '../webhook.ts';
+import type { Alert } from '../webhook.ts';
 
 export interface Watchdog {
   /** It came. */

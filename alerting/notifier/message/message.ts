@@ -2,7 +2,7 @@
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
 import { formatDuration, formatTime, readTime } from './times.ts';
-import type { Alert, Payload } from './webhook.ts';
+import type { Alert, Payload } from '../webhook.ts';
 
 export interface Link {
   name: string;

@@ -1,5 +1,5 @@
 /** What a channel is, and what can become of one call of it; used by every channel and the worker. */
-import type { Message } from './message.ts';
+import type { Message } from '../message/message.ts';
 
 export const retryReasons = [
   'network',

@@ -1,9 +1,9 @@
 /** Delivers one channel's notifications, one call at a time, until each is delivered or dead. `main.ts` starts one a channel. */
-import type { Logger } from '../../otel/logger.ts';
-import { systemClock } from './clock.ts';
-import type { Clock } from './clock.ts';
-import type { Channel, Delivery } from './delivery.ts';
-import type { Message } from './message.ts';
+import type { Logger } from '../../../otel/logger.ts';
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import type { Channel, Delivery } from '../channels/delivery.ts';
+import type { Message } from '../message/message.ts';
 import type { Notification, Outbox } from './outbox.ts';
 import { createRateLimit } from './rate-limit.ts';
 

@@ -1,9 +1,9 @@
 /** From what the outbox holds to a message: the alerts that are for this channel, in full or as a digest. */
 import { renderMessage } from './message.ts';
 import type { Message, MessageOptions } from './message.ts';
-import type { Notification } from './outbox.ts';
-import { readStored } from './webhook.ts';
-import type { Payload } from './webhook.ts';
+import type { Notification } from '../outbox/outbox.ts';
+import { readStored } from '../webhook.ts';
+import type { Payload } from '../webhook.ts';
 
 /** @throws Error when a payload cannot be read. */
 export function renderNotifications(

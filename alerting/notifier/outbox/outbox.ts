@@ -3,11 +3,11 @@
  * Alertmanager hears 200, and leave the list only when a channel has them. Used by the app and the workers.
  */
 import { inTransaction, openDatabase, writeLazily } from './database.ts';
-import type { DeadReason, Delivery } from './delivery.ts';
+import type { DeadReason, Delivery } from '../channels/delivery.ts';
 import { createHeard } from './heard.ts';
 import type { Heard } from './heard.ts';
-import { idempotencyKey } from './webhook.ts';
-import type { Payload } from './webhook.ts';
+import { idempotencyKey } from '../webhook.ts';
+import type { Payload } from '../webhook.ts';
 
 export const states = ['pending', 'delivered', 'dead'] as const;
 export type State = (typeof states)[number];

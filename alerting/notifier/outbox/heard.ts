@@ -1,7 +1,7 @@
 /** Which alerts we know of and since when, on disk: what the reconciliation holds against Prometheus. Part of the outbox. */
 import type { DatabaseSync } from 'node:sqlite';
-import { readTime } from './times.ts';
-import type { Alert, Payload } from './webhook.ts';
+import { readTime } from '../message/times.ts';
+import type { Alert, Payload } from '../webhook.ts';
 
 /** One stretch of an alert, as Alertmanager told it. Milliseconds since 1970. */
 export interface HeardAlert {

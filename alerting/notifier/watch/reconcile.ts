@@ -3,13 +3,13 @@
  * never told, are found and told as such. Started by `main.ts`.
  */
 import { createHash } from 'node:crypto';
-import type { Logger } from '../../otel/logger.ts';
-import type { Heard, HeardAlert } from './heard.ts';
-import type { Intake } from './intake.ts';
+import type { Logger } from '../../../otel/logger.ts';
+import type { Heard, HeardAlert } from '../outbox/heard.ts';
+import type { Intake } from '../intake.ts';
 import { readFired, readFiring, readHeld } from './sources.ts';
 import type { FiredSeries, FiringNow, Held } from './sources.ts';
-import { ownPayload, watchdogName } from './webhook.ts';
-import type { Alert } from './webhook.ts';
+import { ownPayload, watchdogName } from '../webhook.ts';
+import type { Alert } from '../webhook.ts';
 
 export interface ReconcileOptions {
   prometheus: URL;

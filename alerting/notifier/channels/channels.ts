@@ -1,14 +1,14 @@
 /** Every kind of channel, one line each. A new one is a file in `channels/` and a line here. */
 import { z } from 'zod';
 import type { ChannelKind } from './channel-kind.ts';
-import { dingtalk } from './channels/dingtalk.ts';
-import { email } from './channels/email.ts';
-import { feishu } from './channels/feishu.ts';
-import { createInbox, inbox } from './channels/inbox.ts';
-import { webhook } from './channels/webhook.ts';
-import { wecom } from './channels/wecom.ts';
+import { dingtalk } from './dingtalk.ts';
+import { email } from './email.ts';
+import { feishu } from './feishu.ts';
+import { createInbox, inbox } from './inbox.ts';
+import { webhook } from './webhook.ts';
+import { wecom } from './wecom.ts';
 import type { Channel } from './delivery.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from '../settings.ts';
 
 const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 

@@ -1,5 +1,5 @@
 /** The words of a message in each language; `message.ts` puts them together. */
-import type { Origin } from './webhook.ts';
+import type { Origin } from '../webhook.ts';
 
 export const locales = ['zh-CN', 'en'] as const;
 export type Locale = (typeof locales)[number];
