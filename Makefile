@@ -105,7 +105,7 @@ format: $(LIBRARIES) ## write the format that check asks for
 .PHONY: test
 test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
 	@node stack/native/tools.ts
-	@node stack/native/chromium.ts
+	@node test/support/console/chromium.ts
 	vitest run
 
 # COMPOSE_LAB is the path of a script that makes an engine and images where no registry can be reached.

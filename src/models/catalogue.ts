@@ -52,7 +52,7 @@ function describeModel(model: CatalogueModel, file: string): ResolvedModel {
 
 function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedModel {
   const demo = CATALOGUE.find((model) => model.id === DEMO_MODEL_ID)!;
-  const file = fileURLToPath(new URL(`demo/${demo.file}`, import.meta.url));
+  const file = fileURLToPath(new URL(demo.file, import.meta.url));
   const notice =
     `The built-in demo model serves, which says one sentence only: ${reasonEnglish}. Run \`make model\`, then \`make down && make up\`, for the real one.` +
     ` / 当前是内置演示模型,只会说一句话:${reasonChinese}。请运行 make model,再运行 make down && make up。`;

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from '../support/models/make-gguf.ts';
 import { startLlamaServer, startOneLoopEach, startOurs, type Contender } from './contenders.ts';
 import { waitForQuiet } from './cpu-time.ts';
 import { writeReport } from './report.ts';

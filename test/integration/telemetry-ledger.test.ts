@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from '../support/models/make-gguf.ts';
 import { startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { parseSamples, type Samples } from '../support/otel-scrape.ts';
 import {

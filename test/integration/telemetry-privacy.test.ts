@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from '../support/models/make-gguf.ts';
 import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
 import { until } from '../support/chat-service.ts';
 import { robotToken, startDingTalkRobot } from '../support/dingtalk.ts';

@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from '../support/models/make-gguf.ts';
 import { startChatService, until, type ChatService } from '../support/chat-service.ts';
 import { parseSamples, type Samples } from '../support/otel-scrape.ts';
 import { readSpans, type OtlpTrace, type TestSpan } from '../support/otel-trace.ts';

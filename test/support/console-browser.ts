@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { findChromium } from '../../stack/native/chromium.ts';
+import { findChromium } from './console/chromium.ts';
 import { root } from './stack-sandbox.ts';
 
 interface OpenOptions extends BrowserContextOptions {

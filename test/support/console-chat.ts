@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from './models/make-gguf.ts';
 
 export function question(page: Page): Locator {
   return page.getByLabel('Your question');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Engine, EngineStatus, Fact, GenerationRequest } from '../../src/engine/engine.ts';
 import { createHost, type HostOptions } from '../../src/engine/host/host.ts';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from './models/make-gguf.ts';
 import { until } from './chat-service.ts';
 
 /** Writes a model that says its sentence again and again, and gives its path. */

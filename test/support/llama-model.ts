@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import type { GenerationRequest, Prompt, Sampling } from '../../src/engine/engine.ts';
 import { loadModel, type DisposableModel } from '../../src/engine/worker/llama/model.ts';
 import type { Decoded } from '../../src/engine/worker/loaded-model.ts';
-import { makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { makeGguf } from './models/make-gguf.ts';
 
 const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-export const demoFile = inRepository('src/models/demo/llamascope-demo.gguf');
+export const demoFile = inRepository('src/models/llamascope-demo.gguf');
 export const smolFile = inRepository('models/SmolLM2-135M-Instruct.Q4_1.gguf');
 export const hasSmol = existsSync(smolFile);
 

@@ -6,7 +6,7 @@ import {
   createControlTokens,
   findMark,
 } from '../../src/engine/worker/llama/prompt/control-tokens.ts';
-import { loadQwenTokenizer } from '../../src/models/demo/qwen-tokenizer.ts';
+import { loadQwenTokenizer } from '../support/models/qwen-tokenizer.ts';
 
 const weather = {
   name: 'get_weather',

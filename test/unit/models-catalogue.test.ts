@@ -12,7 +12,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CATALOGUE, DEFAULT_MODEL_ID } from '../../src/models/catalogue-entries.ts';
 import { findLocalFile, resolveLocalModel } from '../../src/models/catalogue.ts';
-import { DEMO, makeGguf } from '../../src/models/demo/make-gguf.ts';
+import { DEMO, makeGguf } from '../support/models/make-gguf.ts';
 
 const demo = CATALOGUE.find(({ id }) => id === 'demo')!;
 const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
@@ -30,7 +30,7 @@ describe('the demo model', () => {
     const out = path.join(modelsDir, 'again.gguf');
     const { bytes } = makeGguf({ ...DEMO, out });
     expect({ bytes, sha256: sha256(out) }).toEqual({ bytes: demo.bytes, sha256: demo.sha256 });
-    const committed = new URL('../../src/models/demo/llamascope-demo.gguf', import.meta.url);
+    const committed = new URL('../../src/models/llamascope-demo.gguf', import.meta.url);
     expect(readFileSync(committed).equals(readFileSync(out))).toBe(true);
   });
 

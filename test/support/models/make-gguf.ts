@@ -2,9 +2,9 @@
  * Writes a small (or full-size) Qwen2 GGUF with made-up weights and Qwen2.5's real tokenizer: the committed demo model,
  * and the models of the tests. Nothing comes from a model hub.
  *
- *   node src/models/demo/make-gguf.ts --demo                                   the committed demo model
- *   node src/models/demo/make-gguf.ts --shape tiny --say "Hello" --out say.gguf  always answers that
- *   node src/models/demo/make-gguf.ts --shape bench --quant q4_0 --out b.gguf    costs what Qwen2.5-0.5B costs
+ *   node test/support/models/make-gguf.ts --demo                                   the committed demo model
+ *   node test/support/models/make-gguf.ts --shape tiny --say "Hello" --out say.gguf  always answers that
+ *   node test/support/models/make-gguf.ts --shape bench --quant q4_0 --out b.gguf    costs what Qwen2.5-0.5B costs
  */
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -238,7 +238,9 @@ function main(): void {
         seed: Number(values.seed),
         ...(say === undefined ? {} : { say }),
       };
-  const demoFile = fileURLToPath(new URL('llamascope-demo.gguf', import.meta.url));
+  const demoFile = fileURLToPath(
+    new URL('../../../src/models/llamascope-demo.gguf', import.meta.url),
+  );
   const out = values.out ?? (values.demo ? demoFile : `${shape}-${quant}.gguf`);
   console.log(JSON.stringify(makeGguf({ ...made, out })));
 }

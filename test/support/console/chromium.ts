@@ -1,15 +1,15 @@
 /**
  * Finds the Chromium that the console's tests drive: on PATH, else Debian's, unpacked into `.tools/chromium` with the
  * libraries that the machine lacks. The headless shell comes first: it has no windows, and a page takes it a third of the
- * processor time. `make test` runs it as `node stack/native/chromium.ts`.
+ * processor time. `make test` runs it as `node test/support/console/chromium.ts`.
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { withLock } from '../lock.ts';
-import { messages, runCommand, say, StackError } from '../messages.ts';
-import { readSettings } from '../settings.ts';
-import { unpackPackages, wrapper, writeProgram } from './debian-archive.ts';
-import { isExecutable } from './tools.ts';
+import { withLock } from '../../../stack/lock.ts';
+import { messages, runCommand, say, StackError } from '../../../stack/messages.ts';
+import { readSettings } from '../../../stack/settings.ts';
+import { unpackPackages, wrapper, writeProgram } from '../../../stack/native/debian-archive.ts';
+import { isExecutable } from '../../../stack/native/tools.ts';
 
 const shell = 'chromium-headless-shell';
 const names = [shell, 'chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
