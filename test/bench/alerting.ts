@@ -9,11 +9,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createAlert, createWebhook } from '../support/alertmanager-webhook.ts';
-import { until } from '../support/chat-service.ts';
-import { startFeishuRobot } from '../support/feishu.ts';
-import { startAlerting } from '../support/notifier-alerting.ts';
-import { startNotifier } from '../support/notifier.ts';
+import { createAlert, createWebhook } from '../support/alerting/alertmanager-webhook.ts';
+import { until } from '../support/api/chat-service.ts';
+import { startFeishuRobot } from '../support/alerting/feishu.ts';
+import { startAlerting } from '../support/alerting/notifier-alerting.ts';
+import { startNotifier } from '../support/alerting/notifier.ts';
 
 const keepGoalMillis = 50;
 const tellGoalRatio = 1.2;

@@ -1,5 +1,5 @@
 /** Tokens per second of the whole service with everything on, divided by those with OTEL_SDK_DISABLED, in turns within one run. */
-import { startChatService, type ChatService } from '../support/chat-service.ts';
+import { startChatService, type ChatService } from '../support/api/chat-service.ts';
 import { streamCompletion } from './completion-stream.ts';
 import { writePrompt } from './prompts.ts';
 

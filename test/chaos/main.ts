@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
-import { writeEndlessModel } from '../support/engine-host.ts';
+import { writeEndlessModel } from '../support/engine/host.ts';
 import { startStorm, type Round } from './storm.ts';
 
 const first = Number(process.env['FIRST_SEED'] ?? 0);

@@ -3,7 +3,7 @@
  * an alert is lost, comes out of order, or is told twice where the channel can know.
  */
 import { parseArgs } from 'node:util';
-import { killAtEveryStep } from '../support/notifier-kill.ts';
+import { killAtEveryStep } from '../support/alerting/notifier-kill.ts';
 
 const { values } = parseArgs({
   options: { seeds: { type: 'string', default: '200' }, from: { type: 'string', default: '1' } },

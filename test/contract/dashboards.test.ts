@@ -6,8 +6,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { buildDashboard, generatedFiles } from '../../stack/grafana.ts';
 import { dashboards, panels } from '../../otel/panels/dashboards.ts';
-import { dataSourcesFile } from '../support/prometheus-queries.ts';
-import { readText, root } from '../support/prometheus-series.ts';
+import { dataSourcesFile } from '../support/otel/prometheus-queries.ts';
+import { readText, root } from '../support/otel/prometheus-series.ts';
 
 describe('stack/generated', () => {
   const files = generatedFiles();

@@ -20,7 +20,7 @@ import {
   parseSamples,
   scrapeText,
   type Samples,
-} from '../support/otel-scrape.ts';
+} from '../support/otel/scrape.ts';
 
 /** Absent on a machine without such a cgroup, or recorded by the notifier's own process. */
 const elsewhere = /^(container|notifier)\./;

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createExemplars } from '../../otel/prometheus/exemplars.ts';
 import { writeExposition, type Format } from '../../otel/prometheus/exposition.ts';
 import { toFamilies } from '../../otel/prometheus/families.ts';
-import { checkWithPromtool, parseSamples } from '../support/otel-scrape.ts';
+import { checkWithPromtool, parseSamples } from '../support/otel/scrape.ts';
 
 interface Lab {
   meter: Meter;

@@ -6,7 +6,7 @@ import { acceptsGzip, chooseFormat, createScraper } from '../../otel/prometheus/
 import { createExemplars } from '../../otel/prometheus/exemplars.ts';
 import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
 import { createCeiling } from '../../otel/metrics/series.ts';
-import { parseSamples } from '../support/otel-scrape.ts';
+import { parseSamples } from '../support/otel/scrape.ts';
 
 let telemetry: Telemetry;
 

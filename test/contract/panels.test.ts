@@ -10,8 +10,8 @@ import { dashboards, panels } from '../../otel/panels/dashboards.ts';
 import { idleSentences } from '../../otel/panels/panel.ts';
 import { errorBudget } from '../../otel/panels/slo.ts';
 import { readSettings } from '../../stack/settings.ts';
-import { findQueries } from '../support/prometheus-queries.ts';
-import { readText, root } from '../support/prometheus-series.ts';
+import { findQueries } from '../support/otel/prometheus-queries.ts';
+import { readText, root } from '../support/otel/prometheus-series.ts';
 
 describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name', ({ panel }) => {
   const { title, meaning, whenRed, words = {}, queries, thresholds } = panel;

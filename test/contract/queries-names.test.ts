@@ -10,9 +10,14 @@ import {
   queriesOfPanel,
   queriesOfRules,
   type FoundQuery,
-} from '../support/prometheus-queries.ts';
-import { bucketsOf, knownSeries, readRuleFiles, readText } from '../support/prometheus-series.ts';
-import { operandsOf, seriesIn } from '../support/prometheus-grammar.ts';
+} from '../support/otel/prometheus-queries.ts';
+import {
+  bucketsOf,
+  knownSeries,
+  readRuleFiles,
+  readText,
+} from '../support/otel/prometheus-series.ts';
+import { operandsOf, seriesIn } from '../support/otel/prometheus-grammar.ts';
 
 const rules = [...readRuleFiles().values()].flat();
 const known = knownSeries(rules);

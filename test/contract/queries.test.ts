@@ -6,10 +6,14 @@ import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDashboard } from '../../stack/grafana.ts';
 import { dashboards, panels, withoutVariables } from '../../otel/panels/dashboards.ts';
-import { findQueries, queriesOfPanel, type FoundQuery } from '../support/prometheus-queries.ts';
-import { driveTraffic } from '../support/prometheus-traffic.ts';
-import { operandsOf } from '../support/prometheus-grammar.ts';
-import { createStack, type Stack } from '../support/stack.ts';
+import {
+  findQueries,
+  queriesOfPanel,
+  type FoundQuery,
+} from '../support/otel/prometheus-queries.ts';
+import { driveTraffic } from '../support/otel/prometheus-traffic.ts';
+import { operandsOf } from '../support/otel/prometheus-grammar.ts';
+import { createStack, type Stack } from '../support/stack/stack.ts';
 
 /** What may be empty here although nothing is wrong; the list is closed. */
 const exceptions = [

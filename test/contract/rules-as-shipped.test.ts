@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ruleFiles, writeRuleFile } from '../../alerting/rules.ts';
-import { alertChecks, alerts, files, promtool, rulesDir } from '../support/rules.ts';
+import { alertChecks, alerts, files, promtool, rulesDir } from '../support/alerting/rules.ts';
 
 test.each(files)('$name is what rules.ts writes', (file) => {
   const committed = readFileSync(join(rulesDir, `${file.name}.yml`), 'utf8');

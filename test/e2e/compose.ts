@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../support/chat-service.ts';
-import { createStack, type Stack } from '../support/stack.ts';
-import { connects, createContainers, type Containers } from '../support/stack-containers.ts';
-import { findEngine, noEngine } from '../support/stack-engine.ts';
+import { until } from '../support/api/chat-service.ts';
+import { createStack, type Stack } from '../support/stack/stack.ts';
+import { connects, createContainers, type Containers } from '../support/stack/containers.ts';
+import { findEngine, noEngine } from '../support/stack/engine.ts';
 import {
   between,
   createReplicas,
@@ -18,7 +18,7 @@ import {
   settledTime,
   summed,
   sumOf,
-} from '../support/stack-panels.ts';
+} from '../support/stack/panels.ts';
 
 const project = `llamascope-e2e-${process.pid}`;
 const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;

@@ -1,0 +1,62 @@
+/** A real Alertmanager, the real notifier, and a robot that checks the signature. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startAlertmanager } from '../../support/alerting/alertmanager.ts';
+import type { Alertmanager } from '../../support/alerting/alertmanager.ts';
+import { until } from '../../support/api/chat-service.ts';
+import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { startNotifier } from '../../support/alerting/notifier.ts';
+import type { Notifier } from '../../support/alerting/notifier.ts';
+
+let robot: DingTalkRobot;
+let notifier: Notifier;
+let alertmanager: Alertmanager;
+const started: { stop(): Promise<unknown> }[] = [];
+
+beforeEach(async () => {
+  robot = await startDingTalkRobot('SECtest');
+  notifier = await startNotifier({ DINGTALK_URL: robot.url, DINGTALK_SECRET: 'SECtest' });
+  started.push(notifier);
+  alertmanager = await startAlertmanager({ webhookUrl: `${notifier.url}/alerts/default` });
+  started.push(alertmanager);
+});
+afterEach(async () => {
+  // The sender first. What did not start is not here to be stopped.
+  for (const one of started.splice(0).toReversed()) await one.stop();
+  await robot.close();
+});
+
+const labels = { alertname: 'HighLatency', job: 'qwen-instruct', severity: 'warning' };
+const annotations = { summary_zh: '回答变慢', description_zh: 'P99 延迟为 7.5s。' };
+
+test('an alert is told when it fires and when it is over', async () => {
+  await alertmanager.alert({ labels, annotations });
+  await until(() => robot.received.length === 1);
+  await alertmanager.alert({ labels, annotations, endsAt: new Date().toISOString() });
+  await until(() => robot.received.length === 2);
+  const [fired, over] = robot.received;
+  expect(fired?.title).toBe('🔥 告警: HighLatency');
+  expect(fired?.text).toContain('P99 延迟为 7.5s。');
+  expect(over?.title).toBe('✅ 已恢复: HighLatency');
+  expect(over?.text).toMatch(/- 持续：\d+ 秒/);
+  expect(`${fired?.text}${over?.text}`).not.toContain('0001-');
+});
+
+test('an alert that still fires is told once, however often Prometheus sends it', async () => {
+  await alertmanager.alert({ labels });
+  await until(() => robot.received.length === 1);
+  await alertmanager.alert({ labels });
+  // Another alert of the next group interval has come: the first would have been repeated by then.
+  await alertmanager.alert({ labels: { ...labels, instance: 'b' } });
+  await until(() => robot.received.length === 2);
+  expect(robot.received[1]?.title).toBe('🔥 告警 2: HighLatency');
+});
+
+test('the watchdog arrives and wakes nobody', async () => {
+  await alertmanager.alert({ labels: { alertname: 'Watchdog', severity: 'none' } });
+  await until(async () => {
+    const page = await (await fetch(`${notifier.url}/api/notifications`)).text();
+    return /"lastSeenAt":"2/.test(page);
+  });
+  expect(robot.calls).toBe(0);
+});

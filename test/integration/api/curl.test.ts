@@ -1,0 +1,58 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toFrames } from '../../support/api/app.ts';
+import {
+  longAnswer,
+  startChatService,
+  until,
+  type ChatService,
+} from '../../support/api/chat-service.ts';
+
+const curl = promisify(execFile);
+let service: ChatService;
+beforeAll(async () => {
+  service = await startChatService();
+});
+afterAll(() => service.stop());
+
+const hello = JSON.stringify({ messages: [{ role: 'user', content: 'hello' }] });
+
+test('curl gets an answer as the readme shows it', async () => {
+  const { stdout } = await curl('curl', ['-s', `${service.url}/v1/chat/completions`, '-d', hello]);
+  expect(JSON.parse(stdout).choices[0].message.content).toContain('make model');
+  const plain = await curl('curl', ['-sN', `${service.url}/chat`, '-d', '{"prompt":"Hello"}']);
+  expect(plain.stdout).toContain('make model');
+});
+
+test('curl -N gets a stream', async () => {
+  const body = JSON.stringify({ ...JSON.parse(hello), stream: true });
+  const { stdout } = await curl('curl', ['-sN', `${service.url}/v1/chat/completions`, '-d', body]);
+  expect(toFrames(stdout).at(-1)).toBe('data: [DONE]');
+});
+
+test('curl sees the status and the sentence of an error', async () => {
+  const options = ['-s', '-w', '\n%{http_code}', '-d', '{"prompt":"a","n":2}'];
+  const { stdout } = await curl('curl', [...options, `${service.url}/chat`]);
+  const [body, status] = stdout.split('\n');
+  expect(status).toBe('400');
+  expect(JSON.parse(body!).error.param).toBe('n');
+});
+
+test('a proxy that keeps its connections for a minute is the first to close one', async () => {
+  const { stdout } = await curl('curl', ['-si', `${service.url}/healthz`]);
+  const [, seconds] = /^keep-alive: timeout=(\d+)\r$/im.exec(stdout)!;
+  expect(Number(seconds)).toBeGreaterThan(60);
+});
+
+test('a curl that is interrupted is a client that left', async () => {
+  const gone = 'inference_stream_terminations_total{how="client_gone"}';
+  const before = (await service.sample(gone)) ?? 0;
+  const body = { prompt: 'a', ...longAnswer };
+  const child = spawn('curl', ['-sN', `${service.url}/chat`, '-d', JSON.stringify(body)]);
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  await until(async () => (await service.sample(gone)) === before + 1);
+  await until(async () => (await service.sample('inference_sequences_active')) === 0);
+});

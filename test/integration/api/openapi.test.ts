@@ -1,0 +1,168 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createApiApp, toFrames } from '../../support/api/app.ts';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+
+type Schema = { [keyword: string]: unknown };
+interface Content {
+  schema: Schema & { $ref?: string };
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
+}
+interface Operation {
+  summary: string;
+  security?: object[];
+  parameters?: { name: string; in: string; example: string }[];
+  requestBody?: { content: { 'application/json': Content } };
+  responses: Record<string, { content: Record<string, Content> }>;
+}
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema>; securitySchemes?: object };
+}
+
+async function readDocument(keys: string[] = []): Promise<Document> {
+  const response = await createApiApp({ apiKeys: keys }).request('/openapi.json');
+  return (await response.json()) as Document;
+}
+
+const document = await readDocument();
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+
+/** Told of nothing that is not documented: an object has no members beside those it lists. */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const entries = Object.entries(schema).map(([key, value]) => [key, closed(value)]);
+  const isOpen = !('properties' in schema) || 'additionalProperties' in schema;
+  return { ...Object.fromEntries(entries), ...(isOpen ? {} : { additionalProperties: false }) };
+}
+
+function toZod({ schema }: Content): z.ZodType {
+  const name = schema.$ref?.split('/').at(-1);
+  const found = name === undefined ? schema : document.components.schemas[name];
+  return z.fromJSONSchema(closed(found) as Parameters<typeof z.fromJSONSchema>[0]);
+}
+
+const frame = toZod({ schema: { $ref: '#/components/schemas/ChatCompletionChunk' } });
+const completionFrame = toZod({ schema: { $ref: '#/components/schemas/Completion' } });
+
+test('is OpenAPI 3.1', async () => {
+  const result = await new Validator().validate(document as never);
+  expect(result).toMatchObject({ valid: true });
+});
+
+test('describes every route with an example, and every error with one', () => {
+  expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
+    'get /api/alerts',
+    'get /api/panels',
+    'get /api/panels/{id}',
+    'get /api/runbooks/{name}',
+    'get /api/status',
+    'get /api/traces',
+    'get /api/traces/{id}',
+    'get /healthz',
+    'get /metrics',
+    'get /openapi.json',
+    'get /readyz',
+    'get /v1/models',
+    'get /v1/models/{id}',
+    'get /version',
+    'post /api/silences',
+    'post /chat',
+    'post /tokenize',
+    'post /v1/chat/completions',
+    'post /v1/completions',
+    'post /v1/embeddings',
+  ]);
+  for (const { operation } of operations) {
+    const { '200': answer, '201': created, ...errors } = operation.responses;
+    for (const content of Object.values((answer ?? created)!.content)) {
+      expect(toZod(content).safeParse(content.example)).toMatchObject({ success: true });
+    }
+    for (const error of Object.values(errors)) {
+      const content = error.content['application/json']!;
+      const examples = content.examples ?? { one: { value: content.example } };
+      for (const { value } of Object.values(examples)) toZod(content).parse(value);
+    }
+  }
+});
+
+test('says what a field left out means, and what a service that loads answers', () => {
+  const { ChatCompletionRequest: request } = document.components.schemas;
+  const { temperature, top_p: topP } = request!['properties'] as Record<string, Schema>;
+  expect([temperature?.['default'], topP?.['default']]).toEqual([0.7, 0.8]);
+  expect(Object.keys(document.paths['/readyz']!['get']!.responses)).toEqual(['200', '503']);
+});
+
+test('asks for a bearer only where keys are set', async () => {
+  const secured = await readDocument(['sk-one']);
+  expect(secured.paths['/chat']?.['post']?.security).toEqual([{ apiKey: [] }]);
+  expect(secured.paths['/healthz']?.['get']?.security).toBeUndefined();
+  expect(secured.components.securitySchemes).toMatchObject({ apiKey: { scheme: 'bearer' } });
+  expect(document.paths['/chat']?.['post']?.security).toBeUndefined();
+});
+
+describe('the real service', () => {
+  let service: ChatService;
+  beforeAll(async () => {
+    service = await startChatService({ CHAT_EMBEDDINGS: 'true' });
+  });
+  afterAll(() => service.stop());
+
+  // A silence needs an alert that fires: console-api-alerts.test.ts has one.
+  const generating = operations.filter(({ path }) => path !== '/api/silences');
+  const requests = generating.flatMap(({ path, operation }) =>
+    Object.entries(operation.requestBody?.content['application/json'].examples ?? {}).map(
+      ([name, { value }]) => ({ title: `${path} ${name}`, path, operation, body: value }),
+    ),
+  );
+
+  test.each(requests)('answers the example $title as documented', async (example) => {
+    const { path, operation, body } = example;
+    const response = await fetch(service.url + path, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    expect(response.status, text).toBe(200);
+    const type = response.headers.get('content-type')!.split(';')[0]!;
+    const documented = operation.responses['200']!.content[type];
+    expect(documented, type).toBeDefined();
+    if (type === 'application/json') toZod(documented!).parse(JSON.parse(text));
+    if (type !== 'text/event-stream') return;
+    const frames = toFrames(text);
+    expect(frames.pop()).toBe('data: [DONE]');
+    const schema = path === '/v1/completions' ? completionFrame : frame;
+    for (const each of frames) schema.parse(JSON.parse(each.slice('data: '.length)));
+  });
+
+  const reads = operations.filter(({ method, path }) => method === 'get' && !path.endsWith('}'));
+
+  test.each(reads)('answers GET $path as documented', async ({ path, operation }) => {
+    const response = await fetch(service.url + path);
+    expect(response.status).toBe(200);
+    const type = response.headers.get('content-type')!.split(';')[0]!;
+    const content = operation.responses['200']!.content[type]!;
+    toZod(content).parse(
+      type === 'application/json' ? await response.json() : await response.text(),
+    );
+  });
+
+  test('answers GET with an id as documented', async () => {
+    const get = async (path: string, id: string) => {
+      const response = await fetch(service.url + path.replace('{id}', id));
+      const content = document.paths[path]!['get']!.responses['200']!.content;
+      const parsed = toZod(content['application/json']!).safeParse(await response.json());
+      expect(parsed).toMatchObject({ success: true });
+    };
+    await get('/v1/models/{id}', 'demo');
+    await get('/api/panels/{id}', 'queue-depth');
+    const answer = await fetch(`${service.url}/chat`, { method: 'POST', body: '{"prompt":"a"}' });
+    await answer.text();
+    await get('/api/traces/{id}', answer.headers.get('traceparent')!.split('-')[1]!);
+  });
+});

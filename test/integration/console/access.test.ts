@@ -1,0 +1,201 @@
+/** The console for everybody: screen readers, keyboards, both languages and schemes, small and large screens. */
+import axe from 'axe-core';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { en } from '../../../src/console/page/texts/en.ts';
+import { zh } from '../../../src/console/page/texts/zh.ts';
+import { until } from '../../support/api/chat-service.ts';
+import { useConsoleBrowser } from '../../support/console/browser.ts';
+import { createUsedStack, raiseAlert } from '../../support/stack/traffic.ts';
+import type { Stack } from '../../support/stack/stack.ts';
+
+const browser = useConsoleBrowser();
+let stack: Stack;
+let traceId: string;
+
+beforeAll(async () => {
+  stack = await createUsedStack();
+  await raiseAlert(stack, { name: 'HighErrorRate' });
+  const answer = await fetch(`${stack.chatUrl}/api/traces?limit=1`);
+  traceId = ((await answer.json()) as { traces: { traceId: string }[] }).traces[0]!.traceId;
+  await until(async () => {
+    const panel = await fetch(`${stack.chatUrl}/api/panels/phases?minutes=5`);
+    return ((await panel.json()) as { series: object[] }).series.length === 4;
+  });
+}, 120_000);
+afterAll(() => stack.dispose(), 60_000);
+
+/** Every view with everything on it open, and what is there when it is drawn. */
+const views: { name: string; hash: () => string; open: (page: Page) => Promise<void> }[] = [
+  {
+    name: 'chat',
+    hash: () => '#/chat',
+    async open(page) {
+      await page.locator('.composer-row textarea').fill('hello');
+      await page.locator('.composer-row textarea').press('Enter');
+      await page.locator('.facts-button').click();
+      await page.locator('[data-span="decode"]').waitFor();
+      await page.locator('.settings summary').click();
+    },
+  },
+  {
+    name: 'traces',
+    hash: () => '#/traces',
+    open: (page) => page.locator('.trace-row').first().waitFor(),
+  },
+  {
+    name: 'trace',
+    hash: () => `#/traces/${traceId}`,
+    open: (page) => page.locator('.span-row').nth(1).click(),
+  },
+  ...['qwen-monitor', 'inference', 'slo', 'pipeline'].map((id) => ({
+    name: id,
+    hash: () => `#/live/${id}`,
+    open: (page: Page) => page.locator('canvas, .figures').first().waitFor(),
+  })),
+  {
+    name: 'alerts',
+    hash: () => '#/alerts',
+    async open(page) {
+      const buttons = page.locator('.alert button');
+      await buttons.first().click();
+      await page.locator('.runbook').waitFor();
+      await buttons.last().click();
+    },
+  },
+  {
+    name: 'runbook',
+    hash: () => '#/runbooks/HighErrorRate',
+    open: (page) => page.locator('.runbook').waitFor(),
+  },
+];
+
+/** Shows a view without loading the page again. */
+async function show(page: Page, view: (typeof views)[number]): Promise<void> {
+  await page.evaluate((hash) => void (location.hash = hash), view.hash());
+  await view.open(page);
+}
+
+/** What axe finds serious or worse, with the elements. */
+async function findFaults(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+  });
+}
+
+/** Those of one language that are not the same in the other. */
+function sentencesIn(texts: object, others: object): string[] {
+  return Object.entries(texts).flatMap(([key, text]: [string, unknown]) => {
+    const other = (others as Record<string, unknown>)[key];
+    if (typeof text === 'string') return text === other ? [] : [text];
+    return typeof text === 'object' && text !== null ? sentencesIn(text, other ?? {}) : [];
+  });
+}
+
+/** What is said on the page, also to those who do not see it. */
+function saidOn(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    // Spans, their attributes and lines are called what they are called everywhere.
+    const names = '.span-name, .span-facts, .legend';
+    const said: string[] = [];
+    for (const element of document.querySelectorAll('body *')) {
+      if (element.closest(names) !== null) continue;
+      const texts = [...element.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE);
+      said.push(...texts.map(({ textContent }) => textContent!.trim()));
+      for (const name of ['aria-label', 'title', 'placeholder']) {
+        said.push(element.getAttribute(name) ?? '');
+      }
+    }
+    return said;
+  });
+}
+
+// What is said does not depend on the colours.
+describe.each([
+  ['en-US', 'light'],
+  ['zh-CN', 'dark'],
+] as const)('in %s and %s', (locale, colorScheme) => {
+  test('axe finds no serious fault, and nothing is left in another language', async () => {
+    const page = await browser.open(stack.chatUrl, { locale, colorScheme });
+    await page.evaluate(axe.source);
+    expect(await page.evaluate(() => document.documentElement.lang)).toBe(
+      locale === 'en-US' ? 'en' : 'zh-CN',
+    );
+    const foreign = new Set(locale === 'en-US' ? sentencesIn(zh, en) : sentencesIn(en, zh));
+    for (const view of views) {
+      await show(page, view);
+      expect(await findFaults(page), view.name).toEqual([]);
+      const left = (await saidOn(page)).filter((text) => foreign.has(text));
+      expect(left, view.name).toEqual([]);
+    }
+  }, 60_000);
+});
+
+test('every Chinese sentence is one', () => {
+  const sentences = sentencesIn(zh, {});
+  expect(sentences.length).toBeGreaterThan(90);
+  expect(sentences.filter((text) => !/[\u4E00-\u9FFF]/.test(text))).toEqual(['token']);
+});
+
+describe('a person', () => {
+  test('with 360 pixels sees all of each view without scrolling sideways', async () => {
+    const page = await browser.open(stack.chatUrl, { viewport: { width: 360, height: 740 } });
+    for (const view of views) {
+      await show(page, view);
+      const beyond = await page.evaluate(() => {
+        const scrolls = (element: Element): boolean =>
+          element.closest('pre, .wide, textarea, [aria-hidden]') !== null;
+        return [...document.querySelectorAll('#page *')]
+          .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+          .filter((element) => !scrolls(element))
+          .map((element) => element.outerHTML.slice(0, 120));
+      });
+      expect(beyond, view.name).toEqual([]);
+    }
+  });
+
+  test('with a keyboard reaches everything, and sees where it is', async () => {
+    const page = await browser.open(stack.chatUrl, { hash: '#/alerts' });
+    await page.locator('.alert').waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
+      'Skip to the content',
+    );
+    const reachable = 'a[href], button:not(:disabled), input, summary, [tabindex="0"]';
+    const count = await page.locator(reachable).count();
+    expect(count).toBeGreaterThan(8);
+    for (let reached = 1; reached < count; reached += 1) {
+      await page.keyboard.press('Tab');
+      const seen = await page.evaluate(() => {
+        const element = document.activeElement!;
+        return { outline: getComputedStyle(element).outlineStyle, html: element.outerHTML };
+      });
+      expect(seen.outline, seen.html.slice(0, 120)).not.toBe('none');
+    }
+    expect(await page.evaluate(() => document.activeElement!.closest('.alert') !== null)).toBe(
+      true,
+    );
+  });
+
+  test('chooses language and colours once', async () => {
+    const page = await browser.open(stack.chatUrl, { hash: '#/traces' });
+    await page.getByRole('button', { name: '中文' }).click();
+    await page.getByRole('button', { name: '切换为：浅色' }).click();
+    await page.getByRole('button', { name: '切换为：深色' }).click();
+    await page.reload();
+    await page.getByRole('heading', { name: '追踪' }).waitFor();
+    const { lang, theme, ground } = await page.evaluate(() => ({
+      lang: document.documentElement.lang,
+      theme: document.documentElement.dataset['theme'],
+      ground: getComputedStyle(document.body).backgroundColor,
+    }));
+    expect({ lang, theme, ground }).toEqual({
+      lang: 'zh-CN',
+      theme: 'dark',
+      ground: 'rgb(20, 22, 25)',
+    });
+  });
+});

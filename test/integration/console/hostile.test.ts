@@ -1,0 +1,208 @@
+/** A model may say anything. Whatever it says stays text in the console: nothing runs, nothing is fetched, nothing moves. */
+import type { Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { useConsoleBrowser } from '../../support/console/browser.ts';
+import { answered, answers, ask, writeModel } from '../../support/console/chat.ts';
+
+const said = `# Heading
+
+**bold**, *slanted*, ~~struck~~ and \`a < b\`.
+
+1. first
+2. second
+
+| left | right |
+|------|-------|
+| 1 | 2 |
+
+\`\`\`html
+<script>hacked = 1</script>
+\`\`\`
+
+<script>window.hacked = 'script'</script>
+<img src=x onerror="window.hacked = 'img'"><svg onload="window.hacked = 'svg'"></svg>
+<iframe srcdoc="<script>parent.hacked = 'frame'</script>"></iframe>
+<form action="/v1"><button>Send</button></form><style>* { display: none }</style>
+
+![pixel](https://evil.example/pixel.png) [click](javascript:window.hacked='link')
+[again](JaVaScRiPt:hacked=1) [and](&#106;avascript:hacked=1) [more](data:text/html,hi) [there](//evil.example)
+[fine](https://example.com/?a=1&b=2) https://example.org/plain [a page](./QueueBacklog.md)
+
+שלום עולם, ‮the other way round
+
+nul: [\0], bell: [\u0007], half: é
+
+End.`;
+
+/** Its file has a name that is markup too. */
+const fileName = '<img src=x onerror=hacked=1>';
+const browser = useConsoleBrowser();
+let model: ReturnType<typeof writeModel>;
+let service: ChatService;
+
+beforeAll(async () => {
+  model = writeModel(said, { name: fileName });
+  service = await startChatService({ CHAT_MODEL: model.file });
+});
+afterAll(async () => {
+  await service.stop();
+  model.remove();
+});
+
+const forbidden = 'script, img, svg, iframe, form, style, object, embed, link, [onerror], [onload]';
+
+async function expectInert(page: Page, place: Locator): Promise<void> {
+  expect(await place.locator(forbidden).count()).toBe(0);
+  expect(await page.evaluate(() => 'hacked' in window)).toBe(false);
+}
+
+describe('what the model says', () => {
+  let page: Page;
+  let content: Locator;
+  const open = async (): Promise<void> => {
+    page = await browser.open(service.url);
+    await ask(page, '<img src=x onerror=hacked=1>');
+    content = (await answered(page)).locator('.markdown');
+    await content.getByText('End.').waitFor();
+  };
+
+  test('is markdown with elements for what is harmless, and links to the web and to runbooks only', async () => {
+    await open();
+    expect(await content.getByRole('heading', { level: 3 }).innerText()).toBe('Heading');
+    expect(await content.locator('strong').innerText()).toBe('bold');
+    expect(await content.locator('em').innerText()).toBe('slanted');
+    expect(await content.locator('s').innerText()).toBe('struck');
+    expect(await content.locator('p code').innerText()).toBe('a < b');
+    expect(await content.locator('ol > li').allInnerTexts()).toEqual(['first', 'second']);
+    expect(await content.getByRole('cell').allInnerTexts()).toEqual(['1', '2']);
+    expect(await content.locator('pre code').innerText()).toBe('<script>hacked = 1</script>\n');
+    const links = await content
+      .getByRole('link')
+      .evaluateAll((found) => found.map((link) => [link.textContent, link.getAttribute('href')]));
+    expect(links).toEqual([
+      ['fine', 'https://example.com/?a=1&b=2'],
+      ['https://example.org/plain', 'https://example.org/plain'],
+      ['a page', '#/runbooks/QueueBacklog'],
+    ]);
+    expect(await content.getByRole('link', { name: 'fine' }).getAttribute('rel')).toBe(
+      'noopener noreferrer nofollow',
+    );
+  });
+
+  test('is text where it is HTML, while it is written and after a reload', async () => {
+    await open();
+    await expectInert(page, content);
+    const text = await content.innerText();
+    expect(text).toContain(`<script>window.hacked = 'script'</script>`);
+    expect(text).toContain(`<img src=x onerror="window.hacked = 'img'">`);
+    expect(text).toContain('![pixel](https://evil.example/pixel.png)');
+    await page.reload();
+    await content.getByText('End.').waitFor();
+    expect(await content.innerText()).toBe(text);
+    await expectInert(page, content);
+  });
+
+  test('turns no line around but its own, and hides no NUL', async () => {
+    await open();
+    const directions = await content.evaluate((element) => {
+      const rightToLeft = [...element.children].find((child) => child.textContent.includes('שלום'));
+      const next = rightToLeft!.nextElementSibling!;
+      return [rightToLeft!, next, element.parentElement!.querySelector('footer')!].map(
+        (each) => getComputedStyle(each).direction,
+      );
+    });
+    expect(directions).toEqual(['rtl', 'ltr', 'ltr']);
+    const text = await content.innerText();
+    expect(text).toContain('nul: [\uFFFD]');
+    expect(text).not.toContain('\0');
+  });
+
+  test('is no markup in the question, the title and the name of the model either', async () => {
+    await open();
+    await page.getByRole('navigation', { name: 'Conversations' }).getByText(fileName).waitFor();
+    await page.getByRole('group', { name: 'How the service is' }).getByText(fileName).waitFor();
+    expect(await page.locator('img').count()).toBe(0);
+    await page.getByRole('link', { name: 'Traces' }).click();
+    await page.getByRole('heading', { name: 'Traces' }).waitFor();
+    await expectInert(page, page.locator('#page main'));
+  });
+});
+
+/** Puts an answer of `pieces` in the place of the service's. */
+async function say(
+  page: Page,
+  pieces: readonly string[],
+  last = 'data: [DONE]\n\n',
+): Promise<void> {
+  const frames = pieces.map(
+    (content) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`,
+  );
+  await page.route('**/v1/chat/completions', (route) =>
+    route.fulfill({ contentType: 'text/event-stream', body: frames.join('') + last }),
+  );
+}
+
+async function openSaying(pieces: readonly string[], last?: string): Promise<Page> {
+  const page = await browser.open(service.url);
+  await say(page, pieces, last);
+  await ask(page, 'Go');
+  return page;
+}
+
+function sideways(page: Page): Promise<number> {
+  return page.locator('.messages').evaluate((list) => list.scrollWidth - list.clientWidth);
+}
+
+describe('what no model of the tests can say', () => {
+  const size = 100_000;
+
+  test.each([
+    ['a line of 100 KB', ['x'.repeat(size)]],
+    ['a line of 100 KB in many pieces', Array.from({ length: 1000 }, () => 'y'.repeat(100))],
+    ['halves of characters', ['\uD83D', '\uDE00 \uD800 \uDC00']],
+  ])('%s is shown, and the page goes on', async (_, pieces) => {
+    const page = await openSaying(pieces);
+    const answer = await answered(page);
+    const shown = await answer.locator('.markdown').evaluate((element) => element.textContent);
+    expect(shown).toBe(pieces.join(''));
+    expect(await sideways(page)).toBe(0);
+    await ask(page, 'And now?');
+    await answers(page).nth(1).waitFor();
+  });
+
+  test('what costs a careless parser hours is shown, and the page goes on', async () => {
+    const texts = [
+      '['.repeat(size),
+      '[a]('.repeat(size / 4),
+      '>'.repeat(size),
+      '*a_'.repeat(size / 3),
+      'www.a'.repeat(size / 5),
+      `${'|a'.repeat(1000)}\n${'|-'.repeat(1000)}\n`.padEnd(size, '|b'),
+      Array.from({ length: 440 }, (_, length) => '`'.repeat(length)).join(' '),
+    ];
+    const page = await browser.open(service.url);
+    for (const text of texts) {
+      await page.unrouteAll();
+      await say(page, [text]);
+      await ask(page, 'Go on');
+      const answer = await answered(page);
+      expect(await answer.getAttribute('class'), text.slice(0, 40)).toContain('done');
+      expect(await sideways(page), text.slice(0, 40)).toBe(0);
+    }
+    expect(await answers(page).count()).toBe(texts.length);
+  });
+
+  test('a stream that ends in the middle is marked as broken', async () => {
+    const page = await openSaying(['Half of'], '');
+    const text = await (await answered(page)).innerText();
+    expect(text).toContain('Half of');
+    expect(text).toContain('This answer broke off. The connection was lost before the end.');
+  });
+
+  test('frames that are no JSON break the answer, not the page', async () => {
+    const page = await openSaying(['Half of'], 'data: <script>hacked=1</script>\n\n');
+    expect(await (await answered(page)).innerText()).toContain('This answer broke off.');
+    await expectInert(page, answers(page));
+  });
+});

@@ -1,0 +1,247 @@
+/** The live panels of the console, in a real Chromium, over a real Prometheus that scrapes every second. */
+import type { Locator, Page, Response } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { formatTime, formatValue } from '../../../src/console/page/format.ts';
+import type { Panel, PanelAnswer, PanelList } from '../../../src/console/page/wire.ts';
+import { startChatService, until, type ChatService } from '../../support/api/chat-service.ts';
+import { findColors, type Rgb } from '../../support/console/canvas-colors.ts';
+import { useConsoleBrowser } from '../../support/console/browser.ts';
+import { createUsedStack } from '../../support/stack/traffic.ts';
+import type { Stack } from '../../support/stack/stack.ts';
+
+const browser = useConsoleBrowser();
+const plotted = new Set(['timeseries', 'stacked', 'heatmap']);
+/** How long the recording rules and the windows of a young stack may take. */
+const patienceSeconds = 40;
+
+let stack: Stack;
+let list: PanelList;
+
+beforeAll(async () => {
+  stack = await createUsedStack();
+  list = (await (await fetch(`${stack.chatUrl}/api/panels`)).json()) as PanelList;
+}, 120_000);
+afterAll(() => stack.dispose(), 60_000);
+
+function card(page: Page, id: string): Locator {
+  return page.locator(`[data-panel="${id}"]`);
+}
+
+/** Whether a response is one of this panel; the latest is what the page shows. */
+function isOf(id: string, minutes = 5): (response: Response) => boolean {
+  return (response) => response.url().endsWith(`/api/panels/${id}?minutes=${minutes}`);
+}
+
+/** The page at one panel, and the answer that it draws there from then on. */
+async function openAt(id: string): Promise<{ page: Page; answer: PanelAnswer }> {
+  const dashboard = list.dashboards.find(({ rows }) => rows.some((row) => row.panels.includes(id)));
+  const page = await browser.open(stack.chatUrl, {
+    hash: `#/live/${dashboard!.id}`,
+    viewport: { width: 1280, height: 3000 },
+  });
+  await card(page, id).locator('canvas').waitFor();
+  const response = page.waitForResponse(isOf(id));
+  await page.getByRole('button', { name: 'Refreshes every 5 s' }).click();
+  const answer = (await (await response).json()) as PanelAnswer;
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  return { page, answer };
+}
+
+/** A style sheet's colours, as the page has them now. */
+function colorsOf(element: Locator, properties: string[]): Promise<Rgb[]> {
+  return element.evaluate((place, names) => {
+    const { style } = place as HTMLElement;
+    const colors = names.map((name) => {
+      style.color = `var(${name})`;
+      return getComputedStyle(place).color.match(/\d+/g)!.map(Number) as [number, number, number];
+    });
+    style.color = '';
+    return colors;
+  }, properties);
+}
+
+const lineColors = ['decode', 'queue', 'line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'];
+
+/** What a panel does not show of what it should. */
+async function missingIn(page: Page, { id, kind }: Panel): Promise<string[]> {
+  const panel = card(page, id);
+  await panel.scrollIntoViewIfNeeded();
+  if (!plotted.has(kind)) {
+    const figure = panel.locator('.figures strong').first();
+    const isThere = (await figure.count()) > 0 && !/^–?$/.test(await figure.innerText());
+    return isThere ? [] : [`${id}: no figure`];
+  }
+  const canvas = panel.locator('canvas');
+  if ((await canvas.count()) === 0) return [`${id}: no plot`];
+  const colors = await colorsOf(
+    panel,
+    lineColors.map((name) => `--${name}`),
+  );
+  const rows = await findColors(canvas, colors);
+  return rows.some(({ length }) => length > 0) ? [] : [`${id}: no line`];
+}
+
+describe('every panel', () => {
+  test('of each dashboard draws what Prometheus knows', async () => {
+    for (const dashboard of list.dashboards) {
+      const ids = new Set(dashboard.rows.flatMap((row) => row.panels));
+      const panels = list.panels.filter(({ id }) => ids.has(id));
+      expect(panels.length).toBe(ids.size);
+      const page = await browser.open(stack.chatUrl, {
+        hash: `#/live/${dashboard.id}`,
+        viewport: { width: 1920, height: 3000 },
+      });
+      let missing: string[] = [];
+      await until(async () => {
+        missing = (await Promise.all(panels.map((panel) => missingIn(page, panel)))).flat();
+        return missing.length === 0;
+      }, patienceSeconds).catch(() => undefined);
+      expect(missing, dashboard.id).toEqual([]);
+    }
+  }, 180_000);
+});
+
+describe('a plot', () => {
+  test('has lines where orange and red begin', async () => {
+    const { page } = await openAt('burn-availability');
+    const panel = card(page, 'burn-availability');
+    const limits = await panel.locator('.limit').allTextContents();
+    expect(limits).toEqual(['orange ≥ 6×', 'red ≥ 14.4×']);
+    const colors = await colorsOf(panel, ['--orange', '--red']);
+    const [orange = [], red = []] = await findColors(panel.locator('canvas'), colors);
+    // A dashed line across the plot.
+    const across = (rows: typeof red) => rows.filter(({ count }) => count > 100);
+    expect([across(orange).length, across(red).length]).toEqual([1, 1]);
+    const zero = await bottomOf(panel);
+    const height = (rows: typeof red) => zero - across(rows)[0]!.top;
+    // Each line is drawn at a whole pixel.
+    expect(Math.abs(height(red) - (14.4 / 6) * height(orange))).toBeLessThan(1 + 14.4 / 6);
+  });
+
+  test('tells under the mouse, and on arrow keys, what was then', async () => {
+    await until(async () => {
+      const cpu = await fetch(`${stack.chatUrl}/api/panels/cpu?minutes=5`);
+      const [line] = ((await cpu.json()) as PanelAnswer).series;
+      const told = (line?.points ?? []).map(([, value]) => formatValue(value, '1'));
+      return new Set(told).size > 2;
+    });
+    const { page, answer } = await openAt('cpu');
+    const panel = card(page, 'cpu');
+    const points = answer.series[0]!.points;
+    const now = formatValue(points.at(-1)![1], '1');
+    // One that is told otherwise than what is told without a mouse.
+    const [at, value] = points.findLast(
+      ([, known]) => known !== null && formatValue(known, '1') !== now,
+    )!;
+    const over = (await panel.locator('.u-over').boundingBox())!;
+    const share = (at - answer.from) / (answer.to - answer.from);
+    await page.mouse.move(over.x + share * over.width - 1, over.y + over.height / 2);
+    await panel.getByText(formatTime(at * 1000)).waitFor();
+    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(value, '1'));
+    await page.mouse.move(0, 0);
+    await panel.locator('.plot-place').press('ArrowLeft');
+    await panel.getByText(formatTime(answer.to * 1000)).waitFor();
+    await panel.locator('.plot-place').press('ArrowLeft');
+    await panel.getByText(formatTime((answer.to - answer.stepSeconds) * 1000)).waitFor();
+    expect(await panel.locator('.legend b').innerText()).toBe(formatValue(points.at(-2)![1], '1'));
+  });
+
+  test('has exemplars as dots, as high as their values, which open their traces', async () => {
+    const { page, answer } = await openAt('generation-time');
+    const panel = card(page, 'generation-time');
+    const dots = panel.locator('.exemplar');
+    const bottom = (await panel.locator('.u-over').boundingBox())!;
+    const heights = await dots.evaluateAll((elements) =>
+      elements.map((element) => {
+        const { top, height } = element.getBoundingClientRect();
+        return top + height / 2;
+      }),
+    );
+    const above = heights.map((top) => bottom.y + bottom.height - top);
+    // The first may be higher than the plot is.
+    const [, second, third] = answer.exemplars!;
+    expect(above.at(-2)! / above.at(-3)!).toBeCloseTo(second!.value / third!.value, 0);
+    // Dots may lie on one another; the slowest is on top.
+    await dots.last().click();
+    await page.locator('[data-span="decode"]').waitFor();
+    expect(page.url()).toContain(answer.exemplars![0]!.traceId);
+  });
+});
+
+/** Where a plot's zero is, from the top of its canvas. */
+async function bottomOf(panel: Locator): Promise<number> {
+  const over = (await panel.locator('.u-over').boundingBox())!;
+  const canvas = (await panel.locator('canvas').boundingBox())!;
+  return over.y + over.height - canvas.y;
+}
+
+describe('the time', () => {
+  test('goes as far back as is chosen', async () => {
+    const { page } = await openAt('queue-depth');
+    const asked = page.waitForResponse(isOf('queue-depth', 60));
+    await page.getByRole('button', { name: '1h', exact: true }).click();
+    const { from, to } = (await (await asked).json()) as PanelAnswer;
+    expect(to - from).toBe(3600);
+    const panel = card(page, 'queue-depth');
+    // The plot may be drawn anew under the mouse.
+    await vi.waitFor(async () => {
+      for (const x of [20, 1]) await panel.locator('.u-over').hover({ position: { x, y: 20 } });
+      await panel.getByText(formatTime(from * 1000)).waitFor({ timeout: 1000 });
+    }, 15_000);
+  });
+
+  test('goes on by itself until it is paused', async () => {
+    const page = await browser.open(stack.chatUrl, {
+      hash: '#/live/inference',
+      prepare: (prepared) => prepared.clock.install(),
+    });
+    await card(page, 'ready').locator('.figures').waitFor();
+    const again = page.waitForResponse(isOf('ready'));
+    await page.clock.fastForward(6000);
+    await again;
+    const last = page.waitForResponse(isOf('ready'));
+    await page.getByRole('button', { name: 'Refreshes every 5 s' }).click();
+    await last;
+    await page.getByRole('button', { name: 'Paused' }).waitFor();
+    let asked = 0;
+    page.on('request', (request) => (asked += Number(request.url().includes('/api/panels/ready'))));
+    const status = page.waitForResponse((response) => response.url().endsWith('/api/status'));
+    await page.clock.fastForward(6000);
+    await status;
+    expect(asked).toBe(0);
+  });
+});
+
+describe('without Prometheus', () => {
+  let service: ChatService;
+  beforeAll(async () => {
+    service = await startChatService({ PROMETHEUS_URL: 'http://127.0.0.1:1' });
+  });
+  afterAll(() => service.stop());
+
+  test('the page says so, and shows what the service itself knows', async () => {
+    const page = await browser.open(service.url, {
+      hash: '#/live/inference',
+      viewport: { width: 1280, height: 3000 },
+    });
+    await page.getByText('No Prometheus answers.').waitFor();
+    await page.getByText('from http://127.0.0.1:1, got').waitFor();
+    await card(page, 'ready').getByText('ready', { exact: true }).waitFor();
+    await card(page, 'first-token').getByText('This takes Prometheus.').waitFor();
+    const queue = card(page, 'queue-depth').locator('.figures');
+    await queue.waitFor();
+    expect(await queue.innerText()).toMatch(/^0\s+waiting\s+64\s+limit$/);
+  });
+});
+
+test('what the page asks is no HTTP metric and no trace', async () => {
+  const page = await browser.open(stack.chatUrl, { hash: '#/live' });
+  await page.locator('canvas').first().waitFor();
+  const scrape = await (await fetch(`${stack.chatUrl}/metrics`)).text();
+  const requests = scrape.match(/^http_server_request.*$/gm)!.join('\n');
+  expect(requests).toContain('http_route="/chat"');
+  expect(requests).not.toMatch(/\/api|\/console|http_route="\/"/);
+  const answer = await fetch(`${stack.chatUrl}/api/traces?limit=500`);
+  const names = ((await answer.json()) as { traces: { name: string }[] }).traces;
+  for (const { name } of names) expect(name).toMatch(/^POST \/(chat|v1)/);
+});

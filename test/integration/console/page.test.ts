@@ -1,0 +1,161 @@
+/** The console's page as a whole: its policy, its weight, its languages, and that it fits every screen. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { useConsoleBrowser } from '../../support/console/browser.ts';
+import { answered, ask, button } from '../../support/console/chat.ts';
+
+const browser = useConsoleBrowser();
+let service: ChatService;
+
+beforeAll(async () => {
+  service = await startChatService();
+});
+afterAll(() => service.stop());
+
+describe('its policy', () => {
+  const injected = `<script>window.ran = 'inline'</script>
+    <script src="data:text/javascript,window.ran='data'"></script>
+    <script src="https://evil.example/x.js"></script>
+    <img src="https://evil.example/x.png" onerror="window.ran = 'handler'">
+    <img src="/none" onerror="window.ran = 'handler'">
+    <iframe src="https://evil.example"></iframe>
+    <base href="https://evil.example/">
+    <style>body { display: none }</style>
+    <a id="trap" href="javascript:window.ran='link'">trap</a>`;
+
+  test('runs nothing that was put into the page, and fetches nothing for it', async () => {
+    const page = await browser.open(service.url, {
+      expected: [/Content Security Policy/, /status of 404/],
+      async prepare(page) {
+        await page.route(`${service.url}/`, async (route) => {
+          const response = await route.fetch();
+          const body = (await response.text()).replace('<body>', `<body>${injected}`);
+          await route.fulfill({ response, body });
+        });
+      },
+    });
+    await page.locator('#trap').click();
+    await ask(page, 'Are you well?');
+    await answered(page);
+    expect(await page.evaluate(() => 'ran' in window)).toBe(false);
+  });
+
+  test('makes no markup and no code of a string', async () => {
+    const page = await browser.open(service.url, {
+      expected: [/Trusted(HTML|Script)/, /Content Security Policy/],
+    });
+    const refused = await page.evaluate(async () => {
+      // What the debugger evaluates may evaluate more; what a timer calls may not.
+      await new Promise((resolve) => setTimeout(resolve));
+      const script = document.createElement('script');
+      const attempts = [
+        () => (document.body.innerHTML = '<p>'),
+        () => (script.text = 'window.ran = 1'),
+        // oxlint-disable-next-line typescript/no-implied-eval -- that it is refused is what is tested
+        () => new Function('window.ran = 1'),
+      ];
+      return attempts.map((attempt) => {
+        try {
+          attempt();
+          return 'done';
+        } catch (error) {
+          return (error as Error).name;
+        }
+      });
+    });
+    expect(refused).toEqual(['TypeError', 'TypeError', 'EvalError']);
+  });
+});
+
+test('its files weigh less than 150 KB together, as they are sent', async () => {
+  const page = await browser.open(service.url, { hash: '#/live' });
+  const files = await page.evaluate(() =>
+    performance
+      .getEntries()
+      .filter((entry) => entry instanceof PerformanceResourceTiming)
+      .filter(({ name }) => !name.includes('/api/'))
+      .map(({ name, encodedBodySize }) => [new URL(name).pathname, encodedBodySize] as const),
+  );
+  const sizes = files.map(([name, bytes]) => `${name} ${bytes} bytes`);
+  process.stdout.write(`console: ${sizes.join(', ')}\n`);
+  expect(files.map(([name]) => name)).toEqual(
+    expect.arrayContaining(['/', expect.stringMatching(/\.js$/), expect.stringMatching(/\.css$/)]),
+  );
+  for (const [, bytes] of files) expect(bytes).toBeGreaterThan(0);
+  expect(files.reduce((sum, [, bytes]) => sum + bytes, 0)).toBeLessThan(150_000);
+});
+
+test('its first paint is measured', async () => {
+  const page = await browser.open(service.url);
+  await page.waitForFunction(() => performance.getEntriesByType('paint').length === 2);
+  const paints = await page.evaluate(() =>
+    performance
+      .getEntriesByType('paint')
+      .map(({ name, startTime }) => `${name} after ${Math.round(startTime)} ms`),
+  );
+  process.stdout.write(`console: ${paints.join(', ')}\n`);
+  expect(paints[0]).toMatch(/^first-paint after \d+ ms$/);
+});
+
+describe('its language', () => {
+  test('is that of the browser until the other is chosen, and then that', async () => {
+    const page = await browser.open(service.url, { locale: 'zh-CN' });
+    await page.getByRole('heading', { name: '向模型提问' }).waitFor();
+    expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN');
+    await button(page, 'English').click();
+    await page.getByRole('heading', { name: 'Ask the model something' }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Ask the model something' }).waitFor();
+    expect(await page.locator('html').getAttribute('lang')).toBe('en');
+    await button(page, '中文').click();
+    await page.getByText('当前是内置演示模型。').waitFor();
+  });
+
+  test('says in Chinese what the service says in English', async () => {
+    const page = await browser.open(service.url, { locale: 'zh-CN', expected: [/status of 400/] });
+    await page.getByText('设置').click();
+    await page.getByLabel('最多 token').fill('32768');
+    await page.getByLabel('你的问题').fill('你好');
+    await button(page, '发送').click();
+    const trouble = await page.getByRole('alert').innerText();
+    expect(trouble).toContain('没有得到回答。 会话长度超出模型能读取的范围');
+  });
+});
+
+describe.each([360, 1920])('on a screen of %i pixels', (width) => {
+  test.each(['en-US', 'zh-CN'])(
+    'nothing of the chat is cut off or moves sideways (%s)',
+    async (locale) => {
+      const page = await browser.open(service.url, { locale, viewport: { width, height: 740 } });
+      expect(await sideways(page)).toEqual([]);
+      const isChinese = locale === 'zh-CN';
+      await page.getByText(isChinese ? '设置' : 'Settings').click();
+      await page
+        .getByLabel(isChinese ? '你的问题' : 'Your question')
+        .fill('word '.repeat(80) + 'x'.repeat(300));
+      await button(page, isChinese ? '发送' : 'Send').click();
+      await page.locator('.facts-button').click();
+      await page.getByRole('button', { name: /^decode/ }).waitFor();
+      expect(await sideways(page)).toEqual([]);
+    },
+  );
+});
+
+/** What is wider than its place: of the page, of what scrolls, and of controls beyond the edge. */
+function sideways(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const wide = [...document.querySelectorAll('html, body, body *')].filter((element) => {
+      if (element.closest('pre, .wide, textarea') !== null) return false;
+      const { overflowX } = getComputedStyle(element);
+      const scrolls = ['auto', 'scroll'].includes(overflowX) || element.matches('html, body');
+      if (scrolls && element.scrollWidth > element.clientWidth + 1) return true;
+      const { left, right, width } = element.getBoundingClientRect();
+      const shown = width > 1 && element.matches('a, button, input, textarea, summary');
+      return shown && element.closest('.unseen') === null && (right > innerWidth + 1 || left < -1);
+    });
+    return wide.map(
+      (element) => `${element.tagName}.${element.className} ${element.textContent.slice(0, 40)}`,
+    );
+  });
+}

@@ -1,0 +1,299 @@
+/** What the console asks of its service, while a real Prometheus, Alertmanager and notifier stand behind it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
+import { until } from '../../support/api/chat-service.ts';
+import { createStack, type Stack } from '../../support/stack/stack.ts';
+
+/** Its fields are asserted one by one. */
+// oxlint-disable-next-line typescript/no-explicit-any
+type Json = any;
+
+interface Series {
+  legend: string;
+  points: [number, number | null][];
+}
+
+let stack: Stack;
+let alertmanagerUrl: string;
+let traceIds: string[];
+
+beforeAll(async () => {
+  stack = await createStack({});
+  alertmanagerUrl = `http://127.0.0.1:${stack.env['ALERTMANAGER_PORT']}`;
+  await stack.command('up');
+  // What happened before the first scrape, or before the rule that copies the series under their usual name, is no increase.
+  const copied = 'http_request_duration_seconds_count{job="qwen-instruct"}';
+  await until(async () => (await stack.query(copied)).includes(0));
+  traceIds = await Promise.all(Array.from({ length: 4 }, () => chat()));
+  await until(async () => (await get('/api/panels/phases')).series.length === 4, 30);
+}, 120_000);
+afterAll(() => stack.dispose(), 60_000);
+
+async function get(path: string): Promise<Json> {
+  const answer = await fetch(stack.chatUrl + path);
+  const body = await answer.json();
+  expect(answer.status, `${path}: ${JSON.stringify(body)}`).toBe(200);
+  return body;
+}
+
+/** @returns its trace id. */
+async function chat(): Promise<string> {
+  const answer = await fetch(`${stack.chatUrl}/v1/chat/completions`, {
+    method: 'POST',
+    body: '{"messages":[{"role":"user","content":"hello"}],"max_tokens":16}',
+  });
+  await answer.text();
+  return answer.headers.get('traceparent')!.split('-')[1]!;
+}
+
+function notifier(): string {
+  return `http://127.0.0.1:${stack.env['NOTIFIER_PORT']}`;
+}
+
+async function raiseAlert(name: string): Promise<void> {
+  const alert = {
+    labels: { alertname: name, severity: 'critical', job: 'qwen-instruct', id: randomUUID() },
+    annotations: {
+      summary: 'Requests are failing',
+      summary_zh: '请求失败率过高',
+      description: 'Many of them.',
+      runbook_url: 'http://127.0.0.1:8060/runbooks/HighErrorRate',
+      dashboard_url: 'javascript:alert(1)',
+    },
+  };
+  const answer = await fetch(`${alertmanagerUrl}/api/v2/alerts`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify([alert]),
+  });
+  expect(answer.status).toBe(200);
+}
+
+async function findAlert(name: string): Promise<Json> {
+  let found: Json;
+  await until(async () => {
+    const { alerts } = await get('/api/alerts');
+    found = alerts.find((alert: Json) => alert.name === name);
+    return found !== undefined;
+  });
+  return found;
+}
+
+function silence(body: object): Promise<Response> {
+  return fetch(`${stack.chatUrl}/api/silences`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: stack.chatUrl },
+    body: JSON.stringify(body),
+  });
+}
+
+describe('panels', () => {
+  test('are told without their queries', async () => {
+    const { dashboards, panels } = await get('/api/panels');
+    expect(dashboards.map(({ id }: Json) => id)).toEqual([
+      'qwen-monitor',
+      'inference',
+      'slo',
+      'pipeline',
+    ]);
+    const ids = new Set(panels.map(({ id }: Json) => id));
+    for (const { rows } of dashboards) {
+      for (const row of rows) for (const id of row.panels) expect(ids).toContain(id);
+    }
+    expect(JSON.stringify(panels)).not.toContain('rate(');
+  });
+
+  test('all answer from Prometheus, over one bounded grid of moments', async () => {
+    const { panels } = await get('/api/panels');
+    for (const { id } of panels) {
+      const data = await get(`/api/panels/${id}?minutes=5`);
+      expect(data, id).toMatchObject({ source: 'prometheus', stepSeconds: 5 });
+      expect(data.to - data.from).toBe(300);
+      for (const { points } of data.series as Series[]) {
+        expect(points.map(([at]) => at)).toEqual(
+          Array.from({ length: 61 }, (_, index) => data.from + index * 5),
+        );
+      }
+    }
+  });
+
+  test('all draw something, apart from those that are empty while nothing goes wrong', async () => {
+    const { panels } = await get('/api/panels');
+    const busy = panels.filter(({ idle }: Json) => !idle.en.startsWith('Idle: empty'));
+    const findSilent = async (): Promise<string[]> => {
+      const silent: string[] = [];
+      for (const { id } of busy) {
+        const { series } = await get(`/api/panels/${id}?minutes=5`);
+        const values = series.flatMap(({ points }: Series) => points.map(([, value]) => value));
+        if (!values.some((value: number | null) => value !== null)) silent.push(id);
+      }
+      return silent;
+    };
+    // The rules and the windows of a young stack take a while.
+    await expect.poll(findSilent, { timeout: 30_000, interval: 1000 }).toEqual([]);
+  });
+
+  test('have at most 361 moments, however long the range', async () => {
+    // Of a day the last half minute is left out, and the stack may be younger.
+    await until(
+      async () => (await get('/api/panels/queue-depth?minutes=1440')).series.length > 0,
+      40,
+    );
+    for (const minutes of [5, 33, 60, 61, 719, 1440]) {
+      const lines = await get(`/api/panels/queue-depth?minutes=${minutes}`);
+      expect(lines.series[0].points.length).toBeLessThanOrEqual(361);
+      expect(lines.to - lines.from).toBeGreaterThan(minutes * 60 - lines.stepSeconds);
+      const number = await get(`/api/panels/ready?minutes=${minutes}`);
+      expect(number.series[0].points.length).toBeLessThanOrEqual(61);
+      expect(number.series[0].points.at(-1)[1]).toBe(1);
+    }
+    const { from, to } = await get('/api/panels/queue-depth?minutes=100000000');
+    expect(to - from).toBe(86_400);
+    expect(await get('/api/panels/queue-depth?minutes=0')).toMatchObject({ stepSeconds: 5 });
+  }, 60_000);
+
+  test('name their lines as Grafana does', async () => {
+    const { series } = await get('/api/panels/phases');
+    expect(series.map(({ legend }: Series) => legend)).toEqual([
+      'tokenize',
+      'queue',
+      'prefill',
+      'decode',
+    ]);
+    const roles = await get('/api/panels/memory-by-role');
+    expect(roles.series.map(({ legend }: Series) => legend).toSorted()).toEqual(['api', 'engine']);
+  });
+
+  test('draw a heatmap from its buckets in order, each with those below it', async () => {
+    let series: Series[] = [];
+    await until(async () => {
+      ({ series } = await get('/api/panels/latency-heatmap?minutes=5'));
+      return (series.at(-1)?.points ?? []).some(([, value]) => (value ?? 0) > 0);
+    }, 30);
+    const bounds = series.map(({ legend }) => Number(legend.replace('+Inf', 'Infinity')));
+    expect(bounds).toEqual(bounds.toSorted((a, b) => a - b));
+    expect(bounds.at(-1)).toBe(Infinity);
+    const last = series.map(({ points }) => points.findLast(([, value]) => value !== null)![1]!);
+    expect(last).toEqual(last.toSorted((a, b) => a - b));
+  });
+
+  test('carry exemplars that lead to traces which are there', async () => {
+    let exemplars: { at: number; value: number; traceId: string }[] = [];
+    await until(async () => {
+      ({ exemplars } = await get('/api/panels/generation-time?minutes=5'));
+      return exemplars.length > 0;
+    });
+    const [slowest] = exemplars;
+    expect(traceIds).toContain(slowest!.traceId);
+    expect(slowest!.value).toBe(Math.max(...exemplars.map(({ value }) => value)));
+    const trace = await get(`/api/traces/${slowest!.traceId}`);
+    expect(JSON.stringify(trace)).toContain('decode');
+    expect((await get('/api/panels/cpu')).exemplars).toEqual([]);
+  });
+
+  test.each([
+    ['/api/panels/none', 404],
+    ['/api/panels/up', 404],
+    ['/api/panels/queue-depth?minutes=many', 400],
+    ['/api/panels/queue-depth?minutes=-5', 400],
+    ['/api/panels/queue-depth?minutes=1e9', 400],
+  ])('%s is %i: a page names a panel and a range, and no query', async (path, status) => {
+    expect((await fetch(stack.chatUrl + path)).status).toBe(status);
+  });
+});
+
+describe('alerts', () => {
+  test('fire with both languages and a runbook, and no link that is none', async () => {
+    await raiseAlert('HighErrorRate');
+    expect(await findAlert('HighErrorRate')).toMatchObject({
+      state: 'firing',
+      severity: 'critical',
+      summary: { en: 'Requests are failing', zh: '请求失败率过高' },
+      description: { en: 'Many of them.', zh: 'Many of them.' },
+      runbook: 'HighErrorRate',
+      silenceIds: [],
+    });
+    expect(await findAlert('HighErrorRate')).not.toHaveProperty('dashboardUrl');
+    const page = await fetch(`${stack.chatUrl}/api/runbooks/HighErrorRate`);
+    expect(page.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
+    expect(await page.text()).toMatch(/^# HighErrorRate\n[^]*## 中文/);
+  });
+
+  test('are told with what became of the message, and the Watchdog apart from them', async () => {
+    const told = async () =>
+      (await get('/api/alerts')).notifications.find((one: Json) =>
+        one.title.includes('HighErrorRate'),
+      );
+    await until(async () => (await told())?.state === 'delivered', 40);
+    expect(await told()).toMatchObject({ channel: 'inbox', attempts: 1, lastReason: null });
+    const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
+    const body = JSON.stringify(createWebhook([watchdog]));
+    await fetch(`${notifier()}/alerts/default`, { method: 'POST', body });
+    await until(async () => (await get('/api/alerts')).watchdogSeenAt !== null);
+    const { source, alerts } = await get('/api/alerts');
+    expect(source).toBe('alertmanager');
+    expect(alerts.map(({ name }: Json) => name)).not.toContain('Watchdog');
+  }, 120_000);
+
+  test('are silenced for an hour with a reason, each by itself', async () => {
+    await raiseAlert('HighLatency');
+    await raiseAlert('QueueBacklog');
+    const { fingerprint } = await findAlert('HighLatency');
+    await findAlert('QueueBacklog');
+    const answer = await silence({ fingerprint, minutes: 60, reason: ' a disk is changed ' });
+    expect(answer.status).toBe(201);
+    const { id } = (await answer.json()) as { id: string };
+    await until(async () => (await findAlert('HighLatency')).state === 'silenced');
+    expect((await findAlert('HighLatency')).silenceIds).toEqual([id]);
+    expect((await findAlert('QueueBacklog')).state).toBe('firing');
+    const kept = await (await fetch(`${alertmanagerUrl}/api/v2/silence/${id}`)).json();
+    expect(kept).toMatchObject({ createdBy: 'llamascope console', comment: 'a disk is changed' });
+    expect(Date.parse(kept.endsAt) - Date.parse(kept.startsAt)).toBeGreaterThan(3_590_000);
+  }, 60_000);
+
+  test('are not silenced without a reason, nor when they are over', async () => {
+    const { fingerprint } = await findAlert('QueueBacklog');
+    for (const reason of [undefined, '', '  ', 'x'.repeat(501)]) {
+      const refused = await silence({ fingerprint, reason });
+      expect(refused.status).toBe(400);
+      expect((await refused.json()).error).toMatchObject({ param: 'reason' });
+    }
+    const gone = await silence({ fingerprint: 'c0ffee', reason: 'it is over' });
+    expect(gone.status).toBe(409);
+    expect((await gone.json()).error).toMatchObject({
+      code: 'alert_gone',
+      message: expect.stringContaining('is over'),
+      message_zh: expect.stringContaining('已经结束'),
+    });
+    for (const minutes of [0, 1441, 1.5]) {
+      expect((await silence({ fingerprint, minutes, reason: 'x' })).status).toBe(400);
+    }
+  });
+});
+
+describe('of all that', () => {
+  test('nothing is an HTTP metric or a trace', async () => {
+    const scrape = await (await fetch(`${stack.chatUrl}/metrics`)).text();
+    const requests = scrape.split('\n').filter((line) => line.startsWith('http_server_request'));
+    expect(requests.join('\n')).not.toMatch(/\/api|\/console|http_route="\/"/);
+    expect(requests.join('\n')).toContain('/v1/chat/completions');
+    const { traces } = await get('/api/traces?limit=500');
+    for (const { name } of traces) expect(name).not.toMatch(/\/api|\/console/);
+  });
+
+  test('the state of the service says where its neighbours are', async () => {
+    expect(await get('/api/status')).toMatchObject({
+      service: { name: 'llamascope' },
+      model: { id: 'demo', demo: true, notice: expect.any(String) },
+      state: 'ready',
+      queue: { depth: 0, limit: 64 },
+      needsKey: false,
+      links: {
+        prometheus: `http://127.0.0.1:${stack.env['PROMETHEUS_PORT']}`,
+        alertmanager: alertmanagerUrl,
+        notifier: notifier(),
+      },
+    });
+  });
+});

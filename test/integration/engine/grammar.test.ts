@@ -1,0 +1,228 @@
+/** Answers in a format, from a model of random weights at temperature 1: what comes out right is the grammar's doing. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { AnswerFormat, JsonSchema, Tool } from '../../../src/engine/engine.ts';
+import type { DisposableModel } from '../../../src/engine/worker/llama/model.ts';
+import {
+  chat,
+  generate,
+  greedy,
+  loadNoise,
+  type Answer,
+} from '../../support/engine/llama-model.ts';
+
+let model: DisposableModel;
+beforeAll(async () => {
+  model = await loadNoise();
+});
+afterAll(() => model.dispose());
+
+const seeds = [1, 2, 3, 4, 5, 6];
+
+function answer(format: AnswerFormat, seed: number, maxTokens = 1500): Promise<Answer> {
+  const sampling = { ...greedy, temperature: 1, topK: 40, seed, maxTokens };
+  return generate(model, { prompt: chat('Answer.'), sampling, format });
+}
+
+const text = { type: 'string', maxLength: 8 } as const;
+const short = (items: JsonSchema) => ({ type: 'array', items, maxItems: 2 });
+const schemas: Record<string, JsonSchema> = {
+  'a person': {
+    type: 'object',
+    properties: {
+      name: text,
+      age: { type: 'integer' },
+      tags: short({ enum: ['a', 'b "quoted" \\ \n'] }),
+      born: { type: 'string', format: 'date' },
+    },
+    required: ['name'],
+    additionalProperties: false,
+  },
+  alternatives: { anyOf: [{ type: 'null' }, text, short({ type: 'boolean' })] },
+  'a tuple': { type: 'array', prefixItems: [{ const: 1 }, { type: 'number' }], items: false },
+  'a tree': {
+    $defs: {
+      node: {
+        type: 'object',
+        properties: {
+          value: text,
+          children: { type: 'array', maxItems: 1, items: { $ref: '#/$defs/node' } },
+        },
+        required: ['value', 'children'],
+      },
+    },
+    $ref: '#/$defs/node',
+  },
+  'a list of links': {
+    type: 'object',
+    properties: { value: { type: 'integer' }, next: { $ref: '#' } },
+    required: ['value'],
+  },
+};
+
+describe('a JSON schema', () => {
+  test.each(Object.entries(schemas))(
+    'of %s is kept, and nothing follows the JSON',
+    async (_, schema) => {
+      const check = z.fromJSONSchema(schema);
+      for (const seed of seeds) {
+        const { text: json, ended } = await answer(
+          { kind: 'json_schema', schema, strict: true },
+          seed,
+        );
+        expect(ended).toBe(true);
+        expect(json.trim()).toBe(json);
+        expect(check.safeParse(JSON.parse(json)).error).toBeUndefined();
+      }
+    },
+  );
+
+  test('of values that are lists and objects gives one of them', async () => {
+    const schema = { enum: [{ a: [1, null] }, ['x']] };
+    for (const seed of seeds) {
+      const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, seed);
+      expect(schema.enum).toContainEqual(JSON.parse(json));
+    }
+  });
+
+  test('of numbers gives none that is too large for a number', async () => {
+    const schema = { type: 'array', items: { type: 'number' }, minItems: 30, maxItems: 30 };
+    const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 1);
+    expect(JSON.parse(json)).toSatisfy((numbers: number[]) => numbers.every(Number.isFinite));
+  });
+
+  test('of dates gives days that there are', async () => {
+    const items = { type: 'string', format: 'date' };
+    const schema = { type: 'array', items, minItems: 100, maxItems: 100 };
+    const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 2);
+    expect(z.array(z.iso.date()).safeParse(JSON.parse(json)).error).toBeUndefined();
+  });
+
+  test('of integers gives no fractions, also none written with an exponent', async () => {
+    const schema = { type: 'array', items: { type: 'integer' }, minItems: 20, maxItems: 20 };
+    const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 1);
+    expect(JSON.parse(json)).toSatisfy((all: number[]) => all.every(Number.isSafeInteger));
+    expect(json).not.toMatch(/[eE]/);
+  });
+
+  test('that has no finite JSON is refused', async () => {
+    const schema = {
+      $ref: '#/$defs/a',
+      $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } },
+    };
+    await expect(answer({ kind: 'json_schema', schema, strict: false }, 1)).rejects.toMatchObject({
+      code: 'bad_request',
+      param: 'response_format',
+    });
+  });
+
+  test('is compiled once for each answer, which all begin at its start', async () => {
+    const format: AnswerFormat = { kind: 'json_schema', schema: { const: 'same' }, strict: true };
+    for (const seed of seeds) expect((await answer(format, seed)).text).toBe('"same"');
+  });
+});
+
+test('json_object is an object, whatever is in it', async () => {
+  for (const seed of seeds) {
+    const { text: json, ended } = await answer({ kind: 'json_object' }, seed, 400);
+    expect(json).toMatch(/^\{/);
+    const value: unknown = ended ? JSON.parse(json) : {};
+    expect(value).toBeTypeOf('object');
+  }
+});
+
+const tools: Tool[] = [
+  { name: 'get_weather', parameters: { type: 'object', properties: { city: text } } },
+  {
+    name: 'add',
+    parameters: { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'integer' } } },
+  },
+];
+const call = String.raw`<tool_call>\n\{"name": "(?:get_weather|add)", "arguments": (\{[^]*?\})\}\n</tool_call>`;
+
+describe('a tool call', () => {
+  test('that is required is the whole answer, and one where they are not parallel', async () => {
+    for (const seed of seeds) {
+      const format: AnswerFormat = {
+        kind: 'tool_calls',
+        tools,
+        choice: 'required',
+        parallel: false,
+      };
+      const { text: calls, ended } = await answer(format, seed);
+      expect(ended).toBe(true);
+      const [, values] = new RegExp(`^${call}$`).exec(calls) ?? [];
+      expect(JSON.parse(values ?? 'no call')).toSatisfy((value: object) =>
+        ['city', 'a,b'].includes(Object.keys(value).join()),
+      );
+    }
+  });
+
+  test('may be followed by others where they are parallel', async () => {
+    const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'required', parallel: true };
+    // A newline, which only stands between calls where it is free to, is wanted more than the end.
+    const logitBias = [[tokenOf('\n'), 6]] as const;
+    const sampling = { ...greedy, temperature: 1, topK: 40, seed: 1, maxTokens: 300, logitBias };
+    const { text: calls } = await generate(model, { prompt: chat('Go.'), sampling, format });
+    expect(calls).toMatch(new RegExp(`^(?:${call}\\n){2}`));
+  });
+
+  test('that may be made is kept from its opening on, and text before it is free', async () => {
+    // The opening is the one token that is wanted more and more: it comes after some noise.
+    const opening = tokenOf('<tool_call>');
+    const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'auto', parallel: false };
+    const sampling = {
+      ...greedy,
+      temperature: 1,
+      topK: 40,
+      maxTokens: 1500,
+      logitBias: [[opening, 4]] as const,
+    };
+    const opened: Answer[] = [];
+    for (const seed of seeds) {
+      const one = await generate(model, {
+        prompt: chat('Go.'),
+        sampling: { ...sampling, seed },
+        format,
+      });
+      if (one.text.includes('<tool_call>')) opened.push(one);
+    }
+    expect(opened.length).toBeGreaterThan(2);
+    for (const { text: all, ended } of opened) {
+      expect(ended).toBe(true);
+      expect(all.split('<tool_call>')).toHaveLength(2);
+      expect(all).toMatch(new RegExp(`${call}$`));
+    }
+  });
+
+  test('of no tool is refused', async () => {
+    const none = { tools: [], choice: 'required', parallel: true } as const;
+    await expect(answer({ kind: 'tool_calls', ...none }, 1)).rejects.toMatchObject({
+      code: 'bad_request',
+      param: 'tools',
+    });
+  });
+
+  test('with a schema that is none is refused, and names the tool', async () => {
+    const broken = [{ name: 'broken', parameters: { type: 'text' } }];
+    const format: AnswerFormat = {
+      kind: 'tool_calls',
+      tools: broken,
+      choice: 'auto',
+      parallel: true,
+    };
+    await expect(answer(format, 1)).rejects.toMatchObject({
+      code: 'bad_request',
+      param: 'tools',
+      message: expect.stringContaining('parameters of broken'),
+    });
+  });
+});
+
+function tokenOf(piece: string): number {
+  const slices = model.tokenize({ kind: 'text', text: piece });
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done === true) return value.tokens[0]!;
+  }
+}

@@ -1,0 +1,175 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import type { Batch, Engine, Fact } from '../../../src/engine/engine.ts';
+import { until } from '../../support/api/chat-service.ts';
+import { ask, generate, nextPid, startHost, writeEndlessModel } from '../../support/engine/host.ts';
+
+const modelPath = writeEndlessModel();
+const never = new AbortController().signal;
+let host: Engine & { log: string[] };
+
+afterEach(() => host.stop());
+afterAll(() => rmSync(path.dirname(modelPath), { recursive: true }));
+
+test('a generation that is cancelled ends with the reason and frees its sequence, in every phase', async () => {
+  host = await startHost({ modelPath });
+  const decoding = generate(host, ask('one'));
+  await until(() => decoding.tokens() > 3);
+  const queued = generate(host, ask('two'));
+  await until(() => queued.has('queued'));
+  queued.abort(new Error('queued'));
+  await queued.done;
+  expect(queued.error).toMatchObject({ message: 'queued' });
+  decoding.abort(new Error('decoding'));
+  await decoding.done;
+  expect(decoding.error).toMatchObject({ message: 'decoding' });
+  const prefilling = generate(host, ask('word '.repeat(3500)));
+  await until(() => prefilling.has('started'));
+  prefilling.abort(new Error('prefilling'));
+  await prefilling.done;
+  expect(prefilling.error).toMatchObject({ message: 'prefilling' });
+  expect(prefilling.has('prefilled')).toBe(false);
+  const preparing = generate(host, ask('word '.repeat(3500)));
+  preparing.abort(new Error('preparing'));
+  await preparing.done;
+  expect(preparing.error).toMatchObject({ message: 'preparing' });
+  const last = generate(host, ask('three', 5));
+  await last.done;
+  expect(last.error).toBeUndefined();
+  expect(last.tokens()).toBe(5);
+  expect(host.pending()).toBe(0);
+});
+
+test('a reader that stops reading holds no sequence', async () => {
+  host = await startHost({ modelPath });
+  const facts = host.generate(ask('one', 20), { signal: never, client: 'slow' });
+  await facts.next();
+  const other = generate(host, ask('two', 20), 'quick');
+  await other.done;
+  expect(other.tokens()).toBe(20);
+  let last: Fact | undefined;
+  for await (const fact of facts) last = fact;
+  expect(last).toMatchObject({ type: 'ended', finishReason: 'length' });
+});
+
+test('a reader that leaves frees the sequence', async () => {
+  host = await startHost({ modelPath });
+  const facts = host.generate(ask('one'), { signal: never, client: 'one' });
+  for (let read = 0; read < 5; read++) await facts.next();
+  await facts.return();
+  expect(host.pending()).toBe(0);
+  const other = generate(host, ask('two', 2));
+  await other.done;
+  expect(other.error).toBeUndefined();
+});
+
+test.each(['SIGKILL', 'SIGABRT'] as const)(
+  'when the engine dies by %s what runs is told, and what waits is answered by the next one',
+  async (signal) => {
+    host = await startHost({ modelPath });
+    const running = generate(host, ask('one'));
+    await until(() => running.tokens() > 3);
+    const waiting = generate(host, ask('two', 3));
+    await until(() => waiting.has('queued'));
+    const tokens = host.tokenize({ kind: 'text', text: 'word '.repeat(20_000) }, { signal: never });
+    tokens.catch(() => {});
+    process.kill(host.status().pid!, signal);
+    await running.done;
+    expect(running.error).toMatchObject({ code: 'engine_exit' });
+    expect((running.error as Error).message).toContain(signal);
+    await expect(tokens).rejects.toMatchObject({ code: 'engine_exit' });
+    const refused = generate(host, ask('three', 3));
+    await refused.done;
+    expect(refused.error).toMatchObject({
+      code: 'not_ready',
+      retryAfterSeconds: expect.any(Number),
+    });
+    await waiting.done;
+    expect(waiting.error).toBeUndefined();
+    expect(waiting.tokens()).toBe(3);
+    expect(waiting.facts.filter(({ type }) => type === 'tokenized').length).toBe(1);
+    expect(host.status()).toMatchObject({ state: 'ready', restarts: 1 });
+  },
+);
+
+test('an engine that hangs is killed and comes back', async () => {
+  host = await startHost({ modelPath, hangSeconds: 2 });
+  const before = host.status().pid!;
+  const running = generate(host, ask('one'));
+  await until(() => running.tokens() > 3);
+  process.kill(before, 'SIGSTOP');
+  await running.done;
+  expect(running.error).toMatchObject({ code: 'engine_exit' });
+  expect(host.log.join('\n')).toContain('the engine process hangs and is killed');
+  await nextPid(host, before);
+  const next = generate(host, ask('two', 3));
+  await next.done;
+  expect(next.tokens()).toBe(3);
+});
+
+test('what does not fit is refused before it waits, with both numbers', async () => {
+  host = await startHost({ modelPath });
+  const running = generate(host, ask('one'));
+  await until(() => running.tokens() > 0);
+  const large = generate(host, ask('word', 4096));
+  await large.done;
+  expect(large.error).toMatchObject({ code: 'context_overflow', param: 'max_tokens' });
+  expect((large.error as Error).message).toMatch(
+    /fewer than 4096 tokens.* got \d+ in prompt, and 4096 more/,
+  );
+  const long = generate(host, ask('word '.repeat(9000)));
+  await long.done;
+  expect(long.error).toMatchObject({ code: 'context_overflow', param: 'prompt' });
+  expect(large.has('queued') || long.has('queued')).toBe(false);
+});
+
+test('clients take turns', async () => {
+  host = await startHost({ modelPath });
+  const first = generate(host, ask('one'), 'hog');
+  await until(() => first.has('started'));
+  const hog = [2, 3, 4].map((index) => generate(host, ask(`hog ${index}`, 3), 'hog'));
+  await until(() => hog.every((run) => run.has('queued')));
+  const guest = generate(host, ask('guest', 3), 'guest');
+  await until(() => guest.has('queued'));
+  expect(guest.facts.find(({ type }) => type === 'queued')).toMatchObject({ position: 2 });
+  const order: string[] = [];
+  for (const [index, run] of hog.entries()) void run.done.then(() => order.push(`hog ${index}`));
+  void guest.done.then(() => order.push('guest'));
+  first.abort(new Error('enough'));
+  await Promise.all([...hog, guest].map((run) => run.done));
+  expect(order).toEqual(['hog 0', 'guest', 'hog 1', 'hog 2']);
+});
+
+test('tells what llama.cpp was given: prompts in batches, then a token of each chat in one', async () => {
+  const batches: Batch[] = [];
+  const onBatch = (batch: Batch): void => void batches.push(batch);
+  host = await startHost({ modelPath, sequences: 2, onBatch });
+  const runs = [generate(host, ask('one two three', 40)), generate(host, ask('four', 40))];
+  await Promise.all(runs.map((run) => run.done));
+  const inputTokens = runs.flatMap((run) =>
+    run.facts.map((fact) => (fact.type === 'prefilled' ? fact.inputTokens : 0)),
+  );
+  const evaluated = batches.reduce((sum, { tokens }) => sum + tokens, 0);
+  // The last token of an answer is not evaluated.
+  expect(evaluated).toBe(inputTokens.reduce((sum, count) => sum + count, 0) + 2 * 39);
+  expect(batches.filter(({ sequences }) => sequences === 2).length).toBeGreaterThan(20);
+  expect(batches.filter(({ tokens, sequences }) => tokens < sequences)).toEqual([]);
+});
+
+test('stopping tells everybody and leaves no process', async () => {
+  host = await startHost({ modelPath });
+  const pid = host.status().pid!;
+  const running = generate(host, ask('one'));
+  await until(() => running.tokens() > 0);
+  const waiting = generate(host, ask('two'));
+  await until(() => waiting.has('queued'));
+  await host.stop();
+  await Promise.all([running.done, waiting.done]);
+  expect([running.error, waiting.error]).toMatchObject([
+    { code: 'shutdown' },
+    { code: 'shutdown' },
+  ]);
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  expect(host.status()).toMatchObject({ state: 'stopped' });
+});

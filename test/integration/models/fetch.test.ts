@@ -1,0 +1,261 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CATALOGUE, DEFAULT_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
+import type { CatalogueModel } from '../../../src/models/catalogue-entries.ts';
+import { DOWNLOAD_LIMITS } from '../../../src/models/download.ts';
+import { fetchModel } from '../../../src/models/fetch-model.ts';
+import type { FetchFact, FetchOptions } from '../../../src/models/fetch-model.ts';
+import { withFolderLock } from '../../../src/models/folder-lock.ts';
+import { makeBody, startFileServer } from '../../support/models/server.ts';
+import type { Exchange, FileServer } from '../../support/models/server.ts';
+
+const body = makeBody(500_000);
+const token = 'hf_canary';
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
+/** The shape of the real entry around a small file. */
+const model: CatalogueModel = {
+  ...qwen,
+  bytes: body.length,
+  sha256: createHash('sha256').update(body).digest('hex'),
+};
+const limits = { ...DOWNLOAD_LIMITS, backoffSeconds: 0.01 };
+
+let modelsDir: string;
+let servers: FileServer[];
+let facts: FetchFact[];
+
+beforeEach(() => {
+  modelsDir = path.join(mkdtempSync(path.join(tmpdir(), 'models-fetch-')), 'models');
+  servers = [];
+  facts = [];
+});
+
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  rmSync(path.dirname(modelsDir), { recursive: true });
+});
+
+async function serve(answer?: (exchange: Exchange) => void): Promise<FileServer> {
+  const server = await startFileServer(body, answer);
+  servers.push(server);
+  return server;
+}
+
+const notFound = ({ response }: Exchange) => void response.writeHead(404).end();
+
+const report = (fact: FetchFact) => void (fact.kind === 'progress' || facts.push(fact));
+
+function fetchWith(options: Partial<FetchOptions> & Pick<FetchOptions, 'hubs'>) {
+  const { signal } = new AbortController();
+  return fetchModel({ model, modelsDir, limits, report, signal, ...options });
+}
+
+describe('fetching a model', () => {
+  test('asks ModelScope where Hugging Face has it not, without its token', async () => {
+    const huggingface = await serve(notFound);
+    const modelscope = await serve();
+    const hubs = {
+      huggingface: huggingface.url,
+      modelscope: modelscope.url,
+      huggingfaceToken: token,
+    };
+    const file = path.join(modelsDir, model.file);
+    expect(await fetchWith({ hubs })).toEqual({ kind: 'fetched', path: file });
+    expect(readFileSync(file).equals(body)).toBe(true);
+
+    const names = [huggingface, modelscope].map(({ url }) => new URL(url).host);
+    expect(facts).toEqual([
+      { kind: 'trying', source: `Hugging Face (${names[0]})` },
+      {
+        kind: 'gave_up',
+        source: `Hugging Face (${names[0]})`,
+        reason: 'answered 404 Not Found',
+      },
+      { kind: 'trying', source: `ModelScope (${names[1]})` },
+    ]);
+    expect(JSON.stringify(facts)).not.toContain(token);
+    const name = 'qwen2.5-0.5b-instruct-q4_k_m.gguf';
+    expect(huggingface.requests).toMatchObject([
+      {
+        path: `/Qwen/Qwen2.5-0.5B-Instruct-GGUF/resolve/9217f5db79a29953eb74d5343926648285ec7e67/${name}`,
+        authorization: `Bearer ${token}`,
+      },
+    ]);
+    expect(modelscope.requests).toMatchObject([
+      {
+        path: `/models/Qwen/Qwen2.5-0.5B-Instruct-GGUF/resolve/master/${name}`,
+        authorization: undefined,
+      },
+    ]);
+  });
+
+  test('asks nobody for a file that is in the models folder', async () => {
+    const hub = await serve();
+    const hubs = { huggingface: hub.url, modelscope: hub.url };
+    await fetchWith({ hubs });
+    expect(await fetchWith({ hubs })).toMatchObject({ kind: 'found' });
+    expect(hub.requests).toHaveLength(1);
+  });
+
+  test('puts the real file in the place of a damaged one, and says what was wrong', async () => {
+    const hub = await serve();
+    const hubs = { huggingface: hub.url, modelscope: hub.url };
+    const outcome = await fetchWith({ hubs });
+    const file = path.join(modelsDir, model.file);
+    writeFileSync(file, Buffer.alloc(body.length));
+    expect(await fetchWith({ hubs })).toEqual(outcome);
+    expect(readFileSync(file).equals(body)).toBe(true);
+    expect(facts).toContainEqual({
+      kind: 'gave_up',
+      source: 'models folder',
+      reason: expect.stringContaining(`expected sha256 ${model.sha256}`),
+    });
+  });
+
+  test('is unavailable when each source was given up, and leaves no half file', async () => {
+    const hub = await serve(notFound);
+    const hubs = { huggingface: hub.url, modelscope: hub.url };
+    expect(await fetchWith({ hubs })).toEqual({ kind: 'unavailable' });
+    expect(facts.filter(({ kind }) => kind === 'gave_up')).toHaveLength(2);
+    expect(readdirSync(modelsDir).filter((name) => name.includes('gguf'))).toEqual([]);
+  });
+
+  test('says how much room is missing before it begins', async () => {
+    const hub = await serve();
+    const hubs = { huggingface: hub.url, modelscope: hub.url };
+    const huge = { ...model, bytes: 2 ** 60 };
+    expect(await fetchWith({ hubs, model: huge })).toEqual({ kind: 'unavailable' });
+    expect(facts).toMatchObject([
+      {
+        reason: expect.stringMatching(/^expected 1152921504607 MB free on its disk, found \d+ MB/),
+      },
+    ]);
+    expect(hub.requests).toEqual([]);
+  });
+
+  test('two at once receive the file once', async () => {
+    const hub = await serve();
+    const hubs = { huggingface: hub.url, modelscope: hub.url };
+    const outcomes = await Promise.all([fetchWith({ hubs }), fetchWith({ hubs })]);
+    expect(outcomes.map(({ kind }) => kind).toSorted()).toEqual(['fetched', 'found']);
+    expect(hub.requests).toHaveLength(1);
+    expect(facts).toContainEqual({ kind: 'waiting' });
+  });
+
+  test('goes on when the process that held the folder was killed', async () => {
+    const holder = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '--eval',
+        `import { withFolderLock } from ${JSON.stringify(path.join(root, 'src/models/folder-lock.ts'))};
+         const signal = new AbortController().signal;
+         setInterval(() => {}, 1000);
+         await withFolderLock({ folder: process.argv[1], onWait() {}, signal }, () => {
+           console.log('held');
+           return new Promise(() => {});
+         });`,
+        path.dirname(modelsDir),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(holder.stdout, 'data');
+    const waited: string[] = [];
+    const onWait = () => {
+      waited.push('waited');
+      holder.kill('SIGKILL');
+    };
+    const folder = path.dirname(modelsDir);
+    const { signal } = new AbortController();
+    const options = { folder, onWait, signal, pollMillis: 10 };
+    expect(await withFolderLock(options, () => Promise.resolve('mine'))).toBe('mine');
+    expect(waited).toEqual(['waited']);
+  });
+});
+
+/** Runs `make model`'s command against hubs that refuse, unless told otherwise. */
+function start(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ['src/models/main.ts', ...args], {
+    cwd: root,
+    env: {
+      ...process.env,
+      CHAT_MODEL: '',
+      CHAT_MODELS_DIR: modelsDir,
+      HF_ENDPOINT: 'http://127.0.0.1:2',
+      HF_TOKEN: token,
+      MODELSCOPE_DOMAIN: '127.0.0.1:2',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output }));
+  return { child, ended };
+}
+
+describe('make model', () => {
+  test('fails with the reasons and the ways out where no source can be reached', async () => {
+    const { code, output } = await start([]).ended;
+    expect(code).toBe(1);
+    expect(output).toContain('gave up Hugging Face (127.0.0.1:2): connect ECONNREFUSED');
+    expect(output).toContain('gave up ModelScope (127.0.0.1:2): connect ECONNREFUSED');
+    expect(output).toContain('make model MODEL=smollm2-135m-instruct');
+    expect(output).not.toContain('demo');
+    expect(output).not.toContain(token);
+  });
+
+  test('ends well on the demo model when that is allowed, and says that it does', async () => {
+    const { code, output } = await start(['--fallback', 'demo']).ended;
+    expect(code).toBe(0);
+    expect(output).toContain('Until then the built-in demo model serves');
+    expect(output).toContain('内置演示模型');
+  });
+
+  test.each([
+    {
+      args: ['--model', 'gpt-5'],
+      says: /expected one of qwen2\.5.* or the path of a \.gguf file, got "gpt-5"/,
+    },
+    {
+      args: ['--model', './none.gguf'],
+      says: /expected a GGUF file at .*none\.gguf, found no file there/,
+    },
+  ])('answers $args with a sentence', async ({ args, says }) => {
+    const { code, output } = await start(args).ended;
+    expect(code).toBe(1);
+    expect(output).toMatch(says);
+  });
+
+  test('answers an HF_ENDPOINT that is no address with a sentence', async () => {
+    const { code, output } = await start([], { HF_ENDPOINT: 'hf-mirror.com' }).ended;
+    expect(code).toBe(1);
+    expect(output).toContain(
+      'expected an address such as https://hf-mirror.com, got "hf-mirror.com"',
+    );
+  });
+
+  test('stops on Ctrl-C with what it received and without a file under the final name', async () => {
+    const hub = await serve(({ response }) => {
+      response.writeHead(200, { 'content-length': qwen.bytes });
+      response.write(body);
+    });
+    const run = start([], { HF_ENDPOINT: hub.url });
+    const file = path.join(modelsDir, qwen.file);
+    run.child.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('of 491 MB')) run.child.kill('SIGINT');
+    });
+    const { code, output } = await run.ended;
+    expect(code).toBe(130);
+    expect(output).toContain('run `make model` to take it up again');
+    expect(existsSync(file)).toBe(false);
+    expect(existsSync(`${file}.partial`)).toBe(true);
+  });
+});

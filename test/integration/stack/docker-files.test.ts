@@ -1,0 +1,152 @@
+/** What `make up` writes for the containers to read: whose settings go where, and what becomes of secrets. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { writeDockerFiles } from '../../../stack/docker/files.ts';
+import { readSettings } from '../../../stack/settings.ts';
+import { root } from '../../support/stack/sandbox.ts';
+
+const withCompose = spawnSync('docker', ['compose', 'version']).status === 0;
+
+interface Written {
+  runDir: string;
+  dataDir: string;
+  /** What Compose puts into its file. */
+  variables: Record<string, string>;
+  read: (...parts: string[]) => string;
+}
+
+function write(env: Record<string, string> = {}, folder = scratch()): Written {
+  const runDir = path.join(folder, 'run');
+  const dataDir = path.join(folder, 'data');
+  const given = { MODE: 'docker', ...env };
+  const settings = readSettings({
+    LLAMASCOPE_RUN_DIR: runDir,
+    LLAMASCOPE_DATA_DIR: dataDir,
+    ...given,
+  });
+  const variables = writeDockerFiles(settings, given);
+  const read = (...parts: string[]): string => readFileSync(path.join(runDir, ...parts), 'utf8');
+  return { runDir, dataDir, variables, read };
+}
+
+function scratch(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'llamascope docker-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
+
+test('secrets go into files of their service alone, and their values nowhere else', () => {
+  const file = path.join(scratch(), 'secret');
+  writeFileSync(file, 'canary-file\n');
+  const { runDir, read } = write({
+    CHAT_API_KEYS: 'canary-key',
+    DINGTALK_URL: 'https://canary-robot',
+    DINGTALK_SECRET_FILE: file,
+    SMTP_URL: 'smtp://canary@mail',
+    HF_TOKEN: 'canary-hub',
+  });
+  expect(read('chat', 'CHAT_API_KEYS')).toBe('canary-key');
+  expect(read('chat.env')).toContain("CHAT_API_KEYS_FILE='/run/secrets/CHAT_API_KEYS'");
+  expect(readdirSync(path.join(runDir, 'chat'))).toEqual(['CHAT_API_KEYS']);
+  expect(read('notifier', 'DINGTALK_SECRET')).toBe('canary-file');
+  expect(read('notifier.env')).toContain("DINGTALK_SECRET_FILE='/run/secrets/DINGTALK_SECRET'");
+  expect(read('chat.env') + read('notifier.env')).not.toContain('canary');
+});
+
+test('the folder is its owner’s alone, and within it every container can read', () => {
+  const umask = process.umask(0o077);
+  onTestFinished(() => void process.umask(umask));
+  const { runDir, dataDir } = write({ METRICS_TOKEN: 'canary' });
+  expect(modeOf(runDir)).toBe('700');
+  expect(modeOf(path.join(runDir, 'prometheus/targets'))).toBe('755');
+  expect(modeOf(path.join(runDir, 'prometheus/metrics-token'))).toBe('644');
+  expect(modeOf(path.join(dataDir, 'grafana-admin-password'))).toBe('600');
+});
+
+test('Grafana gets a password of its own, the same every time', () => {
+  const folder = scratch();
+  const first = write({}, folder).read('grafana/admin-password');
+  expect(first).toMatch(/^[\w-]{24}$/);
+  expect(write({}, folder).read('grafana/admin-password')).toBe(first);
+  expect(write({}).read('grafana/admin-password')).not.toBe(first);
+});
+
+test('dashboards link to where a person finds the others', () => {
+  const { read } = write({ NOTIFIER_PORT: '7060', JAEGER_PORT: '7686' });
+  for (const file of readdirSync(path.join(root, 'stack/generated/dashboards/en'))) {
+    const dashboard = read('grafana/dashboards/en', file);
+    expect(dashboard).not.toMatch(/127\.0\.0\.1:(8060|16686)/);
+    expect(dashboard).toContain('http://127.0.0.1:7686');
+  }
+});
+
+test('traces go to Jaeger where it runs, unless they are sent elsewhere', () => {
+  const variable = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+  expect(write().read('chat.env')).toContain(`${variable}='http://jaeger:4318'`);
+  expect(write({ PROFILE: 'minimal' }).read('chat.env')).not.toContain(variable);
+  const elsewhere = write({ [variable]: 'http://collector:4318' }).read('notifier.env');
+  expect(elsewhere).toContain(`${variable}='http://collector:4318'`);
+});
+
+test('messages have the clock of the machine, unless another is set', () => {
+  expect(write({ TZ: 'Asia/Shanghai' }).read('notifier.env')).toContain(
+    "NOTIFIER_TIME_ZONE='Asia/Shanghai'",
+  );
+});
+
+test('only the service whose own configuration changed is another one', () => {
+  const folder = scratch();
+  const before = write({}, folder).variables;
+  expect(write({}, folder).variables).toEqual(before);
+  const after = write({ SCRAPE_INTERVAL: '30s', CHAT_API_KEYS: 'key' }, folder).variables;
+  const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
+  expect(changed.toSorted()).toEqual(['CHAT_CONFIGURATION', 'PROMETHEUS_CONFIGURATION']);
+});
+
+test('replicas come and go without another Prometheus, which reads its targets itself', () => {
+  const folder = scratch();
+  const before = write({}, folder).variables;
+  const { variables, read } = write({ REPLICAS: '3' }, folder);
+  expect(variables).toEqual(before);
+  expect(read('prometheus/targets/qwen-instruct.yml')).toContain('llamascope-chat-3:8000');
+});
+
+test('what is as it was stays untouched, so that Prometheus keeps its targets', () => {
+  const folder = scratch();
+  const { runDir } = write({}, folder);
+  const identities = (): number[] =>
+    ['targets', 'targets/qwen-instruct.yml', 'rules/slo.yml'].map(
+      (name) => statSync(path.join(runDir, 'prometheus', name)).ino,
+    );
+  const before = identities();
+  writeFileSync(path.join(runDir, 'prometheus/rules/old.yml'), '');
+  write({}, folder);
+  expect(identities()).toEqual(before);
+  expect(readdirSync(path.join(runDir, 'prometheus/rules'))).not.toContain('old.yml');
+});
+
+test.skipIf(!withCompose)('Compose reads every value back as it was given', () => {
+  const values = {
+    CHAT_MODEL: 'demo',
+    OTEL_RESOURCE_ATTRIBUTES: String.raw`team=it's "$HOME" \ 100% #1 $$ ` + '`x`',
+    LOG_FORMAT: '$HOME "a" #b',
+  };
+  const { runDir, variables } = write(values);
+  const file = path.join(root, 'stack/compose.yaml');
+  const args = ['compose', '--file', file, '--profile', 'full', 'config', '--format', 'json'];
+  const env = { ...process.env, ...variables, LLAMASCOPE_RUN_DIR: runDir };
+  const { stdout } = spawnSync('docker', args, { env, encoding: 'utf8' });
+  const { services } = JSON.parse(stdout) as {
+    services: Record<string, { environment: Record<string, string> }>;
+  };
+  // Compose writes a literal $ as $$, so that its output can be read again.
+  const read = services['chat']!.environment;
+  for (const [name, value] of Object.entries(values)) {
+    expect(read[name]?.replaceAll('$$', '$')).toBe(value);
+  }
+});

@@ -1,0 +1,174 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../../support/api/chat-service.ts';
+import { startDingTalkRobot, type DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { alertmanagerOf } from '../../support/stack/traffic.ts';
+import { createStack, type Stack } from '../../support/stack/stack.ts';
+
+function chat(stack: Stack): Promise<Response> {
+  return fetch(`${stack.chatUrl}/chat`, { method: 'POST', body: '{"prompt":"hi"}' });
+}
+
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Its rules run 20 times as fast, and so do its first and its next message. */
+async function hurryAlertmanager(stack: Stack): Promise<void> {
+  const file = path.join(stack.env['LLAMASCOPE_RUN_DIR']!, 'alertmanager/alertmanager.yml');
+  const hurried = readFileSync(file, 'utf8')
+    .replace('group_wait: 10s', 'group_wait: 1s')
+    .replace('group_interval: 1m', 'group_interval: 3s');
+  writeFileSync(file, hurried);
+  const { status } = await fetch(`${alertmanagerOf(stack)}/-/reload`, { method: 'POST' });
+  expect(status).toBe(200);
+}
+
+describe('the whole stack', () => {
+  let stack: Stack;
+  let robot: DingTalkRobot;
+  beforeAll(async () => {
+    robot = await startDingTalkRobot('SECtest');
+    const rules = mkdtempSync(path.join(tmpdir(), 'llamascope-rules-'));
+    execFileSync(process.execPath, ['alerting/rules.ts', '--time-scale', '20', '--out', rules]);
+    stack = await createStack({
+      LLAMASCOPE_RULES_DIR: rules,
+      DINGTALK_URL: robot.url,
+      DINGTALK_SECRET: 'SECtest',
+    });
+    await stack.command('up');
+    await hurryAlertmanager(stack);
+  }, 180_000);
+  afterAll(async () => {
+    await stack.dispose();
+    await robot.close();
+  }, 90_000);
+
+  test('answers the four queries of the article with numbers after a few chats', async () => {
+    await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
+    for (let n = 0; n < 5; n++) await (await chat(stack)).text();
+    const queries = [
+      'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
+      'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
+      'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
+      'process_resident_memory_bytes{job="qwen-instruct"}',
+    ];
+    for (const query of queries) {
+      await until(async () => {
+        const values = await stack.query(query);
+        return (
+          values.length > 0 && values.every(Number.isFinite) && values.some((value) => value > 0)
+        );
+      });
+    }
+  });
+
+  test('is left as it is by a second up', async () => {
+    const pid = stack.pid('chat');
+    expect(await stack.command('up')).toContain('The stack is up already.');
+    expect(stack.pid('chat')).toBe(pid);
+  });
+
+  test('shows a chat service that keeps dying in `up`, and its return', async () => {
+    const up = async () => (await stack.query('up{job="qwen-instruct"}'))[0];
+    await until(async () => (await up()) === 1);
+    // Killed once it may be back before the next scrape.
+    await until(async () => {
+      const pid = stack.pid('chat');
+      if (pid !== 0) process.kill(pid, 'SIGKILL');
+      return (await up()) === 0;
+    });
+    await until(async () => (await up()) === 1, 60);
+  }, 90_000);
+
+  test.each(['chat', 'notifier', 'prometheus', 'alertmanager'])(
+    'restarts %s when it is killed',
+    async (service) => {
+      // Signals to process 0 go to whoever sends them, and all its relatives.
+      let pid = 0;
+      await until(() => (pid = stack.pid(service)) !== 0);
+      process.kill(pid, 'SIGKILL');
+      await until(() => stack.pid(service) !== pid && stack.pid(service) !== 0);
+      await until(async () => !/down|starting/.test(await stack.command('status')), 60);
+      expect(await stack.command('status')).toContain('SIGKILL');
+    },
+    90_000,
+  );
+
+  test('tells DingTalk that requests fail, signed, and that they do no more', async () => {
+    const told = (part: string) => robot.received.some(({ text }) => text.includes(part));
+    await until(
+      async () => (await fetch(`${stack.chatUrl}/readyz`).catch(() => undefined))?.ok === true,
+      60,
+    );
+    // An engine that dies again and again: the service lives and answers 503.
+    const breaker = setInterval(() => {
+      const chatPid = stack.pid('chat');
+      if (chatPid === 0) return;
+      for (const pid of childrenOf(chatPid)) process.kill(pid, 'SIGKILL');
+    }, 500);
+    const visitor = setInterval(
+      () =>
+        void chat(stack).then(
+          (response) => response.text(),
+          () => {},
+        ),
+      300,
+    );
+    try {
+      await until(() => told('HighErrorRate'), 90);
+    } finally {
+      clearInterval(breaker);
+      clearInterval(visitor);
+    }
+    const { text } = robot.received.find((message) => message.text.includes('HighErrorRate'))!;
+    expect(text).toContain('请求失败率过高');
+    expect(text).toContain('/runbooks/HighErrorRate');
+    await until(() => told('✅ 已恢复: HighErrorRate'), 150);
+  }, 300_000);
+
+  test('leaves nothing running after down', async () => {
+    const pids = ['chat', 'notifier', 'prometheus', 'alertmanager'].map((name) => stack.pid(name));
+    await stack.command('down');
+    expect(pids.filter(isRunning)).toEqual([]);
+    expect(await stack.command('status')).toContain('The stack is down');
+  }, 90_000);
+});
+
+test('names the port that is taken and the variable that moves it', async () => {
+  const stack = await createStack({});
+  const server = createServer();
+  const port = Number(stack.env['PROMETHEUS_PORT']);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  try {
+    await expect(stack.command('up')).rejects.toThrow(
+      new RegExp(`Port ${port}, which prometheus wants.*PROMETHEUS_PORT=`),
+    );
+  } finally {
+    server.close();
+  }
+});
+
+test('names every wrong setting at once', async () => {
+  const stack = await createStack({ CHAT_PORT: 'eight', SCRAPE_INTERVAL: '15' });
+  await expect(stack.command('up')).rejects.toThrow(
+    /SCRAPE_INTERVAL: expected.*\n.*CHAT_PORT: expected a port/,
+  );
+});

@@ -1,0 +1,178 @@
+/** `make up`, `status` and `down` with the real four processes, and what each says when something is in its way. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { findOwnProcesses, markOf, signal } from '../../../stack/native/processes.ts';
+import { readState } from '../../../stack/native/state.ts';
+import { createSandbox, root, runToEnd, type Sandbox } from '../../support/stack/sandbox.ts';
+
+const names = ['notifier', 'alertmanager', 'prometheus', 'chat'];
+
+function pidOf(sandbox: Sandbox, name: string): number {
+  const state = readState(sandbox.runDir);
+  if (name === 'supervisor') return state?.supervisor.pid ?? 0;
+  return state?.children.find((child) => child.name === name)?.pid ?? 0;
+}
+
+describe('the stack', { timeout: 60_000 }, () => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await createSandbox();
+  });
+  afterAll(async () => {
+    await sandbox[Symbol.asyncDispose]();
+  });
+
+  test('comes up once when it is started twice at the same time', async () => {
+    const [first, second] = await Promise.all([sandbox.run('up'), sandbox.run('up')]);
+    expect(first.text + second.text).toContain('Another `make` is at work on this stack');
+    expect(first.text + second.text).toContain('The stack is up already.');
+    expect([first.code, second.code]).toEqual([0, 0]);
+    const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
+    expect(leaders.map(({ name }) => name).toSorted()).toEqual(['supervisor', ...names].toSorted());
+  });
+
+  test('says what runs where, which model answers, and what to try', async () => {
+    const { text } = await sandbox.run('up');
+    for (const name of names) {
+      const port = sandbox.env[`${name.toUpperCase()}_PORT`];
+      expect(text).toMatch(
+        new RegExp(`${name} +http://127.0.0.1:${port} +${pidOf(sandbox, name)} `),
+      );
+    }
+    expect(text).toContain('the built-in DEMO');
+    expect(text).toContain('/graph?g0.expr=sum(rate(http_requests_total');
+  });
+
+  test('tells a second up that other settings are asked for than run', async () => {
+    const { text, code } = await sandbox.run('up', { CHAT_QUEUE_LIMIT: '3' });
+    expect(text).toContain('other settings than now asked for (CHAT_QUEUE_LIMIT)');
+    expect(code).toBe(0);
+  });
+
+  test('is scraped whole by Prometheus, which knows the rules and the Alertmanager', async () => {
+    const api = `http://127.0.0.1:${sandbox.env['PROMETHEUS_PORT']}/api/v1`;
+    const get = async (what: string): Promise<string> => (await fetch(`${api}/${what}`)).text();
+    await vi.waitFor(
+      async () => expect((await get('targets')).match(/"health":"up"/g)).toHaveLength(4),
+      { timeout: 20_000 },
+    );
+    expect(await get('alertmanagers')).toContain(`:${sandbox.env['ALERTMANAGER_PORT']}/`);
+    expect(await get('rules')).toContain('"name":"TargetDown"');
+  });
+
+  test('starts again each process that is killed, and status shows it', async () => {
+    const killed = names.map((name) => ({ name, pid: pidOf(sandbox, name) }));
+    for (const { pid } of killed) signal(pid, 'SIGKILL');
+    for (const { name, pid } of killed) {
+      await vi.waitFor(() => expect([0, pid]).not.toContain(pidOf(sandbox, name)), {
+        timeout: 20_000,
+      });
+    }
+    await sandbox.run('up');
+    const { text } = await sandbox.run('status');
+    for (const name of names) {
+      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +SIGKILL, `));
+    }
+  });
+
+  test('says so when the supervisor was killed, and up puts it right', async () => {
+    signal(pidOf(sandbox, 'supervisor'), 'SIGKILL');
+    // Something of it that does not follow its supervisor.
+    const env = { ...sandbox.env, ...markOf('engine', sandbox.runDir) };
+    const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
+    await vi.waitFor(async () => {
+      expect((await sandbox.run('status')).text).toContain(
+        `The supervisor is gone, engine (${left.pid}) left behind`,
+      );
+    }, 20_000);
+    const { code, text } = await sandbox.run('up');
+    expect(text).toContain('Stopping what an earlier run left behind: engine');
+    expect(code).toBe(0);
+    const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
+    expect(leaders).toHaveLength(names.length + 1);
+  });
+
+  test('leaves nothing running after down, and a second down is harmless', async () => {
+    expect((await sandbox.run('down')).text).toContain('nothing is left running');
+    expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
+    expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
+    expect(await sandbox.run('status')).toEqual({ code: 0, text: 'The stack is down.\n' });
+  });
+
+  test('shows after down how its logs ended', async () => {
+    const { code, text } = await sandbox.run('logs');
+    expect(code).toBe(0);
+    expect(text).toMatch(/^The stack is down\.\n[^]*chat\.log/);
+  });
+});
+
+describe('what is in the way', () => {
+  test('a port in use is named, with its holder and the variable that moves it', async () => {
+    await using sandbox = await createSandbox();
+    const holder = createServer().listen(Number(sandbox.env['PROMETHEUS_PORT']), '127.0.0.1');
+    await once(holder, 'listening');
+    const { code, text } = await sandbox.run('up');
+    holder.close();
+    expect(text).toMatch(
+      new RegExp(
+        `^Port ${sandbox.env['PROMETHEUS_PORT']}, which prometheus wants, is in use by .+ \\(process ${process.pid}\\)\\. .*PROMETHEUS_PORT=\\d+ make up\\n$`,
+      ),
+    );
+    expect(code).toBe(1);
+    expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
+  });
+
+  test('a process that does not start shows the end of its log, and the rest is stopped', async () => {
+    await using sandbox = await createSandbox({ CHAT_QUEUE_LIMIT: 'many' });
+    const { code, text } = await sandbox.run('up');
+    expect(text).toContain('chat did not start (code 1)');
+    expect(text).toMatch(/CHAT_QUEUE_LIMIT: expected an integer .*many/);
+    expect(text).toContain('What was started has been stopped again.');
+    expect(code).toBe(1);
+    expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
+  });
+
+  test('containers without an engine are refused in one sentence', async () => {
+    await using sandbox = await createSandbox({
+      MODE: 'docker',
+      DOCKER_HOST: 'unix:///nowhere.sock',
+    });
+    const { code, text } = await sandbox.run('up');
+    expect(text).toMatch(
+      /^MODE=docker: expected a Docker engine with Compose 2\.24 or later, got: .+`make up MODE=native`\.\n$/s,
+    );
+    expect(code).toBe(1);
+  });
+
+  test('no engine and no MODE is native mode', async () => {
+    await using sandbox = await createSandbox({ MODE: '', DOCKER_HOST: 'unix:///nowhere.sock' });
+    expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
+  });
+
+  test('a Chinese terminal is told in Chinese', async () => {
+    await using sandbox = await createSandbox({ LANG: 'zh_CN.UTF-8' });
+    expect((await sandbox.run('down')).text).toBe('服务栈未在运行。\n');
+  });
+});
+
+test('make chat passes a question on as it is, whatever a shell or make would do with it', async () => {
+  const received: string[] = [];
+  const server = createServer((request, response) => {
+    request.setEncoding('utf8').on('data', (part: string) => received.push(part));
+    request.on('end', () => response.writeHead(503).end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await using sandbox = await createSandbox({ CHAT_PORT: String(port) });
+  const touch = `touch '${path.join(sandbox.runDir, 'mark')}'`;
+  const question = `it's "$HOME" $(shell ${touch}) \`${touch}\` $$5 #1 \\ 100%`;
+  await runToEnd('make', ['-s', '-C', root, 'chat', `Q=${question}`], sandbox.env);
+  server.close();
+  expect(readdirSync(sandbox.runDir)).toEqual([]);
+  expect(JSON.parse(received.join('')).messages).toEqual([{ role: 'user', content: question }]);
+});

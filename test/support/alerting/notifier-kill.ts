@@ -1,0 +1,197 @@
+/**
+ * Kills the notifier with SIGKILL at every step of a delivery, chosen by a seed, again and again on one outbox, and holds
+ * what was raised against what was told. Used by a test with few seeds and by `make chaos` with many.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createAlert, createWebhook } from './alertmanager-webhook.ts';
+import { until } from '../api/chat-service.ts';
+import { startFeishuRobot } from './feishu.ts';
+import type { Robot } from './notifier-robot.ts';
+import { newOutboxPath, startNotifier } from './notifier.ts';
+import type { Notifier } from './notifier.ts';
+import { createRandom } from '../random.ts';
+import { startWebhookReceiver } from './webhook-receiver.ts';
+import type { WebhookReceiver } from './webhook-receiver.ts';
+
+/** Where a delivery is when its process dies. */
+export const steps = ['posting', 'persisted', 'called', 'accepted', 'answered', 'settled'] as const;
+type Step = (typeof steps)[number];
+
+export interface KillReport {
+  killed: Record<Step, number>;
+  raised: number;
+  /** News told again to the robot, which cannot know a repeat: it had accepted, and we died before we noted it. */
+  repeats: number;
+  /** What must not be: empty. */
+  faults: string[];
+}
+
+type Status = 'firing' | 'resolved';
+
+/** The pace of the channel and the pauses after failed attempts add up over many kills. */
+const settleSeconds = 120;
+
+export async function killAtEveryStep(seeds: readonly number[]): Promise<KillReport> {
+  const robot = await startFeishuRobot('SECtest', { perMinute: Number.POSITIVE_INFINITY });
+  const receiver = await startWebhookReceiver();
+  const settings = writeSettings(robot, receiver);
+  const killed = Object.fromEntries(steps.map((step) => [step, 0])) as Record<Step, number>;
+  /** As Alertmanager has them: in order, each until it was answered 200. */
+  const owed: [number, Status][] = [];
+  try {
+    for (const seed of seeds) {
+      const random = createRandom(seed * 2_654_435_761);
+      const step = steps[Math.floor(random() * steps.length)] ?? 'posting';
+      const side = random() < 0.5 ? robot : receiver;
+      const notifier = await startNotifier(settings);
+      owed.push([seed, 'firing']);
+      await killAt(notifier, step, { robot, receiver, side, random, owed });
+      killed[step] += 1;
+      owed.push([seed, 'resolved']);
+    }
+    const notifier = await startNotifier(settings);
+    await postAll(notifier, owed);
+    await until(
+      async () => (await notifier.sample('notifier_pending_age_seconds')) === 0,
+      settleSeconds,
+    );
+    await notifier.stop();
+  } finally {
+    await robot.close();
+    await receiver.close();
+  }
+  return { killed, raised: 2 * seeds.length, ...compare(seeds, robot, receiver) };
+}
+
+interface Scene {
+  robot: Robot;
+  receiver: WebhookReceiver;
+  side: Robot | WebhookReceiver;
+  random: () => number;
+  owed: [number, Status][];
+}
+
+async function killAt(notifier: Notifier, step: Step, scene: Scene): Promise<void> {
+  const { robot, receiver, side, random, owed } = scene;
+  const kill = (): Promise<number | null> => notifier.stop('SIGKILL');
+  const posting = (): Promise<unknown> => postAll(notifier, owed).catch(() => undefined);
+  const once = (act: () => Promise<void> | void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      side.beforeAnswer = () => {
+        side.beforeAnswer = () => undefined;
+        const acted = Promise.resolve(act());
+        acted.then(resolve, reject);
+        return acted;
+      };
+    });
+
+  if (step === 'posting') {
+    const posted = posting();
+    await delay(random() * 15);
+    await kill();
+    await posted;
+  } else if (step === 'persisted') {
+    await posting();
+    await delay(random() * 5);
+    await kill();
+  } else if (step === 'called') {
+    const before = robot.calls;
+    robot.answers.push('hang');
+    await posting();
+    await until(() => robot.calls > before);
+    await kill();
+  } else if (step === 'accepted') {
+    const accepted = once(async () => void (await kill()));
+    await posting();
+    await accepted;
+  } else if (step === 'answered') {
+    const answered = once(() => undefined);
+    await posting();
+    await answered;
+    await delay(random() * 4);
+    await kill();
+  } else {
+    await posting();
+    await until(
+      async () => (await notifier.list()).every(({ state }) => state === 'delivered'),
+      settleSeconds,
+    );
+    await kill();
+  }
+  robot.beforeAnswer = receiver.beforeAnswer = () => undefined;
+}
+
+async function postAll(notifier: Notifier, owed: [number, Status][]): Promise<void> {
+  for (let next = owed[0]; next !== undefined; next = owed[0]) {
+    const [seed, status] = next;
+    const alert = createAlert({
+      status,
+      labels: { alertname: `Kill-${seed}` },
+      fingerprint: `${seed}`,
+    });
+    const response = await notifier.post(createWebhook([alert], `kill ${seed}`));
+    if (response.status !== 200) throw new Error(`expected 200, got ${response.status}`);
+    owed.shift();
+  }
+}
+
+function compare(
+  seeds: readonly number[],
+  robot: Robot,
+  receiver: WebhookReceiver,
+): Pick<KillReport, 'repeats' | 'faults'> {
+  // Message by message: a digest has several news, and its repeat has them again.
+  const byRobot = robot.received.map(({ text }) =>
+    [...text.matchAll(/^(?:\*\*|- . )(Resolved · )?(Kill-\d+)(?:\*\*| ·)/gmu)].map(
+      ([, resolved, name]) => `${name} ${resolved ? 'resolved' : 'firing'}`,
+    ),
+  );
+  // The receiver knows a repeat by its key.
+  const byKey = new Map(receiver.received.map(({ key, body }) => [key, body]));
+  const byReceiver = [...byKey.values()].map(({ alerts }) =>
+    alerts.map(({ status, labels }) => `${labels['alertname']} ${status}`),
+  );
+  const faults = seeds.flatMap((seed) => [
+    ...faultsOf(`Kill-${seed}`, byRobot).map((fault) => `robot: ${fault}`),
+    ...faultsOf(`Kill-${seed}`, byReceiver).map((fault) => `receiver: ${fault}`),
+  ]);
+  if (repeatsOf(byReceiver) > 0) faults.push('receiver: told twice');
+  return { repeats: repeatsOf(byRobot), faults };
+}
+
+function faultsOf(name: string, messages: readonly string[][]): string[] {
+  const [firing, resolved] = [`${name} firing`, `${name} resolved`];
+  const lost = [firing, resolved].filter((news) => !messages.flat().includes(news));
+  const endedIn = messages.findIndex((message) => message.includes(resolved));
+  const late = messages.findIndex((message, index) => {
+    const isAfter = index >= endedIn && message.includes(firing);
+    return isAfter && message.lastIndexOf(firing) > message.lastIndexOf(resolved);
+  });
+  return [
+    ...lost.map((news) => `${news} is lost`),
+    ...(lost.length === 0 && late !== -1 ? [`${firing} came after its resolved`] : []),
+  ];
+}
+
+function repeatsOf(messages: readonly string[][]): number {
+  return messages.flat().length - new Set(messages.flat()).size;
+}
+
+function writeSettings(robot: Robot, receiver: WebhookReceiver): Record<string, string> {
+  const config = join(mkdtempSync(join(tmpdir(), 'notifier-kill-')), 'config.yml');
+  const channels = [
+    { name: 'robot', kind: 'feishu', url: robot.url, secret: 'SECtest' },
+    { name: 'receiver', kind: 'webhook', url: receiver.url },
+  ];
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify({ channels }));
+  return {
+    NOTIFIER_CONFIG: config,
+    NOTIFIER_DB: newOutboxPath(),
+    NOTIFIER_LOCALE: 'en',
+    OTEL_TRACES_EXPORTER: 'none',
+  };
+}

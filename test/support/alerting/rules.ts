@@ -1,0 +1,61 @@
+/** The rules as `rules.ts` makes them, their committed tests and runbooks, and promtool; for the contract tests of alerting. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { parse } from 'yaml';
+import { ruleFiles } from '../../../alerting/rules.ts';
+
+const root = join(import.meta.dirname, '../../..');
+export const rulesDir = join(root, 'alerting/rules');
+export const runbooksDir = join(root, 'alerting/runbooks');
+export const files = ruleFiles();
+export const rules = files.flatMap((file) => file.groups.flatMap((group) => group.rules));
+export const alerts = rules.filter((rule) => 'alert' in rule);
+
+export interface Runbook {
+  name: string;
+  page: string;
+  queries: string[];
+}
+
+export const runbooks: Runbook[] = readdirSync(runbooksDir).map((file) => {
+  const page = readFileSync(join(runbooksDir, file), 'utf8');
+  const queries = [...page.matchAll(/```promql\n([^`]*)\n```/g)].map(([, query = '']) => query);
+  return { name: file.replace(/\.md$/, ''), page, queries };
+});
+
+export interface AlertCheck {
+  test: string;
+  alertname: string;
+  exp_alerts: { exp_labels: Record<string, string>; exp_annotations: Record<string, string> }[];
+}
+
+/** Every `alert_rule_test` of the committed promtool tests. */
+export const alertChecks: AlertCheck[] = files.flatMap(({ name }) => {
+  const { tests } = parse(readFileSync(join(rulesDir, `${name}.test.yaml`), 'utf8')) as {
+    tests: { name: string; alert_rule_test?: Omit<AlertCheck, 'test'>[] }[];
+  };
+  return tests.flatMap((test) =>
+    (test.alert_rule_test ?? []).map((check) => Object.assign(check, { test: test.name })),
+  );
+});
+
+/**
+ * Runs promtool among the rules: the program that PROMTOOL names, on PATH, or in `.tools`.
+ * @throws Error that says where it was looked for, or what it printed.
+ */
+export function promtool(...args: string[]): string {
+  const debian = join(root, '.tools/debian/usr/bin');
+  const program = process.env['PROMTOOL'] ?? 'promtool';
+  const PATH = [process.env['PATH'], debian].join(delimiter);
+  try {
+    const options = { cwd: rulesDir, env: { ...process.env, PATH }, encoding: 'utf8' } as const;
+    return execFileSync(program, args, { ...options, stdio: 'pipe' });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      const message = `promtool: expected in PROMTOOL, on PATH or in ${debian}, found none; run make test, which brings it`;
+      throw new Error(message, { cause: error });
+    }
+    throw error;
+  }
+}

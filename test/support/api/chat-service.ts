@@ -1,0 +1,90 @@
+/** Starts the real chat service as users do, on a free port, for tests that enter by its doors. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+export interface ChatService {
+  url: string;
+  process: ChildProcess;
+  /** Every log line so far. */
+  log: string[];
+  /** Of the engine that was ready last. */
+  enginePid(): number;
+  /** Value of one series in a fresh scrape, written as in the exposition; undefined where it does not exist. */
+  sample(series: string): Promise<number | undefined>;
+  /** SIGTERM, then the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** @throws Error with the service's log when it ends before it is ready, or is not ready in time. */
+export async function startChatService(env: Record<string, string> = {}): Promise<ChatService> {
+  const child = spawn(process.execPath, ['--import', './otel/register.ts', 'src/main.ts'], {
+    cwd: root,
+    env: { ...process.env, CHAT_PORT: '0', CHAT_THREADS: '1', CHAT_MODEL: 'demo', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const log: string[] = [];
+  const port = await new Promise<number>((resolve, reject) => {
+    let rest = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        log.push(line);
+        const entry = JSON.parse(line) as { msg?: string; port?: number };
+        if (entry.msg === 'listening' && entry.port !== undefined) resolve(entry.port);
+      }
+    });
+    child.once('exit', (code) => reject(new Error(`ended with ${code}:\n${log.join('\n')}`)));
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const ready = () => log.findLast((line) => line.includes('"the engine is ready"'));
+  try {
+    // What the log tells may come a moment after what the door does.
+    await until(async () => (await fetch(`${url}/readyz`)).ok && ready() !== undefined);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw new Error(`not ready:\n${log.join('\n')}`, { cause: error });
+  }
+  return {
+    url,
+    process: child,
+    log,
+    enginePid: () => (JSON.parse(ready()!) as { pid: number }).pid,
+    async sample(series) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
+      return line === undefined ? undefined : Number(line.slice(series.length + 1));
+    },
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      const exit = once(child, 'exit') as Promise<[number | null]>;
+      child.kill('SIGTERM');
+      return (await exit)[0];
+    },
+  };
+}
+
+/** Fields of a request whose answer takes seconds, for tests that need a generation to be running. */
+export const longAnswer = {
+  max_tokens: 3000,
+  response_format: {
+    type: 'json_schema' as const,
+    json_schema: { name: 'long', schema: { type: 'array', items: { enum: [1] }, minItems: 1000 } },
+  },
+};
+
+/** Waits for a condition; looks 20 times a second. @throws Error after `seconds`. */
+export async function until(
+  condition: () => Promise<boolean> | boolean,
+  seconds = 40,
+): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!(await condition())) {
+    if (performance.now() > deadline)
+      throw new Error(`not so after ${seconds} s: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

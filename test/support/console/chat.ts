@@ -1,0 +1,55 @@
+/** What a person does in the console's chat, by what a screen reader would call it. Used by the console's tests. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { makeGguf } from '../models/make-gguf.ts';
+
+export function question(page: Page): Locator {
+  return page.getByLabel('Your question');
+}
+
+export function button(page: Page, name: string | RegExp): Locator {
+  return page.getByRole('button', { name });
+}
+
+export async function ask(page: Page, text: string): Promise<void> {
+  await question(page).fill(text);
+  await button(page, 'Send').click();
+}
+
+export function answers(page: Page): Locator {
+  return page.getByRole('article', { name: 'Answer' });
+}
+
+/** The last answer, when it has ended. */
+export async function answered(page: Page): Promise<Locator> {
+  const last = answers(page).last();
+  await last.and(page.locator('[aria-busy=false]')).waitFor();
+  return last;
+}
+
+/** What is known of an answer, by name: tokens, speed. */
+export async function factsOf(answer: Locator): Promise<Record<string, string>> {
+  const names = await answer.getByRole('term').allInnerTexts();
+  const values = await answer.getByRole('definition').allInnerTexts();
+  return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
+}
+
+/** The body of the next question to the model. */
+export async function nextRequest(page: Page): Promise<Record<string, unknown>> {
+  const request = await page.waitForRequest('**/v1/chat/completions');
+  return request.postDataJSON() as Record<string, unknown>;
+}
+
+/** A model that answers `say` to everything. */
+export function writeModel(
+  say: string,
+  options: { name?: string; loop?: boolean } = {},
+): { file: string; remove: () => void } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'llamascope console-'));
+  const { name = 'says', loop = false } = options;
+  const file = path.join(folder, `${name}.gguf`);
+  makeGguf({ shape: 'tiny', quant: 'q8_0', say, loop, out: file });
+  return { file, remove: () => rmSync(folder, { recursive: true }) };
+}

@@ -1,0 +1,73 @@
+/** A host with a real engine process in the test's own process, and a model that answers for as long as it is asked. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Engine, EngineStatus, Fact, GenerationRequest } from '../../../src/engine/engine.ts';
+import { createHost, type HostOptions } from '../../../src/engine/host/host.ts';
+import { makeGguf } from '../models/make-gguf.ts';
+import { until } from '../api/chat-service.ts';
+
+/** Writes a model that says its sentence again and again, and gives its path. */
+export function writeEndlessModel(): string {
+  const out = path.join(mkdtempSync(path.join(tmpdir(), 'endless-')), 'endless.gguf');
+  makeGguf({ shape: 'tiny', quant: 'q8_0', say: 'On and on it goes. ', loop: true, out });
+  return out;
+}
+
+export async function startHost(
+  options: Pick<HostOptions, 'modelPath'> & Partial<HostOptions>,
+): Promise<Engine & { log: string[] }> {
+  const log: string[] = [];
+  const write = (facts: object, message: string): void =>
+    void log.push(`${message} ${JSON.stringify(facts)}`);
+  const host = createHost({
+    threads: 1,
+    sequences: 1,
+    contextTokens: 4096,
+    embeddings: false,
+    queueLimit: 8,
+    queueTimeoutSeconds: 30,
+    log: { info: write, error: write },
+    ...options,
+  });
+  await until(() => host.status().state === 'ready');
+  return { ...host, log };
+}
+
+export function ask(text: string, maxTokens?: number): GenerationRequest {
+  return {
+    prompt: { kind: 'text', text },
+    sampling: { maxTokens, temperature: 0, topP: 1, topK: 0, minP: 0, stop: [] },
+  };
+}
+
+/** A generation that is read as its facts come. */
+export function generate(host: Engine, request: GenerationRequest, client = 'one') {
+  const controller = new AbortController();
+  const facts: Fact[] = [];
+  const state = { error: undefined as unknown };
+
+  async function read(): Promise<void> {
+    try {
+      for await (const fact of host.generate(request, { signal: controller.signal, client })) {
+        facts.push(fact);
+      }
+    } catch (error) {
+      state.error = error;
+    }
+  }
+
+  return Object.assign(state, {
+    facts,
+    done: read(),
+    has: (type: Fact['type']) => facts.some((fact) => fact.type === type),
+    tokens: () => facts.filter(({ type }) => type === 'token').length,
+    abort: (reason: unknown) => controller.abort(reason),
+  });
+}
+
+/** The pid of the engine, once there is another than `before`. */
+export async function nextPid(host: Engine, before: number | undefined): Promise<number> {
+  await until(() => host.status().state === 'ready' && host.status().pid !== before);
+  return (host.status() as EngineStatus & { state: 'ready' }).pid;
+}

@@ -1,0 +1,88 @@
+/** A model in this process, driven without a scheduler: what the tests of the engine's model side share. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { GenerationRequest, Prompt, Sampling } from '../../../src/engine/engine.ts';
+import { loadModel, type DisposableModel } from '../../../src/engine/worker/llama/model.ts';
+import type { Decoded } from '../../../src/engine/worker/loaded-model.ts';
+import { makeGguf } from '../models/make-gguf.ts';
+
+const inRepository = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+
+export const demoFile = inRepository('src/models/llamascope-demo.gguf');
+export const smolFile = inRepository('models/SmolLM2-135M-Instruct.Q4_1.gguf');
+export const hasSmol = existsSync(smolFile);
+
+/** Greedy, with nothing else. */
+export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, stop: [] };
+
+export function loadForTest(
+  modelPath: string,
+  options: { embeddings?: boolean } = {},
+): Promise<DisposableModel> {
+  const sizes = { threads: 1, sequences: 2, contextTokens: 2048 };
+  return loadModel({ modelPath, ...sizes, embeddings: options.embeddings ?? false });
+}
+
+/** Random weights: whatever is right about an answer is so whatever the model wants. */
+export async function loadNoise(): Promise<DisposableModel> {
+  const folder = mkdtempSync(join(tmpdir(), 'engine-noise-'));
+  const out = join(folder, 'noise.gguf');
+  makeGguf({ shape: 'tiny', quant: 'q8_0', out });
+  const model = await loadForTest(out);
+  return {
+    ...model,
+    async dispose() {
+      await model.dispose();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export function chat(user: string, system?: string): Prompt & { kind: 'chat' } {
+  const messages = [{ role: 'user' as const, content: user }];
+  return {
+    kind: 'chat',
+    messages: system === undefined ? messages : [{ role: 'system', content: system }, ...messages],
+  };
+}
+
+/** All slices at once. */
+export function finish<T>(slices: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  }
+}
+
+export interface Answer {
+  decoded: Decoded[];
+  text: string;
+  /** It ended before `maxTokens`. */
+  ended: boolean;
+}
+
+export async function generate(
+  model: DisposableModel,
+  request: GenerationRequest,
+): Promise<Answer> {
+  const prepared = finish(model.prepare(request));
+  const [sequence] = model.sequences;
+  await sequence!.truncate(0);
+  const rest = [...prepared.prompt];
+  while (rest.length > model.batchTokens) {
+    await sequence!.prefill(rest.splice(0, model.batchTokens));
+  }
+  const { maxTokens = 400 } = request.sampling;
+  const decoded: Decoded[] = [];
+  let ended = true;
+  for await (const next of prepared.decode(sequence!, rest)) {
+    decoded.push(next);
+    if (decoded.length < maxTokens) continue;
+    ended = false;
+    break;
+  }
+  const tokens = decoded.map(({ token }) => token);
+  return { decoded, text: model.detokenize(tokens, []), ended };
+}

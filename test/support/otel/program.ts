@@ -1,0 +1,43 @@
+/** A program as users run it: `node --import ./otel/register.ts program`. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+export interface Run {
+  code: number | null;
+  /** Lines of standard output: what the program printed, and log lines. */
+  lines: string[];
+  stderr: string;
+}
+
+/** Runs a program that may say `telemetry`, `createLogger` and `print`, written into `folder`. */
+export async function runRegistered(
+  folder: string,
+  program: string,
+  options: { env?: Record<string, string>; imported?: boolean } = {},
+): Promise<Run> {
+  const { env = {}, imported = true } = options;
+  const file = join(folder, `${Math.random()}.mjs`);
+  const head = [
+    `import { currentTelemetry } from '${root}otel/sdk.ts';`,
+    `import { createLogger } from '${root}otel/logger.ts';`,
+    `const telemetry = currentTelemetry();`,
+    `const print = (value) => console.log(JSON.stringify(value));`,
+  ];
+  writeFileSync(file, [...head, program].join('\n'));
+  const args = imported ? ['--import', './otel/register.ts', file] : [file];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, lines: stdout.split('\n').filter((line) => line !== ''), stderr };
+}

@@ -1,0 +1,52 @@
+/** A service of ours as a process of its own, with everything that it writes on either stream. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { until } from '../api/chat-service.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+export interface ServiceProcess {
+  url: string;
+  /** Both streams so far. */
+  output: () => string;
+  /** SIGTERM, then the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/**
+ * Starts `main` (`src/main.ts`) and waits until it listens and is ready, or only listens.
+ * @throws Error with what it wrote when it ends before.
+ */
+export async function startProcess(
+  main: string,
+  env: Record<string, string>,
+  { ready = true } = {},
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, ['--import', './otel/register.ts', main], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: 'pipe',
+  });
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  let output = '';
+  const collect = (chunk: Buffer): void => void (output += chunk.toString());
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  let url = '';
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}:\n${output}`);
+    const port = /"port":(\d+).*"msg":"listening"/.exec(output)?.[1];
+    if (port === undefined) return false;
+    url = `http://127.0.0.1:${port}`;
+    return !ready || (await fetch(`${url}/readyz`)).ok;
+  });
+  return {
+    url,
+    output: () => output,
+    async stop() {
+      child.kill('SIGTERM');
+      return (await exited)[0];
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** What panels make of several chat services behind one Prometheus. Used by the tests of replicas, in both modes. */
+import { dashboards } from '../../../otel/panels/dashboards.ts';
+import { until } from '../api/chat-service.ts';
+
+interface Sample {
+  metric: Record<string, string>;
+  value: [number, string];
+}
+
+interface Asked {
+  id: string;
+  expr: string;
+}
+
+const asked: Asked[] = dashboards
+  .filter(({ id }) => id === 'qwen-monitor' || id === 'inference')
+  .flatMap(({ rows }) => rows.flatMap(({ panels }) => panels))
+  .flatMap(({ id, queries }) => queries.map(({ expr }) => ({ id, expr })))
+  .filter(({ expr }) => expr.includes('$instance'));
+/** Without an aggregation each instance has a line of its own. */
+export const perInstance = asked.filter(({ expr }) => /^(rate\(|\w+\{)/.test(expr));
+export const summed = asked.filter(({ expr }) => /^sum\b/.test(expr) && !expr.includes(' / '));
+/** Quantiles, means and ratios: no more than the greatest of the parts, no less than the smallest. */
+export const between = asked.filter(
+  (query) => !perInstance.includes(query) && !summed.includes(query),
+);
+
+export interface Replicas {
+  query(expr: string, time?: number): Promise<Sample[]>;
+  /** What a panel draws with some instances chosen; labels as JSON → value. */
+  ask(expr: string, chosen: readonly string[], time: number): Promise<Map<string, number>>;
+  /** Of which of them a panel has lines, sorted. */
+  drawn(expr: string, time: number): Promise<string[]>;
+  /** What is wrong with a panel over all, beside what it draws of each. */
+  complain(kind: 'summed' | 'between', query: Asked, time: number): Promise<string[]>;
+}
+
+/** @param instances host:port of each, as Prometheus names them. */
+export function createReplicas(prometheusUrl: string, instances: readonly string[]): Replicas {
+  const query: Replicas['query'] = async (expr, time) => {
+    const body = new URLSearchParams({ query: expr, ...(time && { time: String(time) }) });
+    const response = await fetch(`${prometheusUrl}/api/v1/query`, { method: 'POST', body });
+    return ((await response.json()) as { data: { result: Sample[] } }).data.result;
+  };
+  const ask: Replicas['ask'] = async (expr, chosen, time) => {
+    const pattern = chosen.map((instance) => instance.replaceAll('.', String.raw`\\.`)).join('|');
+    const chosenOnly = expr.replaceAll('$instance', pattern).replaceAll('$model', '.*');
+    const samples = await query(chosenOnly, time);
+    return new Map(samples.map(({ metric, value }) => [JSON.stringify(metric), Number(value[1])]));
+  };
+  return {
+    query,
+    ask,
+    async drawn(expr, time) {
+      const lines = [...(await ask(expr, instances, time)).keys()];
+      const metrics = lines.map((labels) => JSON.parse(labels) as Sample['metric']);
+      return [...new Set(metrics.map((metric) => metric['instance'] ?? ''))].toSorted();
+    },
+    async complain(kind, { id, expr }, time) {
+      const together = await ask(expr, instances, time);
+      const single = await Promise.all(instances.map((instance) => ask(expr, [instance], time)));
+      const wrong = [...together].filter(([labels, value]) => {
+        const parts = single.map((values) => values.get(labels)).filter(Number.isFinite);
+        return !judges[kind](value, parts as number[]);
+      });
+      const none = kind === 'summed' && together.size === 0 ? [`${id}: nothing of ${expr}`] : [];
+      return [...none, ...wrong.map(([labels, value]) => `${id}: ${value} of ${expr} ${labels}`)];
+    },
+  };
+}
+
+/** A moment of whose scrapes all have been stored: asked twice about it, Prometheus answers the same. */
+export async function settledTime(): Promise<number> {
+  const time = Date.now() / 1000;
+  // Two scrapes of a second each.
+  await until(() => Date.now() / 1000 > time + 2);
+  return time;
+}
+
+const judges = {
+  summed: (value: number, parts: number[]) => Math.abs(value - sumOf(parts)) < 1e-6,
+  between: (value: number, parts: number[]) =>
+    value >= Math.min(...parts) * (1 - 1e-9) && value <= Math.max(...parts) * (1 + 1e-9),
+};
+
+export function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}

@@ -1,0 +1,104 @@
+/** A stack with folders and ports of its own, so that a running one is never touched. Used by the stack's tests. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { supervisionLimits, writePlan, type ChildDefinition } from '../../../stack/native/plan.ts';
+import type { SupervisionLimits } from '../../../stack/native/plan.ts';
+import { findOwnProcesses, signal } from '../../../stack/native/processes.ts';
+import { spawnSupervisor } from '../../../stack/native/start.ts';
+import { freePort, freePorts } from '../free-ports.ts';
+
+export const root = path.join(import.meta.dirname, '../../..');
+
+interface Ended {
+  code: number;
+  /** Both streams. */
+  text: string;
+}
+
+export interface Sandbox {
+  runDir: string;
+  env: NodeJS.ProcessEnv;
+  /** `node stack/up.ts COMMAND`. */
+  run: (command: string, env?: NodeJS.ProcessEnv) => Promise<Ended>;
+  /** Runs a supervisor on children of the test's own. */
+  supervise: (children: ChildDefinition[], limits?: Partial<SupervisionLimits>) => Promise<void>;
+  /** Kills what is left and removes the folders. */
+  [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+/** The folder has a space in its name, as a person's may. */
+export async function createSandbox(settings: Record<string, string> = {}): Promise<Sandbox> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'llamascope stack-'));
+  const runDir = path.join(folder, 'run');
+  mkdirSync(runDir);
+  const [prometheus, alertmanager, notifier] = await freePorts(3);
+  const [chat] = await freePorts(Number(settings['REPLICAS'] ?? 1));
+  const env = {
+    ...process.env,
+    CHAT_PORT: String(chat),
+    PROMETHEUS_PORT: String(prometheus),
+    ALERTMANAGER_PORT: String(alertmanager),
+    NOTIFIER_PORT: String(notifier),
+    LLAMASCOPE_RUN_DIR: runDir,
+    LLAMASCOPE_DATA_DIR: path.join(folder, 'data'),
+    // vitest has a MODE of its own.
+    MODE: 'native',
+    LANG: 'C',
+    CHAT_MODEL: 'demo',
+    CHAT_THREADS: '1',
+    SCRAPE_INTERVAL: '1s',
+    ...settings,
+  };
+  return {
+    runDir,
+    env,
+    run: (command, more = {}) =>
+      runToEnd(process.execPath, ['stack/up.ts', command], { ...env, ...more }),
+    async supervise(children, limits = {}) {
+      writePlan(runDir, { root, children, limits: { ...supervisionLimits, ...limits } });
+      await spawnSupervisor({ root, runDir });
+    },
+    async [Symbol.asyncDispose]() {
+      // The supervisor first, or it starts again what is killed.
+      const own = findOwnProcesses(runDir).toSorted((a, b) => a.startTicks - b.startTicks);
+      for (const { pid } of own) signal(pid, 'SIGKILL');
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Runs a program in the checkout until it ends. */
+export async function runToEnd(
+  program: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Ended> {
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+  }
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, text };
+}
+
+/** A small server that says when it starts and when it is told to stop; `script` runs before it listens. */
+export async function standIn(name: string, script = ''): Promise<ChildDefinition> {
+  const port = await freePort();
+  const program = `
+    const say = (text) => process.stdout.write(text + '\\n');
+    say('started');
+    process.on('SIGTERM', () => { say('told to stop'); process.exit(0); });
+    ${script};
+    require('node:http').createServer((_, answer) => answer.end()).listen(${port}, '127.0.0.1');`;
+  return {
+    name,
+    command: [process.execPath, '-e', program],
+    env: {},
+    healthUrl: `http://127.0.0.1:${port}/`,
+    graceSeconds: 5,
+  };
+}

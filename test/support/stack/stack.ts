@@ -1,0 +1,45 @@
+/** The real stack in a sandbox, asked by its doors: its pid files and Prometheus. For tests of the whole. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createSandbox, type Sandbox } from './sandbox.ts';
+
+export interface Stack {
+  env: NodeJS.ProcessEnv;
+  chatUrl: string;
+  /** `node stack/up.ts COMMAND`; what it printed, on both streams. @throws Error with that when it fails. */
+  command(name: 'up' | 'down' | 'status'): Promise<string>;
+  /** 0 while it does not run. */
+  pid(service: string): number;
+  /** The values of an instant query, now or at a Unix time in seconds. */
+  query(expression: string, time?: number): Promise<number[]>;
+  /** Kills what is left and removes the folders. */
+  dispose(): Promise<void>;
+}
+
+export async function createStack(settings: Record<string, string>): Promise<Stack> {
+  const sandbox: Sandbox = await createSandbox(settings);
+  const url = (port: string): string => `http://127.0.0.1:${sandbox.env[port]}`;
+  return {
+    env: sandbox.env,
+    chatUrl: url('CHAT_PORT'),
+    async command(name) {
+      const { code, text } = await sandbox.run(name);
+      if (code !== 0) throw new Error(text);
+      return text;
+    },
+    pid(service) {
+      const file = path.join(sandbox.runDir, `${service}.pid`);
+      return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    },
+    async query(expression, time) {
+      const query = new URLSearchParams({ query: expression });
+      if (time !== undefined) query.set('time', String(time));
+      const response = await fetch(`${url('PROMETHEUS_PORT')}/api/v1/query?${query}`);
+      const { data } = (await response.json()) as {
+        data: { result: { value: [number, string] }[] };
+      };
+      return data.result.map(({ value }) => Number(value[1]));
+    },
+    dispose: () => sandbox[Symbol.asyncDispose](),
+  };
+}

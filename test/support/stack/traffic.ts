@@ -1,0 +1,57 @@
+/** A stack that people have used: every panel has something to show. For the tests of the console. */
+import { until } from '../api/chat-service.ts';
+import { driveTraffic } from '../otel/prometheus-traffic.ts';
+import { createStack, type Stack } from './stack.ts';
+
+/** One sequence and one place to wait: a queue is then easily full. */
+export async function createUsedStack(settings: Record<string, string> = {}): Promise<Stack> {
+  const stack = await createStack({ CHAT_SEQUENCES: '1', CHAT_QUEUE_LIMIT: '1', ...settings });
+  try {
+    await stack.command('up');
+    // What happened before the first scrape is no increase.
+    await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
+    await driveTraffic(stack.chatUrl, stack.pid('chat'));
+  } catch (error) {
+    await stack.dispose();
+    throw error;
+  }
+  return stack;
+}
+
+interface RaisedAlert {
+  name: string;
+  severity?: 'critical' | 'warning';
+  summary?: string;
+  summaryZh?: string;
+  /** It ends now. */
+  over?: boolean;
+}
+
+/** Fires an alert whose runbook is the one of that name. */
+export async function raiseAlert(stack: Stack, alert: RaisedAlert): Promise<void> {
+  const { name, severity = 'critical', over = false } = alert;
+  const { summary = 'Requests are failing', summaryZh = '请求失败率过高' } = alert;
+  const body = [
+    {
+      labels: { alertname: name, severity, job: 'qwen-instruct' },
+      annotations: {
+        summary,
+        summary_zh: summaryZh,
+        description: 'One in three of the last five minutes.',
+        description_zh: '最近五分钟内，每三个请求就有一个失败。',
+        runbook_url: `http://127.0.0.1:8060/runbooks/${name}`,
+      },
+      ...(over && { endsAt: new Date().toISOString() }),
+    },
+  ];
+  const answer = await fetch(`${alertmanagerOf(stack)}/api/v2/alerts`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`Alertmanager answers ${answer.status}`);
+}
+
+export function alertmanagerOf(stack: Stack): string {
+  return `http://127.0.0.1:${stack.env['ALERTMANAGER_PORT']}`;
+}

@@ -1,0 +1,236 @@
+import { trace } from '@opentelemetry/api';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { createApp } from '../../../alerting/notifier/app.ts';
+import type { AppDeps } from '../../../alerting/notifier/app.ts';
+import { createIntake } from '../../../alerting/notifier/intake.ts';
+import { renderNotifications } from '../../../alerting/notifier/message/render.ts';
+import { parseMatcher } from '../../../alerting/notifier/routes.ts';
+import type { Route } from '../../../alerting/notifier/routes.ts';
+import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
+import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
+import { createOutbox, english } from '../../support/alerting/notifier-parts.ts';
+
+const firing = createWebhook([createAlert()]);
+
+interface Options extends Partial<AppDeps> {
+  channels?: string[];
+  routes?: Route[];
+}
+
+function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Options = {}) {
+  const { outbox = createOutbox(), now = Date.now } = options;
+  const woken: string[] = [];
+  const tracer = trace.getTracer('test');
+  const onAccepted = (accepted: readonly string[]): void => void woken.push(...accepted);
+  const intake = createIntake({ outbox, routes, channels, tracer, onAccepted, now });
+  const { heard } = outbox;
+  const app = createApp({
+    outbox,
+    intake,
+    watchdog: createWatchdog({ heard, tell: intake, silenceSeconds: 300, runbookUrl: '', now }),
+    token: undefined,
+    render: (notifications) => renderNotifications(notifications, english),
+    onResent: (channel) => void woken.push(channel),
+    telemetry: { scrape: () => Promise.resolve({ status: 200, headers: {}, body: 'scraped' }) },
+    log: pino({ level: 'silent' }),
+    draining: () => false,
+    ...options,
+  });
+  const post = async (body: unknown, headers: Record<string, string> = {}, route = 'default') => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const response = await app.request(`/alerts/${route}`, { method: 'POST', body: text, headers });
+    return { status: response.status, answer: (await response.json()) as Record<string, string> };
+  };
+  const list = async (query = '') => {
+    const response = await app.request(`/api/notifications${query}`);
+    return (await response.json()) as {
+      watchdog: { lastSeenAt: string | null };
+      notifications: Record<string, unknown>[];
+    };
+  };
+  return { app, outbox, woken, post, list };
+}
+
+test('an accepted webhook is owed to every channel of its route', async () => {
+  const { post, list, woken } = startApp({ now: () => Date.UTC(2026, 3, 26) });
+  expect(await post(firing)).toEqual({ status: 200, answer: { status: 'accepted' } });
+  expect(woken).toEqual(['robot', 'inbox']);
+  const { notifications } = await list();
+  expect(notifications.map(({ channel }) => channel)).toEqual(['inbox', 'robot']);
+  expect(notifications[0]).toMatchObject({
+    route: 'default',
+    state: 'pending',
+    attempts: 0,
+    receivedAt: '2026-04-26T00:00:00.000Z',
+    finishedAt: null,
+    message: { title: '🔥 Firing: HighErrorRate', text: expect.stringContaining('12.3%') },
+  });
+});
+
+test('the same alerts in another order are the same news', async () => {
+  const alerts = [createAlert(), createAlert({ fingerprint: 'c0ffee0000000002' })];
+  const { post, list } = startApp();
+  await post(createWebhook(alerts));
+  expect((await post(createWebhook(alerts.toReversed()))).answer).toEqual({ status: 'duplicate' });
+  expect((await list()).notifications).toHaveLength(2);
+});
+
+test.each([
+  ['another state', createWebhook([createAlert({ status: 'resolved' })])],
+  ['another start', createWebhook([createAlert({ startsAt: '2026-05-01T00:00:00Z' })])],
+  ['another group', createWebhook([createAlert()], '{}:{alertname="Other"}')],
+])('%s is other news', async (_, other) => {
+  const { post } = startApp();
+  await post(firing);
+  expect((await post(other)).answer).toEqual({ status: 'accepted' });
+});
+
+test('what comes again hours later is Alertmanager’s reminder', async () => {
+  let now = Date.UTC(2026, 3, 26);
+  const { post } = startApp({ now: () => now });
+  await post(firing);
+  now += 4 * 3600 * 1000;
+  expect((await post(firing)).answer).toEqual({ status: 'accepted' });
+});
+
+test('the watchdog is noted and wakes nobody', async () => {
+  const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
+  const { post, list, woken } = startApp({ now: () => Date.UTC(2026, 3, 26) });
+  expect((await list()).watchdog).toEqual({ lastSeenAt: null });
+  expect((await post(createWebhook([watchdog]))).status).toBe(200);
+  expect(woken).toEqual([]);
+  expect(await list()).toEqual({
+    watchdog: { lastSeenAt: '2026-04-26T00:00:00.000Z' },
+    notifications: [],
+  });
+});
+
+test('an alert for a route that nobody configured takes every way', async () => {
+  const { post, list } = startApp();
+  expect((await post(firing, {}, 'typo')).status).toBe(200);
+  expect((await list()).notifications).toHaveLength(2);
+});
+
+test('each channel is owed only the alerts that its routes want, and what none wants goes everywhere', async () => {
+  const route = (channel: string, ...match: string[]): Route => ({
+    path: undefined,
+    match: match.map(parseMatcher),
+    channels: [channel],
+    continue: false,
+  });
+  const routes = [route('robot', 'severity="critical"'), route('inbox', 'severity=~"info|none"')];
+  const named = (alertname: string, severity: string) =>
+    createAlert({ labels: { alertname, severity }, fingerprint: alertname });
+  const { post, list } = startApp({ routes });
+  await post(createWebhook([named('A', 'critical'), named('B', 'info'), named('C', 'warning')]));
+  const { notifications } = await list();
+  expect(notifications.map(({ channel, message }) => [channel, message])).toMatchObject([
+    ['inbox', { title: '🔥 Firing 2: B, C' }],
+    ['robot', { title: '🔥 Firing 2: A, C' }],
+  ]);
+});
+
+test('a dead letter is listed by its state and can be sent again', async () => {
+  const { app, outbox, post, list, woken } = startApp({ channels: ['robot'] });
+  await post(firing);
+  const resend = (id: number) => app.request(`/api/notifications/${id}/resend`, { method: 'POST' });
+  expect(await (await resend(1)).json()).toEqual({ error: 'state: expected dead, got pending.' });
+  outbox.settle([1], { kind: 'dead', reason: 'refused', detail: 'no' }, Date.now(), 0);
+  expect((await list('?state=pending')).notifications).toEqual([]);
+  expect((await list('?state=dead')).notifications).toMatchObject([{ id: 1, state: 'dead' }]);
+  expect(outbox.deadLetters()).toEqual(new Map([['robot', 1]]));
+  woken.length = 0;
+  expect((await resend(1)).status).toBe(202);
+  expect(woken).toEqual(['robot']);
+  expect((await list('?state=pending')).notifications).toHaveLength(1);
+  expect((await resend(7)).status).toBe(404);
+  expect((await app.request('/api/notifications?state=lost')).status).toBe(400);
+});
+
+test('what claims to be the notifier’s own finding is told as a plain alert', async () => {
+  const { post, list } = startApp();
+  await post({ ...firing, origin: 'never_told' });
+  expect(JSON.stringify(await list())).not.toContain('reconciling');
+});
+
+test.each([
+  ['no JSON', 'alert!', 'body: expected JSON webhook payload'],
+  ['a list', '[]', "body: expected Alertmanager's webhook payload, version 4"],
+  ['version 3', { ...firing, version: '3' }, 'version: expected Alertmanager'],
+  ['an alert without a start', createWebhook([{} as never]), 'alerts.0.status: expected'],
+])('%s is refused with a sentence', async (_, body, sentence) => {
+  const { status, answer } = await startApp().post(body);
+  expect(status).toBe(400);
+  expect(answer['error']).toContain(sentence);
+});
+
+test('a full disk is 503, and what was there before stays', async () => {
+  const { post, list } = startApp({ outbox: createOutbox({ maxBytes: 160 * 1024 }) });
+  expect((await post(firing)).status).toBe(200);
+  const huge = createAlert({ fingerprint: 'huge', annotations: { summary: 'x'.repeat(200_000) } });
+  const { status, answer } = await post(createWebhook([huge]));
+  expect({ status, answer }).toEqual({
+    status: 503,
+    answer: { error: 'The alert cannot be persisted now. Free the disk; send it again.' },
+  });
+  expect((await list()).notifications).toHaveLength(2);
+  expect((await post(createWebhook([createAlert({ status: 'resolved' })]))).status).toBe(200);
+});
+
+test('without the token nothing is taken and nothing shown', async () => {
+  const { app, post } = startApp({ token: 'hush' });
+  expect(await post(firing)).toMatchObject({ status: 401 });
+  expect(await post(firing, { authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
+  const resend = await app.request('/api/notifications/1/resend', { method: 'POST' });
+  expect(resend.status).toBe(401);
+  expect((await app.request('/api/notifications')).status).toBe(401);
+  expect(await post(firing, { authorization: 'Bearer hush' })).toMatchObject({ status: 200 });
+});
+
+test('a page cannot send alerts', async () => {
+  const { post } = startApp();
+  expect(await post(firing, { origin: 'http://evil.example' })).toMatchObject({ status: 403 });
+});
+
+test('the list is bounded and newest first', async () => {
+  const { post, list } = startApp();
+  for (const group of ['a', 'b', 'c']) await post(createWebhook([createAlert()], group));
+  const ids = async (query: string) => (await list(query)).notifications.map(({ id }) => id);
+  expect(await ids('')).toEqual([6, 5, 4, 3, 2, 1]);
+  expect(await ids('?limit=2')).toEqual([6, 5]);
+  expect(await ids('?limit=0')).toEqual([6, 5, 4, 3, 2, 1]);
+  expect(await ids('?limit=nonsense')).toHaveLength(6);
+});
+
+test('old finished webhooks are forgotten, pending and dead ones are not', async () => {
+  const outbox = createOutbox({ keep: 10 });
+  const { post, list } = startApp({ outbox, channels: ['robot'] });
+  const settle = (delivery: Parameters<typeof outbox.settle>[1]): void => {
+    const [{ id } = { id: 0 }] = outbox.list(1);
+    outbox.settle([id], delivery, Date.now(), 0);
+  };
+  await post(createWebhook([createAlert()], 'pending'));
+  await post(createWebhook([createAlert()], 'dead'));
+  settle({ kind: 'dead', reason: 'refused', detail: '' });
+  for (let group = 3; group <= 50; group += 1) {
+    await post(createWebhook([createAlert()], `group ${group}`));
+    settle({ kind: 'delivered' });
+  }
+  const ids = (await list('?limit=500')).notifications.map(({ id }) => id);
+  expect(ids).toEqual([50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 2, 1]);
+});
+
+test('runbook pages are served, and only those', async () => {
+  const { app } = startApp();
+  expect(await (await app.request('/runbooks/HighLatency')).text()).toContain('# HighLatency');
+  expect(await (await app.request('/runbooks')).text()).toContain('/runbooks/HighLatency\n');
+  expect((await app.request('/runbooks/Nothing')).status).toBe(404);
+  expect((await app.request('/runbooks/..%2Frules')).status).toBe(404);
+});
+
+test('a draining notifier is not ready but alive', async () => {
+  const { app } = startApp({ draining: () => true });
+  expect((await app.request('/readyz')).status).toBe(503);
+  expect((await app.request('/healthz')).status).toBe(200);
+});

@@ -1,0 +1,173 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../../alerting/notifier/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'notifier-config-'));
+function fileWith(content: string): string {
+  const path = join(folder, `secret-${Math.random()}`);
+  writeFileSync(path, content);
+  return path;
+}
+const names = (env: NodeJS.ProcessEnv): string[] =>
+  readConfig(env).channels.map(({ name }) => name);
+
+test('a machine without robots has the inbox, on loopback, in Chinese', () => {
+  expect(readConfig({ TZ: 'Asia/Shanghai' })).toMatchObject({
+    host: '127.0.0.1',
+    port: 8060,
+    db: 'data/notifier.db',
+    locale: 'zh-CN',
+    timeZone: 'Asia/Shanghai',
+    channels: [{ name: 'inbox' }],
+    routes: [],
+  });
+});
+
+test('a robot takes the place of the inbox, its secrets by value or from files', () => {
+  expect(names({ DINGTALK_URL: 'https://robot.example/send?access_token=x' })).toEqual([
+    'dingtalk',
+  ]);
+  expect(names({ DINGTALK_URL_FILE: fileWith('https://robot.example/send\n') })).toEqual([
+    'dingtalk',
+  ]);
+});
+
+test('a token is read from a file without its line end', () => {
+  expect(readConfig({ NOTIFIER_TOKEN_FILE: fileWith('hush\n') }).token).toBe('hush');
+});
+
+test('an empty variable is an unset one', () => {
+  expect(readConfig({ NOTIFIER_PORT: '', DINGTALK_URL: '', TZ: '' }).port).toBe(8060);
+});
+
+test('every problem is told at once, and no secret', () => {
+  const env = {
+    NOTIFIER_PORT: '80a',
+    NOTIFIER_LOCALE: 'de',
+    TZ: 'Mars/Olympus',
+    DINGTALK_URL: 'canary-not-a-url',
+    NOTIFIER_TOKEN: 'canary-token',
+    NOTIFIER_TOKEN_FILE: '/somewhere',
+    DINGTALK_SECRET_FILE: '/nowhere/secret',
+  };
+  expect(() => readConfig(env)).toThrow(`The settings are wrong:
+  DINGTALK_SECRET_FILE: expected a readable file, got ENOENT for /nowhere/secret
+  DINGTALK_URL: expected an http or https URL, got something else (not shown)
+  NOTIFIER_PORT: expected an integer from 0 to 65535, got "80a"
+  NOTIFIER_LOCALE: expected zh-CN or en, got "de"
+  TZ: expected an IANA time zone like Asia/Shanghai, got "Mars/Olympus"
+  NOTIFIER_TOKEN and NOTIFIER_TOKEN_FILE: expected one of them, got both`);
+  expect(() => readConfig(env)).not.toThrow(/canary/);
+});
+
+test('a secret without its robot is a problem', () => {
+  const sentence = 'DINGTALK_URL: expected beside DINGTALK_SECRET, got none';
+  expect(() => readConfig({ DINGTALK_SECRET: 'canary' })).toThrow(sentence);
+});
+
+const yaml = (content: string): NodeJS.ProcessEnv => ({ NOTIFIER_CONFIG: fileWith(content) });
+
+test('a file names several robots of a kind and says who hears of what', () => {
+  const config = readConfig(
+    yaml(`
+channels:
+  - name: oncall
+    kind: dingtalk
+    url_file: ${fileWith('https://robot.example/send?access_token=x')}
+    secret: hush
+    mention: { mobiles: ['13800000000'] }
+  - { name: office, kind: dingtalk, url: https://robot.example/send?access_token=y, card: true }
+  - { name: mail, kind: email, url: smtp://127.0.0.1, from: a@example.com, to: [b@example.com] }
+  - { name: chat, kind: feishu, url: https://open.example/hook/z }
+  - { name: wework, kind: wecom, url: https://qy.example/send?key=k }
+  - { name: hook, kind: webhook, url: https://hook.example/, token: t }
+  - { name: box, kind: inbox }
+routes:
+  - match: ['severity="critical"', team=~"infra|db"]
+    channels: [oncall, mail]
+    continue: true
+  - path: office
+    channels: [office]
+`),
+  );
+  const all = ['oncall', 'office', 'mail', 'chat', 'wework', 'hook', 'box'];
+  expect(config.channels.map(({ name }) => name)).toEqual(all);
+  expect(config.routes).toMatchObject([
+    { path: undefined, channels: ['oncall', 'mail'], continue: true },
+    { path: 'office', channels: ['office'], continue: false },
+  ]);
+});
+
+test('the robots of the short variables stand beside those of the file', () => {
+  const env = {
+    ...yaml('channels: [{ name: second, kind: wecom, url: https://qy.example/send?key=k }]'),
+    WECOM_URL: 'https://qy.example/send?key=j',
+    SMTP_URL: 'smtps://user:canary@mail.example',
+    MAIL_FROM: 'Alerts <a@example.com>',
+    MAIL_TO: 'b@example.com, c@example.com',
+    FEISHU_URL_FILE: fileWith('https://open.example/hook/z'),
+  };
+  expect(names(env)).toEqual(['wecom', 'feishu', 'email', 'second']);
+});
+
+test('every problem of the file is told at once, by its place, and no secret', () => {
+  const env = yaml(`
+channels:
+  - { name: one, kind: dingtalk, url: canary, sekret: canary }
+  - { name: one, kind: pager }
+  - { name: two, kind: wecom }
+  - { name: two, kind: wecom, url: https://qy.example/?key=canary }
+  - { name: three, kind: dingtalk, url: https://x.example/, card: true, mention: { all: true } }
+  - { name: mail, kind: email, url: http://canary, from: nobody, to: [] }
+  - { name: two, kind: webhook, url_file: /nowhere/url }
+routes:
+  - { match: [severity], channels: [four] }
+  - { match: ['a=~"("'], channels: [two] }
+`);
+  const expected = [
+    'channels.0.url: expected an http or https URL, got something else (not shown)',
+    'channels.0: Unrecognized key: "sekret"',
+    'channels.1.kind: expected one of dingtalk, wecom, feishu, email, webhook, inbox, got "pager"',
+    'channels.2.url: expected a value, got none',
+    'channels.4.card: expected no mention beside card',
+    'channels.5.url: expected smtp://… or smtps://…, got something else (not shown)',
+    'channels.5.from: expected an email address',
+    'channels.5.to: expected an email address',
+    'channels.6.url_file: expected a readable file, got ENOENT for /nowhere/url',
+    'routes.0.match.0: expected a matcher like severity="critical", got "severity"',
+    'routes.1.match.0: Invalid regular expression',
+    'routes: expected a channel of two, got "four"',
+  ];
+  const told = (): unknown => {
+    try {
+      return readConfig(env);
+    } catch (error) {
+      return error;
+    }
+  };
+  for (const sentence of expected) expect(String(told())).toContain(`NOTIFIER_CONFIG: ${sentence}`);
+  expect(String(told())).not.toContain('canary');
+});
+
+test('a file that is no YAML is told by its line, without showing it', () => {
+  const read = (): unknown => readConfig(yaml('channels:\n  - {url: canary'));
+  expect(read).toThrow(/NOTIFIER_CONFIG: expected YAML, got [A-Z_]+ in line \d/);
+  expect(read).not.toThrow(/canary/);
+});
+
+test('two channels of one name, an unknown key and a missing file are problems', () => {
+  const twice = '{ name: a, kind: inbox }';
+  expect(() => readConfig(yaml(`channels: [${twice}, ${twice}]`))).toThrow('got "a" twice');
+  expect(() => readConfig(yaml('chanels: []'))).toThrow('Unrecognized key: "chanels"');
+  expect(() => readConfig({ NOTIFIER_CONFIG: '/nowhere' })).toThrow('got ENOENT for /nowhere');
+});
+
+test('the time zone is NOTIFIER_TIME_ZONE, then TZ, then the system’s', () => {
+  const zones = { NOTIFIER_TIME_ZONE: 'Asia/Shanghai', TZ: 'UTC' };
+  expect(readConfig(zones).timeZone).toBe('Asia/Shanghai');
+  expect(readConfig({ TZ: 'Europe/Paris' }).timeZone).toBe('Europe/Paris');
+  const system = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  expect(readConfig({}).timeZone).toBe(system);
+});

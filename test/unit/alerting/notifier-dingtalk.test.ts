@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createDingTalk, signDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
+import type { Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
+import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import {
+  chinese,
+  createAlerts,
+  createCall,
+  createMessage,
+} from '../../support/alerting/notifier-parts.ts';
+
+const secret = 'SECtest';
+
+let robot: DingTalkRobot;
+beforeEach(async () => {
+  robot = await startDingTalkRobot(secret, { keyword: 'HighErrorRate' });
+});
+afterEach(() => robot.close());
+
+async function deliver(options: object = {}, message = createMessage()): Promise<Delivery> {
+  const channel = createDingTalk({ url: new URL(robot.url), secret, ...options });
+  const delivery = await channel.deliver(message, createCall());
+  expect(JSON.stringify(delivery)).not.toMatch(new RegExp(`${secret}|${robotToken}|sign=`));
+  return delivery;
+}
+
+test('signs as the vendor does', () => {
+  expect(encodeURIComponent(signDingTalk(1_700_000_000_000, secret))).toBe(
+    'aZLLrriXgn05YbwaGR7knYsLeJADjr9NwLaNNKpxh4g%3D',
+  );
+});
+
+test('delivers a signed markdown message with its title', async () => {
+  expect(await deliver()).toEqual({ kind: 'delivered', detail: 'DingTalk: errcode 0, ok' });
+  expect(robot.received).toMatchObject([{ title: '🔥 Firing: HighErrorRate' }]);
+  expect(robot.received[0]?.text).toContain('Requests are failing');
+});
+
+test('a mention stands in the text and in `at`, while an alert fires', async () => {
+  const mention = { mobiles: ['13800000000'], users: ['manager01'], all: false };
+  await deliver({ mention });
+  expect(robot.received[0]?.text).toMatch(/\n\n@13800000000 @manager01$/);
+  expect(robot.received[0]?.body['at']).toEqual({
+    atMobiles: ['13800000000'],
+    atUserIds: ['manager01'],
+    isAtAll: false,
+  });
+  await deliver({ mention }, createMessage([createAlert({ status: 'resolved' })]));
+  expect(robot.received[1]?.text).not.toContain('@');
+  expect(robot.received[1]?.body['at']).toMatchObject({ atMobiles: [] });
+});
+
+test('a card has the links of its first alert as buttons', async () => {
+  expect(await deliver({ card: true })).toMatchObject({ kind: 'delivered' });
+  expect(robot.received[0]?.body).toMatchObject({
+    msgtype: 'actionCard',
+    actionCard: {
+      title: '🔥 Firing: HighErrorRate',
+      btns: [
+        { title: 'Runbook', actionURL: 'http://127.0.0.1:8060/runbooks/HighErrorRate' },
+        { title: 'Graph' },
+        { title: 'Query' },
+      ],
+    },
+  });
+});
+
+test('500 alerts are told in parts that fit the vendor’s 20,000 bytes, one call each, none left out', async () => {
+  const message = createMessage(createAlerts(500), chinese);
+  const channel = createDingTalk({ url: new URL(robot.url), secret });
+  let delivery = await channel.deliver(message, createCall());
+  while (delivery.kind === 'partly') {
+    delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
+  }
+  expect(delivery.kind).toBe('delivered');
+  const text = robot.received.map((part) => part.text).join('\n');
+  const told = text.match(/instance=host-\d+/g) ?? [];
+  expect(told).toEqual(createAlerts(500).map(({ labels }) => `instance=${labels['instance']}`));
+});
+
+describe('what the robot refuses is dead, with its reason', () => {
+  test.each([
+    ['another secret', { secret: 'SECother' }, /310000, sign not match/],
+    ['no secret', { secret: undefined }, /310000, sign not match/],
+    ['a clock two hours late', { now: () => Date.now() - 7_200_000 }, /310000, sign not match/],
+  ])('%s', async (_, options, detail) => {
+    const expected = { kind: 'dead', reason: 'refused', detail: expect.stringMatching(detail) };
+    expect(await deliver(options)).toEqual(expected);
+  });
+
+  test('a message without the keyword', async () => {
+    const other = createMessage([createAlert({ labels: {}, annotations: {} })]);
+    const detail = 'DingTalk: errcode 310000, keywords not in content';
+    expect(await deliver({}, other)).toEqual({ kind: 'dead', reason: 'refused', detail });
+  });
+});
+
+test.each([
+  ['punished for 5 s', '{"status":1111,"punish":"deny","wait":5}', 5],
+  ['punished', '{"status":1111,"punish":"deny"}', 600],
+])('%s: left alone for so long', async (_, body, afterSeconds) => {
+  robot.answers.push({ status: 200, body });
+  expect(await deliver()).toMatchObject({ reason: 'rate_limited', afterSeconds });
+});

@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createEmail } from '../../../alerting/notifier/channels/email.ts';
+import type { EmailOptions } from '../../../alerting/notifier/channels/email.ts';
+import type { Channel, Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
+import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
+import { startGreeter, startMailServer } from '../../support/alerting/smtp.ts';
+import type { MailServer } from '../../support/alerting/smtp.ts';
+
+const [ada, bob, eve] = ['ada@example.com', 'bob@example.com', 'eve@example.com'];
+
+let server: MailServer;
+const channels: Channel[] = [];
+beforeEach(async () => {
+  server = await startMailServer();
+});
+afterEach(async () => {
+  for (const channel of channels.splice(0)) channel.close?.();
+  await server.close();
+});
+
+function create(options: Partial<EmailOptions> = {}): Channel {
+  const channel = createEmail({
+    url: new URL(`smtp://127.0.0.1:${server.port}`),
+    from: 'llamascope <alerts@example.com>',
+    to: [ada, bob, eve],
+    ...options,
+  });
+  channels.push(channel);
+  return channel;
+}
+
+const recipients = (): string[][] => server.received.map((mail) => mail.recipients);
+const deliver = (channel: Channel, progress: string | null = null): Promise<Delivery> =>
+  channel.deliver(createMessage(), createCall({ progress }));
+
+test('an email has a subject, a text, the same as HTML, and an id that every attempt shares', async () => {
+  const channel = create();
+  expect(await deliver(channel)).toMatchObject({ kind: 'delivered' });
+  await deliver(channel);
+  const [first, second] = server.received.map(({ mail }) => mail);
+  expect(first?.subject).toBe('🔥 Firing: HighErrorRate');
+  expect(first?.text).toContain('Since: 2026-04-26 03:21:41 (UTC)');
+  expect(first?.text).toContain('Runbook: http://127.0.0.1:8060/runbooks/HighErrorRate');
+  expect(first?.html).toContain(
+    '<a href="http://127.0.0.1:8060/runbooks/HighErrorRate">Runbook</a>',
+  );
+  expect(first?.messageId).toBe('<llamascope-1@example.com>');
+  expect(second?.messageId).toBe(first?.messageId);
+  expect(server.connections).toBe(1);
+});
+
+test('what an alert says is text in the HTML, not a mark', async () => {
+  const alert = createAlert({ annotations: { summary: '<script>alert(1)</script>' } });
+  await create().deliver(createMessage([alert]), createCall());
+  expect(server.received[0]?.mail.html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+});
+
+test('a recipient that is put off is tried again alone', async () => {
+  server.recipientErrors.set(bob, [450]);
+  const channel = create();
+  const first = await deliver(channel);
+  expect(first).toMatchObject({
+    kind: 'retry',
+    reason: 'server_error',
+    detail: 'SMTP: bob@example.com: 450 no',
+  });
+  expect(await deliver(channel, 'progress' in first ? first.progress : null)).toMatchObject({
+    kind: 'delivered',
+  });
+  expect(recipients()).toEqual([[ada, eve], [bob]]);
+});
+
+test('a recipient that is refused is dead, the others have it; sent again, it goes to that one alone', async () => {
+  server.recipientErrors.set(eve, [550]);
+  const channel = create();
+  const first = await deliver(channel);
+  expect(first).toMatchObject({
+    kind: 'dead',
+    reason: 'refused',
+    detail: 'SMTP: not for eve@example.com: 550 no',
+  });
+  expect(await deliver(channel, 'progress' in first ? first.progress : null)).toMatchObject({
+    kind: 'delivered',
+  });
+  expect(recipients()).toEqual([[ada, bob], [eve]]);
+});
+
+test('one put off and one refused: the first is tried again, then the second is told', async () => {
+  server.recipientErrors.set(bob, [451]).set(eve, [550]);
+  const channel = create();
+  const first = await deliver(channel);
+  expect(first).toMatchObject({ kind: 'retry', detail: 'SMTP: bob@example.com: 451 no' });
+  const second = await deliver(channel, 'progress' in first ? first.progress : null);
+  expect(second).toMatchObject({
+    kind: 'dead',
+    detail: 'SMTP: not for eve@example.com: refused before',
+  });
+  expect(recipients()).toEqual([[ada], [bob]]);
+});
+
+test.each([
+  [450, 'retry'],
+  [550, 'dead'],
+])('all recipients answered %i: %s', async (code, kind) => {
+  for (const recipient of [ada, bob, eve]) server.recipientErrors.set(recipient, [code]);
+  expect(await deliver(create())).toMatchObject({ kind });
+  expect(server.received).toEqual([]);
+});
+
+test.each([
+  [451, { kind: 'retry', reason: 'server_error', detail: 'SMTP: 451 not now' }],
+  [552, { kind: 'dead', reason: 'refused', detail: 'SMTP: 552 not now' }],
+])('%i at DATA', async (code, expected) => {
+  server.dataErrors.push(code);
+  expect(await deliver(create())).toMatchObject(expected);
+});
+
+test.each([
+  ['421 as a greeting', '421 try later\r\n', { reason: 'server_error' }],
+  ['a greeting of something else', 'HTTP/1.1 400\r\n\r\n', { reason: 'unexpected_answer' }],
+  ['a hang', undefined, { reason: 'timeout' }],
+])('%s is tried again', async (_, greeting, expected) => {
+  const greeter = await startGreeter(greeting);
+  const url = new URL(`smtp://127.0.0.1:${greeter.port}`);
+  const channel = create({ url, timeoutSeconds: 0.3 });
+  expect(await deliver(channel)).toMatchObject({ kind: 'retry', ...expected });
+  await greeter.close();
+});
+
+test('a server that is not there is tried again', async () => {
+  const delivery = await deliver(create({ url: new URL('smtp://127.0.0.1:9') }));
+  expect(delivery).toMatchObject({ kind: 'retry', reason: 'network' });
+});
+
+test('a stopped notifier ends a call that hangs', async () => {
+  const greeter = await startGreeter(undefined);
+  const stop = new AbortController();
+  const channel = create({ url: new URL(`smtp://127.0.0.1:${greeter.port}`) });
+  const delivery = channel.deliver(createMessage(), createCall({ signal: stop.signal }));
+  stop.abort();
+  expect(await delivery).toMatchObject({ kind: 'retry', reason: 'network' });
+  await greeter.close();
+});
+
+test('a password that the server refuses is dead, and not in the reason', async () => {
+  const strict = await startMailServer({
+    authOptional: false,
+    allowInsecureAuth: true,
+    onAuth: ({ password }, _, callback) =>
+      callback(Object.assign(new Error(`no ${password}`), { responseCode: 535 })),
+  });
+  const url = new URL(`smtp://ada:canary-password@127.0.0.1:${strict.port}`);
+  const delivery = await deliver(create({ url }));
+  expect(delivery).toMatchObject({ kind: 'dead', reason: 'refused' });
+  expect(JSON.stringify(delivery)).not.toContain('canary');
+  await strict.close();
+});
+
+test('over TLS a certificate that nobody vouches for is a retry, not a delivery', async () => {
+  const secure = await startMailServer({ secure: true });
+  const url = new URL(`smtps://127.0.0.1:${secure.port}`);
+  expect(await deliver(create({ url }))).toMatchObject({ kind: 'retry', reason: 'network' });
+  expect(secure.received).toEqual([]);
+  await secure.close();
+});

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { createIntake } from '../../../alerting/notifier/intake.ts';
+import { observeNotifier } from '../../../alerting/notifier/metrics.ts';
+import { traceAttempt, traceIdOf } from '../../../alerting/notifier/traces.ts';
+import { startTelemetry } from '../../../otel/sdk.ts';
+import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
+import { createOutbox } from '../../support/alerting/notifier-parts.ts';
+import { scrapeText } from '../../support/otel/scrape.ts';
+import { findSpan, readTrace } from '../../support/otel/trace.ts';
+
+const telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
+const { tracer } = telemetry;
+const startsAt = Date.UTC(2026, 3, 26, 3, 21, 41);
+
+test('a notification is one trace, from the start of its alert to the channel’s acceptance, over retries', async () => {
+  const outbox = createOutbox();
+  const receivedAt = startsAt + 12_000;
+  const intake = createIntake({
+    outbox,
+    routes: [],
+    channels: ['robot'],
+    tracer,
+    onAccepted: () => undefined,
+    now: () => receivedAt,
+  });
+  const alert = createAlert({ startsAt: new Date(startsAt).toISOString() });
+  intake(createWebhook([alert]), { route: 'default' });
+  const notifications = outbox.list(1);
+  const detail = 'HTTP 502';
+  await traceAttempt(tracer, notifications, () =>
+    Promise.resolve({ kind: 'retry', reason: 'server_error', afterSeconds: 0, detail }),
+  );
+  await traceAttempt(tracer, notifications, () => Promise.resolve({ kind: 'delivered' }));
+
+  const traceId = traceIdOf(notifications[0]?.traceparent ?? null);
+  const spans = readTrace(telemetry, traceId ?? '');
+  const raised = findSpan(spans, 'alert');
+  expect([raised.startedAt, raised.endedAt]).toEqual([startsAt, receivedAt]);
+  const attempts = spans.filter(({ name }) => name === 'deliver');
+  expect(attempts.map(({ parentId }) => parentId)).toEqual([raised.id, raised.id]);
+  expect(attempts.map(({ failed }) => failed)).toEqual([true, false]);
+  expect(attempts[0]?.attributes).toMatchObject({
+    channel: 'robot',
+    outcome: 'retry',
+    reason: 'server_error',
+  });
+});
+
+test('a digest counts for each that it stands for; dead letters and the age of the heartbeat are told', async () => {
+  const onDelivery = observeNotifier(telemetry.meter, {
+    channels: ['robot', 'mail'],
+    outbox: { oldestPendingAt: () => undefined, deadLetters: () => new Map([['mail', 2]]) },
+    watchdogAt: () => Date.now() - 60_000,
+  });
+  const delivered = 'notifier_notifications_total{channel="robot",outcome="delivered"}';
+  const text = async (): Promise<string> => scrapeText(telemetry);
+  expect(await text()).toContain(`${delivered} 0`);
+  onDelivery('robot', { kind: 'delivered' }, 50);
+  onDelivery('robot', { kind: 'partly', progress: '1' }, 50);
+  expect(await text()).toContain(`${delivered} 50`);
+  expect(await text()).toContain('notifier_dead_letters{channel="mail"} 2');
+  expect(await text()).toContain('notifier_dead_letters{channel="robot"} 0');
+  expect(await text()).toMatch(/notifier_heartbeat_age_seconds 6[0-9]/);
+});

@@ -1,0 +1,134 @@
+import { trace } from '@opentelemetry/api';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { sendHeartbeat } from '../../../alerting/notifier/watch/heartbeat.ts';
+import { createIntake } from '../../../alerting/notifier/intake.ts';
+import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
+import { renderNotifications } from '../../../alerting/notifier/message/render.ts';
+import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
+import {
+  chinese,
+  createOutbox,
+  english,
+  virtualStart,
+} from '../../support/alerting/notifier-parts.ts';
+
+let now = virtualStart;
+
+function start(outbox: Outbox, silenceSeconds = 300) {
+  const channels = ['robot', 'inbox'];
+  const tracer = trace.getTracer('test');
+  const clock = (): number => now;
+  const intake = createIntake({
+    outbox,
+    routes: [],
+    channels,
+    tracer,
+    onAccepted: () => undefined,
+    now: clock,
+  });
+  const { heard } = outbox;
+  const runbookUrl = 'http://127.0.0.1:8060/runbooks';
+  return createWatchdog({ heard, tell: intake, silenceSeconds, runbookUrl, now: clock });
+}
+
+const titles = (outbox: Outbox): string[] =>
+  outbox
+    .list(99)
+    .toReversed()
+    .map((notification) => {
+      return `${notification.channel} ${renderNotifications([notification], english).title}`;
+    });
+
+test('five minutes of silence are told on every channel, once, and so is its return', () => {
+  const outbox = createOutbox();
+  const watchdog = start(outbox);
+  watchdog.seen();
+  for (now += 299_000; now < virtualStart + 299_500; now += 1000) watchdog.check();
+  expect(titles(outbox)).toEqual([]);
+  now = virtualStart + 300_000;
+  watchdog.check();
+  now += 60_000;
+  watchdog.check();
+  expect(titles(outbox)).toEqual([
+    'robot 🔥 Firing: WatchdogSilent',
+    'inbox 🔥 Firing: WatchdogSilent',
+  ]);
+  now += 60_000;
+  watchdog.seen();
+  watchdog.seen();
+  expect(titles(outbox).slice(2)).toEqual([
+    'robot ✅ Resolved: WatchdogSilent',
+    'inbox ✅ Resolved: WatchdogSilent',
+  ]);
+  now += 300_000;
+  watchdog.check();
+  expect(titles(outbox)).toHaveLength(6);
+  const back = outbox.list(3).at(-1);
+  if (back === undefined) throw new Error('nothing was told');
+  const { sections, notes } = renderNotifications([back], chinese);
+  expect(sections[0]?.items).toContain('持续：7 分');
+  expect(notes).toEqual(['由通知服务自身发出']);
+});
+
+test('a restart neither repeats that it is silent nor forgets to say that it is back', () => {
+  const outbox = createOutbox();
+  start(outbox).seen();
+  now += 300_000;
+  // The notifier was away, so nothing could arrive: it waits anew.
+  const second = start(outbox);
+  second.check();
+  expect(titles(outbox)).toEqual([]);
+  now += 300_000;
+  second.check();
+  const third = start(outbox);
+  now += 600_000;
+  third.check();
+  expect(titles(outbox)).toHaveLength(2);
+  third.seen();
+  expect(titles(outbox)).toHaveLength(4);
+});
+
+test('a watchdog that never came is missed, too; 0 seconds miss nothing', () => {
+  const [outbox, quiet] = [createOutbox(), createOutbox()];
+  const [watchdog, off] = [start(outbox), start(quiet, 0)];
+  now += 300_000;
+  watchdog.check();
+  off.check();
+  expect(titles(outbox)).toHaveLength(2);
+  expect(titles(quiet)).toEqual([]);
+});
+
+test('the heartbeat comes while the outbox can be written, and names no secret when it cannot arrive', async () => {
+  let pings = 0;
+  const server = createServer((_, response) => {
+    pings += 1;
+    response.writeHead(pings === 1 ? 200 : 500).end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((listening) => server.once('listening', listening));
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/canary-token`);
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+  const { heard } = createOutbox();
+  await sendHeartbeat(url, { heard, log, now: () => now });
+  expect([pings, lines]).toEqual([1, []]);
+  await sendHeartbeat(url, { heard, log, now: () => now });
+  server.close();
+  server.closeAllConnections();
+  await sendHeartbeat(url, { heard, log, now: () => now });
+  const full = {
+    setMark: () => {
+      throw new Error('disk full');
+    },
+  };
+  await sendHeartbeat(url, { heard: full, log, now: () => now });
+  expect(pings).toBe(2);
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+    'the heartbeat was refused',
+    'the heartbeat did not arrive',
+    'no heartbeat: the outbox cannot be written',
+  ]);
+  expect(lines.join('')).not.toContain('canary');
+});

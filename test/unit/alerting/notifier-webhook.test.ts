@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createWebhook } from '../../../alerting/notifier/channels/webhook.ts';
+import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
+import { startWebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
+import type { WebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
+
+let receiver: WebhookReceiver;
+beforeEach(async () => {
+  receiver = await startWebhookReceiver();
+});
+afterEach(() => receiver.close());
+
+test('sends the message and its alerts, a key that repeats share, and the token', async () => {
+  const channel = createWebhook({ url: new URL(receiver.url), token: 'hush' });
+  const delivery = await channel.deliver(createMessage(), createCall());
+  await channel.deliver(createMessage(), createCall());
+  expect(delivery).toEqual({ kind: 'delivered', detail: 'HTTP 200' });
+  const [first, second] = receiver.received;
+  expect(first).toMatchObject({
+    key: 'llamascope-1',
+    authorization: 'Bearer hush',
+    body: {
+      status: 'firing',
+      title: '🔥 Firing: HighErrorRate',
+      text: expect.stringContaining('12.3%'),
+      alerts: [{ status: 'firing', labels: { alertname: 'HighErrorRate' } }],
+    },
+  });
+  expect(second?.key).toBe(first?.key);
+});
+
+test.each([
+  [201, { kind: 'delivered' }],
+  [204, { kind: 'delivered' }],
+  [301, { kind: 'retry', reason: 'unexpected_answer' }],
+  [400, { kind: 'dead', reason: 'refused', detail: 'HTTP 400' }],
+  [401, { kind: 'dead', reason: 'refused' }],
+  [404, { kind: 'dead', reason: 'refused' }],
+  [408, { kind: 'retry', reason: 'server_error' }],
+  [425, { kind: 'retry', reason: 'server_error' }],
+  [429, { kind: 'retry', reason: 'rate_limited' }],
+  [500, { kind: 'retry', reason: 'server_error' }],
+  [503, { kind: 'retry', reason: 'server_error' }],
+])('%i is judged right', async (status, expected) => {
+  receiver.statuses.push(status);
+  const channel = createWebhook({ url: new URL(receiver.url) });
+  expect(await channel.deliver(createMessage(), createCall())).toMatchObject(expected);
+});

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createWeCom } from '../../../alerting/notifier/channels/wecom.ts';
+import type { Message } from '../../../alerting/notifier/message/message.ts';
+import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
+import {
+  chinese,
+  createAlerts,
+  createCall,
+  createMessage,
+} from '../../support/alerting/notifier-parts.ts';
+import type { Robot } from '../../support/alerting/notifier-robot.ts';
+import { startWeComRobot } from '../../support/alerting/wecom.ts';
+
+let robot: Robot;
+beforeEach(async () => {
+  robot = await startWeComRobot();
+});
+afterEach(() => robot.close());
+
+async function deliverAll(message: Message, options: object = {}): Promise<string[]> {
+  const channel = createWeCom({ url: new URL(robot.url), ...options });
+  let delivery = await channel.deliver(message, createCall());
+  while (delivery.kind === 'partly') {
+    delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
+  }
+  expect(delivery).toEqual({ kind: 'delivered', detail: 'WeCom: errcode 0, ok' });
+  return robot.received.map(({ text }) => text);
+}
+
+test('delivers markdown without the headings that WeCom shows too large', async () => {
+  const [text] = await deliverAll(createMessage([createAlert()], chinese));
+  expect(text).toBe(`### 🔥 告警: HighErrorRate
+
+**严重 · HighErrorRate**
+
+请求失败率过高
+
+最近 5 分钟有 12.3% 的生成请求返回 5xx。
+
+- 开始：2026-04-26 11:21:41 (Asia/Shanghai)
+- 对象：job=qwen-instruct
+- [处理手册](http://127.0.0.1:8060/runbooks/HighErrorRate) · [图表](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [查询](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`);
+});
+
+test('people are mentioned while an alert fires', async () => {
+  const mention = { users: ['zhangsan'], all: true };
+  const [firing] = await deliverAll(createMessage(), { mention });
+  expect(firing).toMatch(/\n\n<@zhangsan> <@all>$/);
+  const [, resolved] = await deliverAll(createMessage([createAlert({ status: 'resolved' })]), {
+    mention,
+  });
+  expect(resolved).not.toContain('<@');
+});
+
+test('a message over 4096 bytes comes in numbered parts, each alert in one of them', async () => {
+  const parts = await deliverAll(createMessage(createAlerts(12), chinese));
+  expect(parts.length).toBeGreaterThan(1);
+  expect(parts[0]).toContain(`(1/${parts.length})\n`);
+  const told = parts.join('\n').match(/instance=host-\d+/g);
+  expect(told).toEqual(createAlerts(12).map(({ labels }) => `instance=${labels['instance']}`));
+});
+
+test('one alert that is larger than a message is cut between lines, no character and no link', async () => {
+  const annotations = {
+    summary: '故'.repeat(590),
+    description: `${'障'.repeat(580)} [手册](http://x/y)`,
+    runbook_url: `http://127.0.0.1/${'r'.repeat(1400)}`,
+    dashboard_url: `http://127.0.0.1/${'d'.repeat(1400)}`,
+  };
+  const parts = await deliverAll(createMessage([createAlert({ annotations })], chinese));
+  const text = parts.join('\n');
+  expect(text.isWellFormed()).toBe(true);
+  expect(text).toContain(`[处理手册](http://127.0.0.1/${'r'.repeat(1400)})`);
+  expect(text).toContain(`[图表](http://127.0.0.1/${'d'.repeat(1400)})`);
+  expect(text.match(/故/g)).toHaveLength(590);
+});

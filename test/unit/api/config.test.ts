@@ -1,0 +1,96 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../../src/config.ts';
+
+test('has a default for every setting', () => {
+  expect(readConfig({})).toMatchObject({
+    host: '127.0.0.1',
+    port: 8000,
+    model: 'qwen2.5-0.5b-instruct',
+    sequences: 'auto',
+    queueLimit: 64,
+    queueTimeoutSeconds: 30,
+    deadlineSeconds: 300,
+    graceSeconds: 15,
+    apiKeys: [],
+  });
+});
+
+test('takes an empty variable for an unset one', () => {
+  expect(readConfig({ CHAT_PORT: '', CHAT_API_KEYS: '' })).toMatchObject({
+    port: 8000,
+    apiKeys: [],
+  });
+});
+
+test('tells every problem in one error, with what was expected and what came', () => {
+  const broken = {
+    CHAT_SEQUENCES: '0',
+    CHAT_PORT: '80a',
+    CHAT_HOST: 'exa mple',
+    CHAT_CONTEXT: 'big',
+  };
+  expect(() => readConfig(broken)).toThrow(
+    [
+      'CHAT_HOST: expected an IP address or "localhost", got "exa mple"',
+      'CHAT_PORT: expected an integer from 0 to 65535, got "80a"',
+      'CHAT_SEQUENCES: expected "auto" or an integer from 1 to 64, got "0"',
+      'CHAT_CONTEXT: expected "auto" or an integer from 256 to 131072, got "big"',
+    ].join('\n  '),
+  );
+});
+
+test('reads keys from a file and never shows one', () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'config-')), 'keys');
+  writeFileSync(file, 'sk-canary-1\nsk-canary-2\n');
+  expect(readConfig({ CHAT_API_KEYS_FILE: file }).apiKeys).toEqual(['sk-canary-1', 'sk-canary-2']);
+  const both = { CHAT_API_KEYS: 'sk-canary', CHAT_API_KEYS_FILE: file };
+  expect(() => readConfig(both)).toThrow(
+    'CHAT_API_KEYS and CHAT_API_KEYS_FILE: expected one of them',
+  );
+  expect(() => readConfig(both)).not.toThrow('sk-canary');
+  expect(() => readConfig({ METRICS_TOKEN_FILE: '/nowhere' })).toThrow(
+    'METRICS_TOKEN_FILE: expected a readable file',
+  );
+});
+
+test('takes true and false for what is on or off', () => {
+  const on = { CHAT_EMBEDDINGS: 'true', CHAT_ANY_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
+  expect(readConfig(on)).toMatchObject({ embeddings: true, anyModel: true, hangSeconds: 3 });
+  expect(readConfig({})).toMatchObject({ embeddings: false, anyModel: false, hangSeconds: 30 });
+  expect(() => readConfig({ CHAT_EMBEDDINGS: 'yes' })).toThrow(
+    'CHAT_EMBEDDINGS: expected "true" or "false", got "yes"',
+  );
+});
+
+test('knows its neighbours by addresses without user, password and query, and repeats none that has them', () => {
+  const { peers, links } = readConfig({ PROMETHEUS_URL: 'http://127.0.0.1:9090/', JAEGER_URL: '' });
+  expect(peers).toMatchObject({ prometheus: 'http://127.0.0.1:9090', notifier: undefined });
+  expect(links).toMatchObject({ prometheus: 'http://127.0.0.1:9090', jaeger: undefined });
+  expect(readConfig({ GRAFANA_URL: 'https://g.example/grafana/' }).links.grafana).toBe(
+    'https://g.example/grafana',
+  );
+  for (const url of [
+    '127.0.0.1:9090',
+    'ftp://a',
+    'http://u:canary@a',
+    'http://canary@a',
+    'http://a?canary',
+    '/a',
+  ]) {
+    const expected = 'PROMETHEUS_URL: expected an address such as http://127.0.0.1:9090';
+    expect(() => readConfig({ PROMETHEUS_URL: url })).toThrow(expected);
+    expect(() => readConfig({ PROMETHEUS_URL: url })).not.toThrow('canary');
+  }
+});
+
+test('links to where a browser finds a neighbour, and asks it where the service does', () => {
+  const { peers, links } = readConfig({
+    PROMETHEUS_URL: 'http://prometheus:9090',
+    PROMETHEUS_PUBLIC_URL: 'http://127.0.0.1:9090',
+  });
+  expect(peers.prometheus).toBe('http://prometheus:9090');
+  expect(links.prometheus).toBe('http://127.0.0.1:9090');
+});

@@ -1,0 +1,228 @@
+import { expect, test } from 'vitest';
+import { createApiApp } from '../../support/api/app.ts';
+
+/* oxlint-disable typescript/no-explicit-any -- answers are asserted field by field */
+const user = { role: 'user', content: 'hello' };
+const hello = { messages: [user] };
+const chat = '/v1/chat/completions';
+const weather = {
+  type: 'function',
+  function: {
+    name: 'weather',
+    description: 'The weather.',
+    parameters: { type: 'object', properties: { city: { type: 'string' } } },
+  },
+};
+const time = { type: 'function', function: { name: 'time' } };
+const toolOf = ({ function: tool }: typeof weather) => tool;
+const timeTool = { name: 'time', parameters: { type: 'object' } };
+
+test('gives the engine every sampling field', async () => {
+  const api = createApiApp();
+  await api.post(chat, {
+    ...hello,
+    max_tokens: 9,
+    max_completion_tokens: 8,
+    temperature: 0,
+    top_p: 0.5,
+    top_k: 4,
+    min_p: 0.1,
+    seed: 7,
+    stop: 'END',
+    presence_penalty: 1,
+    frequency_penalty: -1,
+    repeat_penalty: 1.1,
+    logit_bias: { 5: -100, 6: 2.5 },
+    logprobs: true,
+    top_logprobs: 3,
+  });
+  expect(api.requests[0]).toEqual({
+    prompt: { kind: 'chat', messages: [user] },
+    sampling: {
+      maxTokens: 8,
+      temperature: 0,
+      topP: 0.5,
+      topK: 4,
+      minP: 0.1,
+      seed: 7,
+      stop: ['END'],
+      presencePenalty: 1,
+      frequencyPenalty: -1,
+      repeatPenalty: 1.1,
+      logitBias: [
+        [5, -100],
+        [6, 2.5],
+      ],
+      topLogprobs: 3,
+    },
+  });
+});
+
+test('takes null for nothing, as many clients send it', async () => {
+  const api = createApiApp();
+  const names =
+    'max_tokens temperature top_p seed stop n tools tool_choice response_format logprobs top_logprobs logit_bias stream stream_options functions audio model user';
+  const nulls = Object.fromEntries(names.split(' ').map((name) => [name, null]));
+  expect((await api.post(chat, { ...hello, ...nulls })).status).toBe(200);
+});
+
+test('joins the parts of a message and calls a developer a system', async () => {
+  const api = createApiApp();
+  const parts = ['a', 'b'].map((text) => ({ type: 'text', text }));
+  await api.post(chat, { messages: [{ role: 'developer', content: parts }, user] });
+  expect(api.requests[0]?.prompt).toEqual({
+    kind: 'chat',
+    messages: [{ role: 'system', content: 'ab' }, user],
+  });
+});
+
+test('takes a conversation through its tool calls', async () => {
+  const api = createApiApp();
+  const call = { id: 'call_1', type: 'function', function: { name: 'time', arguments: '{"a":1}' } };
+  const bare = { id: 'call_2', type: 'function', function: { name: 'time', arguments: '' } };
+  const response = await api.post(chat, {
+    messages: [
+      user,
+      { role: 'assistant', content: null, tool_calls: [call, bare] },
+      { role: 'tool', tool_call_id: 'call_2', content: 'noon' },
+    ],
+    tools: [time],
+  });
+  expect(response.status).toBe(200);
+  expect(api.requests[0]?.prompt).toEqual({
+    kind: 'chat',
+    tools: [timeTool],
+    messages: [
+      user,
+      {
+        role: 'assistant',
+        content: '',
+        toolCalls: [
+          { id: 'call_1', name: 'time', arguments: { a: 1 } },
+          { id: 'call_2', name: 'time', arguments: {} },
+        ],
+      },
+      { role: 'tool', toolCallId: 'call_2', content: 'noon' },
+    ],
+  });
+});
+
+const both = [toolOf(weather), timeTool];
+test.each([
+  [undefined, { kind: 'tool_calls', tools: both, choice: 'auto', parallel: true }],
+  ['auto', { kind: 'tool_calls', tools: both, choice: 'auto', parallel: true }],
+  ['required', { kind: 'tool_calls', tools: both, choice: 'required', parallel: true }],
+  ['none', undefined],
+  [
+    { type: 'function', function: { name: 'time' } },
+    { kind: 'tool_calls', tools: [timeTool], choice: 'required', parallel: false },
+  ],
+])('holds the answer to what tool_choice %j says', async (choice, format) => {
+  const api = createApiApp();
+  const response = await api.post(chat, { ...hello, tools: [weather, time], tool_choice: choice });
+  expect(response.status).toBe(200);
+  expect(api.requests[0]?.prompt).toMatchObject({ tools: both });
+  expect(api.requests[0]?.format).toEqual(format);
+});
+
+test('lets a model call one tool at a time', async () => {
+  const api = createApiApp();
+  await api.post(chat, { ...hello, tools: [time], parallel_tool_calls: false });
+  expect(api.requests[0]?.format).toMatchObject({ parallel: false });
+});
+
+const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+test.each([
+  [{ type: 'text' }, undefined],
+  [{ type: 'json_object' }, { kind: 'json_object' }],
+  [
+    { type: 'json_schema', json_schema: { name: 'a', schema, strict: true } },
+    { kind: 'json_schema', schema, strict: true },
+  ],
+  [
+    { type: 'json_schema', json_schema: { name: 'a', schema } },
+    { kind: 'json_schema', schema, strict: false },
+  ],
+])('holds the answer to response_format %j', async (format, expected) => {
+  for (const path of [chat, '/v1/completions', '/chat']) {
+    const api = createApiApp();
+    const ask = path === chat ? hello : { prompt: 'a' };
+    expect((await api.post(path, { ...ask, response_format: format })).status).toBe(200);
+    expect(api.requests[0]?.format).toEqual(expected);
+  }
+});
+
+test('answers to the names of its model, and to any when told so', async () => {
+  const api = createApiApp();
+  for (const model of ['demo', 'demo-file.gguf', 'demo-file', undefined]) {
+    expect((await api.post(chat, { ...hello, model })).status).toBe(200);
+  }
+  const unknown = await api.post(chat, { ...hello, model: 'gpt-4o' });
+  expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found']);
+  const open = createApiApp({ anyModel: true });
+  const answer = await open.post(chat, { ...hello, model: 'gpt-4o' });
+  expect([answer.status, (await answer.json()).model]).toEqual([200, 'demo']);
+});
+
+test('notes an unknown field once, and only what looks like a field', async () => {
+  const api = createApiApp();
+  const odd = { frobnicate: 1, 'a secret of mine': 1, user: 'x', store: true };
+  await api.post(chat, { ...hello, ...odd });
+  await api.post(chat, { ...hello, ...odd });
+  const noted = api.log.filter(({ message }) => message.includes('unknown request field'));
+  expect(noted.map(({ facts }) => facts)).toEqual([{ field: 'frobnicate', route: chat }]);
+  const many = Object.fromEntries(
+    Array.from({ length: 676 }, (_, index) => [
+      `x${String.fromCodePoint(97 + (index % 26), 97 + Math.floor(index / 26))}`,
+      1,
+    ]),
+  );
+  await api.post(chat, { ...hello, ...many });
+  expect(api.log.filter(({ message }) => message.includes('unknown request field'))).toHaveLength(
+    100,
+  );
+});
+
+test('tells the engine one opaque client for each key', async () => {
+  const api = createApiApp({ apiKeys: ['sk-one', 'sk-two'] });
+  for (const key of ['sk-one', 'sk-two', 'sk-one']) {
+    const headers = { authorization: `Bearer ${key}` };
+    await api.request(chat, { method: 'POST', headers, body: JSON.stringify(hello) });
+  }
+  const [one, two, again] = api.clients;
+  expect(one).toBe(again);
+  expect(one).not.toBe(two);
+  expect(one).toMatch(/^[0-9a-f]{16}$/);
+  const open = createApiApp();
+  await open.post(chat, hello);
+  expect(open.clients).toEqual(['anonymous']);
+});
+
+test('gives embeddings as numbers, and as the base64 that the openai client asks for', async () => {
+  const api = createApiApp();
+  const numbers = await (await api.post('/v1/embeddings', { input: ['a', 'b'] })).json();
+  expect(numbers).toMatchObject({
+    data: [
+      { index: 0, embedding: [0.6, -0.8] },
+      { index: 1, embedding: [0.6, -0.8] },
+    ],
+    usage: { prompt_tokens: 4, total_tokens: 4 },
+  });
+  const asked = { input: 'a', encoding_format: 'base64' };
+  const { data } = await (await api.post('/v1/embeddings', asked)).json();
+  const bytes = Buffer.from(data[0].embedding, 'base64');
+  expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([0.6, -0.8].map(Math.fround));
+  const off = await createApiApp({ embeddings: false }).post('/v1/embeddings', { input: 'a' });
+  expect([off.status, (await off.json()).error.message]).toEqual([
+    400,
+    expect.stringContaining('CHAT_EMBEDDINGS=true'),
+  ]);
+});
+
+test('gives tokens in the shape of llama-server', async () => {
+  const api = createApiApp();
+  const plain = await (await api.post('/tokenize', { content: 'a' })).json();
+  expect(plain).toEqual({ tokens: [1, 2] });
+  const pieces = await (await api.post('/tokenize', { ...hello, with_pieces: true })).json();
+  expect(pieces.tokens[0]).toEqual({ id: 1, piece: 'a' });
+});

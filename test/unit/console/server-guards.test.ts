@@ -1,0 +1,132 @@
+/** Whom the console's routes let in: by Host, by Origin and by token. */
+import { describe, expect, test } from 'vitest';
+import type { AppOptions } from '../../../src/app.ts';
+import { createApiApp, type Answer } from '../../support/api/app.ts';
+
+interface Asked {
+  host?: string;
+  origin?: string;
+  token?: string;
+  /** Where the connection comes from. */
+  from?: string;
+}
+
+const silence = JSON.stringify({ fingerprint: 'c0ffee', reason: 'a test' });
+
+async function ask(
+  path: string,
+  { host = '127.0.0.1:8000', origin, token, from = '127.0.0.1' }: Asked,
+  options: Partial<AppOptions> = {},
+): Promise<Answer> {
+  const isWrite = path === '/api/silences';
+  const headers = {
+    host,
+    ...(origin === undefined ? {} : { origin }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  const init = isWrite ? { method: 'POST', headers, body: silence } : { headers };
+  const bindings = { incoming: { socket: { remoteAddress: from } } };
+  return createApiApp(options).request(path, init, bindings);
+}
+
+const everywhere = { console: { host: '0.0.0.0' } };
+const guarded = { ...everywhere, metricsToken: 'secret' };
+
+describe('a service on loopback', () => {
+  test.each(['localhost:8000', '127.0.0.1', '[::1]:8000', 'LOCALHOST'])(
+    'answers under %s',
+    async (host) => {
+      expect((await ask('/api/status', { host })).status).toBe(200);
+    },
+  );
+
+  test.each([
+    '/api/status',
+    '/api/traces',
+    '/api/panels',
+    '/api/panels/queue-depth',
+    '/api/alerts',
+    '/api/runbooks/QueueBacklog',
+    '/api/silences',
+    '/',
+    '/console/index.js',
+  ])('refuses %s under a name that somebody points here, in both languages', async (path) => {
+    for (const host of ['evil.example:8000', '127.0.0.1.evil.example', 'localhost.evil.example']) {
+      const answer = await ask(path, { host });
+      expect(answer.status).toBe(403);
+      const { error } = await answer.json();
+      expect(error).toMatchObject({ code: 'forbidden', param: null });
+      expect(error.message).toMatch(/^host: expected .*, got another\./);
+      expect(error.message_zh).toMatch(/^host：应为/);
+    }
+  });
+
+  test('answers under CHAT_HOST, an IPv6 address too', async () => {
+    const options = { console: { host: '127.0.0.2' } };
+    expect((await ask('/api/status', { host: '127.0.0.2:8000' }, options)).status).toBe(200);
+    const six = { console: { host: '::1' } };
+    expect((await ask('/api/status', { host: '[::1]:8000' }, six)).status).toBe(200);
+  });
+
+  test('generates under any name: Host is a matter of the console alone', async () => {
+    const init = { method: 'POST', headers: { host: 'chat.example' }, body: '{"prompt":"hi"}' };
+    expect((await createApiApp().request('/chat', init)).status).toBe(200);
+    expect((await createApiApp().request('/v1/models', { headers: init.headers })).status).toBe(
+      200,
+    );
+  });
+
+  test('lets its own page write, and programs that have no page', async () => {
+    for (const origin of [undefined, 'http://127.0.0.1:8000']) {
+      const asked = origin === undefined ? {} : { origin };
+      // The guards are passed: no Alertmanager is set.
+      expect((await ask('/api/silences', asked)).status).toBe(503);
+    }
+  });
+
+  test.each(['http://evil.example', 'http://127.0.0.1:8001', 'null'])(
+    'lets no page of %s write',
+    async (origin) => {
+      const answer = await ask('/api/silences', { origin });
+      expect(answer.status).toBe(403);
+      expect((await answer.json()).error.message).toMatch(/^origin: expected/);
+    },
+  );
+});
+
+describe('a service that others can reach', () => {
+  test('answers under any address, but under no name that could be pointed here', async () => {
+    const from = '10.0.0.7';
+    expect((await ask('/api/status', { host: '10.0.0.1:8000', from }, everywhere)).status).toBe(
+      200,
+    );
+    expect((await ask('/api/status', { host: 'evil.example', from }, everywhere)).status).toBe(403);
+  });
+
+  test('answers under any name where the token is asked for', async () => {
+    const asked = { host: 'chat.example', from: '10.0.0.7' };
+    expect((await ask('/api/status', asked, guarded)).status).toBe(401);
+    expect((await ask('/api/status', { ...asked, token: 'secret' }, guarded)).status).toBe(200);
+  });
+
+  test('keeps to its names for a browser on its own machine, which needs no token', async () => {
+    expect((await ask('/api/status', { host: 'evil.example' }, guarded)).status).toBe(403);
+    expect((await ask('/api/status', {}, guarded)).status).toBe(200);
+  });
+
+  test('takes writes from another machine with the token only', async () => {
+    const asked = { host: '10.0.0.1:8000', from: '10.0.0.7' };
+    const unset = await ask('/api/silences', asked, everywhere);
+    expect(unset.status).toBe(403);
+    expect((await unset.json()).error.message).toMatch(/^METRICS_TOKEN: expected/);
+    expect((await ask('/api/silences', asked, guarded)).status).toBe(401);
+    expect((await ask('/api/silences', { ...asked, token: 'wrong' }, guarded)).status).toBe(401);
+    expect((await ask('/api/silences', { ...asked, token: 'secret' }, guarded)).status).toBe(503);
+  });
+});
+
+test('nothing of the console is cached or taken for another type', async () => {
+  const answer = await ask('/api/status', {});
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+});

@@ -1,0 +1,225 @@
+/** The console where a neighbour of the service is missing, hangs, or is another program; and how often one is asked. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Peers } from '../../../src/config.ts';
+import { createApiApp } from '../../support/api/app.ts';
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** A program that answers as the test says. */
+async function startPeer(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const nobody: Peers = {
+  prometheus: undefined,
+  alertmanager: undefined,
+  notifier: undefined,
+};
+
+const exposition = `# TYPE inference_queue_depth gauge
+inference_queue_depth 3
+inference_queue_depths 9
+inference_queue_limit 64
+inference_context_tokens 50
+inference_context_limit 200
+process_memory_usage_bytes{process_role="api"} 100
+process_memory_usage_bytes{process_role="engine"} 700
+inference_model_info{gen_ai_request_model="demo",quantization="Q8 \\"0\\""} 1
+inference_tokens_total{type="input"} 5
+`;
+
+function createConsole(peers: Partial<Peers>, notifierToken?: string) {
+  return createApiApp({
+    console: { peers: { ...nobody, ...peers }, notifierToken },
+    telemetry: {
+      scrape: async () => ({ status: 200, headers: {}, body: exposition }),
+      traces: { list: () => [], get: () => undefined },
+    },
+  });
+}
+
+// The tests read one field or another.
+// oxlint-disable-next-line typescript/no-explicit-any
+async function get(app: ReturnType<typeof createConsole>, path: string): Promise<any> {
+  return (await app.request(path)).json();
+}
+
+describe('without Prometheus', () => {
+  test.each([
+    ['queue-depth', { waiting: 3, limit: 64 }],
+    ['context-used', { '': 0.25 }],
+    ['memory-by-role', { api: 100, engine: 700 }],
+    ['model', { 'demo Q8 "0"': 1 }],
+  ])('%s shows what the process itself knows, and why', async (id, expected) => {
+    const data = await get(createConsole({}), `/api/panels/${id}`);
+    expect(data).toMatchObject({
+      source: 'process',
+      reason: {
+        en: expect.stringContaining('PROMETHEUS_URL: expected the address'),
+        zh: expect.stringContaining('PROMETHEUS_URL：应为'),
+      },
+      exemplars: [],
+    });
+    const values = data.series.map(({ legend, points }: { legend: string; points: number[][] }) => [
+      legend,
+      points[0]![1],
+    ]);
+    expect(Object.fromEntries(values)).toEqual(expected);
+  });
+
+  test.each(['first-token', 'tokens', 'cpu', 'alerts', 'pending-age', 'budget-left'])(
+    '%s, which needs a past or another program, has no lines, and says why',
+    async (id) => {
+      const answer = await createConsole({}).request(`/api/panels/${id}`);
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toMatchObject({
+        source: 'process',
+        reason: { en: expect.stringContaining('PROMETHEUS_URL') },
+        series: [],
+      });
+    },
+  );
+});
+
+describe('a Prometheus that', () => {
+  test.each([
+    ['is down', 'down', 'got ECONNREFUSED'],
+    ['is another program', undefined, 'got an answer of another program'],
+    ['answers with a page', '<html>', 'got SyntaxError'],
+    ['refuses', 'error', 'got status 422'],
+  ])('%s is named with its address and what came of it', async (_, how, came) => {
+    const url = await startPeer((__, response) => {
+      if (how === 'error') response.statusCode = 422;
+      response.end(how === '<html>' ? how : '{"status":"whatever"}');
+    });
+    if (how === 'down') closing.pop()?.();
+    const { reason } = await get(createConsole({ prometheus: url }), '/api/panels/queue-depth');
+    expect(reason.en).toContain(`from ${url}, ${came}.`);
+    expect(reason.zh).toContain(url);
+  });
+
+  test('hangs is given up before a page would be', async () => {
+    const url = await startPeer(() => {});
+    const { reason } = await get(createConsole({ prometheus: url }), '/api/panels/queue-depth');
+    expect(reason.en).toContain('got TimeoutError');
+  }, 10_000);
+
+  test('keeps no exemplars still draws its lines', async () => {
+    const url = await startPeer((request, response) => {
+      if (request.url?.includes('exemplars')) response.statusCode = 400;
+      response.end('{"data":{"result":[{"metric":{},"values":[]}]}}');
+    });
+    const data = await get(createConsole({ prometheus: url }), '/api/panels/first-token');
+    expect(data).toMatchObject({ source: 'prometheus', exemplars: [] });
+    expect(data.series).toHaveLength(3);
+  });
+
+  test('keeps exemplars tells each trace once, the slowest first, and at most 100', async () => {
+    const exemplars = Array.from({ length: 150 }, (_, index) => ({
+      labels: { trace_id: `trace ${index}` },
+      value: `${index}`,
+      timestamp: 1_760_000_000 + index / 8,
+    }));
+    const sets = [{ exemplars }, { exemplars }, { exemplars: [{ ...exemplars[0], labels: {} }] }];
+    const url = await startPeer((request, response) => {
+      const isExemplars = request.url?.includes('exemplars');
+      response.end(JSON.stringify({ data: isExemplars ? sets : { result: [] } }));
+    });
+    const data = await get(createConsole({ prometheus: url }), '/api/panels/first-token');
+    expect(data.exemplars).toHaveLength(100);
+    expect(data.exemplars.slice(0, 2)).toEqual([
+      { at: 1_760_000_018.625, value: 149, traceId: 'trace 149' },
+      { at: 1_760_000_018.5, value: 148, traceId: 'trace 148' },
+    ]);
+  });
+
+  test('says +Inf or NaN is drawn as a gap, as is a moment that it leaves out', async () => {
+    const url = await startPeer((request, response) => {
+      const from = Number(new URL(request.url!, 'http://x').searchParams.get('start'));
+      const values = [
+        [from, '+Inf'],
+        [from + 10, 'NaN'],
+        [from + 30, '1.5'],
+      ];
+      response.end(JSON.stringify({ data: { result: [{ metric: {}, values }] } }));
+    });
+    const { series, from } = await get(createConsole({ prometheus: url }), '/api/panels/cpu');
+    expect(series[0].points.slice(0, 5)).toEqual([
+      [from, null],
+      [from + 10, null],
+      [from + 20, null],
+      [from + 30, 1.5],
+      [from + 40, null],
+    ]);
+  });
+
+  test('is asked once, however many pages look at the same', async () => {
+    let asked = 0;
+    const url = await startPeer((_, response) => {
+      asked += 1;
+      response.end('{"data":{"result":[]}}');
+    });
+    const app = createConsole({ prometheus: url });
+    const pages = Array.from({ length: 20 }, () => get(app, '/api/panels/cpu?minutes=60'));
+    await Promise.all(pages);
+    await get(app, '/api/panels/cpu?minutes=60');
+    expect(asked).toBe(1);
+    await get(app, '/api/panels/cpu?minutes=61');
+    expect(asked).toBe(2);
+  });
+});
+
+describe('alerts', () => {
+  test('say which of Alertmanager and notifier is missing, in both languages', async () => {
+    const data = await get(createConsole({}), '/api/alerts');
+    expect(data).toMatchObject({ source: 'none', alerts: [], notifications: [] });
+    expect(data.reason.en).toContain('ALERTMANAGER_URL: expected');
+    expect(data.notificationsReason.zh).toContain('NOTIFIER_URL：应为通知器的地址');
+  });
+
+  test('of an Alertmanager alone are told, without the Watchdog, which always fires', async () => {
+    const alert = {
+      fingerprint: 'c0ffee',
+      labels: { alertname: 'QueueBacklog' },
+      annotations: {},
+      startsAt: '2026-04-26T03:21:41.5Z',
+      status: { state: 'suppressed', silencedBy: [], inhibitedBy: ['c0'] },
+    };
+    const watchdog = { ...alert, labels: { alertname: 'Watchdog' } };
+    const url = await startPeer((_, response) => response.end(JSON.stringify([watchdog, alert])));
+    const data = await get(createConsole({ alertmanager: url }), '/api/alerts');
+    expect(data).toMatchObject({
+      source: 'alertmanager',
+      alerts: [{ name: 'QueueBacklog', state: 'inhibited', severity: '' }],
+      notificationsReason: {},
+    });
+    expect(data.alerts).toHaveLength(1);
+  });
+
+  test('ask the notifier with its token, which no answer holds', async () => {
+    let authorization: string | undefined;
+    const url = await startPeer((request, response) => {
+      ({ authorization } = request.headers);
+      response.statusCode = 401;
+      response.end('{"error":"no"}');
+    });
+    const data = await get(createConsole({ notifier: url }, 'canary'), '/api/alerts');
+    expect(authorization).toBe('Bearer canary');
+    expect(data.notificationsReason.en).toContain('got status 401');
+    expect(JSON.stringify(data)).not.toContain('canary');
+  });
+});

@@ -1,0 +1,127 @@
+/** What the engine chooses for a machine, from a large one down to one on which nothing fits. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createCgroupReader } from '../../../otel/process/cgroup.ts';
+import { chooseSizes, type Costs, type Machine } from '../../../src/engine/worker/llama/sizing.ts';
+
+const auto = { threads: 'auto', sequences: 'auto', contextTokens: 'auto' } as const;
+/** Qwen2.5-0.5B-Instruct Q4_K_M. */
+const qwen: Costs = {
+  modelBytes: 491e6,
+  fixedBytes: 104e6,
+  bytesPerToken: 12_288,
+  trainContextTokens: 32_768,
+};
+
+function machine(options: Partial<Machine>): Machine {
+  return { cores: 2, quotaCores: undefined, freeBytes: 22_760e6, ...options };
+}
+
+describe('memory', () => {
+  test('that is plenty gives 8 sequences of 4,096 tokens, and a sentence says so', () => {
+    expect(chooseSizes(auto, machine({}), qwen)).toEqual({
+      threads: 1,
+      sequences: 8,
+      contextTokens: 4096,
+      sentence:
+        'threads 1 (2 cores, one left to the rest), 8 sequences of 4,096 tokens (403 MB, with the model 998 of 22,760 MB free)',
+    });
+  });
+
+  test.each([
+    [1700e6, 8, 4096],
+    [1600e6, 6, 4096],
+    [1300e6, 2, 4096],
+    [1200e6, 1, 2816],
+    [1180e6, 1, 1536],
+    [1160e6, 1, 512],
+  ])('of %d bytes gives %d x %d tokens', (freeBytes, sequences, contextTokens) => {
+    expect(chooseSizes(auto, machine({ freeBytes }), qwen)).toMatchObject({
+      sequences,
+      contextTokens,
+    });
+  });
+
+  test('that is too small for anything is an error that says what is needed and what to set', () => {
+    expect(() => chooseSizes(auto, machine({ freeBytes: 900e6 }), qwen)).toThrow(
+      'not enough memory: 900 MB are free, of which 407 MB may be used, and 601 MB are needed for 1 sequence of 512 tokens. Free some, take a smaller model (CHAT_MODEL), or set CHAT_SEQUENCES and CHAT_CONTEXT to try all the same.',
+    );
+  });
+
+  test('is not asked where both are set, and the sentence warns', () => {
+    const settings = { threads: 3, sequences: 16, contextTokens: 8192 };
+    const sizes = chooseSizes(settings, machine({ freeBytes: 900e6 }), qwen);
+    expect(sizes).toMatchObject({ threads: 3, sequences: 16, contextTokens: 8192 });
+    expect(sizes.sentence).toMatch(
+      /^threads 3 \(as set\), .*: more than is safe, as it was set\)$/,
+    );
+  });
+
+  test('fits the other one where one is set', () => {
+    const free = machine({ freeBytes: 1600e6 });
+    expect(chooseSizes({ ...auto, contextTokens: 2048 }, free, qwen).sequences).toBe(8);
+    expect(chooseSizes({ ...auto, sequences: 8 }, free, qwen).contextTokens).toBe(3328);
+  });
+
+  test('never makes a context longer than the one the model was trained on', () => {
+    const small = { ...qwen, trainContextTokens: 2048 };
+    expect(chooseSizes(auto, machine({}), small).contextTokens).toBe(2048);
+  });
+});
+
+describe('threads', () => {
+  test.each([
+    [{ cores: 1 }, 1, '1 core'],
+    [{ cores: 2 }, 1, '2 cores, one left to the rest'],
+    [{ cores: 8 }, 7, '8 cores, one left to the rest'],
+    [{ cores: 16, quotaCores: 2.5 }, 1, 'a quota of 2.5 of 16 cores, one left to the rest'],
+    [{ cores: 16, quotaCores: 0.5 }, 1, 'a quota of 0.5 of 16 cores'],
+    [{ cores: 4, quotaCores: 8 }, 3, '4 cores, one left to the rest'],
+  ])('of %j are %d', (given, threads, why) => {
+    const sizes = chooseSizes(auto, machine(given), qwen);
+    expect(sizes.threads).toBe(threads);
+    expect(sizes.sentence).toContain(`threads ${threads} (${why}),`);
+  });
+});
+
+describe('a cgroup', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sizing-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function read(name: string, self: string, files: Record<string, string>) {
+    const root = join(folder, name);
+    for (const [path, text] of Object.entries({ ...files, self })) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    const cgroup = createCgroupReader({ root, self: join(root, 'self') });
+    return [cgroup.cpuQuotaCores(), cgroup.memoryUsedBytes()];
+  }
+
+  test('of version 2 tells its quota, and its memory without the cache that can be given back', () => {
+    const files = {
+      'job/cpu.max': '150000 100000\n',
+      'job/memory.current': '5000\n',
+      'job/memory.stat': 'anon 1000\ninactive_file 3000\n',
+    };
+    expect(read('v2', '0::/job\n', files)).toEqual([1.5, 2000]);
+  });
+
+  test('of version 1 tells the same', () => {
+    const files = {
+      'cpu/job/cpu.cfs_quota_us': '200000\n',
+      'cpu/job/cpu.cfs_period_us': '100000\n',
+      'memory/job/memory.usage_in_bytes': '5000\n',
+      'memory/job/memory.stat': 'inactive_file 10\ntotal_inactive_file 4000\n',
+    };
+    expect(read('v1', '2:memory:/job\n1:cpu:/job\n', files)).toEqual([2, 1000]);
+  });
+
+  test('without a quota has none, in both versions', () => {
+    expect(read('v2-max', '0::/\n', { 'cpu.max': 'max 100000\n' })).toEqual([undefined, undefined]);
+    const files = { 'cpu/cpu.cfs_quota_us': '-1\n', 'cpu/cpu.cfs_period_us': '100000\n' };
+    expect(read('v1-max', '1:cpu:/\n', files)).toEqual([undefined, undefined]);
+  });
+});

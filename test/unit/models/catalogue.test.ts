@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CATALOGUE, DEFAULT_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
+import { findLocalFile, resolveLocalModel } from '../../../src/models/catalogue.ts';
+import { DEMO, makeGguf } from '../../support/models/make-gguf.ts';
+
+const demo = CATALOGUE.find(({ id }) => id === 'demo')!;
+const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
+
+let modelsDir: string;
+beforeEach(() => {
+  modelsDir = mkdtempSync(path.join(tmpdir(), 'models-catalogue-'));
+});
+afterEach(() => rmSync(modelsDir, { recursive: true }));
+
+const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+describe('the demo model', () => {
+  test('is what its generator makes, byte for byte', () => {
+    const out = path.join(modelsDir, 'again.gguf');
+    const { bytes } = makeGguf({ ...DEMO, out });
+    expect({ bytes, sha256: sha256(out) }).toEqual({ bytes: demo.bytes, sha256: demo.sha256 });
+    const committed = new URL('../../../src/models/llamascope-demo.gguf', import.meta.url);
+    expect(readFileSync(committed).equals(readFileSync(out))).toBe(true);
+  });
+
+  test('is under 3 MB', () => {
+    expect(demo.bytes).toBeLessThan(3_000_000);
+  });
+
+  test('says in both languages what it is and how to get the real one', () => {
+    expect(DEMO.say).toMatch(/演示模型.*make model.*Qwen2\.5-0\.5B-Instruct/);
+    expect(DEMO.say).toMatch(/demo model.*Qwen2\.5-0\.5B-Instruct.*make model/);
+  });
+});
+
+describe('the model to serve', () => {
+  test('is the demo model, with a notice, where the named one is not in the folder', async () => {
+    const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
+    expect(model).toMatchObject({
+      id: 'demo',
+      demo: true,
+      sha256: demo.sha256,
+      quantization: 'Q8_0',
+      architecture: 'qwen2',
+      parameters: '1.4M',
+    });
+    expect(model.notice).toContain(`Qwen2.5-0.5B-Instruct is not in ${modelsDir}`);
+    expect(model.notice).toContain('make model');
+    expect(model.notice).toContain('演示模型');
+    expect(sha256(model.path)).toBe(demo.sha256);
+  });
+
+  test('is the demo model when asked for by name', async () => {
+    const model = await resolveLocalModel({ model: 'demo', modelsDir });
+    expect(model).toMatchObject({ id: 'demo', demo: true });
+    expect(model.notice).toContain('CHAT_MODEL=demo');
+  });
+
+  test('is not a file of the right name and the wrong size', async () => {
+    writeFileSync(path.join(modelsDir, qwen.file), 'GGUF');
+    const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
+    expect(model.demo).toBe(true);
+    expect(model.notice).toContain('expected 491400032 bytes, found 4');
+  });
+
+  test('is not a file of the right name and size and the wrong content', async () => {
+    const file = path.join(modelsDir, qwen.file);
+    writeFileSync(file, '');
+    truncateSync(file, qwen.bytes);
+    const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
+    expect(model.demo).toBe(true);
+    expect(model.notice).toContain(`expected sha256 ${qwen.sha256}`);
+  });
+
+  test('is any GGUF file that is named, by path or by its name in the folder', async () => {
+    const file = path.join(modelsDir, 'My-Model.Q8_0.gguf');
+    makeGguf({ shape: 'tiny', quant: 'q4_0', out: file });
+    const expected = {
+      id: 'My-Model.Q8_0',
+      title: 'My-Model.Q8_0',
+      path: file,
+      demo: false,
+      sha256: sha256(file),
+      quantization: 'unknown',
+      parameters: 'unknown',
+      architecture: 'unknown',
+    };
+    expect(await resolveLocalModel({ model: file, modelsDir })).toEqual(expected);
+    expect(await resolveLocalModel({ model: path.basename(file), modelsDir })).toEqual(expected);
+  });
+
+  test('is recognised by its content under another name', async () => {
+    const { path: source } = await resolveLocalModel({ model: 'demo', modelsDir });
+    const file = path.join(modelsDir, 'renamed.gguf');
+    copyFileSync(source, file);
+    expect(await resolveLocalModel({ model: file, modelsDir })).toMatchObject({
+      id: 'renamed',
+      demo: true,
+      quantization: 'Q8_0',
+    });
+  });
+
+  test.each([
+    { name: 'page.gguf', content: '<!doctype html>', found: '"<!do"' },
+    { name: 'empty.gguf', content: '', found: '""' },
+  ])('is never $name, which holds no GGUF', async ({ name, content, found }) => {
+    const file = path.join(modelsDir, name);
+    writeFileSync(file, content);
+    await expect(resolveLocalModel({ model: file, modelsDir })).rejects.toThrow(
+      `CHAT_MODEL: expected ${file} to begin with "GGUF", found ${found}`,
+    );
+  });
+
+  test('is asked for in a sentence where the name means nothing', async () => {
+    await expect(resolveLocalModel({ model: 'qwen', modelsDir })).rejects.toThrow(
+      'CHAT_MODEL: expected one of qwen2.5-0.5b-instruct, smollm2-135m-instruct, demo or the path of a .gguf file, got "qwen".',
+    );
+    await expect(resolveLocalModel({ model: '/none.gguf', modelsDir })).rejects.toThrow(
+      'CHAT_MODEL: expected a GGUF file at /none.gguf, found no file there.',
+    );
+    await expect(resolveLocalModel({ model: modelsDir, modelsDir })).rejects.toThrow(
+      'found no file there',
+    );
+  });
+});
+
+describe('a file in the models folder', () => {
+  const small = { ...qwen, file: 'small.gguf', bytes: 4 };
+  const entry = (content: string) => ({
+    ...small,
+    sha256: createHash('sha256').update(content).digest('hex'),
+  });
+
+  test('is hashed again when it changed, and otherwise not', async () => {
+    const file = path.join(modelsDir, small.file);
+    writeFileSync(file, 'GGUF');
+    expect(await findLocalFile(entry('GGUF'), modelsDir)).toEqual({ kind: 'present', path: file });
+
+    const cache = path.join(modelsDir, '.sha256.json');
+    const planted = readFileSync(cache, 'utf8').replace(entry('GGUF').sha256, 'planted');
+    writeFileSync(cache, planted);
+    expect(await findLocalFile(entry('GGUF'), modelsDir)).toMatchObject({
+      reason: expect.stringContaining('found planted'),
+    });
+
+    writeFileSync(file, 'FUGG');
+    expect(await findLocalFile(entry('FUGG'), modelsDir)).toMatchObject({ kind: 'present' });
+  });
+
+  test('is hashed where the remembered hashes are damaged', async () => {
+    const file = path.join(modelsDir, small.file);
+    writeFileSync(file, 'GGUF');
+    writeFileSync(path.join(modelsDir, '.sha256.json'), '{');
+    expect(await findLocalFile(entry('GGUF'), modelsDir)).toEqual({ kind: 'present', path: file });
+  });
+});
+
+describe('the catalogue', () => {
+  test('pins each model by a sha256 and a name of its own', () => {
+    for (const { sha256: pin } of CATALOGUE) expect(pin).toMatch(/^[0-9a-f]{64}$/);
+    expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(CATALOGUE.length);
+    expect(new Set(CATALOGUE.map(({ file }) => file)).size).toBe(CATALOGUE.length);
+  });
+});

@@ -1,0 +1,201 @@
+/** One generation, told as facts under every ending: what the scrape counts and what the trace shows. */
+import { describe, expect, test } from 'vitest';
+import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
+import {
+  everyEnding,
+  genAi,
+  generate,
+  model,
+  start,
+  stepNames,
+  steps,
+  stop,
+  telemetry,
+} from '../../support/otel/generation.ts';
+import { findSpan, readTrace, type TestSpan } from '../../support/otel/trace.ts';
+
+describe('a completed generation', () => {
+  test('is counted once, with its tokens and every phase once', async () => {
+    const changes = await changesDuring(telemetry, () => {
+      const generation = generate(steps.length);
+      generation.streamEnded('done');
+      generation.end(stop);
+    });
+    expect(changes).toEqual({
+      'inference_requests_total{outcome="completed",reason="stop"}': 1,
+      'inference_tokens_total{type="input"}': 5,
+      'inference_tokens_total{type="cached_input"}': 3,
+      'inference_tokens_total{type="output"}': 3,
+      'inference_stream_terminations_total{how="done"}': 1,
+      inference_duration_seconds_count: 1,
+      inference_queue_duration_seconds_count: 1,
+      inference_tokenize_duration_seconds_count: 1,
+      inference_prefill_duration_seconds_count: 1,
+      inference_decode_duration_seconds_count: 1,
+      inference_inter_token_duration_seconds_count: 2,
+      [`gen_ai_server_request_duration_seconds_count{${genAi}}`]: 1,
+      [`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]: 1,
+      [`gen_ai_server_time_per_output_token_seconds_count{${genAi}}`]: 1,
+      [`gen_ai_client_token_usage_count{${genAi},gen_ai_token_type="input"}`]: 1,
+      [`gen_ai_client_token_usage_count{${genAi},gen_ai_token_type="output"}`]: 1,
+    });
+  });
+
+  test('sums what its phases took: queue, model alone, first token, time per token', async () => {
+    const before = await readSamples(telemetry);
+    generate(steps.length).end(stop);
+    const after = await readSamples(telemetry);
+    const added = (name: string): number => (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
+    expect(added('inference_queue_duration_seconds_sum')).toBeCloseTo(0.51, 9);
+    expect(added('inference_duration_seconds_sum')).toBeCloseTo(0.21, 9);
+    expect(added('inference_decode_duration_seconds_sum')).toBeCloseTo(0.11, 9);
+    expect(added(`gen_ai_server_request_duration_seconds_sum{${genAi}}`)).toBeCloseTo(0.74, 9);
+    expect(added(`gen_ai_server_time_to_first_token_seconds_sum{${genAi}}`)).toBeCloseTo(0.64, 9);
+    expect(added(`gen_ai_server_time_per_output_token_seconds_sum{${genAi}}`)).toBeCloseTo(0.05, 9);
+    expect(added(`gen_ai_client_token_usage_sum{${genAi},gen_ai_token_type="input"}`)).toBe(8);
+  });
+
+  test('is summarised for the log and the client', () => {
+    expect(generate(steps.length).end(stop)).toEqual({
+      outcome: 'completed',
+      reason: 'stop',
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      spanId: expect.stringMatching(/^[0-9a-f]{16}$/),
+      inputTokens: 8,
+      cachedTokens: 3,
+      outputTokens: 3,
+      tokenizeSeconds: 0.01,
+      queueSeconds: 0.51,
+      prefillSeconds: 0.1,
+      firstTokenSeconds: 0.64,
+      decodeSeconds: 0.11,
+      durationSeconds: 0.74,
+      tokensPerSecond: 20,
+    });
+  });
+
+  test('has the trace of the contract, with GenAI attributes and the first token', () => {
+    const { traceId } = generate(steps.length).end(stop);
+    const spans = readTrace(telemetry, traceId);
+    expect(spans.map((span) => span.name)).toEqual([
+      'tokenize',
+      'queue',
+      'prefill',
+      'decode',
+      `chat ${model}`,
+    ]);
+    const chat = findSpan(spans, `chat ${model}`);
+    expect(chat.attributes).toEqual({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'llama.cpp',
+      'gen_ai.request.model': 'qwen',
+      'gen_ai.response.model': model,
+      'gen_ai.response.id': 'chatcmpl-1',
+      'gen_ai.response.finish_reasons': ['stop'],
+      'gen_ai.request.max_tokens': 10,
+      'gen_ai.request.temperature': 0.5,
+      'gen_ai.request.stop_sequences': ['END'],
+      'gen_ai.usage.input_tokens': 8,
+      'gen_ai.usage.cache_read.input_tokens': 3,
+      'gen_ai.usage.output_tokens': 3,
+      'inference.stream': true,
+      outcome: 'completed',
+      reason: 'stop',
+    });
+    expect([chat.startedAt, chat.endedAt]).toEqual([start, start + 900]);
+    const decode = findSpan(spans, 'decode');
+    expect(decode.events).toEqual([{ name: 'first_token', at: start + 740 }]);
+    expect([decode.startedAt, decode.endedAt]).toEqual([start + 730, start + 840]);
+    expect(findSpan(spans, 'queue').attributes).toEqual({ 'inference.queue.position': 2 });
+  });
+
+  test('has neither a gap between tokens nor a time per token when it has one token', async () => {
+    const changes = await changesDuring(telemetry, () => void generate(6).end(stop));
+    expect(Object.keys(changes).filter((key) => /inter_token|per_output/.test(key))).toEqual([]);
+    expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(1);
+  });
+
+  test('has no first token and no decoding when it has no token, and was still prefilled', async () => {
+    const changes = await changesDuring(telemetry, () => void generate(5).end(stop));
+    expect(Object.keys(changes).filter((key) => /first_token|decode/.test(key))).toEqual([]);
+    expect(changes['inference_duration_seconds_count']).toBe(1);
+  });
+});
+
+describe('perplexity', () => {
+  const answerWith = async (logprobs: readonly (number | undefined)[]): Promise<number[]> => {
+    const before = await readSamples(telemetry);
+    const generation = generate(5);
+    for (const logprob of logprobs) generation.token({ at: start + 800, logprob });
+    generation.end(stop);
+    const after = await readSamples(telemetry);
+    return ['count', 'sum'].map((part) => {
+      const name = `inference_perplexity_${part}`;
+      return (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
+    });
+  };
+
+  test('is exp of the mean negative log-probability of all tokens', async () => {
+    const [count, sum] = await answerWith([Math.log(0.5), Math.log(0.125)]);
+    expect(count).toBe(1);
+    expect(sum).toBeCloseTo(4, 9);
+  });
+
+  test.each([
+    ['no token', []],
+    ['a token without one', [-1, undefined]],
+    ['a token that could not be', [-Infinity, -1]],
+    ['a token without a number', [NaN]],
+  ])('is not told of an answer with %s', async (_, logprobs) => {
+    expect(await answerWith(logprobs)).toEqual([0, 0]);
+  });
+});
+
+describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
+  'ended after $name',
+  ({ count }) => {
+    test.each(everyEnding)(
+      'as $outcome, $reason: one outcome, nothing left open',
+      async (ending) => {
+        let traceId = '';
+        const changes = await changesDuring(telemetry, () => {
+          traceId = generate(count).end({ ...ending, at: start + 900 }).traceId;
+        });
+        const { outcome, reason } = ending;
+        const requests = Object.entries(changes).filter(([key]) =>
+          key.startsWith('inference_requests'),
+        );
+        expect(requests).toEqual([
+          [`inference_requests_total{outcome="${outcome}",reason="${reason}"}`, 1],
+        ]);
+        // A gauge that does not return to where it was would be among the changes.
+        expect(
+          Object.keys(changes).filter((key) => /queue_depth|sequences_active/.test(key)),
+        ).toEqual([]);
+        const generated = count > 0 && outcome !== 'rejected';
+        const error = outcome === 'completed' ? '' : `error_type="${reason}",`;
+        expect(changes[`gen_ai_server_request_duration_seconds_count{${error}${genAi}}`]).toBe(
+          generated ? 1 : undefined,
+        );
+        const answered = outcome === 'completed' && count > 5;
+        expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(
+          answered ? 1 : undefined,
+        );
+        expect(changes['inference_queue_duration_seconds_count']).toBe(count > 2 ? 1 : undefined);
+        expectWholeTree(readTrace(telemetry, traceId), outcome);
+      },
+    );
+  },
+);
+
+function expectWholeTree(spans: readonly TestSpan[], outcome: string): void {
+  const chat = spans.at(-1);
+  expect(chat?.name).toMatch(/^chat/);
+  expect(chat?.failed).toBe(outcome === 'failed');
+  for (const child of spans.slice(0, -1)) {
+    expect(child.parentId).toBe(chat?.id);
+    expect(child.startedAt).toBeGreaterThanOrEqual(chat?.startedAt ?? NaN);
+    expect(child.endedAt).toBeLessThanOrEqual(chat?.endedAt ?? NaN);
+    expect(child.failed).toBe(false);
+  }
+}
