@@ -1,8 +1,8 @@
 /** Every route, and the one table from error to HTTP status. */
 import { context, propagation } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { requestId } from 'hono/request-id';
 import { matchedRoutes } from 'hono/route';
-import { randomUUID } from 'node:crypto';
 import { setRoute } from '../otel/http.ts';
 import { accountGeneration } from './api/run/accounting.ts';
 import { createBodyReader } from './api/body.ts';
@@ -117,7 +117,7 @@ export function createApp(options: AppOptions) {
     }),
   );
   const app = new Hono<ApiEnv>();
-  app.use(nameRequest);
+  app.use(requestId(), nameRequest);
   for (const endpoint of endpoints) {
     app.on(endpoint.method, [endpoint.path], ...guard(endpoint, deps, options), (c) =>
       endpoint.handle(c),
@@ -155,13 +155,10 @@ function guard(
   ];
 }
 
-/** Route for the HTTP metrics, ids for the response. */
+/** Names the route for the HTTP metrics, and the trace for the client. */
 const nameRequest: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const route = matchedRoutes(c).findLast((matched) => matched.method !== 'ALL');
   if (route !== undefined) setRoute(route.path);
-  const requestId = randomUUID();
-  c.set('requestId', requestId);
-  c.header('x-request-id', requestId);
   const carrier: Record<string, string> = {};
   propagation.inject(context.active(), carrier);
   if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);

@@ -1,6 +1,7 @@
 /** What an endpoint is to the rest of the service: app.ts routes it, openapi.ts documents it. One factory a file makes one. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { RequestIdVariables } from 'hono/request-id';
 import type { z } from 'zod';
 import type { InferenceTelemetry } from '../../otel/generation/inference.ts';
 import type { Operation } from '../../otel/names.ts';
@@ -68,8 +69,7 @@ export const defaultPace: Pace = { keepAliveMillis: 5000, stallMillis: 60_000 };
 
 export type ApiEnv = {
   Bindings: Partial<HttpBindings>;
-  Variables: {
-    requestId: string;
+  Variables: RequestIdVariables & {
     /** Whom the queue is fair to: an opaque id of the API key, or `anonymous`. */
     client: string;
     /** On routes that generate. */

@@ -95,7 +95,8 @@ async function collectOutputs(env: Record<string, string> = {}): Promise<Outputs
         authorization: `Bearer ${key}`,
         'user-agent': 'canary-agent',
         'x-canary-header': 'canary-header',
-        'x-request-id': 'canary-header',
+        // Replaced, because of its colon and spaces; a valid one is logged, so that clients can find their request.
+        'x-request-id': 'not an id: canary-header',
         'x-forwarded-for': 'canary-header',
         forwarded: 'for=canary-header;host=canary-header',
         cookie: 'canary-cookie',

@@ -198,6 +198,22 @@ test('tells the engine one opaque client for each key', async () => {
   expect(open.clients).toEqual(['anonymous']);
 });
 
+test("keeps the caller's X-Request-Id, and replaces one that is not an id", async () => {
+  const api = createApiApp();
+  const send = async (id: string) => {
+    const init = { method: 'POST', headers: { 'x-request-id': id }, body: JSON.stringify(hello) };
+    const sent = (await api.request(chat, init)).headers.get('x-request-id');
+    const line = api.log.findLast(({ message }) => message === 'generation');
+    return { sent, logged: (line?.facts as { request_id: string }).request_id };
+  };
+  expect(await send('order-42_a=')).toEqual({ sent: 'order-42_a=', logged: 'order-42_a=' });
+  for (const id of ['two words', 'a"quote', 'x'.repeat(256)]) {
+    const { sent, logged } = await send(id);
+    expect(sent).toMatch(/^[0-9a-f-]{36}$/);
+    expect(logged).toBe(sent);
+  }
+});
+
 test('gives embeddings as numbers, and as the base64 that the openai client asks for', async () => {
   const api = createApiApp();
   const numbers = await (await api.post('/v1/embeddings', { input: ['a', 'b'] })).json();
