@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAlert, createWebhook } from '../support/alerting/alertmanager-webhook.ts';
-import { until } from '../support/api/chat-service.ts';
+import { until } from '../support/until.ts';
 import { startFeishuRobot } from '../support/alerting/feishu.ts';
 import { startAlerting } from '../support/alerting/notifier-alerting.ts';
 import { startNotifier } from '../support/alerting/notifier.ts';

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { until } from '../support/api/chat-service.ts';
+import { until } from '../support/until.ts';
 import { freePort } from '../support/free-ports.ts';
 import { parseSamples } from '../support/otel/scrape.ts';
 import { findChild, readCpuTime, type CpuTime } from './cpu-time.ts';

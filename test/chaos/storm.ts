@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startChatService, until, type ChatService } from '../support/api/chat-service.ts';
+import { startChatService, type ChatService } from '../support/api/chat-service.ts';
+import { until } from '../support/until.ts';
 import { startClient, type Client, type Outcome } from './clients.ts';
 import { random } from './random.ts';
 

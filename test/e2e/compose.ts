@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../support/api/chat-service.ts';
+import { until } from '../support/until.ts';
 import { createStack, type Stack } from '../support/stack/stack.ts';
 import { connects, createContainers, type Containers } from '../support/stack/containers.ts';
 import { findEngine, noEngine } from '../support/stack/engine.ts';

@@ -12,7 +12,7 @@ import { parseDocument } from 'yaml';
 import { writeConfiguration } from '../../../stack/configuration.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { startAlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 interface Mailbox {
   url: string;

@@ -5,7 +5,7 @@ import { json } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { startAlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
 import type { AlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 /** Answers 200 to every webhook and keeps the instances that it told. */
 async function startReceiver(): Promise<{ url: string; received: string[] }> {

@@ -10,7 +10,7 @@ import { ensureTools } from '../../../stack/native/tools.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { root, startAlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
 import type { AlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'alertmanager-routes-'));
 const shipped = join(root, 'stack/alertmanager/alertmanager.yml');

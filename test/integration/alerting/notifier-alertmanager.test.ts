@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startAlertmanager } from '../../support/alerting/alertmanager.ts';
 import type { Alertmanager } from '../../support/alerting/alertmanager.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import { startNotifier } from '../../support/alerting/notifier.ts';

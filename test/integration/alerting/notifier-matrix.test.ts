@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startAlertmanager } from '../../support/alerting/alertmanager.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { startFeishuRobot } from '../../support/alerting/feishu.ts';
 import { startAlerting } from '../../support/alerting/notifier-alerting.ts';
 import type { Alerting } from '../../support/alerting/notifier-alerting.ts';

@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import { newOutboxPath, startNotifier } from '../../support/alerting/notifier.ts';

@@ -2,7 +2,8 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { embed, generateText, Output, stepCountIs, streamText, tool, type LanguageModel } from 'ai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { startChatService, until, type ChatService } from '../../support/api/chat-service.ts';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { hasRealModel, realModelId } from '../../support/engine/real-model.ts';
 
 function connect(service: ChatService) {

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startChatService, until, type ChatService } from '../../support/api/chat-service.ts';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 /* oxlint-disable typescript/no-explicit-any -- answers are asserted field by field */
 const canary = 'canary-7f3a';

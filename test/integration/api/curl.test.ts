@@ -3,12 +3,8 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toFrames } from '../../support/api/app.ts';
-import {
-  longAnswer,
-  startChatService,
-  until,
-  type ChatService,
-} from '../../support/api/chat-service.ts';
+import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 const curl = promisify(execFile);
 let service: ChatService;

@@ -2,12 +2,8 @@ import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import {
-  longAnswer,
-  startChatService,
-  until,
-  type ChatService,
-} from '../../support/api/chat-service.ts';
+import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { hasRealModel, realModelId } from '../../support/engine/real-model.ts';
 
 const messages = [{ role: 'user' as const, content: 'What is the weather in Paris?' }];

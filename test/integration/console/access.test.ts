@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { en } from '../../../src/console/page/texts/en.ts';
 import { zh } from '../../../src/console/page/texts/zh.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { createUsedStack, raiseAlert } from '../../support/stack/traffic.ts';
 import type { Stack } from '../../support/stack/stack.ts';

@@ -1,7 +1,8 @@
 /** The alerts of the console, in a real Chromium, with a real Alertmanager and notifier, and a robot that refuses. */
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startChatService, until, type ChatService } from '../../support/api/chat-service.ts';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import {
   robotToken,

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { root } from '../../support/stack/sandbox.ts';
 import { createUsedStack, raiseAlert } from '../../support/stack/traffic.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 
 /** Its fields are asserted one by one. */

@@ -4,12 +4,8 @@ import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TraceSummary } from '../../../otel/traces/traces.ts';
-import {
-  longAnswer,
-  startChatService,
-  until,
-  type ChatService,
-} from '../../support/api/chat-service.ts';
+import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { readSpans, type OtlpTrace, type TestSpan } from '../../support/otel/trace.ts';
 import { driveTraffic } from '../../support/otel/prometheus-traffic.ts';

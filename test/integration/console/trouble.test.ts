@@ -2,12 +2,8 @@
 import { renameSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  longAnswer,
-  startChatService,
-  until,
-  type ChatService,
-} from '../../support/api/chat-service.ts';
+import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import {
   answered,

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import type { Batch, Engine, Fact } from '../../../src/engine/engine.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { ask, generate, nextPid, startHost, writeEndlessModel } from '../../support/engine/host.ts';
 
 const modelPath = writeEndlessModel();

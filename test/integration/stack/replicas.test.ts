@@ -4,7 +4,7 @@ import type { PanelQuery } from '../../../otel/panels/panel.ts';
 import { hostCpu } from '../../../otel/panels/service.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/processes.ts';
 import { readState } from '../../../stack/native/state.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import {
   between,
   createReplicas,

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { startDingTalkRobot, type DingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import { alertmanagerOf } from '../../support/stack/traffic.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 import { freePort } from '../free-ports.ts';
 
 export const root = join(import.meta.dirname, '../../..');

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTools } from '../../../stack/native/tools.ts';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 import { freePorts } from '../free-ports.ts';
 
 const root = join(import.meta.dirname, '../../..');

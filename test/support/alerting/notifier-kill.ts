@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAlert, createWebhook } from './alertmanager-webhook.ts';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 import { startFeishuRobot } from './feishu.ts';
 import type { Robot } from './notifier-robot.ts';
 import { newOutboxPath, startNotifier } from './notifier.ts';

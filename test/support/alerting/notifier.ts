@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 
 const root = join(import.meta.dirname, '../../..');
 

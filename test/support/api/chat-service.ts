@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { until } from '../until.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -75,16 +76,3 @@ export const longAnswer = {
     json_schema: { name: 'long', schema: { type: 'array', items: { enum: [1] }, minItems: 1000 } },
   },
 };
-
-/** Waits for a condition; looks 20 times a second. @throws Error after `seconds`. */
-export async function until(
-  condition: () => Promise<boolean> | boolean,
-  seconds = 40,
-): Promise<void> {
-  const deadline = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > deadline)
-      throw new Error(`not so after ${seconds} s: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Engine, EngineStatus, Fact, GenerationRequest } from '../../../src/engine/engine.ts';
 import { createHost, type HostOptions } from '../../../src/engine/host/host.ts';
 import { makeGguf } from '../models/make-gguf.ts';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 
 /** Writes a model that says its sentence again and again, and gives its path. */
 export function writeEndlessModel(): string {

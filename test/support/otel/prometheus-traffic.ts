@@ -1,6 +1,6 @@
 /** What people do to a chat service, all of it: answers, streams, aborts, mistakes, a full queue, a dying engine. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 
 const messages = [{ role: 'user', content: 'hello' }];
 

@@ -1,6 +1,6 @@
 /** What panels make of several chat services behind one Prometheus. Used by the tests of replicas, in both modes. */
 import { dashboards } from '../../../otel/panels/dashboards.ts';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 
 interface Sample {
   metric: Record<string, string>;

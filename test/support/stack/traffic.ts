@@ -1,5 +1,5 @@
 /** A stack that people have used: every panel has something to show. For the tests of the console. */
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 import { driveTraffic } from '../otel/prometheus-traffic.ts';
 import { createStack, type Stack } from './stack.ts';
 

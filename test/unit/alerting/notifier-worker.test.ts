@@ -7,7 +7,7 @@ import { renderNotifications } from '../../../alerting/notifier/message/render.t
 import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
 import { backoffMillis, startWorker } from '../../../alerting/notifier/outbox/worker.ts';
 import type { Worker, WorkerOptions } from '../../../alerting/notifier/outbox/worker.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import {
   addNotification,

@@ -4,7 +4,7 @@ import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { ChatError } from '../../../src/errors.ts';
 import { createApiApp, toFrames } from '../../support/api/app.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 
 /* oxlint-disable typescript/no-explicit-any -- answers are asserted field by field */
 const hello = { messages: [{ role: 'user', content: 'hello' }] };

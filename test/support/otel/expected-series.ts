@@ -1,9 +1,9 @@
-/** What clients saw, as the series that it should have become; for the tests which hold their books against the service's. */
+/** The series and log lines that the service must have for the requests that a client recorded. */
 import type { GenerationSummary } from '../../../otel/generation/inference.ts';
 import type { Samples } from './scrape.ts';
-import type { Entry } from './telemetry-ledger.ts';
+import type { RecordedRequest } from './recording-client.ts';
 
-/** The canonical line of a request in the service's log. */
+/** The log line that the service writes for each generation. */
 export type Line = GenerationSummary & { trace_id: string; msg: string };
 /** By trace id. */
 export type Lines = Map<string, Line[]>;
@@ -24,54 +24,57 @@ export function sumOf(samples: Samples, name: string): number {
 }
 
 /** The samples of one family that are not zero. */
-export function counted(samples: Samples, name: string): Record<string, number> {
-  const nonZero = [...samples].filter(
+export function nonZero(samples: Samples, name: string): Record<string, number> {
+  const kept = [...samples].filter(
     ([series, value]) => value !== 0 && series.split('{', 1)[0] === name,
   );
-  return Object.fromEntries(nonZero);
+  return Object.fromEntries(kept);
 }
 
 function countBy(
-  entries: readonly Entry[],
-  series: (entry: Entry) => string | undefined,
+  recorded: readonly RecordedRequest[],
+  series: (request: RecordedRequest) => string | undefined,
 ): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const entry of entries) {
-    const name = series(entry);
+  for (const request of recorded) {
+    const name = series(request);
     if (name !== undefined) counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
 }
 
-/** `/chat` is plain text: how a whole answer ended stands in the log alone. */
-export function endingOf({ ending, traceId }: Entry, lines: Lines): string {
+/** The reason of a completed `/chat` answer comes from the log, because its plain text has none. */
+export function endingOf({ ending, traceId }: RecordedRequest, lines: Lines): string {
   return ending === 'completed' ? `completed ${lines.get(traceId)?.[0]?.reason}` : ending;
 }
 
-/** As in the log: one for every request. */
-export function toldEndings(entries: readonly Entry[], lines: Lines): string[][] {
-  return entries.map(({ traceId }) =>
+/** For each recorded request, the endings in the log; a correct log has one each. */
+export function loggedEndings(recorded: readonly RecordedRequest[], lines: Lines): string[][] {
+  return recorded.map(({ traceId }) =>
     (lines.get(traceId) ?? []).map(({ outcome, reason }) => `${outcome} ${reason}`),
   );
 }
 
-export function requestSeries(entries: readonly Entry[], lines: Lines): Record<string, number> {
-  return countBy(entries, (entry) => {
-    const [outcome, reason] = endingOf(entry, lines).split(' ');
+export function requestSeries(
+  recorded: readonly RecordedRequest[],
+  lines: Lines,
+): Record<string, number> {
+  return countBy(recorded, (request) => {
+    const [outcome, reason] = endingOf(request, lines).split(' ');
     return `inference_requests_total{outcome="${outcome}",reason="${reason}"}`;
   });
 }
 
-export function streamSeries(entries: readonly Entry[]): Record<string, number> {
-  return countBy(entries, ({ stream }) =>
+export function streamSeries(recorded: readonly RecordedRequest[]): Record<string, number> {
+  return countBy(recorded, ({ stream }) =>
     stream === undefined ? undefined : `inference_stream_terminations_total{how="${stream}"}`,
   );
 }
 
 export const httpCount = 'http_server_request_duration_seconds_count';
 
-export function httpSeries(entries: readonly Entry[]): Record<string, number> {
-  return countBy(entries, ({ path, status }) => {
+export function httpSeries(recorded: readonly RecordedRequest[]): Record<string, number> {
+  return countBy(recorded, ({ path, status }) => {
     const error = status >= 500 ? `error_type="${status}",` : '';
     return `${httpCount}{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${path}"}`;
   });
@@ -83,10 +86,16 @@ interface Tokens {
   output: number;
 }
 
-/** Of an answer that nobody read to the end the log alone knows. `gaps` are those between two output tokens. */
-export function countTokens(entries: readonly Entry[], lines: Lines): Tokens & { gaps: number } {
+/**
+ * Token counts from `usage`, or from the log for answers that the client did not read to the end.
+ * `gaps` counts the intervals between two output tokens.
+ */
+export function countTokens(
+  recorded: readonly RecordedRequest[],
+  lines: Lines,
+): Tokens & { gaps: number } {
   const total = { input: 0, cached: 0, output: 0, gaps: 0 };
-  for (const { traceId, usage } of entries) {
+  for (const { traceId, usage } of recorded) {
     const { input, cached, output } = usage ?? loggedTokens(lines.get(traceId)?.[0]);
     total.input += input - cached;
     total.cached += cached;

@@ -8,10 +8,10 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeGguf } from '../../support/models/make-gguf.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import { startCollector, type Collector } from '../../support/otel/telemetry-collector.ts';
-import { startProcess, type ServiceProcess } from '../../support/otel/telemetry-process.ts';
+import { startCollector, type Collector } from '../../support/otel/collector.ts';
+import { startProcess, type ServiceProcess } from '../../support/otel/service-process.ts';
 
 const said = ['canary-prompt', 'canary-system', 'canary-answer', 'canary-tool', 'canary-text'];
 const secrets = [

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { metrics, type MetricDefinition } from '../../../otel/names.ts';
 import { checkWithPromtool } from '../../support/otel/scrape.ts';
-import { startProcess } from '../../support/otel/telemetry-process.ts';
+import { startProcess } from '../../support/otel/service-process.ts';
 
 const chat = { CHAT_MODEL: 'demo', CHAT_PORT: '0', CHAT_THREADS: '1' };
 

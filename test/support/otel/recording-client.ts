@@ -1,27 +1,30 @@
-/** A client that keeps its own books: every request it makes becomes one entry, from what came over the wire alone. */
+/** A client that records how each of its requests ended, using only the response. */
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { endings } from '../../../otel/names.ts';
 
-export interface Entry {
+export interface RecordedRequest {
   traceId: string;
   path: string;
-  /** 499 for a request that was left before its headers. */
+  /** 499 when the client disconnected before the response headers. */
   status: number;
-  /** `completed stop`; for `/chat`, whose text does not say, `completed`. */
+  /** Outcome and reason, such as `completed stop`; `/chat` answers plain text without a reason, so only `completed`. */
   ending: string;
   stream?: 'done' | 'error_frame' | 'client_gone';
   usage?: { input: number; cached: number; output: number };
 }
 
-export interface Order {
+export interface RequestPlan {
   path: string;
   body: unknown;
   key?: string;
-  /** Leaves before the headers, after so many pieces of text, or then; without it, reads to the end. */
-  leaveAfter?: 'request' | number | Promise<void>;
+  /**
+   * When the client disconnects: before the response headers, after a number of text chunks, or when the promise resolves.
+   * Undefined: the client reads the whole response.
+   */
+  disconnectAfter?: 'request' | number | Promise<void>;
 }
 
 interface Frame {
@@ -36,21 +39,21 @@ interface Frame {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-export async function place(url: string, order: Order): Promise<Entry> {
+export async function send(url: string, plan: RequestPlan): Promise<RecordedRequest> {
   const traceId = randomBytes(16).toString('hex');
   const headers: Record<string, string> = { traceparent: `00-${traceId}-${'1'.repeat(16)}-01` };
-  if (order.key !== undefined) headers['authorization'] = `Bearer ${order.key}`;
-  const told = order.leaveAfter === undefined ? readAll : leave;
-  return { traceId, path: order.path, ...(await told(url, order, headers)) };
+  if (plan.key !== undefined) headers['authorization'] = `Bearer ${plan.key}`;
+  const exchange = plan.disconnectAfter === undefined ? readAll : disconnectEarly;
+  return { traceId, path: plan.path, ...(await exchange(url, plan, headers)) };
 }
 
-type Told = Omit<Entry, 'traceId' | 'path'>;
+type ObservedEnding = Omit<RecordedRequest, 'traceId' | 'path'>;
 
 async function readAll(
   url: string,
-  { path, body }: Order,
+  { path, body }: RequestPlan,
   headers: Record<string, string>,
-): Promise<Told> {
+): Promise<ObservedEnding> {
   const outgoing = request(url + path, { method: 'POST', headers, agent });
   outgoing.end(typeof body === 'string' ? body : JSON.stringify(body));
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -64,12 +67,12 @@ async function readAll(
   return { status, ...readFrames([JSON.parse(text) as Frame]) };
 }
 
-/** Over a bare socket: what was written has left before the connection ends, so the request has arrived. */
-async function leave(
+/** Uses a bare socket, because the request must be fully written before the client disconnects. */
+async function disconnectEarly(
   url: string,
-  { path, body, leaveAfter }: Order,
+  { path, body, disconnectAfter }: RequestPlan,
   headers: Record<string, string>,
-): Promise<Told> {
+): Promise<ObservedEnding> {
   const { hostname, port } = new URL(url);
   const text = JSON.stringify(body);
   const head = Object.entries({
@@ -82,14 +85,14 @@ async function leave(
   await new Promise((resolve) =>
     socket.write(`POST ${path} HTTP/1.1\r\n${lines}\r\n${text}`, resolve),
   );
-  if (leaveAfter === 'request') {
+  if (disconnectAfter === 'request') {
     socket.destroy();
     return { status: 499, ending: 'cancelled client_gone' };
   }
   socket.setEncoding('utf8');
-  if (leaveAfter instanceof Promise) {
+  if (disconnectAfter instanceof Promise) {
     socket.resume();
-    await leaveAfter;
+    await disconnectAfter;
     socket.destroy();
     return { status: 200, ending: 'cancelled client_gone', stream: 'client_gone' };
   }
@@ -97,7 +100,7 @@ async function leave(
   for await (const chunk of socket) {
     received += chunk;
     const pieces = received.match(/"content":"[^"]/g)?.length ?? 0;
-    if (pieces > 0 && pieces >= (leaveAfter ?? 1)) {
+    if (pieces > 0 && pieces >= (disconnectAfter ?? 1)) {
       socket.destroy();
       return { status: 200, ending: 'cancelled client_gone', stream: 'client_gone' };
     }
@@ -105,25 +108,25 @@ async function leave(
   }
   const status = Number(received.split(' ', 2)[1]);
   const frame = /\{"error":.*\}/.exec(received)?.[0] ?? '{}';
-  const told = readFrames([JSON.parse(frame) as Frame]);
-  return { status, ...told, ...(status === 200 ? { stream: 'error_frame' as const } : {}) };
+  const observed = readFrames([JSON.parse(frame) as Frame]);
+  return { status, ...observed, ...(status === 200 ? { stream: 'error_frame' as const } : {}) };
 }
 
-function readStream(text: string): Omit<Told, 'status'> {
+function readStream(text: string): Omit<ObservedEnding, 'status'> {
   const data = text.split('\n').flatMap((line) => /^data: (.*)$/.exec(line)?.[1] ?? []);
   const done = data.at(-1) === '[DONE]';
   const frames = data.filter((each) => each !== '[DONE]').map((each) => JSON.parse(each) as Frame);
   return { ...readFrames(frames), stream: done ? 'done' : 'error_frame' };
 }
 
-/** An error stands in brackets on a line of its own. */
-function readPlain(text: string): Omit<Told, 'status'> {
+/** An error is written in brackets on a line of its own. */
+function readPlain(text: string): Omit<ObservedEnding, 'status'> {
   if (!/\n\[.*\]\n$/.test(text)) return { ending: 'completed', stream: 'done' };
   const reason = text.includes('CHAT_DEADLINE') ? 'deadline' : 'shutdown';
   return { ending: `cancelled ${reason}`, stream: 'error_frame' };
 }
 
-function readFrames(frames: readonly Frame[]): Omit<Told, 'status'> {
+function readFrames(frames: readonly Frame[]): Omit<ObservedEnding, 'status'> {
   const code = frames.find(({ error }) => error !== undefined)?.error?.code;
   if (code !== undefined) return { ending: `${outcomeOf(code)} ${code}` };
   const choices = frames.flatMap((frame) => frame.choices ?? []);

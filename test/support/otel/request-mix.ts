@@ -1,15 +1,15 @@
-/** What the ledger's client asks for: a seeded mix of everything that can become of a request. */
-import type { Order } from './telemetry-ledger.ts';
+/** A seeded mix of requests that covers every outcome: valid, rejected, and cancelled by the client. */
+import type { RequestPlan } from './recording-client.ts';
 
-/** Never reached by a client that leaves: the model that serves the ledger does not stop by itself. */
+/** More tokens than any client waits for; the model of these tests never ends an answer by itself. */
 const endless = 3500;
 
 const chat = '/v1/chat/completions';
 const stream = { stream: true, stream_options: { include_usage: true } };
 
-type Make = (random: () => number, key: string) => Order;
+type Make = (random: () => number, key: string) => RequestPlan;
 
-function ask(fields: object): (random: () => number, key: string) => Order {
+function ask(fields: object): (random: () => number, key: string) => RequestPlan {
   return (random, key) => ({
     path: chat,
     key,
@@ -38,29 +38,29 @@ const mix: readonly [weight: number, make: Make][] = [
   [5, text({})],
   [5, text(stream)],
   [5, (_, key) => ({ path: '/chat', key, body: { prompt: 'hi', max_tokens: 12 } })],
-  [10, ask({ max_tokens: endless, leave: 'request' })],
-  [8, ask({ ...stream, max_tokens: endless, leave: 1 })],
-  [8, ask({ ...stream, max_tokens: endless, leave: 8 })],
+  [10, ask({ max_tokens: endless, disconnect: 'request' })],
+  [8, ask({ ...stream, max_tokens: endless, disconnect: 1 })],
+  [8, ask({ ...stream, max_tokens: endless, disconnect: 8 })],
   [6, (random, key) => ({ path: chat, key, body: bodies[Math.floor(random() * bodies.length)] })],
   [3, ask({ max_tokens: 100_000 })],
-  [3, ask({ model: 'nobody-serves-this' })],
+  [3, ask({ model: 'unknown-model' })],
   [2, (random) => ({ ...ask({})(random, ''), key: 'wrong' })],
 ];
 
-/** One of everything, by its weight. */
-export function createOrder(random: () => number, key: string): Order {
+/** One request, drawn by weight. */
+export function createMixedRequest(random: () => number, key: string): RequestPlan {
   const total = mix.reduce((sum, [weight]) => sum + weight, 0);
   let left = random() * total;
   const [, make] = mix.find(([weight]) => (left -= weight) < 0) ?? mix[0]!;
-  const order = make(random, key);
-  if (typeof order.body !== 'object' || order.body === null || !('leave' in order.body)) {
-    return order;
+  const plan = make(random, key);
+  if (typeof plan.body !== 'object' || plan.body === null || !('disconnect' in plan.body)) {
+    return plan;
   }
-  const { leave, ...body } = order.body;
-  return { ...order, body, leaveAfter: leave as 'request' | number };
+  const { disconnect, ...body } = plan.body;
+  return { ...plan, body, disconnectAfter: disconnect as 'request' | number };
 }
 
-/** For a crowd that is larger than the queue. */
-export const createCrowdOrder: Make = ask({ max_tokens: 64 });
-/** For those that run into their deadline. */
-export const createLongOrder: Make = ask({ ...stream, max_tokens: endless });
+/** A short request, to be sent in numbers that exceed the queue limit. */
+export const createShortRequest: Make = ask({ max_tokens: 64 });
+/** A request that runs until its deadline. */
+export const createEndlessRequest: Make = ask({ ...stream, max_tokens: endless });

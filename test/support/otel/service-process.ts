@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { until } from '../api/chat-service.ts';
+import { until } from '../until.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 

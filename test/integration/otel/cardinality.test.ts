@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { until } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { parseSamples, type Samples } from '../../support/otel/scrape.ts';
-import { startProcess, type ServiceProcess } from '../../support/otel/telemetry-process.ts';
+import { startProcess, type ServiceProcess } from '../../support/otel/service-process.ts';
 
 const clients = 10_000;
 const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'MKCOL', 'REPORT'];

@@ -1,6 +1,6 @@
 /**
- * Closed accounting at the end: SIGTERM while requests stream and others wait, and when the last client has been told, the last
- * scrape, the log and the spans that were flushed say what the clients saw.
+ * SIGTERM while requests stream and others wait in the queue. The last scrape, the log and the flushed spans must agree with
+ * what the clients recorded.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeGguf } from '../../support/models/make-gguf.ts';
-import { startChatService, until, type ChatService } from '../../support/api/chat-service.ts';
+import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { until } from '../../support/until.ts';
 import { parseSamples, type Samples } from '../../support/otel/scrape.ts';
 import { readSpans, type OtlpTrace, type TestSpan } from '../../support/otel/trace.ts';
 import {
-  counted,
+  nonZero,
   countTokens,
   endingOf,
   httpCount,
@@ -23,38 +24,38 @@ import {
   streamSeries,
   sumOf,
   tokenSeries,
-  toldEndings,
+  loggedEndings,
   type Lines,
-} from '../../support/otel/telemetry-books.ts';
-import { startCollector, type Collector } from '../../support/otel/telemetry-collector.ts';
+} from '../../support/otel/expected-series.ts';
+import { startCollector, type Collector } from '../../support/otel/collector.ts';
 import {
   closeConnections,
-  place,
-  type Entry,
-  type Order,
-} from '../../support/otel/telemetry-ledger.ts';
-import { createOrder } from '../../support/otel/telemetry-orders.ts';
+  send,
+  type RecordedRequest,
+  type RequestPlan,
+} from '../../support/otel/recording-client.ts';
+import { createMixedRequest } from '../../support/otel/request-mix.ts';
 import { createRandom } from '../../support/random.ts';
 
 const sequences = 4;
 const chat = '/v1/chat/completions';
 const stream = { stream: true, stream_options: { include_usage: true } };
 
-function ask(fields: object): Order {
+function ask(fields: object): RequestPlan {
   return { path: chat, body: { messages: [{ role: 'user', content: 'hi' }], ...fields } };
 }
-/** Far more tokens than come in the grace period. */
+/** Far more tokens than the engine can generate within the grace period. */
 const endless = { max_tokens: 16_000 };
 const short = { max_tokens: 4 };
-const plain: Order = { path: '/chat', body: { prompt: 'hi', ...endless } };
-const text: Order = { path: '/v1/completions', body: { prompt: 'hi', ...endless } };
+const plain: RequestPlan = { path: '/chat', body: { prompt: 'hi', ...endless } };
+const text: RequestPlan = { path: '/v1/completions', body: { prompt: 'hi', ...endless } };
 
 let folder: string;
 let collector: Collector;
 let service: ChatService;
-const entries: Entry[] = [];
-/** Its body never comes whole: the service has a last request for as long as it likes. */
-let last: Entry;
+const recorded: RecordedRequest[] = [];
+/** A request whose body stays incomplete, so that the service has an open request until the test closes it. */
+let last: RecordedRequest;
 let whileDraining: Samples;
 let samples: Samples;
 let lines: Lines;
@@ -65,15 +66,15 @@ async function scrape(): Promise<Samples> {
   return parseSamples(await (await fetch(`${service.url}/metrics`)).text());
 }
 
-async function placeAll(
-  orders: readonly Order[],
-  note = (entry: Entry): Entry => entry,
+async function sendAll(
+  plans: readonly RequestPlan[],
+  note = (request: RecordedRequest): RecordedRequest => request,
 ): Promise<void> {
-  const placed = await Promise.all(orders.map((order) => place(service.url, order)));
-  entries.push(...placed.map((entry) => note(entry)));
+  const placed = await Promise.all(plans.map((plan) => send(service.url, plan)));
+  recorded.push(...placed.map((request) => note(request)));
 }
 
-/** Resolves with how to leave, when the headers have arrived. */
+/** Opens a request with an incomplete body; resolves with the function that disconnects, once the headers have arrived. */
 async function holdOpen(): Promise<() => void> {
   const traceId = randomBytes(16).toString('hex');
   const { hostname, port } = new URL(service.url);
@@ -92,14 +93,14 @@ async function isBusy(depth: number): Promise<boolean> {
   return active === sequences && now.get('inference_queue_depth') === depth;
 }
 
-/** All sequences taken, two short answers next in the line and longer ones behind them. */
-async function fill(leaving: Promise<void>): Promise<Promise<void>[]> {
-  const first = { ...ask({ ...endless, ...stream }), leaveAfter: leaving };
-  const running = placeAll([first, ask({ ...endless, ...stream }), ask(endless), plain]);
+/** Fills all sequences, then queues two short requests and four endless ones behind them. */
+async function fill(disconnect: Promise<void>): Promise<Promise<void>[]> {
+  const first = { ...ask({ ...endless, ...stream }), disconnectAfter: disconnect };
+  const running = sendAll([first, ask({ ...endless, ...stream }), ask(endless), plain]);
   await until(() => isBusy(0));
-  const next = placeAll([ask(short), ask({ ...short, ...stream })]);
+  const next = sendAll([ask(short), ask({ ...short, ...stream })]);
   await until(() => isBusy(2));
-  const waiting = placeAll([ask({ ...endless, ...stream }), ask(endless), plain, text]);
+  const waiting = sendAll([ask({ ...endless, ...stream }), ask(endless), plain, text]);
   await until(() => isBusy(6));
   return [running, next, waiting];
 }
@@ -115,35 +116,35 @@ beforeAll(async () => {
     CHAT_CONTEXT: '16384',
     CHAT_GRACE_SECONDS: '3',
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-    // Whatever arrives has been flushed at the end.
+    // No export before the shutdown, so that every span received comes from its flush.
     OTEL_BSP_SCHEDULE_DELAY: '600000',
   });
   const random = createRandom(1);
-  await placeAll(Array.from({ length: 30 }, () => createOrder(random, '')));
+  await sendAll(Array.from({ length: 30 }, () => createMixedRequest(random, '')));
   await until(async () => sumOf(await scrape(), 'http_server_active_requests') === 0);
-  const leave = await holdOpen();
-  const leaving = Promise.withResolvers<void>();
-  const placed = await fill(leaving.promise);
+  const disconnectLast = await holdOpen();
+  const firstDisconnects = Promise.withResolvers<void>();
+  const placed = await fill(firstDisconnects.promise);
   const exit = service.stop();
   await until(() => service.log.some((line) => line.includes('"draining"')));
   const late = [ask(short), ask({ ...short, ...stream }), { path: chat, body: '{' }];
-  await placeAll(late, (entry) => ({
-    ...entry,
-    // Nobody can tell from the answer whether it had begun.
-    ending: entry.ending.replace('cancelled shutdown', 'rejected shutdown'),
+  await sendAll(late, (request) => ({
+    ...request,
+    // The answer does not show whether the generation had begun.
+    ending: request.ending.replace('cancelled shutdown', 'rejected shutdown'),
   }));
   await until(async () => {
     whileDraining = await scrape();
     return whileDraining.get('inference_ready') === 0;
   });
-  leaving.resolve();
+  firstDisconnects.resolve();
   await Promise.all(placed);
   await until(async () => {
     samples = await scrape();
     const open = sumOf(samples, 'http_server_active_requests');
-    return open === 1 && sumOf(samples, 'inference_requests_total') === entries.length;
+    return open === 1 && sumOf(samples, 'inference_requests_total') === recorded.length;
   });
-  leave();
+  disconnectLast();
   exitCode = await exit;
   lines = readLines(service.log);
   spans = collector.bodies().flatMap((body) => readSpans(JSON.parse(body) as OtlpTrace));
@@ -156,10 +157,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('everything happened that was meant to', () => {
-  const happened = entries.map(({ status, ending, stream: how }) => `${status} ${ending} ${how}`);
+test('the clients saw every expected ending', () => {
+  const happened = recorded.map(({ status, ending, stream: how }) => `${status} ${ending} ${how}`);
   const times = (what: string): number => happened.filter((each) => each === what).length;
-  // Of four that ran two streamed to the end; in the place of one that left came two short ones, then a stream that had waited.
+  // Two of the four running requests stream until the shutdown. One client disconnects; its sequence serves the two short
+  // requests and then a queued stream.
   expect(times('200 cancelled shutdown error_frame')).toBe(3);
   expect(times('503 cancelled shutdown undefined')).toBe(4);
   expect(times('503 rejected shutdown undefined')).toBe(3);
@@ -168,75 +170,77 @@ test('everything happened that was meant to', () => {
   }
 });
 
-describe('the scrape of a service that drains', () => {
-  test('is read, and says that it is not ready and whom it turned away', () => {
+describe('the scrape of a draining service', () => {
+  test('reports that the service is not ready and counts the rejected requests', () => {
     expect(whileDraining.get('inference_ready')).toBe(0);
     const rejected = 'inference_requests_total{outcome="rejected",reason="shutdown"}';
     expect(whileDraining.get(rejected)).toBe(3);
   });
 
-  test('has one outcome for every request at the end, the one that its client saw', () => {
-    expect(counted(samples, 'inference_requests_total')).toEqual(requestSeries(entries, lines));
+  test('finally has one outcome per request, the one its client saw', () => {
+    expect(nonZero(samples, 'inference_requests_total')).toEqual(requestSeries(recorded, lines));
   });
 
-  test('has one ending for every stream', () => {
+  test('has one termination per stream', () => {
     const name = 'inference_stream_terminations_total';
-    expect(counted(samples, name)).toEqual(streamSeries(entries));
+    expect(nonZero(samples, name)).toEqual(streamSeries(recorded));
   });
 
-  test('has every HTTP request under its route and status', () => {
-    expect(counted(samples, httpCount)).toEqual(httpSeries(entries));
+  test('counts each HTTP request under its route and status', () => {
+    expect(nonZero(samples, httpCount)).toEqual(httpSeries(recorded));
   });
 
-  test('has the tokens of all of them', () => {
-    const total = countTokens(entries, lines);
-    expect(counted(samples, 'inference_tokens_total')).toEqual(tokenSeries(total));
+  test('counts the tokens of all requests', () => {
+    const total = countTokens(recorded, lines);
+    expect(nonZero(samples, 'inference_tokens_total')).toEqual(tokenSeries(total));
     expect(samples.get('inference_inter_token_duration_seconds_count')).toBe(total.gaps);
   });
 
-  test('has nobody waiting or running', () => {
+  test('has no waiting and no running requests', () => {
     const gauges = ['inference_queue_depth', 'inference_sequences_active'];
     expect(gauges.map((name) => samples.get(name))).toEqual([0, 0]);
   });
 });
 
-test('the log has one line for every request, the last one too, and then the end', () => {
-  const all = [...entries, last];
-  expect(toldEndings(all, lines)).toEqual(all.map((entry) => [endingOf(entry, lines)]));
+test('the log has one line per request, the last one included, and then "stopped"', () => {
+  const all = [...recorded, last];
+  expect(loggedEndings(all, lines)).toEqual(all.map((request) => [endingOf(request, lines)]));
   expect(lines.size).toBe(all.length);
   expect(JSON.parse(service.log.at(-1)!)).toMatchObject({ msg: 'stopped' });
   expect(exitCode).toBe(0);
 });
 
-describe('the spans that were flushed', () => {
-  test('say of every request once how it ended, the last one too', () => {
-    for (const entry of [...entries, last]) {
-      const chats = spansOf(entry).filter(({ attributes }) => attributes['outcome'] !== undefined);
+describe('the flushed spans', () => {
+  test('have the ending of each request once, the last one included', () => {
+    for (const request of [...recorded, last]) {
+      const chats = spansOf(request).filter(
+        ({ attributes }) => attributes['outcome'] !== undefined,
+      );
       const endings = chats.map(({ attributes }) =>
         [attributes['outcome'], attributes['reason']].join(' '),
       );
-      expect(endings).toEqual([endingOf(entry, lines)]);
+      expect(endings).toEqual([endingOf(request, lines)]);
     }
   });
 
-  test('of an interrupted request are the tree of how far it had come, each with its end', () => {
-    const interrupted = entries.filter(({ ending }) => ending === 'cancelled shutdown');
+  test('of an interrupted request form a tree of the phases it reached, each with an end time', () => {
+    const interrupted = recorded.filter(({ ending }) => ending === 'cancelled shutdown');
     const waited = ['queue', 'tokenize'];
     const ran = ['decode', 'prefill', ...waited];
-    expect(interrupted.map((entry) => phasesOf(entry).join()).toSorted()).toEqual(
+    expect(interrupted.map((request) => phasesOf(request).join()).toSorted()).toEqual(
       [ran, ran, ran, ran, waited, waited, waited].map((phases) => phases.join()),
     );
   });
 });
 
-function spansOf({ traceId }: Entry): TestSpan[] {
+function spansOf({ traceId }: RecordedRequest): TestSpan[] {
   return spans.filter((span) => span.traceId === traceId);
 }
 
-/** @throws where a span of the trace stands elsewhere than in its place, or ends before it begins or after its parent. */
-function phasesOf(entry: Entry): string[] {
-  const tree = spansOf(entry);
-  const root = tree.find(({ name }) => name === `POST ${entry.path}`);
+/** @throws when a span has the wrong parent, or ends before its start or after its parent. */
+function phasesOf(request: RecordedRequest): string[] {
+  const tree = spansOf(request);
+  const root = tree.find(({ name }) => name === `POST ${request.path}`);
   const chatSpan = tree.find(({ parentId }) => parentId === root?.id);
   const phases = tree.filter(({ parentId }) => parentId === chatSpan?.id);
   expect(tree).toHaveLength(2 + phases.length);
