@@ -29,6 +29,7 @@ import {
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { randomUUID } from 'node:crypto';
+import { isFulfilledWithin } from './clock.ts';
 import { spanLimits } from './environment.ts';
 import { exemplars } from './prometheus/exemplars.ts';
 import { createExportProcessors, createSampler } from './export.ts';
@@ -215,21 +216,15 @@ async function shutDown(
   timeoutMillis: number,
   log: Logger,
 ): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), timeoutMillis);
-  });
   const stopped = Promise.allSettled(stops.map((stop) => stop()));
-  const results = await Promise.race([stopped, late]);
-  clearTimeout(timer);
-  if (results === 'late') {
+  if (!(await isFulfilledWithin(timeoutMillis, stopped))) {
     log.warn(
       { timeout_ms: timeoutMillis },
       'telemetry did not stop in time; its last spans may be lost',
     );
     return;
   }
-  for (const result of results) {
+  for (const result of await stopped) {
     if (result.status === 'rejected')
       log.warn({ err: result.reason }, 'telemetry stopped with an error');
   }

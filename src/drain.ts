@@ -1,5 +1,6 @@
 /** The end of a server that answers until nobody is left who waits for one. main.ts calls it on SIGTERM. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { isFulfilledWithin } from '../otel/clock.ts';
 import { isIgnored } from '../otel/http.ts';
 
 /** For an interrupted request, to tell its client. */
@@ -57,14 +58,4 @@ async function close(server: Server): Promise<void> {
   }, closePollMillis);
   await closed;
   clearInterval(poll);
-}
-
-async function isFulfilledWithin(millis: number, promise: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), millis);
-  });
-  const fulfilled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return fulfilled;
 }

@@ -1,5 +1,6 @@
 /** Observes any stream of tokens as one generation. Part of `llamascope/otel`, for programs without a queue and an engine of ours. */
 import { randomUUID } from 'node:crypto';
+import { epochMillis } from '../clock.ts';
 import type { Generation, InferenceTelemetry } from './inference.ts';
 import type { Ending, Operation } from '../names.ts';
 
@@ -57,8 +58,4 @@ function tellPrefill(
   endedAt: number,
 ): void {
   generation.prefilled({ startedAt, endedAt, inputTokens, cachedTokens });
-}
-
-function epochMillis(): number {
-  return performance.timeOrigin + performance.now();
 }

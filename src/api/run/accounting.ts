@@ -6,7 +6,7 @@ import { context, propagation } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
 import type { Ending, Operation, Reason } from '../../../otel/names.ts';
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import type { ApiDeps, ApiEnv } from '../endpoint.ts';
 

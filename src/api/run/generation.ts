@@ -5,7 +5,7 @@
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import type { Fact, GenerationRequest } from '../../engine/engine.ts';
 import { toChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, FinalReason } from './accounting.ts';

@@ -1,6 +1,7 @@
 /** How streams are written and end: `[DONE]`, an error frame, a client that left, or one that takes nothing. */
 import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
+import { isFulfilledWithin } from '../../../otel/clock.ts';
 import { toChatError, type ChatError } from '../../errors.ts';
 import { toServerTiming } from '../openai/answer-facts.ts';
 import type { ApiDeps, ApiEnv } from '../endpoint.ts';
@@ -33,7 +34,7 @@ export function streamText(
   return stream(c, async (out) => {
     out.onAbort(() => generation.streamEnded('client_gone'));
     const write: Write = async (piece) => {
-      if (await isSettledWithin(deps.pace.stallMillis, out.write(piece))) return;
+      if (await isFulfilledWithin(deps.pace.stallMillis, out.write(piece))) return;
       generation.streamEnded('stalled');
       run.abandon();
       out.abort();
@@ -67,13 +68,13 @@ export async function streamFrames(
   frames: StreamFrames,
 ): Promise<Response> {
   const { keepAliveMillis } = deps.pace;
-  const started = await isSettledWithin(keepAliveMillis, run.started);
+  const started = await isFulfilledWithin(keepAliveMillis, run.started);
   return streamText(c, deps, run, {
     contentType: 'text/event-stream',
     async body(write) {
       const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);
       const waitFor = async (promise: Promise<void>, comment: string): Promise<void> => {
-        while (!(await isSettledWithin(keepAliveMillis, promise))) await write(comment);
+        while (!(await isFulfilledWithin(keepAliveMillis, promise))) await write(comment);
       };
       if (!started) await write(': queued\n\n');
       await waitFor(run.started, ': queued\n\n');
@@ -85,17 +86,4 @@ export async function streamFrames(
     },
     error: (error) => `data: ${JSON.stringify(toErrorBody(error))}\n\n`,
   });
-}
-
-/** Whether it is fulfilled by then. @throws what it is rejected with. */
-async function isSettledWithin(millis: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), millis);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

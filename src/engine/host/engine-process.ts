@@ -4,7 +4,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from '../engine.ts';
 import { createWatchdog } from './watchdog.ts';

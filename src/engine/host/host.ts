@@ -2,7 +2,7 @@
  * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that what waits
  * survives an engine.
  */
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import { createEngineProcess, type EngineProcessOptions } from './engine-process.ts';
 import type {

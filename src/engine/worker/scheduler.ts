@@ -4,7 +4,7 @@
  * edited and a cancelled request leaves at once. A loop for each request would halve the speed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import { waitingEnds, type PromptProgress } from './company.ts';
 import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';

@@ -1,5 +1,5 @@
 /** The engine process: forked by engine-process.ts, loads the model, takes commands and reports facts over IPC. */
-import { epochMillis } from '../../clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type { Command, EngineOptions, GenerationRequest, Report } from '../engine.ts';
 import { loadModel } from './llama/model.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { epochMillis } from '../../../src/clock.ts';
+import { epochMillis } from '../../../otel/clock.ts';
 import { createArrayModel } from '../../support/engine/model.ts';
 import { prompt, run } from '../../support/engine/scheduler.ts';
 
