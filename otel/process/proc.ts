@@ -16,25 +16,52 @@ export interface ProcessFacts {
 /** `sysconf(_SC_CLK_TCK)`: the kernel gives user space 100 ticks a second on every architecture Node runs on. */
 const ticksPerSecond = 100;
 
-/** Undefined for a process that is not there, has ended, or on a system without `/proc`. */
-export function readProcess(pid: number | undefined): ProcessFacts | undefined {
-  if (pid === undefined) return undefined;
+export interface ProcessStat {
+  /** `Z` for a zombie. */
+  state: string;
+  groupId: number;
+  userTicks: number;
+  systemTicks: number;
+  /** Clock ticks from boot to the start of the process; identifies it together with its pid, which is reused. */
+  startTicks: number;
+}
+
+/** Fields of `/proc/PID/stat` (proc_pid_stat(5)); undefined where the process or `/proc` does not exist. */
+export function readStat(pid: number): ProcessStat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything; the fields after it are numbered from 3 in proc(5).
+    // The second field, the name in parentheses, may contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const ticks = (number: number): number => Number(fields[number - 3]) / ticksPerSecond;
+    const field = (number: number): number => Number(fields[number - 3]);
+    return {
+      state: fields[0] ?? '',
+      groupId: field(5),
+      userTicks: field(14),
+      systemTicks: field(15),
+      startTicks: field(22),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for a process that does not exist or has ended, and on a system without `/proc`. */
+export function readProcess(pid: number | undefined): ProcessFacts | undefined {
+  if (pid === undefined) return undefined;
+  const stat = readStat(pid);
+  if (stat === undefined) return undefined;
+  try {
     const residentKibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(
       readFileSync(`/proc/${pid}/status`, 'latin1'),
     );
     // A zombie still has its stat, but no memory any more.
     if (residentKibibytes === null) return undefined;
     return {
-      id: `${pid} ${fields[22 - 3]}`,
-      userSeconds: ticks(14),
-      systemSeconds: ticks(15),
+      id: `${pid} ${stat.startTicks}`,
+      userSeconds: stat.userTicks / ticksPerSecond,
+      systemSeconds: stat.systemTicks / ticksPerSecond,
       memoryBytes: Number(residentKibibytes[1]) * 1024,
-      startedAt: bootTime() + ticks(22),
+      startedAt: bootTime() + stat.startTicks / ticksPerSecond,
       openFileDescriptors: countDescriptors(pid),
     };
   } catch {

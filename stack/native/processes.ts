@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readStat } from '../../otel/process/proc.ts';
 
 /** Set by the supervisor for its children only: `chat@/path/of/the/run/folder`. */
 const markVariable = 'LLAMASCOPE_PROCESS';
@@ -28,12 +29,9 @@ export function markOf(name: string, runDir: string): Record<string, string> {
 
 /** Undefined when no such process lives; a zombie counts as none. */
 export function readProcess(pid: number): (ProcessIdentity & { groupId: number }) | undefined {
-  const stat = readProc(pid, 'stat');
-  if (stat === undefined) return undefined;
-  // proc_pid_stat(5): the name, in parentheses, may hold anything; after it come state (3), ppid, pgrp (5) ... starttime (22).
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z') return undefined;
-  return { pid, groupId: Number(fields[2]), startTicks: Number(fields[19]) };
+  const stat = readStat(pid);
+  if (stat === undefined || stat.state === 'Z') return undefined;
+  return { pid, groupId: stat.groupId, startTicks: stat.startTicks };
 }
 
 export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {

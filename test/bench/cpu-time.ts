@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readProcess } from '../../otel/process/proc.ts';
 
 /** Seconds since the processes and the machine started. */
 export interface CpuTime {
@@ -21,7 +22,7 @@ export function readCpuTime(pids: Readonly<Record<string, number | undefined>>):
   return {
     at: performance.now() / 1000,
     byRole: Object.fromEntries(
-      Object.entries(pids).map(([role, pid]) => [role, readProcess(pid)] as const),
+      Object.entries(pids).map(([role, pid]) => [role, cpuSecondsOf(pid)] as const),
     ),
     bench: (own.user + own.system) / 1e6,
     machine: machineMillis / 1000,
@@ -64,14 +65,8 @@ export function findChild(pid: number | undefined): number | undefined {
   }
 }
 
-/** utime and stime of proc(5), in ticks of 10 ms; NaN on a system without /proc. */
-function readProcess(pid: number | undefined): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces; utime is the 12th field after it.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  } catch {
-    return NaN;
-  }
+/** User and system CPU time in seconds; NaN on a system without `/proc`. */
+function cpuSecondsOf(pid: number | undefined): number {
+  const facts = readProcess(pid);
+  return facts === undefined ? Number.NaN : facts.userSeconds + facts.systemSeconds;
 }
