@@ -38,6 +38,14 @@ export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completio
 /** Status codes for which `http.server.request.duration` exists before the first request. */
 export const initialStatusCodes = [200, 400, 429, 500, 503] as const;
 
+/** The scrape jobs in `stack/prometheus/prometheus.yml`. The articles that the project answers query `qwen-instruct`. */
+export const jobs = {
+  chat: 'qwen-instruct',
+  notifier: 'notifier',
+  prometheus: 'prometheus',
+  alertmanager: 'alertmanager',
+} as const;
+
 export const attributes = {
   httpRequestMethod: 'http.request.method',
   httpRoute: 'http.route',

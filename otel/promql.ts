@@ -1,14 +1,11 @@
 /** Queries over the metrics of the contract, by their keys in `otel/names.ts`: a misspelt one does not compile. */
-import { attributes, metrics, type MetricKey } from './names.ts';
+import { attributes, jobs, metrics, type MetricKey } from './names.ts';
 import { labelName } from './prometheus/prometheus-names.ts';
 
 type AttributeKey = keyof typeof attributes;
 
-/** The scrape job of the chat service. */
-export const job = 'qwen-instruct';
-
 /** Matchers of the chat service's series; every query over it begins with these. */
-export const chat = `job="${job}", instance=~"$instance"`;
+export const chat = `job="${jobs.chat}", instance=~"$instance"`;
 /** The same, of one model, for the GenAI metrics. */
 export const chatModel = `${chat}, ${labelName(attributes.genAiRequestModel)}=~"$model"`;
 

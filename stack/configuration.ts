@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
+import { jobs } from '../otel/names.ts';
 import { addEmail } from './alertmanager/email.ts';
 import { syncFolder, type Files } from './folder.ts';
 import { messages, StackError } from './messages.ts';
@@ -62,7 +63,7 @@ export function prometheusFiles(settings: Settable): Files {
     const targets = parseDocument(
       withPeers(readFileSync(join(targetsDir, file), 'utf8'), settings),
     );
-    if (file === 'qwen-instruct.yml') targets.setIn([0, 'targets'], chatTargets(settings));
+    if (file === `${jobs.chat}.yml`) targets.setIn([0, 'targets'], chatTargets(settings));
     files.set(join('targets', file), String(targets));
   }
   for (const file of yamlFiles(rulesDir)) {

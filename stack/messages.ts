@@ -2,16 +2,11 @@
  * Every sentence that `make up`, `down`, `status` and `logs` say, in English and Chinese, and the error that carries one
  * of them to a person. The language follows the terminal's locale.
  */
-
-/** One sentence in both languages. */
-export interface Message {
-  en: string;
-  zh: string;
-}
+import type { Text } from '../otel/text.ts';
 
 type Environment = Record<string, string | undefined>;
 
-type Language = keyof Message;
+type Language = keyof Text;
 
 /** `zh` where the locale of messages is Chinese, by the order that POSIX gives the variables. */
 export function languageOf(env: Environment): Language {
@@ -21,13 +16,13 @@ export function languageOf(env: Environment): Language {
 
 const language = languageOf(process.env);
 
-export function say(message: Message): void {
+export function say(message: Text): void {
   console.log(message[language]);
 }
 
 /** What a person can put right. It is told without a stack trace. */
 export class StackError extends Error {
-  constructor(message: Message, options?: ErrorOptions) {
+  constructor(message: Text, options?: ErrorOptions) {
     super(message[language], options);
     this.name = 'StackError';
   }

@@ -1,14 +1,15 @@
 /** What `make up` and `make status` print: tables, the model in use, and what to try next. */
 import { relative } from 'node:path';
+import { jobs } from '../otel/names.ts';
 import { messages, say } from './messages.ts';
 import type { ModelCard } from './model.ts';
 
 /** Those of the article. */
 export const fourQueries = [
-  'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
-  'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
+  `sum(rate(http_requests_total{job="${jobs.chat}"}[5m])) by (status_code)`,
+  `histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="${jobs.chat}"}[5m])) by (le))`,
   'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
-  'process_resident_memory_bytes{job="qwen-instruct"}',
+  `process_resident_memory_bytes{job="${jobs.chat}"}`,
 ];
 
 /** A path as a person in the checkout types it. */

@@ -1,6 +1,6 @@
 /** What the model says, where it says how sure it was; written to `answers.yml`. */
-import { metrics } from '../../otel/names.ts';
-import { chatJob, ofChat, quantileOfChat, sumBy } from './expressions.ts';
+import { jobs, metrics } from '../../otel/names.ts';
+import { ofChat, quantileOfChat, sumBy } from './expressions.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -23,7 +23,7 @@ export function answerAlerts({ thresholds, duration }: RuleContext): Alert[] {
       alert: 'AnswersDegraded',
       expr: `${graph} / ${usual} > ${above} and ${enough(now)} and ${enough(before)}`,
       for: held,
-      labels: { severity: 'warning', job: chatJob },
+      labels: { severity: 'warning', job: jobs.chat },
       graph,
       text: {
         en: {

@@ -1,6 +1,6 @@
 /** The service at its limits: speed, queue, refusals, context and streams; written to `chat.yml`. */
-import { attributes, metrics } from '../../otel/names.ts';
-import { anyOf, chatJob, ofChat, sumBy } from './expressions.ts';
+import { attributes, jobs, metrics } from '../../otel/names.ts';
+import { anyOf, ofChat, sumBy } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RuleContext } from './rule.ts';
 
@@ -188,7 +188,7 @@ function ratioAlert({
     alert,
     expr,
     for: held,
-    labels: { severity: 'warning', job: chatJob },
+    labels: { severity: 'warning', job: jobs.chat },
     graph,
     text: text(window, held),
   };

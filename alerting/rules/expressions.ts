@@ -1,13 +1,10 @@
 /** The pieces of PromQL that several rule files share: whose series, and rates that a restart does not upset. */
+import { jobs } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus/prometheus-names.ts';
-
-/** The scrape job of the chat service, under the name that the article's queries ask for. */
-export const chatJob = 'qwen-instruct';
-export const notifierJob = 'notifier';
 
 /** `{job="qwen-instruct"}`, with further matchers. */
 export function ofChat(matchers = ''): string {
-  return `{job="${chatJob}"${matchers && `, ${matchers}`}}`;
+  return `{job="${jobs.chat}"${matchers && `, ${matchers}`}}`;
 }
 
 /** `reason=~"a|b"`: a matcher of one attribute's values. */

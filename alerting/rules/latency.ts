@@ -1,6 +1,6 @@
 /** How long a person waits: for the first token, between tokens, for the whole answer; written to `latency.yml`. */
-import { metrics } from '../../otel/names.ts';
-import { chatJob, ofChat, quantileOfChat, sumBy } from './expressions.ts';
+import { jobs, metrics } from '../../otel/names.ts';
+import { ofChat, quantileOfChat, sumBy } from './expressions.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -69,7 +69,7 @@ function slowAlert(
     alert,
     expr: `${graph} > ${threshold.above} and ${requests} >= ${threshold.minimumRequests}`,
     for: held,
-    labels: { severity: options.severity, job: chatJob },
+    labels: { severity: options.severity, job: jobs.chat },
     graph,
     text: {
       en: {

@@ -1,6 +1,6 @@
 /** The processes beneath: event loop, memory, CPU quota; written to `process.yml`. Each alert is about one instance. */
-import { metrics } from '../../otel/names.ts';
-import { chatJob, ofChat } from './expressions.ts';
+import { jobs, metrics } from '../../otel/names.ts';
+import { ofChat } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -52,7 +52,7 @@ function memoryGrowth({ thresholds, duration, seconds }: RuleContext): Alert {
     alert: 'MemoryGrowth',
     expr: `${graph} > ${above} and ${eachHour} and ${uptime}`,
     for: held,
-    labels: { severity: 'warning', job: chatJob },
+    labels: { severity: 'warning', job: jobs.chat },
     graph,
     text: {
       en: {

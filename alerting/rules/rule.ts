@@ -1,4 +1,5 @@
 /** What a rule is as data, and the links and words that every alert gets; used by the rule files' modules and `rules.ts`. */
+import type { Text } from '../../otel/text.ts';
 import type { Thresholds } from '../../otel/thresholds.ts';
 
 export interface RecordingRule {
@@ -24,7 +25,7 @@ export interface Alert extends Omit<AlertRule, 'annotations'> {
   /** What the linked graph draws: the expression without its bound. */
   graph: string;
   /** The summary holds no number, so that it stays true in a resolved message; the description has the value. */
-  text: { en: AlertText; zh: AlertText };
+  text: Record<keyof Text, AlertText>;
 }
 
 /** What a module writes its rules from: the numbers, and how long a number of seconds is in this rendering. */

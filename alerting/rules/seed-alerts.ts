@@ -1,5 +1,6 @@
 /** The article's two alerts and the two without which silence means nothing; written to `seed-alerts.yml`. */
-import { chatJob, ofChat } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { ofChat } from './expressions.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -14,7 +15,7 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
   const requests = `sum(increase(http_requests_total${ofChat()}[${latencyWindow}]))`;
   const errorsWindow = duration(errors.windowSeconds);
   const errorRatio =
-    `sum(rate(http_requests_total{job="${chatJob}",status_code=~"5.."}[${errorsWindow}]))` +
+    `sum(rate(http_requests_total{job="${jobs.chat}",status_code=~"5.."}[${errorsWindow}]))` +
     ` / sum(rate(http_requests_total${ofChat()}[${errorsWindow}]))`;
 
   return [
@@ -22,7 +23,7 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       alert: 'HighLatency',
       expr: `${p99} > ${latency.above} and ${requests} >= ${latency.minimumRequests}`,
       for: duration(latency.forSeconds),
-      labels: { severity: 'warning', job: chatJob },
+      labels: { severity: 'warning', job: jobs.chat },
       graph: p99,
       text: {
         en: {
@@ -39,7 +40,7 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       alert: 'HighErrorRate',
       expr: `${errorRatio} > ${errors.above}`,
       for: duration(errors.forSeconds),
-      labels: { severity: 'critical', job: chatJob },
+      labels: { severity: 'critical', job: jobs.chat },
       graph: errorRatio,
       text: {
         en: {

@@ -2,10 +2,10 @@
  * The promise to users as an error budget, and the alerts on how fast it burns; written to `slo.yml`. Two SLOs share one
  * objective: requests are answered, and first tokens come soon.
  */
-import { attributes, metrics } from '../../otel/names.ts';
+import { attributes, jobs, metrics } from '../../otel/names.ts';
 import type { Reason } from '../../otel/names.ts';
 import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
-import { anyOf, chatJob, ofChat, sumBy } from './expressions.ts';
+import { anyOf, ofChat, sumBy } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RecordingRule, RuleContext } from './rule.ts';
 
@@ -134,7 +134,7 @@ export function sloAlerts(context: RuleContext): Alert[] {
 function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext): Alert {
   const { objective, minimumFailures } = thresholds.slo;
   const budget = 1 - objective;
-  const of = `{job="${chatJob}", slo="${slo}"}`;
+  const of = `{job="${jobs.chat}", slo="${slo}"}`;
   const conditions = burnRates[burn].map(({ factor, longSeconds, shortSeconds }) => {
     const bound = Number((factor * budget).toPrecision(6));
     return (
@@ -147,7 +147,7 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
     alert: 'ChatErrorBudgetBurn',
     expr: conditions.join(' or '),
     for: duration(rule.forSeconds),
-    labels: { severity: burn === 'fast' ? 'critical' : 'warning', job: chatJob, slo, burn },
+    labels: { severity: burn === 'fast' ? 'critical' : 'warning', job: jobs.chat, slo, burn },
     graph: ratioName(burnRates[burn][0].longSeconds) + of,
     text: texts(slo, burn, { budget, seconds: thresholds.slo.above, duration }),
   };

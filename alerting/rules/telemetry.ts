@@ -1,12 +1,11 @@
 /** Whether what we see is true: scrapes, series, spans; written to `telemetry.yml`. */
-import { attributes, metrics } from '../../otel/names.ts';
+import { attributes, jobs, metrics } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus/prometheus-names.ts';
-import { chatJob, notifierJob, sumBy } from './expressions.ts';
+import { sumBy } from './expressions.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
 /** Every job of `stack/prometheus/prometheus.yml`: one that is missing from it altogether has no `up` either. */
-const jobs = [chatJob, notifierJob, 'prometheus', 'alertmanager'];
 
 export function telemetryAlerts(context: RuleContext): Alert[] {
   return [
@@ -50,11 +49,11 @@ function metricsAbsent({ thresholds, duration }: RuleContext): Alert {
   return {
     alert: 'MetricsAbsent',
     expr: [
-      lacks(chatJob, metrics.inferenceReady.scraped),
-      lacks(notifierJob, metrics.notifierPendingAge.scraped),
+      lacks(jobs.chat, metrics.inferenceReady.scraped),
+      lacks(jobs.notifier, metrics.notifierPendingAge.scraped),
       // Everybody else: whatever they export, it is not nothing.
       '(up == 1 and on (job, instance) scrape_samples_scraped == 0)',
-      ...jobs.map((job) => `absent(up{job="${job}"})`),
+      ...Object.values(jobs).map((job) => `absent(up{job="${job}"})`),
     ].join(' or '),
     for: held,
     labels: { severity: 'critical' },

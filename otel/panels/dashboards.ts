@@ -4,12 +4,14 @@
  */
 import { attributes } from '../names.ts';
 import { labelName } from '../prometheus/prometheus-names.ts';
-import type { Panel, Text } from './panel.ts';
+import type { Text } from '../text.ts';
+import type { Panel } from './panel.ts';
 import * as delivery from './delivery.ts';
 import * as inference from './inference.ts';
 import * as monitor from './monitor.ts';
 import * as pipeline from './pipeline.ts';
-import { chat, job, series } from '../promql.ts';
+import { jobs } from '../names.ts';
+import { chat, series } from '../promql.ts';
 import * as service from './service.ts';
 import * as slo from './slo.ts';
 
@@ -189,13 +191,13 @@ export const variables = [
     name: 'instance',
     title: { en: 'Instance', zh: '实例' },
     label: 'instance',
-    of: `up{job="${job}"}`,
+    of: `up{job="${jobs.chat}"}`,
   },
   {
     name: 'model',
     title: { en: 'Model', zh: '模型' },
     label: labelName(attributes.genAiRequestModel),
-    of: series('inferenceModelInfo', `job="${job}"`),
+    of: series('inferenceModelInfo', `job="${jobs.chat}"`),
   },
 ] as const;
 

@@ -1,8 +1,9 @@
 /** The way of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
+import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { increase, series } from '../promql.ts';
 
-const notifier = 'job="notifier"';
+const notifier = `job="${jobs.notifier}"`;
 
 export const firing: Panel = {
   id: 'firing',

@@ -1,10 +1,6 @@
 /** What a panel is: the shape of every entry in the files beside this one, which `otel/panels/dashboards.ts` lays out. */
 
-/** What a person reads, in both languages. */
-export interface Text {
-  en: string;
-  zh: string;
-}
+import type { Text } from '../text.ts';
 
 export interface PanelQuery {
   /** PromQL; `$instance` and `$model` are the dashboard's variables, regular expressions both. */

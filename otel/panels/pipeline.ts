@@ -1,9 +1,10 @@
 /** The watchers watched: scrapes, rules, and what telemetry itself costs and loses. */
+import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { increase, quantile, series } from '../promql.ts';
 
 /** Our two processes. */
-const ours = 'job=~"qwen-instruct|notifier"';
+const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
 
 export const targetsUp: Panel = {
   id: 'targets-up',

@@ -1,11 +1,13 @@
 /** What was promised and how much of the promise is left, over the SLO recordings of `alerting/rules/slo.yml`. */
-import type { Panel, PanelQuery, Text } from './panel.ts';
-import { chat, job } from '../promql.ts';
+import type { Text } from '../text.ts';
+import type { Panel, PanelQuery } from './panel.ts';
+import { jobs } from '../names.ts';
+import { chat } from '../promql.ts';
 
 /** 1 - objective: the share that may fail. `otel/thresholds.ts` says the same, and a test holds them together. */
 export const errorBudget = 0.01;
 
-const ofJob = `job="${job}"`;
+const ofJob = `job="${jobs.chat}"`;
 const total = (recording: string): string => `sum_over_time(${recording}{${ofJob}}[30d])`;
 
 export const budgetLeft: Panel = {

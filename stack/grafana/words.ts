@@ -1,5 +1,5 @@
 /** Which of a panel's two languages a dashboard speaks. Used by what builds dashboards. */
-import type { Text } from '../../otel/panels/panel.ts';
+import type { Text } from '../../otel/text.ts';
 
 export type Locale = 'en' | 'zh-CN';
 

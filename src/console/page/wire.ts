@@ -1,10 +1,5 @@
 /** What the service answers under `/api`, as the page reads it. */
-
-/** What a person reads, in both languages. */
-export interface Words {
-  en: string;
-  zh: string;
-}
+import type { Text } from '../../../otel/text.ts';
 
 export type ServiceState = 'loading' | 'ready' | 'restarting' | 'stopped' | 'draining';
 
@@ -45,20 +40,20 @@ export interface Thresholds {
 
 export interface Panel {
   id: string;
-  title: Words;
-  meaning: Words;
+  title: Text;
+  meaning: Text;
   kind: 'stat' | 'info' | 'gauge' | 'timeseries' | 'stacked' | 'heatmap';
   unit: string;
   thresholds?: Thresholds;
-  whenRed?: Words & { runbook: string };
-  words?: Record<string, Words>;
+  whenRed?: Text & { runbook: string };
+  words?: Record<string, Text>;
 }
 
 export interface Dashboard {
   id: string;
-  title: Words;
-  meaning: Words;
-  rows: { title?: Words; panels: string[] }[];
+  title: Text;
+  meaning: Text;
+  rows: { title?: Text; panels: string[] }[];
 }
 
 export interface PanelList {
@@ -82,7 +77,7 @@ export interface Exemplar {
 export interface PanelAnswer {
   /** `process`: no Prometheus answers, and this is what the service itself knows, at one moment. */
   source: 'prometheus' | 'process';
-  reason?: Words;
+  reason?: Text;
   from: number;
   to: number;
   stepSeconds: number;
@@ -96,8 +91,8 @@ export interface Alert {
   severity: string;
   state: 'firing' | 'silenced' | 'inhibited';
   startsAt: string;
-  summary: Words;
-  description: Words;
+  summary: Text;
+  description: Text;
   labels: Record<string, string>;
   runbook?: string;
   dashboardUrl?: string;
@@ -119,11 +114,11 @@ export interface Notification {
 
 export interface AlertList {
   source: 'alertmanager' | 'none';
-  reason?: Words;
+  reason?: Text;
   alerts: Alert[];
   notifications: Notification[];
   /** Why nothing is known of deliveries. */
-  notificationsReason?: Words;
+  notificationsReason?: Text;
   /** ISO 8601: when the alert that always fires arrived last. */
   watchdogSeenAt: string | null;
 }

@@ -1,7 +1,7 @@
 /** Which language's sentences a component says, and how both write numbers and times. */
 import { language, type Language } from '../preferences.ts';
 import { useStore } from '../store.ts';
-import type { Words } from '../wire.ts';
+import type { Text } from '../../../../otel/text.ts';
 import { en } from './en.ts';
 import { zh } from './zh.ts';
 
@@ -14,7 +14,7 @@ export function useTexts(): Texts {
 }
 
 /** Picks from what the service says in both languages. */
-export function usePick(): (words: Words) => string {
+export function usePick(): (words: Text) => string {
   const current = useStore(language);
   return (words) => words[current];
 }
