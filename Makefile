@@ -96,6 +96,8 @@ check: $(LIBRARIES) ## format, lint, types, dead code
 	oxfmt --check .
 	oxlint
 	tsc -p .
+	tsc -p src/console/page
+	tsc -p test/integration/console
 	knip
 
 .PHONY: format
