@@ -385,14 +385,6 @@ export const metrics = {
     labels: [],
     meaning: 'KV cells available, over all sequences.',
   },
-  inferenceContextShifts: {
-    name: 'inference.context.shifts',
-    scraped: 'inference_context_shifts_total',
-    kind: 'counter',
-    unit: '{shift}',
-    labels: [],
-    meaning: 'Answers that outgrew their window.',
-  },
   inferenceStreamTerminations: {
     name: 'inference.stream.terminations',
     scraped: 'inference_stream_terminations_total',

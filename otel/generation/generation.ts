@@ -70,8 +70,6 @@ export interface Generation {
   }): void;
   /** One output token; `logprob` is the natural logarithm of its probability, where the engine knows it. */
   token(fact: { at: number; logprob?: number | undefined }): void;
-  /** The answer outgrew its window. */
-  contextShifted(): void;
   /** What was said, for the span alone; ignored unless it is captured. May come in parts. */
   content(fact: Content): void;
   /** What the client saw of the stream; the first word counts. */
@@ -198,9 +196,6 @@ export function beginGeneration(
         instruments.record('inferenceInterTokenDuration', (fact.at - facts.lastTokenAt) / 1000);
       }
       facts.lastTokenAt = fact.at;
-    },
-    contextShifted() {
-      if (summary === undefined) instruments.add('inferenceContextShifts', 1);
     },
     content(fact) {
       if (capturesContent && summary === undefined) content = { ...content, ...fact };

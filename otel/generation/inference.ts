@@ -113,7 +113,6 @@ const unlabelled = [
   'inferenceInterTokenDuration',
   'inferencePerplexity',
   'inferenceContextLimit',
-  'inferenceContextShifts',
   'inferenceModelLoadDuration',
 ] as const;
 

@@ -77,7 +77,7 @@ export const dashboards: readonly Dashboard[] = [
       {
         title: { en: 'What the model remembers', zh: '模型的记忆' },
         height: 8,
-        panels: [service.contextTokens, service.cacheHits, service.contextShifts],
+        panels: [service.contextTokens, service.cacheHits],
       },
       {
         title: { en: 'Throughput', zh: '吞吐' },

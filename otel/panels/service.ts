@@ -50,19 +50,6 @@ export const contextTokens: Panel = {
   idle: 'value',
 };
 
-export const contextShifts: Panel = {
-  id: 'context-shifts',
-  title: { en: 'Context shifts', zh: '上下文移位' },
-  meaning: {
-    en: 'Answers that outgrew their window in five minutes.',
-    zh: '五分钟内超出窗口的回答数。',
-  },
-  kind: 'timeseries',
-  unit: '{shift}',
-  queries: [{ expr: increase('inferenceContextShifts'), legend: 'shifts' }],
-  idle: 'zero',
-};
-
 const prompt = `${chat}, type=~"input|cached_input"`;
 
 export const cacheHits: Panel = {
