@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 // may take its time on a slower one.
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration}/**/*.test.ts', 'test/e2e/compose.ts'],
+    include: ['test/{unit,contract,integration,e2e}/**/*.test.ts'],
     globalSetup: 'test/support/temporary-folder.ts',
     maxWorkers: 3,
     testTimeout: 120_000,

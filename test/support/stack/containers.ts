@@ -1,4 +1,4 @@
-/** The containers of one Compose project, by Docker's own words. Used by test/e2e/compose.ts. */
+/** The containers of one Compose project, by Docker's own words. Used by test/e2e/compose.test.ts. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 

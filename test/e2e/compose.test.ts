@@ -26,7 +26,7 @@ const megabyte = 2 ** 20;
 const replicas = 3;
 
 const engine = await findEngine();
-if (engine === undefined) process.stderr.write(`test/e2e/compose.ts ${noEngine}\n`);
+if (engine === undefined) process.stderr.write(`test/e2e/compose.test.ts ${noEngine}\n`);
 
 describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_000 }, () => {
   let containers: Containers;
