@@ -106,7 +106,7 @@ format: $(LIBRARIES) ## write the format that check asks for
 
 .PHONY: test
 test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
-	@node stack/native/tools.ts
+	@node stack/native/tools/tools.ts
 	@node test/support/console/chromium.ts
 	vitest run
 

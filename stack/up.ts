@@ -10,7 +10,7 @@ import {
 } from './docker/commands.ts';
 import { missingDocker } from './docker/compose.ts';
 import { messages, runCommand, StackError } from './messages.ts';
-import { findOwnProcesses } from './native/processes.ts';
+import { findOwnProcesses } from './native/supervisor/processes.ts';
 import { startStack } from './native/start.ts';
 import { takeDown } from './native/stop.ts';
 import { followLogs, showStatus } from './native/watch.ts';

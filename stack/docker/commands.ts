@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { withLock } from '../lock.ts';
 import { messages, say, StackError } from '../messages.ts';
 import { bringModel, waitForModels } from '../model.ts';
-import { refuseTakenPorts } from '../native/ports.ts';
+import { refuseTakenPorts } from '../ports.ts';
 import { age, showModel, shown, showNextSteps, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { createCompose, readContainerLog, requireDocker, type Compose } from './compose.ts';

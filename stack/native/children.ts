@@ -5,8 +5,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Configuration } from '../configuration.ts';
 import type { ServiceName, Settings } from '../settings.ts';
-import type { ChildDefinition } from './plan.ts';
-import type { Tools } from './tools.ts';
+import type { ChildDefinition } from './supervisor/plan.ts';
+import type { Tools } from './tools/tools.ts';
 
 /** In the order in which they start: who is talked to comes before who talks. */
 export function describeChildren(

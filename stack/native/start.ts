@@ -11,9 +11,9 @@ import { bringModel, waitForModels } from '../model.ts';
 import { showModel, shown, showNextSteps, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { describeChildren } from './children.ts';
-import { logFile, readLogEnd } from './log-file.ts';
-import { readPlan, supervisionLimits, writePlan, type Plan } from './plan.ts';
-import { refuseTakenPorts } from './ports.ts';
+import { logFile, readLogEnd } from './supervisor/log-file.ts';
+import { readPlan, supervisionLimits, writePlan, type Plan } from './supervisor/plan.ts';
+import { refuseTakenPorts } from '../ports.ts';
 import {
   findOwnProcesses,
   isAlive,
@@ -21,10 +21,10 @@ import {
   readEnvironment,
   stopOwnProcesses,
   type ProcessIdentity,
-} from './processes.ts';
-import { readState, removeState, type ChildState } from './state.ts';
+} from './supervisor/processes.ts';
+import { readState, removeState, type ChildState } from './supervisor/state.ts';
 import { leftoverGraceMillis, stopStack, tellProgress } from './stop.ts';
-import { ensureTools } from './tools.ts';
+import { ensureTools } from './tools/tools.ts';
 
 const healthySeconds = 120;
 const pollMillis = 100;
@@ -94,7 +94,7 @@ export async function spawnSupervisor(options: {
   const output = logFile(runDir, 'supervisor');
   mkdirSync(dirname(output), { recursive: true });
   const log = openSync(output, 'a');
-  const program = fileURLToPath(import.meta.resolve('./supervisor.ts'));
+  const program = fileURLToPath(import.meta.resolve('./supervisor/supervisor.ts'));
   const supervisor = spawn(process.execPath, [program, runDir], {
     cwd: root,
     env: { ...process.env, ...markOf('supervisor', runDir) },

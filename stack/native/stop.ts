@@ -5,8 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { withLock } from '../lock.ts';
 import { messages, say, StackError } from '../messages.ts';
 import type { Settings } from '../settings.ts';
-import { findOwnProcesses, isAlive, stopOwnProcesses, type OwnProcess } from './processes.ts';
-import { pidFiles, readState, removeState } from './state.ts';
+import {
+  findOwnProcesses,
+  isAlive,
+  stopOwnProcesses,
+  type OwnProcess,
+} from './supervisor/processes.ts';
+import { pidFiles, readState, removeState } from './supervisor/state.ts';
 
 /** All children's graces, one after the other, and some. */
 const supervisorSeconds = 75;

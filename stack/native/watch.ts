@@ -6,10 +6,10 @@ import { dirname } from 'node:path';
 import { messages, say, StackError } from '../messages.ts';
 import { age, shown, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
-import { logFile } from './log-file.ts';
-import { planFile, readPlan } from './plan.ts';
-import { findOwnProcesses, isAlive } from './processes.ts';
-import { readState } from './state.ts';
+import { logFile } from './supervisor/log-file.ts';
+import { planFile, readPlan } from './supervisor/plan.ts';
+import { findOwnProcesses, isAlive } from './supervisor/processes.ts';
+import { readState } from './supervisor/state.ts';
 
 export async function showStatus({ runDir }: Settings): Promise<number> {
   const state = readState(runDir);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeConfiguration } from '../../../stack/configuration.ts';
-import { ensureTools } from '../../../stack/native/tools.ts';
+import { ensureTools } from '../../../stack/native/tools/tools.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { root, startAlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';
 import type { AlertmanagerNode } from '../../support/alerting/alertmanager-node.ts';

@@ -15,7 +15,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeConfiguration, type Configuration } from '../../../stack/configuration.ts';
-import { ensureTools, type Tools } from '../../../stack/native/tools.ts';
+import { ensureTools, type Tools } from '../../../stack/native/tools/tools.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { root } from '../../support/stack/sandbox.ts';
 

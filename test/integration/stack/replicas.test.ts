@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PanelQuery } from '../../../otel/panels/panel.ts';
 import { hostCpu } from '../../../otel/panels/service.ts';
-import { findOwnProcesses, signal } from '../../../stack/native/processes.ts';
-import { readState } from '../../../stack/native/state.ts';
+import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
+import { readState } from '../../../stack/native/supervisor/state.ts';
 import { until } from '../../support/until.ts';
 import {
   between,

@@ -1,9 +1,9 @@
 /** The supervisor with stand-in children: what it does when they die, hang, talk too much, or will not stop. */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { logFile } from '../../../stack/native/log-file.ts';
-import { findOwnProcesses, isAlive, signal } from '../../../stack/native/processes.ts';
-import { pidFile, readState, type ChildState } from '../../../stack/native/state.ts';
+import { logFile } from '../../../stack/native/supervisor/log-file.ts';
+import { findOwnProcesses, isAlive, signal } from '../../../stack/native/supervisor/processes.ts';
+import { pidFile, readState, type ChildState } from '../../../stack/native/supervisor/state.ts';
 import { stopStack } from '../../../stack/native/stop.ts';
 import { createSandbox, standIn, type Sandbox } from '../../support/stack/sandbox.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ensureChromium, findChromium } from '../../support/console/chromium.ts';
-import { ensureTools, findTools } from '../../../stack/native/tools.ts';
+import { ensureTools, findTools } from '../../../stack/native/tools/tools.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();

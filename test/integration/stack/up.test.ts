@@ -6,8 +6,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findOwnProcesses, markOf, signal } from '../../../stack/native/processes.ts';
-import { readState } from '../../../stack/native/state.ts';
+import { findOwnProcesses, markOf, signal } from '../../../stack/native/supervisor/processes.ts';
+import { readState } from '../../../stack/native/supervisor/state.ts';
 import { createSandbox, root, runToEnd, type Sandbox } from '../../support/stack/sandbox.ts';
 
 const names = ['notifier', 'alertmanager', 'prometheus', 'chat'];

@@ -10,7 +10,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findTools } from '../../../stack/native/tools.ts';
+import { findTools } from '../../../stack/native/tools/tools.ts';
 import { until } from '../until.ts';
 import { freePorts } from '../free-ports.ts';
 

@@ -8,8 +8,12 @@ import { delimiter, join } from 'node:path';
 import { withLock } from '../../../stack/lock.ts';
 import { messages, runCommand, say, StackError } from '../../../stack/messages.ts';
 import { readSettings } from '../../../stack/settings.ts';
-import { unpackPackages, wrapper, writeProgram } from '../../../stack/native/debian-archive.ts';
-import { isExecutable } from '../../../stack/native/tools.ts';
+import {
+  unpackPackages,
+  wrapper,
+  writeProgram,
+} from '../../../stack/native/tools/debian-archive.ts';
+import { isExecutable } from '../../../stack/native/tools/tools.ts';
 
 const shell = 'chromium-headless-shell';
 const names = [shell, 'chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];

@@ -4,9 +4,13 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { supervisionLimits, writePlan, type ChildDefinition } from '../../../stack/native/plan.ts';
-import type { SupervisionLimits } from '../../../stack/native/plan.ts';
-import { findOwnProcesses, signal } from '../../../stack/native/processes.ts';
+import {
+  supervisionLimits,
+  writePlan,
+  type ChildDefinition,
+} from '../../../stack/native/supervisor/plan.ts';
+import type { SupervisionLimits } from '../../../stack/native/supervisor/plan.ts';
+import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { spawnSupervisor } from '../../../stack/native/start.ts';
 import { freePort, freePorts } from '../free-ports.ts';
 

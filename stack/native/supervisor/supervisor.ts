@@ -1,6 +1,6 @@
 /**
  * The process behind `make up` in native mode: runs the children of a plan until it is told to stop.
- * Started detached as `node stack/native/supervisor.ts RUN_DIR`, one for a run folder; its standard output is its log.
+ * Started detached as `node stack/native/supervisor/supervisor.ts RUN_DIR`, one for a run folder; its standard output is its log.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { keepRunning, type Keeper } from './keeper.ts';

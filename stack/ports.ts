@@ -1,8 +1,8 @@
 /** Whether a port is free, and who holds it when it is not. Used by `make up` before it starts anything, in both modes. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { messages, StackError } from '../messages.ts';
-import type { Settings } from '../settings.ts';
+import { messages, StackError } from './messages.ts';
+import type { Settings } from './settings.ts';
 
 const LISTEN = '0A';
 

@@ -1,12 +1,12 @@
 /**
  * Finds Prometheus, promtool, Alertmanager and amtool: on PATH, else Debian's packages unpacked into `.tools/debian`.
- * Used by `make up`; `make test` runs it as `node stack/native/tools.ts`, so that the tests find all four on PATH.
+ * Used by `make up`; `make test` runs it as `node stack/native/tools/tools.ts`, so that the tests find all four on PATH.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { messages, runCommand, say, StackError } from '../messages.ts';
-import { withLock } from '../lock.ts';
-import { readSettings } from '../settings.ts';
+import { messages, runCommand, say, StackError } from '../../messages.ts';
+import { withLock } from '../../lock.ts';
+import { readSettings } from '../../settings.ts';
 import { unpackDebianPackages } from './debian-packages.ts';
 
 /** The names a program goes by; Debian has its own for Alertmanager. */

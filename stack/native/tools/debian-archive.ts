@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { messages, say, StackError } from '../messages.ts';
+import { messages, say, StackError } from '../../messages.ts';
 
 export interface Wanted {
   /** The first has to be known; of the others, those that this release of Debian knows are fetched. */
