@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readStat } from '../../otel/process/proc.ts';
+import { readStat } from '../../../otel/process/proc.ts';
 
 /** Set by the supervisor for its children only: `chat@/path/of/the/run/folder`. */
 const markVariable = 'LLAMASCOPE_PROCESS';
