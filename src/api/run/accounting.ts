@@ -2,7 +2,7 @@
  * Closed accounting: every POST whose headers reach a generation route gets one `inference.requests` outcome and one
  * log line, whichever way it ends.
  */
-import { context, propagation } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
 import type { Ending, Operation, Reason } from '../../../otel/names.ts';
@@ -51,7 +51,6 @@ export function accountGeneration(deps: ApiDeps, operation: Operation): Middlewa
     const generation = deps.inference.begin({ operation, at: epochMillis() });
     const account = createAccount(deps, c, generation);
     c.set('account', account);
-    setTraceparent(c, generation);
     await context.with(generation.context, next);
     if (c.error !== undefined) account.refuse(toChatError(c.error));
   };
@@ -89,11 +88,4 @@ function logEnd(deps: ApiDeps, c: Context<ApiEnv>, summary: GenerationSummary): 
   const { traceId, spanId, ...facts } = summary;
   const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
   deps.log.info({ ...ids, route: c.req.path, model: deps.model.id, ...facts }, 'generation');
-}
-
-/** Writes the W3C trace context of this answer's trace into the response. */
-function setTraceparent(c: Context, generation: Generation): void {
-  const carrier: Record<string, string> = {};
-  propagation.inject(generation.context, carrier);
-  if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);
 }
