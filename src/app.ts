@@ -1,6 +1,7 @@
 /** Every route, and the one table from error to HTTP status. */
 import { context, propagation } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { matchedRoutes } from 'hono/route';
 import { setRoute } from '../otel/http.ts';
@@ -117,7 +118,16 @@ export function createApp(options: AppOptions) {
     }),
   );
   const app = new Hono<ApiEnv>();
-  app.use(requestId(), nameRequest);
+  const respond = (error: ChatError, c: Context<ApiEnv>): Response =>
+    toResponse(error, c, options.log);
+  app.use(
+    requestId(),
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => respond(wrongMethod(c, methods), c),
+    }),
+    nameRequest,
+  );
   for (const endpoint of endpoints) {
     app.on(endpoint.method, [endpoint.path], ...guard(endpoint, deps, options), (c) =>
       endpoint.handle(c),
@@ -127,10 +137,8 @@ export function createApp(options: AppOptions) {
     '/',
     createPage(deps.console.bundleDir, requireOwnHost(deps.console.host, options.metricsToken)),
   );
-  app.notFound((c) => {
-    throw otherMethod(endpoints, c);
-  });
-  app.onError((error, c) => toResponse(toChatError(error), c, options.log));
+  app.notFound((c) => respond(unknownPath(), c));
+  app.onError((error, c) => respond(toChatError(error), c));
   return app;
 }
 
@@ -178,21 +186,13 @@ function toResponse(error: ChatError, c: Context<ApiEnv>, log: AppOptions['log']
   return c.json(toErrorBody(error), statusByCode[error.code] as 400);
 }
 
-function otherMethod(endpoints: readonly Endpoint[], c: Context<ApiEnv>): ChatError {
-  const here = endpoints.filter((endpoint) => {
-    const pattern = endpoint.path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+');
-    return new RegExp(`^${pattern}$`).test(c.req.path);
-  });
-  if (here.length === 0) {
-    return new ChatError(
-      'not_found',
-      'There is nothing at this path. GET /openapi.json tells what there is.',
-    );
-  }
-  const allow = [...new Set(here.map((endpoint) => endpoint.method))].join(', ');
+function unknownPath(): ChatError {
+  return new ChatError('not_found', 'Unknown path. GET /openapi.json lists every endpoint.');
+}
+
+function wrongMethod(c: Context, methods: readonly string[]): ChatError {
+  const allow = methods.join(', ');
   c.header('allow', allow);
-  return new ChatError(
-    'method_not_allowed',
-    `method: expected ${allow} for this path, got ${c.req.method}.`,
-  );
+  const message = `method: expected ${allow} for this path, got ${c.req.method}.`;
+  return new ChatError('method_not_allowed', message);
 }

@@ -161,13 +161,13 @@ describe('the chat service', () => {
       400,
       '5000 more were asked for',
     ],
-    ['a wrong path', '/v1/nothing', hello, 404, 'There is nothing at this path'],
+    ['a wrong path', '/v1/nothing', hello, 404, 'Unknown path. GET /openapi.json'],
     [
       'a wrong method',
       '/v1/models/demo',
       hello,
       405,
-      'method: expected GET for this path, got POST.',
+      'method: expected GET, HEAD for this path, got POST.',
     ],
   ])('answers %s with what was expected and what came', async (_, path, body, status, message) => {
     const response = await post(service, path, body);

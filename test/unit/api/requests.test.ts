@@ -214,6 +214,22 @@ test("keeps the caller's X-Request-Id, and replaces one that is not an id", asyn
   }
 });
 
+test.each([
+  ['GET', chat, 405, 'POST'],
+  ['DELETE', '/v1/models/demo', 405, 'GET, HEAD'],
+  ['POST', '/', 405, 'GET, HEAD'],
+  ['GET', '/v1/nothing', 404, null],
+  ['POST', '/v1/models/a/b', 404, null],
+  ['HEAD', '/healthz', 200, null],
+])('answers %s %s with %i and Allow: %s', async (method, path, status, allow) => {
+  const answer = await createApiApp().request(path, { method });
+  expect([answer.status, answer.headers.get('allow')]).toEqual([status, allow]);
+  expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  if (status === 405) {
+    expect(await answer.json()).toMatchObject({ error: { code: 'method_not_allowed' } });
+  }
+});
+
 test('gives embeddings as numbers, and as the base64 that the openai client asks for', async () => {
   const api = createApiApp();
   const numbers = await (await api.post('/v1/embeddings', { input: ['a', 'b'] })).json();
