@@ -225,9 +225,6 @@ test.each([
   const answer = await createApiApp().request(path, { method });
   expect([answer.status, answer.headers.get('allow')]).toEqual([status, allow]);
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
-  if (status === 405) {
-    expect(await answer.json()).toMatchObject({ error: { code: 'method_not_allowed' } });
-  }
 });
 
 test('gives embeddings as numbers, and as the base64 that the openai client asks for', async () => {
