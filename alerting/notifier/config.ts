@@ -1,19 +1,21 @@
-/** Environment and NOTIFIER_CONFIG → one checked Config. Every problem is told in one error; no secret is part of it. */
+/** Environment and NOTIFIER_CONFIG → one checked Config. One error names every problem and contains no secret. */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { createSettings, integer, port } from '../../src/kit/settings.ts';
+import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment, defaultChannels } from './channels/channels.ts';
 import type { Channel } from './channels/delivery.ts';
 import { locales } from './message/message-texts.ts';
 import type { Locale } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
-import { createSettings } from './settings.ts';
-import type { Settings } from './settings.ts';
 
 export interface Config {
   host: string;
   port: number;
-  /** The outbox file. */
+  /** Where a person's browser reaches the notifier, without a trailing slash; links in messages start with it. */
+  url: string;
+  /** Path of the outbox file. */
   db: string;
   locale: Locale;
   /** IANA name. */
@@ -32,49 +34,39 @@ export interface Config {
   heartbeatUrl: URL | undefined;
 }
 
-const longestSeconds = 86_400;
+const maxSeconds = 86_400;
 
-/** @throws Error that lists every setting that is wrong, what was expected and what came. */
+/** @throws Error that lists every invalid setting with the expected and the actual value. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const settings = createSettings(env);
   const file = readFile(settings);
-  const given = [...channelsFromEnvironment(settings), ...file.channels];
-  const channels = given.length > 0 ? given : defaultChannels();
+  const configured = [...channelsFromEnvironment(settings), ...file.channels];
+  const channels = configured.length > 0 ? configured : defaultChannels();
   checkNames(channels, file.routes, settings);
+  const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
+  const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
+  const url = settings.secretUrl('NOTIFIER_URL')?.href ?? `http://${host}:${listenPort}`;
   const config: Config = {
-    host: settings.text('NOTIFIER_HOST') ?? '127.0.0.1',
-    port: readInteger(settings, 'NOTIFIER_PORT', 8060, 65_535),
+    host,
+    port: listenPort,
+    url: url.replace(/\/$/, ''),
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
-    locale: readLocale(settings),
+    locale: settings.read('NOTIFIER_LOCALE', locale, 'zh-CN'),
     timeZone: readTimeZone(settings),
     token: settings.secret('NOTIFIER_TOKEN'),
     channels,
     routes: file.routes,
     prometheusUrl: settings.secretUrl('PROMETHEUS_URL'),
     alertmanagerUrl: settings.secretUrl('ALERTMANAGER_URL'),
-    reconcileSeconds: readInteger(settings, 'NOTIFIER_RECONCILE_SECONDS', 300, longestSeconds),
-    watchdogSeconds: readInteger(settings, 'NOTIFIER_WATCHDOG_SECONDS', 300, longestSeconds),
+    reconcileSeconds: settings.read('NOTIFIER_RECONCILE_SECONDS', integer(0, maxSeconds), 300),
+    watchdogSeconds: settings.read('NOTIFIER_WATCHDOG_SECONDS', integer(0, maxSeconds), 300),
     heartbeatUrl: settings.secretUrl('NOTIFIER_HEARTBEAT_URL'),
   };
-  if (settings.problems.length === 0) return config;
-  throw new Error(`The settings are wrong:\n  ${settings.problems.join('\n  ')}`);
+  settings.throwProblems();
+  return config;
 }
 
-function readInteger(settings: Settings, name: string, fallback: number, most: number): number {
-  const given = settings.text(name) ?? String(fallback);
-  const value = Number(given);
-  if (/^\d+$/.test(given) && value <= most) return value;
-  settings.problem(`${name}: expected an integer from 0 to ${most}, got "${given}"`);
-  return fallback;
-}
-
-function readLocale(settings: Settings): Locale {
-  const given = settings.text('NOTIFIER_LOCALE') ?? 'zh-CN';
-  const locale = locales.find((known) => known === given);
-  if (locale !== undefined) return locale;
-  settings.problem(`NOTIFIER_LOCALE: expected ${locales.join(' or ')}, got "${given}"`);
-  return 'en';
-}
+const locale = z.enum(locales, { error: `expected ${locales.join(' or ')}` });
 
 function readTimeZone(settings: Settings): string {
   const name = settings.text('NOTIFIER_TIME_ZONE') === undefined ? 'TZ' : 'NOTIFIER_TIME_ZONE';

@@ -62,7 +62,7 @@ const watchdog = createWatchdog({
   heard,
   tell: intake,
   silenceSeconds: config.watchdogSeconds,
-  runbookUrl: `${process.env['NOTIFIER_URL'] || `http://${config.host}:${config.port}`}/runbooks`,
+  runbookUrl: `${config.url}/runbooks`,
   now,
 });
 const onDelivery = observeNotifier(telemetry.meter, {

@@ -8,7 +8,7 @@ import { createInbox, inbox } from './inbox.ts';
 import { webhook } from './webhook.ts';
 import { wecom } from './wecom.ts';
 import type { Channel } from './delivery.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../../../src/kit/settings.ts';
 
 const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 

@@ -8,6 +8,7 @@ import { defineKind } from './channel-kind.ts';
 import type { Call, Channel, Delivery, RetryReason } from './delivery.ts';
 import { writeHtml, writeText } from '../message/mail-text.ts';
 import { createRedaction } from './redaction.ts';
+import { isLoopback } from '../../../src/kit/loopback.ts';
 
 export interface EmailOptions {
   name?: string;
@@ -38,7 +39,6 @@ interface Progress {
 
 /** No vendor's limit: people read a mailbox, and a provider blocks who floods it. */
 const rates = [{ count: 30, perSeconds: 60 }];
-const loopback = /^(localhost|127\..*|\[?::1\]?)$/;
 const defaultPort: Readonly<Record<string, number>> = { 'smtp:': 587, 'smtps:': 465 };
 
 export function createEmail({
@@ -61,7 +61,7 @@ export function createEmail({
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port) || (defaultPort[url.protocol] ?? 587),
     secure: url.protocol === 'smtps:',
-    requireTLS: !loopback.test(url.hostname) && url.searchParams.get('tls') !== 'optional',
+    requireTLS: !isLoopback(url.hostname) && url.searchParams.get('tls') !== 'optional',
     // The defaults are 2 and 10 minutes.
     dnsTimeout: millis,
     connectionTimeout: millis,

@@ -1,4 +1,5 @@
 /** One HTTP POST of JSON, for every channel that has a URL: what the network and proxies do, as a value. */
+import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
 import type { Delivery, RetryReason } from './delivery.ts';
 
 export interface PostOptions {
@@ -36,7 +37,10 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
     return judgeStatus(response, parseObject(await readStart(response)));
   } catch (error) {
     if (timeout.aborted) return retry('timeout', `no answer within ${options.timeoutSeconds} s`);
-    return retry('network', options.signal.aborted ? 'stopped while sending' : networkCode(error));
+    return retry(
+      'network',
+      options.signal.aborted ? 'stopped while sending' : explainFetchFailure(error),
+    );
   }
 }
 
@@ -72,13 +76,6 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** TLS errors have codes, too: `CERT_HAS_EXPIRED`, `DEPTH_ZERO_SELF_SIGNED_CERT`. */
-function networkCode(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' ? code : 'connection failed';
 }
 
 function retry(reason: RetryReason, detail: string): Delivery {

@@ -1,7 +1,8 @@
 /** From webhooks to what a person reads: what broke, since when, the number, and where to look. Used by the worker and the API. */
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
-import { formatDuration, formatTime, readTime } from './times.ts';
+import { formatDuration } from '../../../src/kit/duration.ts';
+import { formatTime, readTime } from './times.ts';
 import type { Alert, Payload } from '../webhook.ts';
 
 export interface Link {

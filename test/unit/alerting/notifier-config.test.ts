@@ -17,6 +17,7 @@ test('a machine without robots has the inbox, on loopback, in Chinese', () => {
   expect(readConfig({ TZ: 'Asia/Shanghai' })).toMatchObject({
     host: '127.0.0.1',
     port: 8060,
+    url: 'http://127.0.0.1:8060',
     db: 'data/notifier.db',
     locale: 'zh-CN',
     timeZone: 'Asia/Shanghai',
@@ -45,6 +46,7 @@ test('an empty variable is an unset one', () => {
 test('every problem is told at once, and no secret', () => {
   const env = {
     NOTIFIER_PORT: '80a',
+    NOTIFIER_URL: 'notifier:8060',
     NOTIFIER_LOCALE: 'de',
     TZ: 'Mars/Olympus',
     DINGTALK_URL: 'canary-not-a-url',
@@ -52,10 +54,11 @@ test('every problem is told at once, and no secret', () => {
     NOTIFIER_TOKEN_FILE: '/somewhere',
     DINGTALK_SECRET_FILE: '/nowhere/secret',
   };
-  expect(() => readConfig(env)).toThrow(`The settings are wrong:
+  expect(() => readConfig(env)).toThrow(`Invalid settings:
   DINGTALK_SECRET_FILE: expected a readable file, got ENOENT for /nowhere/secret
   DINGTALK_URL: expected an http or https URL, got something else (not shown)
   NOTIFIER_PORT: expected an integer from 0 to 65535, got "80a"
+  NOTIFIER_URL: expected an http or https URL, got something else (not shown)
   NOTIFIER_LOCALE: expected zh-CN or en, got "de"
   TZ: expected an IANA time zone like Asia/Shanghai, got "Mars/Olympus"
   NOTIFIER_TOKEN and NOTIFIER_TOKEN_FILE: expected one of them, got both`);
