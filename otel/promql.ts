@@ -1,65 +1,113 @@
-/** Queries over the metrics of the contract, by their keys in `otel/names.ts`: a misspelt one does not compile. */
+/**
+ * The one vocabulary for PromQL: panels, alert rules and the console write their queries with it. Our own metrics are named
+ * by their keys in `otel/names.ts`, so that a misspelt metric or label does not compile.
+ */
 import { attributes, jobs, metrics, type MetricKey } from './names.ts';
 import { labelName } from './prometheus/prometheus-names.ts';
 
 type AttributeKey = keyof typeof attributes;
+/** Labels that Prometheus, its scrapes or Alertmanager add. */
+type ForeignLabel = 'job' | 'instance' | 'le' | 'rule_group' | 'alertmanager' | 'integration';
 
-/** Matchers of the chat service's series; every query over it begins with these. */
-export const chat = `job="${jobs.chat}", instance=~"$instance"`;
-/** The same, of one model, for the GenAI metrics. */
-export const chatModel = `${chat}, ${labelName(attributes.genAiRequestModel)}=~"$model"`;
+/** Matchers of every chat service, and further ones: `job="qwen-instruct", reason="stop"`. */
+export function ofChat(...matchers: string[]): string {
+  return [`job="${jobs.chat}"`, ...matchers].join(', ');
+}
+
+/** Matchers of the chat services that a dashboard's `$instance` selects. */
+export const selectedChat = ofChat('instance=~"$instance"');
+/** The same for one model (`$model`), on the GenAI metrics. */
+export const selectedModel = `${selectedChat}, ${labelName(attributes.genAiRequestModel)}=~"$model"`;
+
+/** A dashboard's query over all instances and models, for where there are no variables. */
+export function withoutVariables(expr: string): string {
+  return expr.replaceAll(/\$(instance|model)\b/g, '.*');
+}
+
+/** `reason=~"a|b"` */
+export function anyOf(attribute: AttributeKey, values: readonly string[]): string {
+  return `${labelName(attributes[attribute])}=~"${values.join('|')}"`;
+}
+
+export interface RangeOptions {
+  /** Labels to keep. */
+  by?: readonly (AttributeKey | ForeignLabel)[];
+  /** Five minutes by default, as in the article: a panel and its alert show the same number. */
+  window?: string;
+  offset?: string;
+}
+
+export interface QueryOptions extends RangeOptions {
+  /** Matchers without braces; the dashboard's selection by default. */
+  where?: string;
+}
+
+/** Series of a metric; `part` is `_sum`, `_count` or `_bucket` of a histogram. */
+export function series(key: MetricKey, where = selectedChat, part = ''): string {
+  return `${metrics[key].scraped}${part}${where && `{${where}}`}`;
+}
 
 /**
- * The five minutes of the article and of the alerts: a panel and its alert show the same number. A fixed window also
- * makes the console and Grafana draw the same line.
+ * Sum of the rates (per second) or increases of a counter that `selector` names. The rate is taken before the sum: a sum over
+ * instances would turn the restart of one into a jump by the whole count of the others.
  */
-const window = '5m';
-
-export interface QueryOptions {
-  /** Matchers, without braces. */
-  where?: string;
-  by?: readonly (AttributeKey | 'job' | 'instance')[];
+export function summed(
+  operation: 'rate' | 'increase',
+  selector: string,
+  options: RangeOptions = {},
+): string {
+  return `sum${grouping(options)} (${ranged(operation, selector, options)})`;
 }
 
-/** The series of a metric, or of `_sum`, `_count`, `_bucket` of a histogram. */
-export function series(key: MetricKey, where = chat, part = ''): string {
-  return `${metrics[key].scraped}${part}{${where}}`;
+export function rate(key: MetricKey, options: QueryOptions = {}): string {
+  return summed('rate', series(key, options.where), options);
 }
 
-/** A counter a second, summed. */
-export function rate(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
-  return `sum${grouping(by)} (rate(${series(key, where)}[${window}]))`;
+export function increase(key: MetricKey, options: QueryOptions = {}): string {
+  return summed('increase', series(key, options.where), options);
 }
 
-/** A counter a second, the mean of those who tell of the same. */
-export function meanRate(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
-  return `avg${grouping(by)} (rate(${series(key, where)}[${window}]))`;
+/** Rate averaged over series that all report the same quantity. */
+export function meanRate(key: MetricKey, options: QueryOptions = {}): string {
+  return `avg${grouping(options)} (${ranged('rate', series(key, options.where), options)})`;
 }
 
-/** How many in five minutes; for what is rare, where a rate is hard to read. */
-export function increase(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
-  return `sum${grouping(by)} (increase(${series(key, where)}[${window}]))`;
+/** Sum of a gauge. */
+export function sum(key: MetricKey, options: QueryOptions = {}): string {
+  return `sum${grouping(options)} (${series(key, options.where)})`;
 }
 
-/** A gauge, summed. */
-export function sum(key: MetricKey, { where = chat, by = [] }: QueryOptions = {}): string {
-  return `sum${grouping(by)} (${series(key, where)})`;
+/** Quantile of a histogram over all its instances; NaN while nothing is observed, which no comparison holds for. */
+export function quantile(q: number, key: MetricKey, options: QueryOptions = {}): string {
+  const { by = [] } = options;
+  const buckets = series(key, options.where, '_bucket');
+  return `histogram_quantile(${q}, ${summed('rate', buckets, { ...options, by: [...by, 'le'] })})`;
 }
 
-/** Quantile of a histogram over all instances. The comparison drops the NaN of an idle window, which a stat would print. */
-export function quantile(q: number, key: MetricKey, where = chat): string {
-  return `histogram_quantile(${q}, sum by (le) (rate(${series(key, where, '_bucket')}[${window}]))) >= 0`;
+/** The queries of a panel of quantiles. `>= 0` drops the NaN of an idle window, which a stat would print. */
+export function percentiles(
+  key: MetricKey,
+  { where, quantiles = [0.5, 0.95, 0.99] }: { where?: string; quantiles?: number[] } = {},
+): { expr: string; legend: string }[] {
+  return quantiles.map((q) => ({
+    expr: `${quantile(q, key, where === undefined ? {} : { where })} >= 0`,
+    legend: `P${q * 100}`,
+  }));
 }
 
-/** Mean of a histogram; nothing while nothing is observed. */
-export function mean(key: MetricKey, where = chat): string {
-  const part = (name: string): string => `sum(rate(${series(key, where, name)}[${window}]))`;
+/** Mean of a histogram; empty while nothing is observed. */
+export function mean(key: MetricKey): string {
+  const part = (name: string): string => `sum(${ranged('rate', series(key, undefined, name), {})})`;
   return `${part('_sum')} / (${part('_count')} > 0)`;
 }
 
-function grouping(by: NonNullable<QueryOptions['by']>): string {
+function ranged(operation: string, selector: string, { window = '5m', offset }: RangeOptions) {
+  return `${operation}(${selector}[${window}]${offset === undefined ? '' : ` offset ${offset}`})`;
+}
+
+function grouping({ by = [] }: RangeOptions): string {
   const labels = by.map((name) =>
-    name === 'job' || name === 'instance' ? name : labelName(attributes[name]),
+    name in attributes ? labelName(attributes[name as AttributeKey]) : name,
   );
   return labels.length === 0 ? '' : ` by (${labels.join(', ')})`;
 }

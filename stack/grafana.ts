@@ -1,5 +1,5 @@
 /**
- * Draws `otel/panels/dashboards.ts`: Grafana's dashboards, in both languages, and the list of panels that the console reads.
+ * Writes Grafana's dashboards in both languages from `otel/panels/dashboards.ts`.
  * Run as `node stack/grafana.ts`; `generated/` is committed and a test fails when it drifts.
  *
  * A title in Grafana is plain text, so there is one folder a language with the same uids in both, and Grafana is shown
@@ -20,15 +20,8 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { buildPanel, prometheus } from './grafana/panel-builders.ts';
 import { words, type Locale } from './grafana/words.ts';
-import {
-  annotations,
-  dashboards,
-  panels,
-  variables,
-  withoutVariables,
-} from '../otel/panels/dashboards.ts';
+import { annotations, dashboards, variables } from '../otel/panels/dashboards.ts';
 import type { Dashboard } from '../otel/panels/dashboards.ts';
-import { idleSentences } from '../otel/panels/panel.ts';
 
 const tag = 'llamascope';
 const locales = ['en', 'zh-CN'] as const satisfies Locale[];
@@ -37,7 +30,7 @@ const jaegerUrl = 'http://127.0.0.1:16686';
 
 /** Path under `generated/` → text of the file. */
 export function generatedFiles(): Map<string, string> {
-  const files = new Map([['panels.json', toJson(consolePanels())]]);
+  const files = new Map<string, string>();
   for (const locale of locales) {
     for (const dashboard of dashboards) {
       const path = `dashboards/${locale}/${dashboard.id}.json`;
@@ -121,25 +114,6 @@ export function buildDashboard(dashboard: Dashboard, locale: Locale) {
     y += height;
   }
   return builder.build();
-}
-
-/** What the console draws: the same panels over all instances and models, and their order. */
-function consolePanels() {
-  return {
-    dashboards: dashboards.map(({ id, title, meaning, rows }) => ({
-      id,
-      title,
-      meaning,
-      rows: rows.map((row) => ({ title: row.title, panels: row.panels.map((panel) => panel.id) })),
-    })),
-    panels: panels.map((panel) => {
-      const queries = panel.queries.map(({ expr, legend }) => ({
-        expr: withoutVariables(expr),
-        legend,
-      }));
-      return Object.assign({}, panel, { idle: idleSentences[panel.idle], queries });
-    }),
-  };
 }
 
 function toJson(value: unknown): string {

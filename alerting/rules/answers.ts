@@ -1,8 +1,12 @@
 /** What the model says, where it says how sure it was; written to `answers.yml`. */
-import { jobs, metrics } from '../../otel/names.ts';
-import { ofChat, quantileOfChat, sumBy } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { ofChat, quantile, series, summed } from '../../otel/promql.ts';
+import type { RangeOptions } from '../../otel/promql.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
+
+const median = (range: RangeOptions): string =>
+  quantile(0.5, 'inferencePerplexity', { where: ofChat(), ...range });
 
 /**
  * The median against that of the day before, since what is usual differs from model to model; a few odd answers do not
@@ -11,17 +15,16 @@ import type { Alert, RuleContext } from './rule.ts';
 export function answerAlerts({ thresholds, duration }: RuleContext): Alert[] {
   const { above, minimumRequests, ...rest } = thresholds.answersDegraded;
   const [window, held] = [duration(rest.windowSeconds), duration(rest.forSeconds)];
-  const histogram = metrics.inferencePerplexity.scraped;
-  const now = `[${window}]`;
-  const before = `[${duration(86_400)}] offset ${window}`;
-  const enough = (range: string): string =>
-    `${sumBy('job', 'increase', `${histogram}_count${ofChat()}${range}`)} >= ${minimumRequests}`;
-  const graph = quantileOfChat(0.5, histogram, now);
-  const usual = quantileOfChat(0.5, histogram, before);
+  const now = { by: ['job'], window } as const;
+  const before = { by: ['job'], window: duration(86_400), offset: window } as const;
+  const answers = series('inferencePerplexity', ofChat(), '_count');
+  const enough = (range: RangeOptions): string =>
+    `${summed('increase', answers, range)} >= ${minimumRequests}`;
+  const graph = median(now);
   return [
     {
       alert: 'AnswersDegraded',
-      expr: `${graph} / ${usual} > ${above} and ${enough(now)} and ${enough(before)}`,
+      expr: `${graph} / ${median(before)} > ${above} and ${enough(now)} and ${enough(before)}`,
       for: held,
       labels: { severity: 'warning', job: jobs.chat },
       graph,

@@ -1,6 +1,7 @@
 /** The service at its limits: speed, queue, refusals, context and streams; written to `chat.yml`. */
-import { attributes, jobs, metrics } from '../../otel/names.ts';
-import { anyOf, ofChat, sumBy } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { anyOf, increase, ofChat, rate, series } from '../../otel/promql.ts';
+import type { MetricKey } from '../../otel/names.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RuleContext } from './rule.ts';
 
@@ -21,13 +22,9 @@ export function chatAlerts(context: RuleContext): Alert[] {
 function tokenThroughputCollapse({ thresholds, duration }: RuleContext): Alert {
   const { below, minimumActive, ...rest } = thresholds.tokenThroughputCollapse;
   const [window, held] = [duration(rest.windowSeconds), duration(rest.forSeconds)];
-  const type = anyOf(attributes.type, ['input', 'output']);
-  const tokens = sumBy(
-    'job, instance',
-    'rate',
-    `${metrics.inferenceTokens.scraped}${ofChat(type)}[${window}]`,
-  );
-  const active = `avg_over_time(${metrics.inferenceSequencesActive.scraped}${ofChat()}[${window}])`;
+  const where = ofChat(anyOf('type', ['input', 'output']));
+  const tokens = rate('inferenceTokens', { where, by: ['job', 'instance'], window });
+  const active = `avg_over_time(${series('inferenceSequencesActive', ofChat())}[${window}])`;
   const graph = `${tokens} / (${active} >= ${minimumActive})`;
   return {
     alert: 'TokenThroughputCollapse',
@@ -51,7 +48,7 @@ function tokenThroughputCollapse({ thresholds, duration }: RuleContext): Alert {
 function queueBacklog({ thresholds, duration }: RuleContext): Alert {
   const { above, forSeconds } = thresholds.queueBacklog;
   const held = duration(forSeconds);
-  const graph = share(metrics.inferenceQueueDepth.scraped, metrics.inferenceQueueLimit.scraped);
+  const graph = share('inferenceQueueDepth', 'inferenceQueueLimit');
   return {
     alert: 'QueueBacklog',
     expr: `${graph} > ${above}`,
@@ -75,9 +72,7 @@ function requestsRejected({ thresholds, duration }: RuleContext): Alert {
   const threshold = thresholds.requestsRejected;
   return ratioAlert({
     alert: 'RequestsRejected',
-    ...ratioOf(metrics.inferenceRequests.scraped, anyOf(attributes.reason, noRoom), threshold, {
-      duration,
-    }),
+    ...ratioOf('inferenceRequests', anyOf('reason', noRoom), threshold, { duration }),
     text: (window, held) => ({
       en: {
         summary: 'People are turned away',
@@ -95,12 +90,9 @@ function requestsRejected({ thresholds, duration }: RuleContext): Alert {
 function contextSaturated({ thresholds, duration }: RuleContext): Alert {
   const { above, forSeconds } = thresholds.contextSaturated;
   const held = duration(forSeconds);
-  const graph = share(
-    metrics.inferenceContextTokens.scraped,
-    metrics.inferenceContextLimit.scraped,
-  );
-  const { inferenceSequencesActive: active, inferenceSequencesLimit: limit } = metrics;
-  const allRun = `${active.scraped}${ofChat()} >= (${limit.scraped}${ofChat()} > 0)`;
+  const graph = share('inferenceContextTokens', 'inferenceContextLimit');
+  const [active, limit] = ['inferenceSequencesActive', 'inferenceSequencesLimit'] as const;
+  const allRun = `${series(active, ofChat())} >= (${series(limit, ofChat())} > 0)`;
   return {
     alert: 'ContextSaturated',
     expr: `${graph} > ${above} and ${allRun}`,
@@ -124,12 +116,7 @@ function streamsStalled({ thresholds, duration }: RuleContext): Alert {
   const threshold = thresholds.streamsStalled;
   return ratioAlert({
     alert: 'StreamsStalled',
-    ...ratioOf(
-      metrics.inferenceStreamTerminations.scraped,
-      `${attributes.how}="stalled"`,
-      threshold,
-      { duration },
-    ),
+    ...ratioOf('inferenceStreamTerminations', 'how="stalled"', threshold, { duration }),
     text: (window, held) => ({
       en: {
         summary: 'Streams stall before their end',
@@ -143,8 +130,8 @@ function streamsStalled({ thresholds, duration }: RuleContext): Alert {
   });
 }
 
-const share = (part: string, whole: string): string =>
-  `${part}${ofChat()} / (${whole}${ofChat()} > 0)`;
+const share = (part: MetricKey, whole: MetricKey): string =>
+  `${series(part, ofChat())} / (${series(whole, ofChat())} > 0)`;
 
 interface Ratio {
   graph: string;
@@ -153,18 +140,17 @@ interface Ratio {
   held: string;
 }
 
-/** The share of a counter that `matchers` pick, above a bound and more than a few. */
+/** The share of a counter that `matcher` picks, above a bound and more than a few. */
 function ratioOf(
-  counter: string,
-  matchers: string,
+  counter: MetricKey,
+  matcher: string,
   threshold: RuleContext['thresholds']['requestsRejected' | 'streamsStalled'],
   { duration }: Pick<RuleContext, 'duration'>,
 ): Ratio {
   const window = duration(threshold.windowSeconds);
-  const sum = (operation: 'rate' | 'increase', some = ''): string =>
-    sumBy('job', operation, `${counter}${ofChat(some)}[${window}]`);
-  const graph = `${sum('rate', matchers)} / (${sum('rate')} > 0)`;
-  const enough = `${sum('increase', matchers)} >= ${threshold.minimumFailures}`;
+  const some = { where: ofChat(matcher), by: ['job'], window } as const;
+  const graph = `${rate(counter, some)} / (${rate(counter, { ...some, where: ofChat() })} > 0)`;
+  const enough = `${increase(counter, some)} >= ${threshold.minimumFailures}`;
   return {
     graph,
     expr: `${graph} > ${threshold.above} and ${enough}`,

@@ -1,6 +1,5 @@
 /** The way of an alert to a person, watched by the way itself: rules, Alertmanager, notifier; written to `delivery.yml`. */
-import { attributes, metrics } from '../../otel/names.ts';
-import { anyOf, sumBy } from './expressions.ts';
+import { anyOf, increase, series, summed } from '../../otel/promql.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -16,8 +15,8 @@ export function deliveryAlerts(context: RuleContext): Alert[] {
 function ruleEvaluationFailing({ thresholds, duration }: RuleContext): Alert {
   const { above, windowSeconds, forSeconds } = thresholds.ruleEvaluationFailing;
   const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const failures = `prometheus_rule_evaluation_failures_total[${window}]`;
-  const graph = sumBy('job, instance, rule_group', 'increase', failures);
+  const by = ['job', 'instance', 'rule_group'] as const;
+  const graph = summed('increase', 'prometheus_rule_evaluation_failures_total', { by, window });
   return {
     alert: 'RuleEvaluationFailing',
     expr: `${graph} > ${above}`,
@@ -41,8 +40,8 @@ function ruleEvaluationFailing({ thresholds, duration }: RuleContext): Alert {
 function alertmanagerUnreachable({ thresholds, duration }: RuleContext): Alert {
   const { above, windowSeconds, forSeconds } = thresholds.alertmanagerUnreachable;
   const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const errors = `prometheus_notifications_errors_total[${window}]`;
-  const graph = sumBy('job, instance, alertmanager', 'increase', errors);
+  const by = ['job', 'instance', 'alertmanager'] as const;
+  const graph = summed('increase', 'prometheus_notifications_errors_total', { by, window });
   return {
     alert: 'AlertmanagerUnreachable',
     expr: `${graph} > ${above} or prometheus_notifications_alertmanagers_discovered == 0`,
@@ -67,15 +66,15 @@ function notifierFailing({ thresholds, duration }: RuleContext): Alert {
   const { windowSeconds, forSeconds, minimumFailures } = thresholds.notifierFailing;
   const [window, held] = [duration(windowSeconds), duration(forSeconds)];
   const attempts = (...outcomes: string[]): string =>
-    sumBy(
-      'job, instance, channel',
-      'increase',
-      `${metrics.notifierNotifications.scraped}{${anyOf(attributes.outcome, outcomes)}}[${window}]`,
-    );
-  const webhooks = sumBy(
-    'job, instance, integration',
+    increase('notifierNotifications', {
+      where: anyOf('outcome', outcomes),
+      by: ['job', 'instance', 'channel'],
+      window,
+    });
+  const webhooks = summed(
     'increase',
-    `alertmanager_notifications_failed_total{integration="webhook"}[${window}]`,
+    'alertmanager_notifications_failed_total{integration="webhook"}',
+    { by: ['job', 'instance', 'integration'], window },
   );
   return {
     alert: 'NotifierFailing',
@@ -102,7 +101,7 @@ function notifierFailing({ thresholds, duration }: RuleContext): Alert {
 
 function notifierOutboxStuck({ thresholds, duration }: RuleContext): Alert {
   const { above, forSeconds } = thresholds.notifierOutboxStuck;
-  const graph = metrics.notifierPendingAge.scraped;
+  const graph = series('notifierPendingAge', '');
   const [bound, held] = [duration(above), duration(forSeconds)];
   return {
     alert: 'NotifierOutboxStuck',

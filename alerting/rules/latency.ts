@@ -1,6 +1,6 @@
 /** How long a person waits: for the first token, between tokens, for the whole answer; written to `latency.yml`. */
-import { jobs, metrics } from '../../otel/names.ts';
-import { ofChat, quantileOfChat, sumBy } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { ofChat, quantile, series, summed } from '../../otel/promql.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -60,11 +60,11 @@ function slowAlert(
   { duration }: RuleContext,
 ): Alert {
   const { threshold, en, zh } = options;
-  const histogram = metrics[threshold.metric].scraped;
   const window = duration(threshold.windowSeconds);
   const held = duration(threshold.forSeconds);
-  const graph = quantileOfChat(0.95, histogram, `[${window}]`);
-  const requests = sumBy('job', 'increase', `${histogram}_count${ofChat()}[${window}]`);
+  const range = { by: ['job'], window } as const;
+  const graph = quantile(0.95, threshold.metric, { where: ofChat(), ...range });
+  const requests = summed('increase', series(threshold.metric, ofChat(), '_count'), range);
   return {
     alert,
     expr: `${graph} > ${threshold.above} and ${requests} >= ${threshold.minimumRequests}`,

@@ -1,6 +1,6 @@
 /** The processes beneath: event loop, memory, CPU quota; written to `process.yml`. Each alert is about one instance. */
-import { jobs, metrics } from '../../otel/names.ts';
-import { ofChat } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { ofChat, series } from '../../otel/promql.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -12,7 +12,7 @@ export function processAlerts(context: RuleContext): Alert[] {
 function eventLoopDelayHigh({ thresholds, duration }: RuleContext): Alert {
   const { above, forSeconds } = thresholds.eventLoopDelayHigh;
   const held = duration(forSeconds);
-  const graph = metrics.nodejsEventloopDelayP99.scraped;
+  const graph = series('nodejsEventloopDelayP99', '');
   return {
     alert: 'EventLoopDelayHigh',
     expr: `${graph} > ${above}`,
@@ -40,14 +40,14 @@ function memoryGrowth({ thresholds, duration, seconds }: RuleContext): Alert {
   const { above, ...rest } = thresholds.memoryGrowth;
   const [hour, held] = [duration(rest.windowSeconds), duration(rest.forSeconds)];
   const hours = [1, 2, 3].map((count) => duration(rest.windowSeconds * count));
-  const memory = metrics.processMemoryUsage.scraped + ofChat();
+  const memory = series('processMemoryUsage', ofChat());
   const growth = (window: string, offset = ''): string =>
     `deriv(${memory}[${window}]${offset}) * ${seconds(rest.windowSeconds)} / (${memory} > 0)`;
   const graph = growth(hours[2] ?? '');
   const eachHour = ['', ` offset ${hours[0]}`, ` offset ${hours[1]}`]
     .map((offset) => `${growth(hour, offset)} > ${above}`)
     .join(' and ');
-  const uptime = `${metrics.processUptime.scraped}${ofChat()} > ${seconds(rest.minimumUptimeSeconds)}`;
+  const uptime = `${series('processUptime', ofChat())} > ${seconds(rest.minimumUptimeSeconds)}`;
   return {
     alert: 'MemoryGrowth',
     expr: `${graph} > ${above} and ${eachHour} and ${uptime}`,
@@ -70,7 +70,7 @@ function memoryGrowth({ thresholds, duration, seconds }: RuleContext): Alert {
 function cpuThrottled({ thresholds, duration }: RuleContext): Alert {
   const { above, windowSeconds, forSeconds } = thresholds.cpuThrottled;
   const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const graph = `rate(${metrics.containerCpuThrottledTime.scraped}[${window}])`;
+  const graph = `rate(${series('containerCpuThrottledTime', '')}[${window}])`;
   return {
     alert: 'CpuThrottled',
     expr: `${graph} > ${above}`,

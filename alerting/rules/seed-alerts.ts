@@ -1,6 +1,6 @@
 /** The article's two alerts and the two without which silence means nothing; written to `seed-alerts.yml`. */
 import { jobs } from '../../otel/names.ts';
-import { ofChat } from './expressions.ts';
+import { ofChat } from '../../otel/promql.ts';
 import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
@@ -11,12 +11,12 @@ import type { Alert, RuleContext } from './rule.ts';
 export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
   const { highLatency: latency, highErrorRate: errors, targetDown } = thresholds;
   const latencyWindow = duration(latency.windowSeconds);
-  const p99 = `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket${ofChat()}[${latencyWindow}])) by (le))`;
-  const requests = `sum(increase(http_requests_total${ofChat()}[${latencyWindow}]))`;
+  const p99 = `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${ofChat()}}[${latencyWindow}])) by (le))`;
+  const requests = `sum(increase(http_requests_total{${ofChat()}}[${latencyWindow}]))`;
   const errorsWindow = duration(errors.windowSeconds);
   const errorRatio =
     `sum(rate(http_requests_total{job="${jobs.chat}",status_code=~"5.."}[${errorsWindow}]))` +
-    ` / sum(rate(http_requests_total${ofChat()}[${errorsWindow}]))`;
+    ` / sum(rate(http_requests_total{${ofChat()}}[${errorsWindow}]))`;
 
   return [
     {

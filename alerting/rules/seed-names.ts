@@ -1,10 +1,11 @@
 /** The six names of the article, read from ours; written to `seed-names.yml`. */
-import { attributes, generationRoutes, metrics } from '../../otel/names.ts';
+import { attributes, generationRoutes } from '../../otel/names.ts';
+import type { MetricKey } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus/prometheus-names.ts';
-import { anyOf, ofChat } from './expressions.ts';
+import { anyOf, ofChat, quantile, series } from '../../otel/promql.ts';
 import type { RecordingRule, RuleContext } from './rule.ts';
 
-const ofGenerations = ofChat(anyOf(attributes.httpRoute, generationRoutes));
+const ofGenerations = ofChat(anyOf('httpRoute', generationRoutes));
 
 /** The article's label, and ours that it is read from. */
 const endpointLabels = {
@@ -16,11 +17,12 @@ const statusLabels = {
   status_code: labelName(attributes.httpResponseStatusCode),
 };
 
-const perInstance = (metric: string): string => `sum by (job, instance) (${metric}${ofChat()})`;
+const perInstance = (metric: MetricKey, part = ''): string =>
+  `sum by (job, instance) (${series(metric, ofChat(), part)})`;
 
 /** One process's count of a generation metric, its labels renamed; `keep` are labels that stay as they are. */
-function renamed(metric: string, labels: Record<string, string>, keep: string[] = []): string {
-  let source = metric + ofGenerations;
+function renamed(part: string, labels: Record<string, string>, keep: string[] = []): string {
+  let source = series('httpServerRequestDuration', ofGenerations, part);
   for (const [to, from] of Object.entries(labels)) {
     source = `label_replace(${source}, "${to}", "$1", "${from}", "(.*)")`;
   }
@@ -33,39 +35,37 @@ function renamed(metric: string, labels: Record<string, string>, keep: string[] 
  * of the others' whole history.
  */
 export function seedNames({ thresholds, duration }: RuleContext): RecordingRule[] {
-  const http = metrics.httpServerRequestDuration.scraped;
-  const inference = metrics.inferenceDuration.scraped;
   const window = duration(thresholds.highLatency.windowSeconds);
 
   return [
     {
       record: 'http_request_duration_seconds_bucket',
-      expr: renamed(`${http}_bucket`, endpointLabels, ['le']),
+      expr: renamed('_bucket', endpointLabels, ['le']),
     },
     ...['sum', 'count'].map((part) => ({
       record: `http_request_duration_seconds_${part}`,
-      expr: renamed(`${http}_${part}`, endpointLabels),
+      expr: renamed(`_${part}`, endpointLabels),
     })),
     {
       record: 'http_requests_total',
-      expr: renamed(`${http}_count`, statusLabels),
+      expr: renamed('_count', statusLabels),
     },
     ...['sum', 'count'].map((part) => ({
       record: `model_inference_duration_seconds_${part}`,
-      expr: perInstance(`${inference}_${part}`),
+      expr: perInstance('inferenceDuration', `_${part}`),
     })),
     // OpenTelemetry has no summary: the quantiles come from the histogram. `>= 0` drops the NaN of an idle window.
-    ...['0.5', '0.9', '0.99'].map((quantile) => ({
+    ...[0.5, 0.9, 0.99].map((q) => ({
       record: 'model_inference_duration_seconds',
-      expr: `histogram_quantile(${quantile}, sum by (job, instance, le) (rate(${inference}_bucket${ofChat()}[${window}]))) >= 0`,
-      labels: { quantile },
+      expr: `${quantile(q, 'inferenceDuration', { where: ofChat(), by: ['job', 'instance'], window })} >= 0`,
+      labels: { quantile: String(q) },
     })),
     // The article's "connections" are requests in flight.
-    { record: 'active_connections', expr: perInstance(metrics.httpServerActiveRequests.scraped) },
-    { record: 'process_cpu_seconds_total', expr: perInstance(metrics.processCpuTime.scraped) },
+    { record: 'active_connections', expr: perInstance('httpServerActiveRequests') },
+    { record: 'process_cpu_seconds_total', expr: perInstance('processCpuTime') },
     {
       record: 'process_resident_memory_bytes',
-      expr: perInstance(metrics.processMemoryUsage.scraped),
+      expr: perInstance('processMemoryUsage'),
     },
   ];
 }

@@ -2,10 +2,10 @@
  * The promise to users as an error budget, and the alerts on how fast it burns; written to `slo.yml`. Two SLOs share one
  * objective: requests are answered, and first tokens come soon.
  */
-import { attributes, jobs, metrics } from '../../otel/names.ts';
-import type { Reason } from '../../otel/names.ts';
+import { jobs } from '../../otel/names.ts';
+import type { MetricKey, Reason } from '../../otel/names.ts';
 import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
-import { anyOf, ofChat, sumBy } from './expressions.ts';
+import { anyOf, ofChat, series, summed } from '../../otel/promql.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RecordingRule, RuleContext } from './rule.ts';
 
@@ -75,22 +75,20 @@ type Slo = (typeof slos)[number];
 type Count = (operation: 'rate' | 'increase', window: string) => string;
 
 const counted =
-  (metric: string, matchers = ''): Count =>
+  (metric: MetricKey, where: string, part?: string): Count =>
   (operation, window) =>
-    sumBy('job', operation, `${metric}${ofChat(matchers)}[${window}]`);
+    summed(operation, series(metric, where, part), { by: ['job'], window });
 
 /** What counts as asked for, and as gone wrong. */
 function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Count } {
   if (slo === 'availability') {
-    const requests = metrics.inferenceRequests.scraped;
-    return {
-      all: counted(requests, anyOf(attributes.reason, reasonsOf('good', 'bad'))),
-      bad: counted(requests, anyOf(attributes.reason, reasonsOf('bad'))),
-    };
+    const requests = (...wanted: Verdict[]): Count =>
+      counted('inferenceRequests', ofChat(anyOf('reason', reasonsOf(...wanted))));
+    return { all: requests('good', 'bad'), bad: requests('bad') };
   }
-  const firstToken = metrics[thresholds.slo.metric].scraped;
-  const all = counted(`${firstToken}_count`);
-  const inTime = counted(`${firstToken}_bucket`, `le="${formatBound(thresholds.slo.above)}"`);
+  const { metric, above } = thresholds.slo;
+  const all = counted(metric, ofChat(), '_count');
+  const inTime = counted(metric, ofChat(`le="${formatBound(above)}"`), '_bucket');
   return { all, bad: (...given) => `${all(...given)} - ${inTime(...given)}` };
 }
 
@@ -134,7 +132,7 @@ export function sloAlerts(context: RuleContext): Alert[] {
 function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext): Alert {
   const { objective, minimumFailures } = thresholds.slo;
   const budget = 1 - objective;
-  const of = `{job="${jobs.chat}", slo="${slo}"}`;
+  const of = `{${ofChat(`slo="${slo}"`)}}`;
   const conditions = burnRates[burn].map(({ factor, longSeconds, shortSeconds }) => {
     const bound = Number((factor * budget).toPrecision(6));
     return (

@@ -1,11 +1,9 @@
 /** Whether what we see is true: scrapes, series, spans; written to `telemetry.yml`. */
-import { attributes, jobs, metrics } from '../../otel/names.ts';
-import { labelName } from '../../otel/prometheus/prometheus-names.ts';
-import { sumBy } from './expressions.ts';
+import { jobs } from '../../otel/names.ts';
+import { rate, series } from '../../otel/promql.ts';
+import type { MetricKey } from '../../otel/names.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
-
-/** Every job of `stack/prometheus/prometheus.yml`: one that is missing from it altogether has no `up` either. */
 
 export function telemetryAlerts(context: RuleContext): Alert[] {
   return [
@@ -40,8 +38,8 @@ function allTargetsDown({ thresholds, duration }: RuleContext): Alert {
   };
 }
 
-const lacks = (job: string, metric: string): string =>
-  `(up{job="${job}"} == 1 unless on (job, instance) ${metric}{job="${job}"})`;
+const lacks = (job: string, metric: MetricKey): string =>
+  `(up{job="${job}"} == 1 unless on (job, instance) ${series(metric, `job="${job}"`)})`;
 
 /** A scrape that is 200 but empty leaves `up` at 1; so does one by which only part of the metrics comes. */
 function metricsAbsent({ thresholds, duration }: RuleContext): Alert {
@@ -49,10 +47,11 @@ function metricsAbsent({ thresholds, duration }: RuleContext): Alert {
   return {
     alert: 'MetricsAbsent',
     expr: [
-      lacks(jobs.chat, metrics.inferenceReady.scraped),
-      lacks(jobs.notifier, metrics.notifierPendingAge.scraped),
+      lacks(jobs.chat, 'inferenceReady'),
+      lacks(jobs.notifier, 'notifierPendingAge'),
       // Everybody else: whatever they export, it is not nothing.
       '(up == 1 and on (job, instance) scrape_samples_scraped == 0)',
+      // A job missing from prometheus.yml has no `up` series either.
       ...Object.values(jobs).map((job) => `absent(up{job="${job}"})`),
     ].join(' or '),
     for: held,
@@ -98,7 +97,7 @@ function scrapeSlow({ thresholds, duration }: RuleContext): Alert {
 function seriesCeilingReached({ thresholds, duration }: RuleContext): Alert {
   const { above, forSeconds } = thresholds.seriesCeilingReached;
   const held = duration(forSeconds);
-  const graph = `${metrics.telemetrySeries.scraped} / (${metrics.telemetrySeriesLimit.scraped} > 0)`;
+  const graph = `${series('telemetrySeries', '')} / (${series('telemetrySeriesLimit', '')} > 0)`;
   return {
     alert: 'SeriesCeilingReached',
     expr: `${graph} > ${above}`,
@@ -121,10 +120,10 @@ function seriesCeilingReached({ thresholds, duration }: RuleContext): Alert {
 function telemetryDropping({ thresholds, duration }: RuleContext): Alert {
   const { above, windowSeconds, forSeconds } = thresholds.telemetryDropping;
   const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const lost = (metric: string): string => sumBy('job, instance', 'rate', `${metric}[${window}]`);
-  const spans = `${metrics.otelSdkProcessorSpanProcessed.scraped}{${labelName(attributes.errorType)}!=""}`;
-  const refused = metrics.telemetrySeriesRefused.scraped;
-  const graph = `(${lost(spans)} > ${above}) or (${lost(refused)} > ${above})`;
+  const lost = (metric: MetricKey, where: string): string =>
+    `(${rate(metric, { where, by: ['job', 'instance'], window })} > ${above})`;
+  const spans = lost('otelSdkProcessorSpanProcessed', 'error_type!=""');
+  const graph = `${spans} or ${lost('telemetrySeriesRefused', '')}`;
   return {
     alert: 'TelemetryDropping',
     expr: graph,

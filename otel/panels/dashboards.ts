@@ -1,6 +1,6 @@
 /**
- * The dashboards: every panel once, in rows as a person reads them. `stack/grafana.ts` draws them for Grafana and writes
- * `generated/panels.json` for the console; a new panel is one entry in `panels/` and one name here.
+ * The dashboards: every panel once, in rows. `stack/grafana.ts` writes them for Grafana, the console serves them at
+ * GET /api/panels; a new panel is one entry in a file beside this one and one name here.
  */
 import { attributes } from '../names.ts';
 import { labelName } from '../prometheus/prometheus-names.ts';
@@ -10,8 +10,7 @@ import * as delivery from './delivery.ts';
 import * as inference from './inference.ts';
 import * as monitor from './monitor.ts';
 import * as pipeline from './pipeline.ts';
-import { jobs } from '../names.ts';
-import { chat, series } from '../promql.ts';
+import { ofChat, selectedChat, series } from '../promql.ts';
 import * as service from './service.ts';
 import * as slo from './slo.ts';
 
@@ -179,7 +178,7 @@ export const annotations = [
   {
     // Two minutes bridge the scrapes that a restart costs.
     title: { en: 'Deploys', zh: '部署' },
-    expr: `changes(${series('processStartTime', `${chat}, process_role="api"`)}[2m]) > 0`,
+    expr: `changes(${series('processStartTime', `${selectedChat}, process_role="api"`)}[2m]) > 0`,
     label: '{{instance}}',
     color: 'blue',
   },
@@ -191,17 +190,12 @@ export const variables = [
     name: 'instance',
     title: { en: 'Instance', zh: '实例' },
     label: 'instance',
-    of: `up{job="${jobs.chat}"}`,
+    of: `up{${ofChat()}}`,
   },
   {
     name: 'model',
     title: { en: 'Model', zh: '模型' },
     label: labelName(attributes.genAiRequestModel),
-    of: series('inferenceModelInfo', `job="${jobs.chat}"`),
+    of: series('inferenceModelInfo', ofChat()),
   },
 ] as const;
-
-/** A query as it is asked without a dashboard: over all instances and models. */
-export function withoutVariables(expr: string): string {
-  return expr.replaceAll(/\$(instance|model)\b/g, '.*');
-}

@@ -1,10 +1,6 @@
 /** Where a generation's time goes, and what a reader feels of it. */
-import type { MetricKey } from '../names.ts';
-import type { Panel, PanelQuery } from './panel.ts';
-import { chat, chatModel, mean, quantile, rate, series, sum } from '../promql.ts';
-
-const percentiles = (key: MetricKey, where?: string): PanelQuery[] =>
-  [0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, key, where), legend: `P${q * 100}` }));
+import type { Panel } from './panel.ts';
+import { mean, percentiles, rate, selectedChat, selectedModel, series, sum } from '../promql.ts';
 
 export const ready: Panel = {
   id: 'ready',
@@ -34,7 +30,7 @@ export const model: Panel = {
   unit: '{model}',
   queries: [
     {
-      expr: series('inferenceModelInfo', chatModel),
+      expr: series('inferenceModelInfo', selectedModel),
       legend: '{{gen_ai_request_model}} {{quantization}}',
     },
   ],
@@ -110,7 +106,7 @@ export const generationTime: Panel = {
   },
   kind: 'timeseries',
   unit: 's',
-  queries: percentiles('genAiServerRequestDuration', chatModel),
+  queries: percentiles('genAiServerRequestDuration', { where: selectedModel }),
   idle: 'nothing',
 };
 
@@ -123,7 +119,7 @@ export const firstToken: Panel = {
   },
   kind: 'timeseries',
   unit: 's',
-  queries: percentiles('genAiServerTimeToFirstToken', chatModel),
+  queries: percentiles('genAiServerTimeToFirstToken', { where: selectedModel }),
   idle: 'nothing',
   thresholds: { red: 10, orange: 5, when: 'above' },
   whenRed: {
@@ -155,7 +151,7 @@ export const perToken: Panel = {
   },
   kind: 'timeseries',
   unit: 's',
-  queries: percentiles('genAiServerTimePerOutputToken', chatModel),
+  queries: percentiles('genAiServerTimePerOutputToken', { where: selectedModel }),
   idle: 'nothing',
   thresholds: { red: 0.5, orange: 0.25, when: 'above' },
   whenRed: {
@@ -189,7 +185,7 @@ export const tokensPerCpu: Panel = {
   unit: '{token}/s',
   queries: [
     {
-      expr: `${rate('inferenceTokens', { where: `${chat}, type="output"` })} / (${rate('processCpuTime', { where: `${chat}, process_role="engine"` })} > 0)`,
+      expr: `${rate('inferenceTokens', { where: `${selectedChat}, type="output"` })} / (${rate('processCpuTime', { where: `${selectedChat}, process_role="engine"` })} > 0)`,
       legend: 'tokens per CPU-second',
     },
   ],
@@ -206,10 +202,10 @@ export const tokenCounts: Panel = {
   kind: 'timeseries',
   unit: '{token}',
   queries: (['input', 'output'] as const).flatMap((type) =>
-    [0.5, 0.95].map((q) => ({
-      expr: quantile(q, 'genAiClientTokenUsage', `${chatModel}, gen_ai_token_type="${type}"`),
-      legend: `${type} P${q * 100}`,
-    })),
+    percentiles('genAiClientTokenUsage', {
+      where: `${selectedModel}, gen_ai_token_type="${type}"`,
+      quantiles: [0.5, 0.95],
+    }).map(({ expr, legend }) => ({ expr, legend: `${type} ${legend}` })),
   ),
   idle: 'nothing',
 };
@@ -223,10 +219,7 @@ export const perplexity: Panel = {
   },
   kind: 'timeseries',
   unit: 'x',
-  queries: [0.5, 0.9].map((q) => ({
-    expr: quantile(q, 'inferencePerplexity'),
-    legend: `P${q * 100}`,
-  })),
+  queries: percentiles('inferencePerplexity', { quantiles: [0.5, 0.9] }),
   idle: 'nothing',
 };
 

@@ -1,6 +1,6 @@
 /** The dashboard that the article asks for, over the article's own names, which `alerting/rules/seed-names.yml` records. */
 import type { Panel } from './panel.ts';
-import { chat } from '../promql.ts';
+import { selectedChat } from '../promql.ts';
 
 export const totalRequests: Panel = {
   id: 'total-requests',
@@ -11,7 +11,7 @@ export const totalRequests: Panel = {
   },
   kind: 'stat',
   unit: '{request}',
-  queries: [{ expr: `sum(increase(http_requests_total{${chat}}[1h]))`, legend: '' }],
+  queries: [{ expr: `sum(increase(http_requests_total{${selectedChat}}[1h]))`, legend: '' }],
   idle: 'zero',
 };
 
@@ -26,7 +26,7 @@ export const successRatio: Panel = {
   unit: '1',
   queries: [
     {
-      expr: `1 - sum(rate(http_requests_total{${chat}, status_code=~"5.."}[5m])) / (sum(rate(http_requests_total{${chat}}[5m])) > 0)`,
+      expr: `1 - sum(rate(http_requests_total{${selectedChat}, status_code=~"5.."}[5m])) / (sum(rate(http_requests_total{${selectedChat}}[5m])) > 0)`,
       legend: '',
     },
   ],
@@ -50,7 +50,7 @@ export const latencyP99: Panel = {
   unit: 's',
   queries: [
     {
-      expr: `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${chat}}[5m])) by (le)) >= 0`,
+      expr: `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selectedChat}}[5m])) by (le)) >= 0`,
       legend: '',
     },
   ],
@@ -74,7 +74,7 @@ export const latencyHeatmap: Panel = {
   unit: 's',
   queries: [
     {
-      expr: `sum by (le) (rate(http_request_duration_seconds_bucket{${chat}}[5m]))`,
+      expr: `sum by (le) (rate(http_request_duration_seconds_bucket{${selectedChat}}[5m]))`,
       legend: '{{le}}',
     },
   ],
@@ -92,11 +92,11 @@ export const inferenceTime: Panel = {
   unit: 's',
   queries: [
     {
-      expr: `sum(rate(model_inference_duration_seconds_sum{${chat}}[5m])) / (sum(rate(model_inference_duration_seconds_count{${chat}}[5m])) > 0)`,
+      expr: `sum(rate(model_inference_duration_seconds_sum{${selectedChat}}[5m])) / (sum(rate(model_inference_duration_seconds_count{${selectedChat}}[5m])) > 0)`,
       legend: 'mean',
     },
     {
-      expr: `max by (quantile) (model_inference_duration_seconds{${chat}})`,
+      expr: `max by (quantile) (model_inference_duration_seconds{${selectedChat}})`,
       legend: 'quantile {{quantile}}',
     },
   ],
@@ -112,7 +112,9 @@ export const cpu: Panel = {
   },
   kind: 'timeseries',
   unit: '1',
-  queries: [{ expr: `rate(process_cpu_seconds_total{${chat}}[5m])`, legend: '{{instance}}' }],
+  queries: [
+    { expr: `rate(process_cpu_seconds_total{${selectedChat}}[5m])`, legend: '{{instance}}' },
+  ],
   idle: 'value',
 };
 
@@ -125,7 +127,7 @@ export const memory: Panel = {
   },
   kind: 'timeseries',
   unit: 'By',
-  queries: [{ expr: `process_resident_memory_bytes{${chat}}`, legend: '{{instance}}' }],
+  queries: [{ expr: `process_resident_memory_bytes{${selectedChat}}`, legend: '{{instance}}' }],
   idle: 'value',
 };
 
@@ -138,6 +140,6 @@ export const activeConnections: Panel = {
   },
   kind: 'timeseries',
   unit: '{request}',
-  queries: [{ expr: `active_connections{${chat}}`, legend: '{{instance}}' }],
+  queries: [{ expr: `active_connections{${selectedChat}}`, legend: '{{instance}}' }],
   idle: 'zero',
 };

@@ -37,6 +37,9 @@ export interface Thresholds {
   when: 'above' | 'below';
 }
 
+/** A panel as clients of the console's API get it. */
+export type PanelInfo = Omit<Panel, 'queries'>;
+
 export interface Panel {
   /** Kebab-case, unique over all dashboards: what the console asks for. */
   id: string;

@@ -1,7 +1,7 @@
 /** The watchers watched: scrapes, rules, and what telemetry itself costs and loses. */
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
-import { increase, quantile, series } from '../promql.ts';
+import { increase, percentiles, series } from '../promql.ts';
 
 /** Our two processes. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
@@ -80,10 +80,7 @@ export const telemetryCost: Panel = {
   },
   kind: 'timeseries',
   unit: 's',
-  queries: [0.5, 0.99].map((q) => ({
-    expr: quantile(q, 'telemetryScrapeDuration', ours),
-    legend: `P${q * 100}`,
-  })),
+  queries: percentiles('telemetryScrapeDuration', { where: ours, quantiles: [0.5, 0.99] }),
   idle: 'value',
 };
 

@@ -1,6 +1,6 @@
 /** What limits the service: the queue, the context, the cache, and how requests and streams end. */
 import type { Panel } from './panel.ts';
-import { chat, increase, meanRate, quantile, rate, series, sum } from '../promql.ts';
+import { increase, meanRate, percentiles, rate, selectedChat, series, sum } from '../promql.ts';
 
 export const queueDepth: Panel = {
   id: 'queue-depth',
@@ -27,10 +27,7 @@ export const queueTime: Panel = {
   },
   kind: 'timeseries',
   unit: 's',
-  queries: [0.5, 0.95, 0.99].map((q) => ({
-    expr: quantile(q, 'inferenceQueueDuration'),
-    legend: `P${q * 100}`,
-  })),
+  queries: percentiles('inferenceQueueDuration'),
   idle: 'nothing',
 };
 
@@ -50,7 +47,7 @@ export const contextTokens: Panel = {
   idle: 'value',
 };
 
-const prompt = `${chat}, type=~"input|cached_input"`;
+const prompt = `${selectedChat}, type=~"input|cached_input"`;
 
 export const cacheHits: Panel = {
   id: 'cache-hits',
@@ -63,7 +60,7 @@ export const cacheHits: Panel = {
   unit: '1',
   queries: [
     {
-      expr: `${rate('inferenceTokens', { where: `${chat}, type="cached_input"` })} / (${rate('inferenceTokens', { where: prompt })} > 0)`,
+      expr: `${rate('inferenceTokens', { where: `${selectedChat}, type="cached_input"` })} / (${rate('inferenceTokens', { where: prompt })} > 0)`,
       legend: 'cached',
     },
   ],
@@ -81,7 +78,10 @@ export const finishReasons: Panel = {
   unit: '{request}/s',
   queries: [
     {
-      expr: rate('inferenceRequests', { where: `${chat}, outcome="completed"`, by: ['reason'] }),
+      expr: rate('inferenceRequests', {
+        where: `${selectedChat}, outcome="completed"`,
+        by: ['reason'],
+      }),
       legend: '{{reason}}',
     },
   ],
@@ -100,7 +100,7 @@ export const refusals: Panel = {
   queries: [
     {
       expr: increase('inferenceRequests', {
-        where: `${chat}, outcome!="completed"`,
+        where: `${selectedChat}, outcome!="completed"`,
         by: ['outcome', 'reason'],
       }),
       legend: '{{outcome}} {{reason}}',

@@ -1,14 +1,12 @@
 /** What was promised and how much of the promise is left, over the SLO recordings of `alerting/rules/slo.yml`. */
 import type { Text } from '../text.ts';
 import type { Panel, PanelQuery } from './panel.ts';
-import { jobs } from '../names.ts';
-import { chat } from '../promql.ts';
+import { ofChat, selectedChat } from '../promql.ts';
 
 /** 1 - objective: the share that may fail. `otel/thresholds.ts` says the same, and a test holds them together. */
 export const errorBudget = 0.01;
 
-const ofJob = `job="${jobs.chat}"`;
-const total = (recording: string): string => `sum_over_time(${recording}{${ofJob}}[30d])`;
+const total = (recording: string): string => `sum_over_time(${recording}{${ofChat()}}[30d])`;
 
 export const budgetLeft: Panel = {
   id: 'budget-left',
@@ -34,8 +32,8 @@ export const budgetLeft: Panel = {
   },
 };
 
-const burnRate = (window: string, slo = ''): string =>
-  `job:slo_errors:ratio_rate${window}{${ofJob}${slo && `, slo="${slo}"`}} / ${errorBudget}`;
+const burnRate = (window: string, slo?: string): string =>
+  `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${errorBudget}`;
 
 const burnsTooFast = {
   en: 'Somebody gets errors or waits now: the runbook begins with who and why.',
@@ -102,7 +100,7 @@ export const kept: Panel = {
   },
   kind: 'stat',
   unit: '1',
-  queries: [{ expr: `1 - job:slo_errors:ratio_rate1h{${ofJob}}`, legend: '{{slo}}' }],
+  queries: [{ expr: `1 - job:slo_errors:ratio_rate1h{${ofChat()}}`, legend: '{{slo}}' }],
   idle: 'nothing',
 };
 
@@ -117,7 +115,7 @@ export const byStatus: Panel = {
   unit: '{request}/s',
   queries: [
     {
-      expr: `sum(rate(http_requests_total{${chat}}[5m])) by (status_code)`,
+      expr: `sum(rate(http_requests_total{${selectedChat}}[5m])) by (status_code)`,
       legend: '{{status_code}}',
     },
   ],

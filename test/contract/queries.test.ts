@@ -5,7 +5,8 @@
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDashboard } from '../../stack/grafana.ts';
-import { dashboards, panels, withoutVariables } from '../../otel/panels/dashboards.ts';
+import { dashboards, panels } from '../../otel/panels/dashboards.ts';
+import { withoutVariables } from '../../otel/promql.ts';
 import {
   findQueries,
   queriesOfPanel,

@@ -1,7 +1,7 @@
-/** The console's part of the API, over the files that it reads once at the start. Listed by app.ts. */
+/** The console's part of the API, over the runbooks that it reads once at the start. Listed by app.ts. */
 import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import { createAlertList } from './alerts.ts';
-import { createPanelList, readPanels } from './panel-list.ts';
+import { createPanelList } from './panel-list.ts';
 import { createPanel } from './panel.ts';
 import { createRunbook, readRunbooks } from './runbooks.ts';
 import { createSharedReads } from './shared-reads.ts';
@@ -12,13 +12,12 @@ import { createStatus } from './status.ts';
 const shareMillis = 1000;
 
 export function createConsoleEndpoints(deps: ApiDeps): Endpoint[] {
-  const panels = readPanels();
   const runbooks = readRunbooks();
   const share = createSharedReads({ shareMillis });
   return [
     createStatus(deps),
-    createPanelList(panels),
-    createPanel(deps, panels, share),
+    createPanelList(),
+    createPanel(deps, share),
     createAlertList(deps, runbooks, share),
     createSilence(deps, share),
     createRunbook(runbooks),

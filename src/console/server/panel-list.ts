@@ -1,59 +1,65 @@
-/** GET /api/panels: which panels there are, as `otel/panels/dashboards.ts` has them; the queries stay here, for GET /api/panels/{id}. */
-import { readFileSync } from 'node:fs';
+/** GET /api/panels: the panels of `otel/panels/dashboards.ts` and their layout; GET /api/panels/{id} runs their queries. */
 import { z } from 'zod';
+import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
+import type { Dashboard } from '../../../otel/panels/dashboards.ts';
+import type { PanelInfo } from '../../../otel/panels/panel.ts';
 import type { Endpoint } from '../../api/endpoint.ts';
 import { Text } from './text.ts';
 
-/** Written by `make dashboards`; a file, since nothing here imports from the stack. */
-const file = new URL('../../../stack/generated/panels.json', import.meta.url);
-
-const Panel = z.object({
-  id: z.string(),
-  title: Text,
-  /** The question that it answers. */
-  meaning: Text,
-  kind: z.enum(['stat', 'info', 'gauge', 'timeseries', 'stacked', 'heatmap']),
-  /** UCUM. */
-  unit: z.string(),
-  /** What it shows before the first request. */
-  idle: Text,
-  thresholds: z
-    .object({ red: z.number(), orange: z.number().optional(), when: z.enum(['above', 'below']) })
-    .optional(),
-  whenRed: Text.extend({ runbook: z.string() }).optional(),
-  /** Words in place of numbers. */
-  words: z.record(z.string(), Text).optional(),
-});
-
-const Dashboard = z.object({
-  id: z.string(),
-  title: Text,
-  meaning: Text,
-  rows: z.array(z.object({ title: Text.optional(), panels: z.array(z.string()) })),
-});
-
-const PanelDefinition = Panel.extend({
-  queries: z.array(z.object({ expr: z.string(), legend: z.string() })),
-});
-
-const PanelFile = z.object({
-  dashboards: z.array(Dashboard),
-  panels: z.array(PanelDefinition),
-});
-
-export type PanelDefinition = z.infer<typeof PanelDefinition>;
-export type PanelFile = z.infer<typeof PanelFile>;
-
-/** @throws Error when the file is not what `make dashboards` writes. */
-export function readPanels(): PanelFile {
-  return PanelFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+export interface PanelList {
+  dashboards: (Pick<Dashboard, 'id' | 'title' | 'meaning'> & {
+    rows: { title?: Text; panels: string[] }[];
+  })[];
+  panels: readonly PanelInfo[];
 }
 
-const PanelList = z.object({ dashboards: z.array(Dashboard), panels: z.array(Panel) });
+const list: PanelList = {
+  dashboards: dashboards.map(({ id, title, meaning, rows }) => ({
+    id,
+    title,
+    meaning,
+    rows: rows.map((row) => ({
+      ...(row.title && { title: row.title }),
+      panels: row.panels.map((panel) => panel.id),
+    })),
+  })),
+  panels,
+};
 
-export function createPanelList(file: PanelFile): Endpoint {
-  // Without the queries: the schema does not know them.
-  const list = PanelList.parse(file);
+/** `PanelList` as the OpenAPI document has it. */
+const schema = z.object({
+  dashboards: z.array(
+    z.object({
+      id: z.string(),
+      title: Text,
+      meaning: Text,
+      rows: z.array(z.object({ title: Text.optional(), panels: z.array(z.string()) })),
+    }),
+  ),
+  panels: z.array(
+    z.object({
+      id: z.string(),
+      title: Text,
+      meaning: Text,
+      kind: z.enum(['stat', 'info', 'gauge', 'timeseries', 'stacked', 'heatmap']),
+      unit: z.string(),
+      idle: z.enum(['zero', 'value', 'nothing']),
+      thresholds: z
+        .object({
+          red: z.number(),
+          orange: z.number().optional(),
+          when: z.enum(['above', 'below']),
+        })
+        .optional(),
+      whenRed: Text.extend({ runbook: z.string() }).optional(),
+      words: z.record(z.string(), Text).optional(),
+    }),
+  ),
+});
+
+export function createPanelList(): Endpoint {
+  // The schema has no queries, so parsing drops them.
+  const answer = schema.parse(list);
   return {
     method: 'GET',
     path: '/api/panels',
@@ -62,11 +68,11 @@ export function createPanelList(file: PanelFile): Endpoint {
     answers: {
       'application/json': {
         name: 'PanelList',
-        schema: PanelList,
-        example: { dashboards: list.dashboards.slice(0, 1), panels: list.panels.slice(0, 1) },
+        schema,
+        example: { dashboards: answer.dashboards.slice(0, 1), panels: answer.panels.slice(0, 1) },
       },
     },
     errors: ['unauthorized', 'forbidden'],
-    handle: (c) => c.json(list),
+    handle: (c) => c.json(answer),
   };
 }

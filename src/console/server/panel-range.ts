@@ -1,5 +1,5 @@
 /** The moments for which a panel is asked: bounded in number, and the same for everybody who asks within a step. */
-import type { PanelDefinition } from './panel-list.ts';
+import type { PanelKind } from '../../../otel/panels/panel.ts';
 
 export const minutesBounds = { least: 5, most: 24 * 60 } as const;
 
@@ -18,11 +18,7 @@ const mostStepsBehindNumber = 60;
 const mostLeftOutSeconds = 30;
 
 /** `minutes` is taken to its nearest bound. */
-export function chooseRange(
-  kind: PanelDefinition['kind'],
-  minutes: number,
-  nowSeconds: number,
-): Range {
+export function chooseRange(kind: PanelKind, minutes: number, nowSeconds: number): Range {
   const { least, most } = minutesBounds;
   const seconds = Math.min(most, Math.max(least, Math.round(minutes))) * 60;
   const isNumber = kind === 'stat' || kind === 'info' || kind === 'gauge';

@@ -1,9 +1,10 @@
 /** GET /api/panels/{id}: the lines of one panel. The page names a panel and a range, never a query. */
 import { z } from 'zod';
+import { panels } from '../../../otel/panels/dashboards.ts';
+import type { Panel } from '../../../otel/panels/panel.ts';
 import { toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
 import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
-import type { PanelDefinition, PanelFile } from './panel-list.ts';
 import { chooseRange, minutesBounds } from './panel-range.ts';
 import { readFromProcess } from './process-panel.ts';
 import { readExemplars, readSeries } from './prometheus.ts';
@@ -32,7 +33,7 @@ type PanelData = z.infer<typeof PanelData>;
 
 const defaultMinutes = 60;
 
-export function createPanel(deps: ApiDeps, { panels }: PanelFile, share: SharedReads): Endpoint {
+export function createPanel(deps: ApiDeps, share: SharedReads): Endpoint {
   const byId = new Map(panels.map((panel) => [panel.id, panel]));
   return {
     method: 'GET',
@@ -65,11 +66,7 @@ export function createPanel(deps: ApiDeps, { panels }: PanelFile, share: SharedR
 }
 
 /** That no Prometheus answers is an answer: a page full of failed requests would be an alarm about a stack that is at rest. */
-async function readPanel(
-  deps: ApiDeps,
-  panel: PanelDefinition,
-  minutes: number,
-): Promise<PanelData> {
+async function readPanel(deps: ApiDeps, panel: Panel, minutes: number): Promise<PanelData> {
   const { prometheus } = deps.console.peers;
   const range = chooseRange(panel.kind, minutes, Date.now() / 1000);
   try {

@@ -2,7 +2,8 @@
  * What the process itself can say of a panel where no Prometheus answers: the present value of its gauges. A rate or a quantile
  * of the last minutes needs a past, which is Prometheus' business; such a query has no answer here.
  */
-import type { PanelDefinition } from './panel-list.ts';
+import type { Panel } from '../../../otel/panels/panel.ts';
+import { withoutVariables } from '../../../otel/promql.ts';
 import type { Series } from './prometheus.ts';
 
 interface Sample {
@@ -20,9 +21,9 @@ const gaugeQuery =
 const matchesAll = /^(?:job=.*|instance=.*|\w+=~"\.\*")$/;
 
 /** One point a line, at `at` (epoch seconds), for those of its queries that have an answer. */
-export function readFromProcess(panel: PanelDefinition, exposition: string, at: number): Series[] {
+export function readFromProcess(panel: Panel, exposition: string, at: number): Series[] {
   return panel.queries.flatMap(({ expr, legend }) => {
-    const [dividend = '', divisor, ...more] = expr.split(' / ');
+    const [dividend = '', divisor, ...more] = withoutVariables(expr).split(' / ');
     if (more.length > 0) return [];
     const groups = evaluate(dividend, exposition);
     const over = divisor === undefined ? 1 : evaluate(divisor, exposition)[0]?.value;

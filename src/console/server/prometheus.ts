@@ -1,7 +1,8 @@
 /** The lines of a panel and the traces behind them, from Prometheus. Used by GET /api/panels/{id}. */
 import { z } from 'zod';
+import type { Panel } from '../../../otel/panels/panel.ts';
+import { withoutVariables } from '../../../otel/promql.ts';
 import { askPeer } from './peers.ts';
-import type { PanelDefinition } from './panel-list.ts';
 import type { Range } from './panel-range.ts';
 
 export interface Series {
@@ -42,7 +43,7 @@ const ExemplarSets = z.object({
 /** Every series over the same moments. @throws ChatError `peer_unreachable` */
 export async function readSeries(
   url: string | undefined,
-  panel: PanelDefinition,
+  panel: Panel,
   range: Range,
 ): Promise<Series[]> {
   const answers = await Promise.all(
@@ -70,7 +71,7 @@ export async function readSeries(
  */
 export async function readExemplars(
   url: string | undefined,
-  panel: PanelDefinition,
+  panel: Panel,
   range: Range,
 ): Promise<Exemplar[]> {
   const selectors = panel.queries.flatMap(({ expr }) => expr.match(/\b\w+_bucket\{[^}]*\}/g) ?? []);
@@ -94,9 +95,10 @@ function ask<T extends z.ZodType>(
   url: string | undefined,
   endpoint: string,
   schema: T,
-  query: Record<string, string>,
+  { query, ...parameters }: Record<'query' | 'start' | 'end', string> & Record<string, string>,
 ): Promise<z.infer<T>> {
-  const path = `/api/v1/${endpoint}?${new URLSearchParams(query)}`;
+  const search = new URLSearchParams({ query: withoutVariables(query), ...parameters });
+  const path = `/api/v1/${endpoint}?${search.toString()}`;
   return askPeer({ peer: 'prometheus', url, path }, schema);
 }
 

@@ -1,12 +1,8 @@
 /** Every query that a file of ours holds, by kind of file; a test hands in the text, so that it can misspell one. */
 import { globSync } from 'node:fs';
 import { parse } from 'yaml';
-import {
-  annotations,
-  panels,
-  variables,
-  withoutVariables,
-} from '../../../otel/panels/dashboards.ts';
+import { annotations, panels, variables } from '../../../otel/panels/dashboards.ts';
+import { withoutVariables } from '../../../otel/promql.ts';
 import { fourQueries } from '../../../stack/report.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import {
