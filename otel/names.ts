@@ -2,6 +2,7 @@
  * The telemetry contract as data: every metric, attribute, span and closed label value that llamascope emits.
  * Instruments, rules, panels, documentation and tests take their names from here and nowhere else.
  */
+import { withScrapedNames, type FamilyType } from './prometheus/prometheus-names.ts';
 
 /** How a generation can end, and the closed set of reasons for each way. */
 export const endings = {
@@ -116,23 +117,27 @@ export const spans = {
 /** The event on the `decode` span at its first token. */
 export const firstTokenEvent = 'first_token';
 
-export type MetricKind = 'counter' | 'updown' | 'gauge' | 'histogram';
+export type MetricKind = FamilyType | 'updown';
 
-export interface MetricDefinition {
+interface MetricEntry {
   /** The OpenTelemetry name. */
   name: string;
-  /** The name Prometheus stores; for a histogram without `_bucket`, `_sum`, `_count`. */
-  scraped: string;
   kind: MetricKind;
   /** UCUM: `s`, `By`, `1`, `{annotation}` or empty. */
   unit: string;
-  labels: readonly string[];
-  /** Upper bounds; every histogram of ours has them, third-party ones may not. */
+  labels?: readonly string[];
+  /** Upper bounds. Every histogram of ours has them; other packages' may not. */
   buckets?: readonly number[];
-  /** One sentence: the question this metric answers. */
+  /** One sentence: the question that this metric answers. */
   meaning: string;
-  /** The package that records it, where it is not ours. */
+  /** The package that records it, if it is not ours. */
   recordedBy?: string;
+}
+
+export interface MetricDefinition extends MetricEntry {
+  labels: readonly string[];
+  /** The name in Prometheus; samples of a histogram add `_bucket`, `_sum` and `_count`. */
+  scraped: string;
 }
 
 const a = attributes;
@@ -181,10 +186,9 @@ const gcBuckets = [
 ] as const;
 const runtimeNode = '@opentelemetry/instrumentation-runtime-node';
 
-export const metrics = {
+export const metrics = withScrapedNames({
   httpServerRequestDuration: {
     name: 'http.server.request.duration',
-    scraped: 'http_server_request_duration_seconds',
     kind: 'histogram',
     unit: 's',
     labels: [a.httpRequestMethod, a.httpRoute, a.httpResponseStatusCode, a.errorType],
@@ -194,7 +198,6 @@ export const metrics = {
   },
   httpServerActiveRequests: {
     name: 'http.server.active_requests',
-    scraped: 'http_server_active_requests',
     kind: 'updown',
     unit: '{request}',
     labels: [a.httpRequestMethod],
@@ -202,15 +205,12 @@ export const metrics = {
   },
   httpServerConnections: {
     name: 'http.server.connections',
-    scraped: 'http_server_connections',
     kind: 'gauge',
     unit: '{connection}',
-    labels: [],
     meaning: 'Open TCP connections, idle keep-alive ones included.',
   },
   genAiServerRequestDuration: {
     name: 'gen_ai.server.request.duration',
-    scraped: 'gen_ai_server_request_duration_seconds',
     kind: 'histogram',
     unit: 's',
     labels: [...genAiLabels, a.errorType],
@@ -219,7 +219,6 @@ export const metrics = {
   },
   genAiServerTimeToFirstToken: {
     name: 'gen_ai.server.time_to_first_token',
-    scraped: 'gen_ai_server_time_to_first_token_seconds',
     kind: 'histogram',
     unit: 's',
     labels: genAiLabels,
@@ -228,7 +227,6 @@ export const metrics = {
   },
   genAiServerTimePerOutputToken: {
     name: 'gen_ai.server.time_per_output_token',
-    scraped: 'gen_ai_server_time_per_output_token_seconds',
     kind: 'histogram',
     unit: 's',
     labels: genAiLabels,
@@ -238,7 +236,6 @@ export const metrics = {
   },
   genAiClientTokenUsage: {
     name: 'gen_ai.client.token.usage',
-    scraped: 'gen_ai_client_token_usage',
     kind: 'histogram',
     unit: '{token}',
     labels: [...genAiLabels, a.genAiTokenType],
@@ -247,17 +244,14 @@ export const metrics = {
   },
   inferenceDuration: {
     name: 'inference.duration',
-    scraped: 'inference_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: generationBuckets,
     meaning:
       'Prefill start to last token in the engine: the model alone, queue and socket excluded.',
   },
   inferenceRequests: {
     name: 'inference.requests',
-    scraped: 'inference_requests_total',
     kind: 'counter',
     unit: '{request}',
     labels: [a.outcome, a.reason],
@@ -266,7 +260,6 @@ export const metrics = {
   },
   inferenceTokens: {
     name: 'inference.tokens',
-    scraped: 'inference_tokens_total',
     kind: 'counter',
     unit: '{token}',
     labels: [a.type],
@@ -274,120 +267,93 @@ export const metrics = {
   },
   inferenceQueueDuration: {
     name: 'inference.queue.duration',
-    scraped: 'inference_queue_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: queueBuckets,
     meaning: 'Waiting for a sequence, then for the prompts that are read before.',
   },
   inferenceQueueDepth: {
     name: 'inference.queue.depth',
-    scraped: 'inference_queue_depth',
     kind: 'updown',
     unit: '{request}',
-    labels: [],
     meaning: 'Requests that wait for a sequence now.',
   },
   inferenceQueueLimit: {
     name: 'inference.queue.limit',
-    scraped: 'inference_queue_limit',
     kind: 'gauge',
     unit: '{request}',
-    labels: [],
     meaning: 'The most requests that may wait.',
   },
   inferenceSequencesActive: {
     name: 'inference.sequences.active',
-    scraped: 'inference_sequences_active',
     kind: 'updown',
     unit: '{sequence}',
-    labels: [],
     meaning: 'Sequences that generate now.',
   },
   inferenceSequencesLimit: {
     name: 'inference.sequences.limit',
-    scraped: 'inference_sequences_limit',
     kind: 'gauge',
     unit: '{sequence}',
-    labels: [],
     meaning: 'The most sequences that can generate at once.',
   },
   inferenceTokenizeDuration: {
     name: 'inference.tokenize.duration',
-    scraped: 'inference_tokenize_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: shortBuckets,
     meaning: 'Chat template and tokenisation of one request.',
   },
   inferencePrefillDuration: {
     name: 'inference.prefill.duration',
-    scraped: 'inference_prefill_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: generationBuckets,
     meaning: 'Evaluating the prompt.',
   },
   inferenceDecodeDuration: {
     name: 'inference.decode.duration',
-    scraped: 'inference_decode_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: generationBuckets,
     meaning: 'From the end of prefill to the last token.',
   },
   inferenceInterTokenDuration: {
     name: 'inference.inter_token.duration',
-    scraped: 'inference_inter_token_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: perTokenBuckets,
     meaning:
       'The gap a reader feels between two tokens; one observation a token from the second on.',
   },
   inferenceBatchTokens: {
     name: 'inference.batch.tokens',
-    scraped: 'inference_batch_tokens',
     kind: 'histogram',
     unit: '{token}',
-    labels: [],
     buckets: batchBuckets,
     meaning:
       'What the model evaluates at a time: tokens of prompts and answers in one decode of llama.cpp.',
   },
   inferenceBatchSequences: {
     name: 'inference.batch.sequences',
-    scraped: 'inference_batch_sequences',
     kind: 'histogram',
     unit: '{sequence}',
-    labels: [],
     buckets: batchBuckets,
     meaning: 'How many chats share one decode of llama.cpp; more of them make each token cheaper.',
   },
   inferenceContextTokens: {
     name: 'inference.context.tokens',
-    scraped: 'inference_context_tokens',
     kind: 'gauge',
     unit: '{token}',
-    labels: [],
     meaning: 'KV cells in use.',
   },
   inferenceContextLimit: {
     name: 'inference.context.limit',
-    scraped: 'inference_context_limit',
     kind: 'gauge',
     unit: '{token}',
-    labels: [],
     meaning: 'KV cells available, over all sequences.',
   },
   inferenceStreamTerminations: {
     name: 'inference.stream.terminations',
-    scraped: 'inference_stream_terminations_total',
     kind: 'counter',
     unit: '{stream}',
     labels: [a.how],
@@ -395,17 +361,14 @@ export const metrics = {
   },
   inferencePerplexity: {
     name: 'inference.perplexity',
-    scraped: 'inference_perplexity',
     kind: 'histogram',
     unit: '1',
-    labels: [],
     buckets: perplexityBuckets,
     meaning:
       "exp of an answer's mean negative log-probability a token: a model gone wrong shows here first. Only answers whose tokens came with one.",
   },
   inferenceModelInfo: {
     name: 'inference.model.info',
-    scraped: 'inference_model_info',
     kind: 'gauge',
     unit: '',
     labels: [
@@ -420,23 +383,18 @@ export const metrics = {
   },
   inferenceModelLoadDuration: {
     name: 'inference.model.load.duration',
-    scraped: 'inference_model_load_duration_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'How long the last load took.',
   },
   inferenceReady: {
     name: 'inference.ready',
-    scraped: 'inference_ready',
     kind: 'gauge',
     unit: '',
-    labels: [],
     meaning: '1 when generations are accepted, else 0.',
   },
   processCpuTime: {
     name: 'process.cpu.time',
-    scraped: 'process_cpu_time_seconds_total',
     kind: 'counter',
     unit: 's',
     labels: [a.processRole, a.processCpuMode],
@@ -445,7 +403,6 @@ export const metrics = {
   },
   processMemoryUsage: {
     name: 'process.memory.usage',
-    scraped: 'process_memory_usage_bytes',
     kind: 'gauge',
     unit: 'By',
     labels: [a.processRole],
@@ -453,7 +410,6 @@ export const metrics = {
   },
   processStartTime: {
     name: 'process.start_time',
-    scraped: 'process_start_time_seconds',
     kind: 'gauge',
     unit: 's',
     labels: [a.processRole],
@@ -461,7 +417,6 @@ export const metrics = {
   },
   processUptime: {
     name: 'process.uptime',
-    scraped: 'process_uptime_seconds',
     kind: 'gauge',
     unit: 's',
     labels: [a.processRole],
@@ -469,7 +424,6 @@ export const metrics = {
   },
   processOpenFileDescriptors: {
     name: 'process.open_file_descriptors',
-    scraped: 'process_open_file_descriptors',
     kind: 'gauge',
     unit: '{file_descriptor}',
     labels: [a.processRole],
@@ -477,7 +431,6 @@ export const metrics = {
   },
   systemCpuTime: {
     name: 'system.cpu.time',
-    scraped: 'system_cpu_time_seconds_total',
     kind: 'counter',
     unit: 's',
     labels: [a.cpuMode],
@@ -485,7 +438,6 @@ export const metrics = {
   },
   systemMemoryUsage: {
     name: 'system.memory.usage',
-    scraped: 'system_memory_usage_bytes',
     kind: 'gauge',
     unit: 'By',
     labels: [a.systemMemoryState],
@@ -493,7 +445,6 @@ export const metrics = {
   },
   systemMemoryUtilization: {
     name: 'system.memory.utilization',
-    scraped: 'system_memory_utilization_ratio',
     kind: 'gauge',
     unit: '1',
     labels: [a.systemMemoryState],
@@ -501,87 +452,68 @@ export const metrics = {
   },
   containerCpuThrottledTime: {
     name: 'container.cpu.throttled.time',
-    scraped: 'container_cpu_throttled_time_seconds_total',
     kind: 'counter',
     unit: 's',
-    labels: [],
     meaning:
       'Time in which the cgroup was held back by its CPU quota; absent without a cgroup that counts it.',
   },
   containerMemoryLimit: {
     name: 'container.memory.limit',
-    scraped: 'container_memory_limit_bytes',
     kind: 'gauge',
     unit: 'By',
-    labels: [],
     meaning: 'Memory limit of the cgroup; absent without one.',
   },
   nodejsEventloopDelayMin: {
     name: 'nodejs.eventloop.delay.min',
-    scraped: 'nodejs_eventloop_delay_min_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Shortest event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayMax: {
     name: 'nodejs.eventloop.delay.max',
-    scraped: 'nodejs_eventloop_delay_max_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Longest event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayMean: {
     name: 'nodejs.eventloop.delay.mean',
-    scraped: 'nodejs_eventloop_delay_mean_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Mean event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayStddev: {
     name: 'nodejs.eventloop.delay.stddev',
-    scraped: 'nodejs_eventloop_delay_stddev_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Standard deviation of the event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayP50: {
     name: 'nodejs.eventloop.delay.p50',
-    scraped: 'nodejs_eventloop_delay_p50_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Median event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayP90: {
     name: 'nodejs.eventloop.delay.p90',
-    scraped: 'nodejs_eventloop_delay_p90_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: '90th percentile of the event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopDelayP99: {
     name: 'nodejs.eventloop.delay.p99',
-    scraped: 'nodejs_eventloop_delay_p99_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: '99th percentile of the event loop delay since the last scrape.',
     recordedBy: runtimeNode,
   },
   nodejsEventloopTime: {
     name: 'nodejs.eventloop.time',
-    scraped: 'nodejs_eventloop_time_seconds_total',
     kind: 'counter',
     unit: 's',
     labels: [a.eventLoopState],
@@ -590,16 +522,13 @@ export const metrics = {
   },
   nodejsEventloopUtilization: {
     name: 'nodejs.eventloop.utilization',
-    scraped: 'nodejs_eventloop_utilization_ratio',
     kind: 'gauge',
     unit: '1',
-    labels: [],
     meaning: 'Share of time the event loop was active since the last scrape.',
     recordedBy: runtimeNode,
   },
   v8jsGcDuration: {
     name: 'v8js.gc.duration',
-    scraped: 'v8js_gc_duration_seconds',
     kind: 'histogram',
     unit: 's',
     labels: [a.gcType],
@@ -609,7 +538,6 @@ export const metrics = {
   },
   v8jsMemoryHeapUsed: {
     name: 'v8js.memory.heap.used',
-    scraped: 'v8js_memory_heap_used_bytes',
     kind: 'gauge',
     unit: 'By',
     labels: [a.heapSpaceName],
@@ -618,7 +546,6 @@ export const metrics = {
   },
   v8jsMemoryHeapSpaceSize: {
     name: 'v8js.memory.heap.space.size',
-    scraped: 'v8js_memory_heap_space_size_bytes',
     kind: 'updown',
     unit: 'By',
     labels: [a.heapSpaceName],
@@ -627,7 +554,6 @@ export const metrics = {
   },
   v8jsMemoryHeapSpaceAvailableSize: {
     name: 'v8js.memory.heap.space.available_size',
-    scraped: 'v8js_memory_heap_space_available_size_bytes',
     kind: 'gauge',
     unit: 'By',
     labels: [a.heapSpaceName],
@@ -636,7 +562,6 @@ export const metrics = {
   },
   v8jsMemoryHeapSpacePhysicalSize: {
     name: 'v8js.memory.heap.space.physical_size',
-    scraped: 'v8js_memory_heap_space_physical_size_bytes',
     kind: 'gauge',
     unit: 'By',
     labels: [a.heapSpaceName],
@@ -645,41 +570,32 @@ export const metrics = {
   },
   telemetrySeries: {
     name: 'telemetry.series',
-    scraped: 'telemetry_series',
     kind: 'gauge',
     unit: '{series}',
-    labels: [],
     meaning: 'Attribute sets that this process exports.',
   },
   telemetrySeriesLimit: {
     name: 'telemetry.series.limit',
-    scraped: 'telemetry_series_limit',
     kind: 'gauge',
     unit: '{series}',
-    labels: [],
     meaning: 'The most attribute sets that this process may export.',
   },
   telemetryScrapeDuration: {
     name: 'telemetry.scrape.duration',
-    scraped: 'telemetry_scrape_duration_seconds',
     kind: 'histogram',
     unit: 's',
-    labels: [],
     buckets: shortBuckets,
     meaning: 'Collecting and writing one scrape.',
   },
   telemetrySeriesRefused: {
     name: 'telemetry.series.refused',
-    scraped: 'telemetry_series_refused_total',
     kind: 'counter',
     unit: '{measurement}',
-    labels: [],
     meaning:
       'Measurements whose attribute set was over the ceiling and went into an overflow series or nowhere.',
   },
   otelSdkProcessorSpanProcessed: {
     name: 'otel.sdk.processor.span.processed',
-    scraped: 'otel_sdk_processor_span_processed_total',
     kind: 'counter',
     unit: '{span}',
     labels: [a.errorType],
@@ -689,7 +605,6 @@ export const metrics = {
   },
   notifierNotifications: {
     name: 'notifier.notifications',
-    scraped: 'notifier_notifications_total',
     kind: 'counter',
     unit: '{notification}',
     labels: [a.channel, a.outcome, a.reason],
@@ -698,15 +613,12 @@ export const metrics = {
   },
   notifierPendingAge: {
     name: 'notifier.pending.age',
-    scraped: 'notifier_pending_age_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Age of the oldest notification that is not delivered yet; 0 when there is none.',
   },
   notifierDeadLetters: {
     name: 'notifier.dead_letters',
-    scraped: 'notifier_dead_letters',
     kind: 'gauge',
     unit: '{notification}',
     labels: [a.channel],
@@ -714,12 +626,10 @@ export const metrics = {
   },
   notifierHeartbeatAge: {
     name: 'notifier.heartbeat.age',
-    scraped: 'notifier_heartbeat_age_seconds',
     kind: 'gauge',
     unit: 's',
-    labels: [],
     meaning: 'Time since the last Watchdog of Alertmanager arrived.',
   },
-} as const satisfies Record<string, MetricDefinition>;
+} as const satisfies Record<string, MetricEntry>);
 
 export type MetricKey = keyof typeof metrics;

@@ -56,6 +56,23 @@ export function familyName(metric: { name: string; unit: string; type: FamilyTyp
   return name;
 }
 
+/** Adds to each entry of the contract its name in Prometheus, and an empty list of labels where it declares none. */
+export function withScrapedNames<
+  Entries extends Record<string, { name: string; unit: string; kind: FamilyType | 'updown' }>,
+>(
+  entries: Entries,
+): {
+  readonly [Key in keyof Entries]: Entries[Key] & { labels: readonly string[]; scraped: string };
+} {
+  const complete = Object.entries(entries).map(([key, entry]) => {
+    const type = entry.kind === 'updown' ? 'gauge' : entry.kind;
+    const family = familyName({ ...entry, type });
+    const scraped = type === 'counter' ? `${family}_total` : family;
+    return [key, { labels: [], ...entry, scraped }];
+  });
+  return Object.fromEntries(complete);
+}
+
 /** Samples of a histogram own these label names; an attribute of that name gets the prefix Prometheus itself uses. */
 const reserved = new Set(['le', 'quantile']);
 
