@@ -83,7 +83,7 @@ dashboards: $(LIBRARIES) ## write stack/generated/ from otel/panels/dashboards.t
 	@node stack/grafana.ts
 
 .PHONY: docs
-docs: $(LIBRARIES) ## write otel/metrics.md from otel/names.ts
+docs: $(LIBRARIES) ## write otel/generated/metrics.md from otel/names.ts
 	@node otel/metrics-page.ts
 
 # Quiet it wants: what else runs on the machine is part of what it measures. Its settings are in test/bench/settings.ts.

@@ -1,11 +1,11 @@
 /**
- * Writes `otel/metrics.md`, the contract for people, from `names.ts`: `node otel/metrics-page.ts`. A test fails when the
+ * Writes `otel/generated/metrics.md`, the contract for people, from `names.ts`: `node otel/metrics-page.ts`. A test fails when the
  * page on disk is another.
  */
 import { writeFileSync } from 'node:fs';
 import { metrics, type MetricDefinition } from './names.ts';
 
-export const metricsPage = new URL('./metrics.md', import.meta.url);
+export const metricsPage = new URL('./generated/metrics.md', import.meta.url);
 
 export function writeMetricsPage(): string {
   const sections = Object.values<MetricDefinition>(metrics).map(writeMetric);

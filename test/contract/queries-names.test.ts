@@ -100,8 +100,8 @@ describe('a misspelling is found', () => {
     [
       'of an example on the page of metrics',
       queriesOfPage(
-        'otel/metrics.md',
-        readText('otel/metrics.md').replace(
+        'otel/generated/metrics.md',
+        readText('otel/generated/metrics.md').replace(
           '(inference_requests_total',
           '(inference_request_total',
         ),

@@ -63,7 +63,7 @@ export function queriesOfRules(file: string, text: string): FoundQuery[] {
   });
 }
 
-/** Blocks of ```promql, one query each or one a line, and the examples of `otel/metrics.md`. */
+/** Blocks of ```promql, one query each or one a line, and the examples of `otel/generated/metrics.md`. */
 export function queriesOfPage(file: string, text: string): FoundQuery[] {
   const blocks = [...text.matchAll(/^```promql\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
   const queries = blocks.flatMap((block) =>
