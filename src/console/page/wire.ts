@@ -75,8 +75,8 @@ export interface Exemplar {
 }
 
 export interface PanelAnswer {
-  /** `process`: no Prometheus answers, and this is what the service itself knows, at one moment. */
-  source: 'prometheus' | 'process';
+  /** `none`: Prometheus is not configured or does not answer, as `reason` explains. */
+  source: 'prometheus' | 'none';
   reason?: Text;
   from: number;
   to: number;

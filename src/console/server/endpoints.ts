@@ -17,7 +17,7 @@ export function createConsoleEndpoints(deps: ApiDeps): Endpoint[] {
   return [
     createStatus(deps),
     createPanelList(),
-    createPanel(deps, share),
+    createPanel(deps.console.peers.prometheus, share),
     createAlertList(deps, runbooks, share),
     createSilence(deps, share),
     createRunbook(runbooks),

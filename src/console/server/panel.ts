@@ -1,50 +1,51 @@
-/** GET /api/panels/{id}: the lines of one panel. The page names a panel and a range, never a query. */
+/** GET /api/panels/{id}: the series of one panel. A client names the panel and how far back, never a query. */
 import { z } from 'zod';
 import { panels } from '../../../otel/panels/dashboards.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import { toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
-import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
-import { chooseRange, minutesBounds } from './panel-range.ts';
-import { readFromProcess } from './process-panel.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
+import { chooseRange } from './panel-range.ts';
 import { readExemplars, readSeries } from './prometheus.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { createConsoleError, Text, toText } from './text.ts';
 
 const PanelData = z.object({
-  /** `process`: no Prometheus answers, `reason` says why, and these are the service's own present values, if it has any. */
-  source: z.enum(['prometheus', 'process']),
+  /** `none`: Prometheus is not configured or does not answer; `reason` explains which, and there are no series. */
+  source: z.enum(['prometheus', 'none']),
   reason: Text.optional(),
   from: z.number(),
   to: z.number(),
   stepSeconds: z.number(),
-  /** Of a heatmap: its buckets, ascending; the legend is the upper bound, and each counts those below it as well. */
+  /** For a heatmap: one series a bucket, ascending and cumulative, with the upper bound as its legend. */
   series: z.array(
     z.object({
       legend: z.string(),
       points: z.array(z.tuple([z.number(), z.number().nullable()])),
     }),
   ),
-  /** The largest first. */
+  /** Largest value first. */
   exemplars: z.array(z.object({ at: z.number(), value: z.number(), traceId: z.string() })),
 });
 
 type PanelData = z.infer<typeof PanelData>;
 
+const minutesBounds = { least: 5, most: 24 * 60 };
 const defaultMinutes = 60;
 
-export function createPanel(deps: ApiDeps, share: SharedReads): Endpoint {
+/** @param prometheusUrl undefined where none is configured */
+export function createPanel(prometheusUrl: string | undefined, share: SharedReads): Endpoint {
   const byId = new Map(panels.map((panel) => [panel.id, panel]));
   return {
     method: 'GET',
     path: '/api/panels/:id',
-    summary: 'The lines of one panel',
+    summary: 'The series of one panel',
     access: 'console',
     parameters: {
-      id: { in: 'path', description: 'One that GET /api/panels lists.', example: 'queue-depth' },
+      id: { in: 'path', description: 'A panel id from GET /api/panels.', example: 'queue-depth' },
       minutes: {
         in: 'query',
-        description: `How far back: ${minutesBounds.least} to ${minutesBounds.most}; ${defaultMinutes} without.`,
+        description: `Minutes to look back, clamped to ${minutesBounds.least} to ${minutesBounds.most}; ${defaultMinutes} by default.`,
         example: String(defaultMinutes),
       },
     },
@@ -54,41 +55,41 @@ export function createPanel(deps: ApiDeps, share: SharedReads): Endpoint {
     errors: ['bad_request', 'unauthorized', 'forbidden', 'not_found'],
     async handle(c) {
       const panel = byId.get(c.req.param('id') ?? '');
-      if (panel === undefined) throw unknownPanel();
+      if (panel === undefined) {
+        throw createConsoleError('not_found', {
+          en: 'id: no such panel. GET /api/panels lists them.',
+          zh: 'id：没有该面板。面板列表见 GET /api/panels。',
+        });
+      }
       const given = c.req.query('minutes') ?? String(defaultMinutes);
-      if (!/^\d{1,9}$/.test(given))
-        throw refuseField('minutes', 'expected an integer, got another');
+      if (!/^\d{1,9}$/.test(given)) throw refuseField('minutes', 'expected an integer');
       const minutes = Math.min(minutesBounds.most, Math.max(minutesBounds.least, Number(given)));
-      const data = await share(`${panel.id} ${minutes}`, () => readPanel(deps, panel, minutes));
+      const data = await share(`${panel.id} ${minutes}`, () =>
+        readPanel(prometheusUrl, panel, minutes),
+      );
       return c.json(data);
     },
   };
 }
 
-/** That no Prometheus answers is an answer: a page full of failed requests would be an alarm about a stack that is at rest. */
-async function readPanel(deps: ApiDeps, panel: Panel, minutes: number): Promise<PanelData> {
-  const { prometheus } = deps.console.peers;
+/** Answers without Prometheus too: a service that runs alone works, and a page of failed requests would look as if it did not. */
+async function readPanel(
+  prometheusUrl: string | undefined,
+  panel: Panel,
+  minutes: number,
+): Promise<PanelData> {
   const range = chooseRange(panel.kind, minutes, Date.now() / 1000);
   try {
     const [series, exemplars] = await Promise.all([
-      readSeries(prometheus, panel, range),
-      readExemplars(prometheus, panel, range),
+      readSeries(prometheusUrl, panel, range),
+      readExemplars(prometheusUrl, panel, range),
     ]);
     return { source: 'prometheus', ...range, series, exemplars };
   } catch (thrown) {
     const error = toChatError(thrown);
     if (error.code !== 'peer_unreachable') throw error;
-    const { body } = await deps.telemetry.scrape({});
-    const series = readFromProcess(panel, String(body), range.to);
-    return { source: 'process', reason: toText(error), ...range, series, exemplars: [] };
+    return { source: 'none', reason: toText(error), ...range, series: [], exemplars: [] };
   }
-}
-
-function unknownPanel() {
-  return createConsoleError('not_found', {
-    en: 'id: expected a panel that GET /api/panels lists, got another.',
-    zh: 'id：应为 GET /api/panels 列出的面板，收到的是其他值。',
-  });
 }
 
 const examplePanelData: PanelData = {

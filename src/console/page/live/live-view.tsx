@@ -117,7 +117,7 @@ function Source({ panel, minutes }: { panel: string | undefined; minutes: number
   const pick = usePick();
   const path = panel === undefined ? undefined : `/api/panels/${panel}?minutes=${minutes}`;
   const { value } = usePolled<PanelAnswer>(path, 15);
-  if (value?.source !== 'process') return null;
+  if (value?.source !== 'none') return null;
   return (
     <p class="notice" role="status">
       {t.noPrometheus} {value.reason && pick(value.reason)}

@@ -56,10 +56,9 @@ function Picture({ panel, answer }: { panel: Panel; answer: PanelAnswer }): VNod
   const plotted = ['timeseries', 'stacked', 'heatmap'].includes(panel.kind);
   if (!hasValues(answer)) {
     // Why is said once, above all panels.
-    return <p class="empty">{answer.source === 'process' ? t.needsPrometheus : t.noData}</p>;
+    return <p class="empty">{answer.source === 'none' ? t.needsPrometheus : t.noData}</p>;
   }
-  // One moment is no line.
-  if (!plotted || answer.source === 'process') return <Figures panel={panel} answer={answer} />;
+  if (!plotted) return <Figures panel={panel} answer={answer} />;
   const values = answer.series.map(
     ({ legend, points }) => `${legend} ${formatValue(lastValue(points), panel.unit)}`,
   );

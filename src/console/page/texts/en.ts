@@ -148,7 +148,7 @@ export const en = {
   refreshing: (seconds: number) => `Refreshes every ${seconds} s`,
   paused: 'Paused',
   openInGrafana: 'Open in Grafana',
-  noPrometheus: 'No Prometheus answers. What follows is what the service itself knows.',
+  noPrometheus: 'No Prometheus answers, so panels are empty.',
   needsPrometheus: 'This takes Prometheus.',
   noData: 'Nothing in this time: ask something in the chat, or look further back.',
   heatMost: (from: string, to: string, percent: number) => `mostly ${from} to ${to} (${percent} %)`,

@@ -131,7 +131,7 @@ export const zh: Texts = {
   refreshing: (seconds) => `每 ${seconds} 秒刷新`,
   paused: '已暂停',
   openInGrafana: '在 Grafana 中打开',
-  noPrometheus: 'Prometheus 没有响应。以下是服务自身所知的情况。',
+  noPrometheus: 'Prometheus 没有响应，面板暂无数据。',
   needsPrometheus: '需要 Prometheus。',
   noData: '此时间段内没有数据：请在对话中提问，或选择更长的时间范围。',
   heatMost: (from, to, percent) => `多数在 ${from} 到 ${to} 之间（${percent}%）`,
