@@ -1,5 +1,6 @@
 /** The store of traces as bodies of HTTP answers; each app mounts them at `GET /api/traces` and `GET /api/traces/{id}`. */
-import { traceFilters, type TraceFilter, type TraceStore, type TraceSummary } from './traces.ts';
+import { traceFilters, type TraceFilter, type TraceSummary } from './rows.ts';
+import type { TraceStore } from './traces.ts';
 
 interface ErrorBody {
   error: { message: string; type: string; param: string; code: string };

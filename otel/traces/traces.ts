@@ -7,25 +7,7 @@ import { hrTimeToMilliseconds } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { attributes as a, type Outcome, type Reason } from '../names.ts';
-
-/** `slow` are the slowest tenth of those that are here: what is slow depends on the model and the machine. */
-export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;
-export type TraceFilter = (typeof traceFilters)[number];
-
-export interface TraceSummary {
-  traceId: string;
-  /** Of the span that has no parent here. */
-  name: string;
-  /** Epoch milliseconds. */
-  startedAt: number;
-  durationMillis: number;
-  /** Whether any of its spans has an error. */
-  failed: boolean;
-  /** How its generation ended; undefined where there was none. */
-  outcome?: Outcome;
-  reason?: Reason;
-  spans: number;
-}
+import type { TraceFilter, TraceSummary } from './rows.ts';
 
 export interface TraceStore {
   /** Newest first; at most `limit` (50) that match. */

@@ -68,9 +68,9 @@ console.log(`
 ${usage?.prompt_tokens ?? '-'} tokens in, ${usage?.completion_tokens ?? '-'} out, ${rate} a second
 trace ${traceId}`);
 try {
-  const spans = await readWholeTrace(process.env, traceId);
+  const trace = await readWholeTrace(process.env, traceId);
   const width = process.stdout.columns || 100;
-  process.stdout.write(drawWaterfall(spans, { width, paint: styleText }));
+  process.stdout.write(drawWaterfall(trace, { width, paint: styleText }));
 } catch (error) {
   // The answer is what was asked for.
   console.error((error as Error).message);

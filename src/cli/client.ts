@@ -1,30 +1,11 @@
-/** Where `make chat` and `make trace` find the service, and how they read a trace of it. */
+/** The chat service as `make chat` and `make trace` call it. */
 import { z } from 'zod';
+import { toWaterfall, type OtlpTrace, type Waterfall } from '../../otel/traces/rows.ts';
+import { explainFetchFailure } from '../kit/fetch-failure.ts';
 
-const Value = z.union([
-  z.object({ stringValue: z.string() }).transform((value) => value.stringValue),
-  z.object({ intValue: z.coerce.number() }).transform((value) => value.intValue),
-  z.object({ doubleValue: z.number() }).transform((value) => value.doubleValue),
-  // A list or a yes: nothing of it is drawn.
-  z.looseObject({}).transform(() => undefined),
-]);
-
-const Span = z.object({
-  spanId: z.string(),
-  parentSpanId: z.string().optional(),
-  name: z.string(),
-  kind: z.int(),
-  startTimeUnixNano: z.coerce.bigint(),
-  endTimeUnixNano: z.coerce.bigint(),
-  attributes: z.array(z.object({ key: z.string(), value: Value })),
-  events: z.array(z.object({ name: z.string(), timeUnixNano: z.coerce.bigint() })),
-  status: z.object({ code: z.int().optional() }),
-});
-
-/** OTLP JSON. */
-const Trace = z.object({
-  resourceSpans: z.array(z.object({ scopeSpans: z.array(z.object({ spans: z.array(Span) })) })),
-});
+const Trace = z.custom<OtlpTrace>(
+  (body) => z.object({ resourceSpans: z.array(z.unknown()) }).safeParse(body).success,
+);
 
 const TraceList = z.object({
   traces: z.array(z.object({ traceId: z.string(), outcome: z.string().optional() })),
@@ -32,40 +13,30 @@ const TraceList = z.object({
 
 const ErrorBody = z.object({ error: z.object({ message: z.string() }) });
 
-export type TraceSpan = z.infer<typeof Span>;
-
-/** https://opentelemetry.io/docs/specs/otel/trace/api/#spankind in OTLP's numbers. */
-const serverKind = 2;
-
 export function serviceOrigin(env: NodeJS.ProcessEnv): string {
   return env['CHAT_URL'] || `http://127.0.0.1:${env['CHAT_PORT'] || 8000}`;
 }
 
 export function notAnswering(origin: string, error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return `No chat service answers at ${origin} (${why}). Start it with \`make up\`.`;
+  return `No chat service answers at ${origin} (${explainFetchFailure(error)}). Start it with \`make up\`.`;
 }
 
-/** The spans of a trace that is in the service's memory. @throws Error with a sentence for the person who asked */
-export async function readTrace(env: NodeJS.ProcessEnv, id: string): Promise<TraceSpan[]> {
-  const trace = await ask(env, `/api/traces/${encodeURIComponent(id)}`, Trace);
-  return trace.resourceSpans.flatMap((resource) =>
-    resource.scopeSpans.flatMap(({ spans }) => spans),
-  );
+/** @throws Error for the terminal, if the service does not answer or no longer has the trace. */
+export async function readTrace(env: NodeJS.ProcessEnv, id: string): Promise<Waterfall> {
+  return toWaterfall(await ask(env, `/api/traces/${encodeURIComponent(id)}`, Trace));
 }
 
 /**
- * The same for a request that has just been answered: its outermost span ends when the last byte has left, which the client may
- * have seen by then. @throws Error with a sentence for the person who asked
+ * As `readTrace`, for a request that has just been answered: waits up to 2 s for its server span, which may end after the client
+ * has read the last byte.
  */
-export async function readWholeTrace(env: NodeJS.ProcessEnv, id: string): Promise<TraceSpan[]> {
+export async function readWholeTrace(env: NodeJS.ProcessEnv, id: string): Promise<Waterfall> {
   const deadline = performance.now() + 2000;
   for (;;) {
     const isLate = performance.now() > deadline;
     try {
-      const spans = await readTrace(env, id);
-      if (isLate || spans.some(({ kind }) => kind === serverKind)) return spans;
+      const trace = await readTrace(env, id);
+      if (isLate || trace.isWhole) return trace;
     } catch (error) {
       if (isLate) throw error;
     }
@@ -73,7 +44,7 @@ export async function readWholeTrace(env: NodeJS.ProcessEnv, id: string): Promis
   }
 }
 
-/** Of the last request that asked for an answer, else of the last at all. @throws Error as above, also where there is none */
+/** The latest trace with a generation, else the latest trace. @throws Error for the terminal, also if there is no trace. */
 export async function readLastTraceId(env: NodeJS.ProcessEnv): Promise<string> {
   const { traces } = await ask(env, '/api/traces?limit=500', TraceList);
   const last = traces.find(({ outcome }) => outcome !== undefined) ?? traces[0];
@@ -95,6 +66,6 @@ async function ask<T extends z.ZodType>(
   const body: unknown = await response.json().catch(() => undefined);
   const parsed = schema.safeParse(body);
   if (response.ok && parsed.success) return parsed.data;
-  const told = ErrorBody.safeParse(body).data?.error.message;
-  throw new Error(told ?? `${origin}${path}: expected a trace, got status ${response.status}.`);
+  const message = ErrorBody.safeParse(body).data?.error.message;
+  throw new Error(message ?? `${origin}${path}: expected a trace, got status ${response.status}.`);
 }

@@ -9,8 +9,8 @@ const width = process.stdout.columns || 100;
 try {
   const given = (process.argv[2] ?? '').trim();
   const id = given === '' || given === 'last' ? await readLastTraceId(process.env) : given;
-  const spans = await readTrace(process.env, id);
-  const waterfall = drawWaterfall(spans, { width, paint: styleText });
+  const trace = await readTrace(process.env, id);
+  const waterfall = drawWaterfall(trace, { width, paint: styleText });
   process.stdout.write(`trace ${id}\n${waterfall}`);
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);

@@ -1,6 +1,6 @@
 /** GET /api/traces and /api/traces/{id}: the last traces, which otel/ keeps in memory for the console. */
 import { z } from 'zod';
-import { traceFilters } from '../../../otel/traces/traces.ts';
+import { traceFilters } from '../../../otel/traces/rows.ts';
 import { answerTrace, answerTraces } from '../../../otel/traces/traces-api.ts';
 import type { ApiDeps, Endpoint } from '../endpoint.ts';
 

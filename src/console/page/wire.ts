@@ -17,21 +17,6 @@ export interface Status {
   links: Partial<Record<'prometheus' | 'grafana' | 'alertmanager' | 'jaeger' | 'notifier', string>>;
 }
 
-export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;
-export type TraceFilter = (typeof traceFilters)[number];
-
-export interface TraceSummary {
-  traceId: string;
-  name: string;
-  /** Epoch milliseconds. */
-  startedAt: number;
-  durationMillis: number;
-  failed: boolean;
-  outcome?: string;
-  reason?: string;
-  spans: number;
-}
-
 export interface Thresholds {
   red: number;
   orange?: number;

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { TraceSummary } from '../../../otel/traces/traces.ts';
+import type { TraceSummary } from '../../../otel/traces/rows.ts';
 import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';

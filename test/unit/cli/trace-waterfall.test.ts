@@ -1,58 +1,49 @@
-/** The waterfall that `make trace` and `make chat` draw, from spans as the service tells them. */
+/** The waterfall that `make trace` and `make chat` draw in the terminal. */
 import { expect, test } from 'vitest';
-import type { TraceSpan } from '../../../src/cli/client.ts';
-import { drawWaterfall } from '../../../src/cli/waterfall.ts';
+import { toWaterfall } from '../../../otel/traces/rows.ts';
+import { drawWaterfall, type WaterfallOptions } from '../../../src/cli/waterfall.ts';
+import { createSpan, createTrace, nanosAt, type OtlpSpan } from '../../support/otel/otlp-span.ts';
 
-const plain = (_: unknown, text: string): string => text;
-const begin = 1_795_510_148_088_000_000n;
-
-function span(name: string, from: number, to: number, more: Partial<TraceSpan> = {}): TraceSpan {
-  return {
-    spanId: name,
-    parentSpanId: 'chat',
-    name,
-    kind: 1,
-    startTimeUnixNano: begin + BigInt(Math.round(from * 1e6)),
-    endTimeUnixNano: begin + BigInt(Math.round(to * 1e6)),
-    attributes: [],
-    events: [],
-    status: {},
-    ...more,
-  };
+function draw(spans: OtlpSpan[], width: number, paint: WaterfallOptions['paint'] = plain): string {
+  return drawWaterfall(toWaterfall(createTrace(spans)), { width, paint });
 }
 
-const attribute = (key: string, value: string | number) => ({ key, value });
-const at = (millis: number): bigint => begin + BigInt(millis * 1e6);
+const plain = (_: unknown, text: string): string => text;
+const int = (key: string, intValue: number) => ({ key, value: { intValue } });
+const text = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+const child = { parentSpanId: 'chat' };
 
-/** As they end: children first. */
-const spans: TraceSpan[] = [
-  span('queue', 0, 100, { attributes: [attribute('inference.queue.position', 2)] }),
-  span('prefill', 100, 500, {
+/** In the order in which they end: children first. */
+const spans: OtlpSpan[] = [
+  createSpan('queue', 0, 100, { ...child, attributes: [int('inference.queue.position', 2)] }),
+  createSpan('prefill', 100, 500, {
+    ...child,
     attributes: [
-      attribute('gen_ai.usage.input_tokens', 42),
-      attribute('gen_ai.usage.cache_read.input_tokens', 12),
+      int('gen_ai.usage.input_tokens', 42),
+      int('gen_ai.usage.cache_read.input_tokens', 12),
     ],
   }),
-  span('decode', 500, 1000, {
+  createSpan('decode', 500, 1000, {
+    ...child,
     attributes: [
-      attribute('gen_ai.usage.output_tokens', 60),
-      attribute('inference.tokens_per_second', 82.865),
+      int('gen_ai.usage.output_tokens', 60),
+      { key: 'inference.tokens_per_second', value: { doubleValue: 82.865 } },
     ],
-    events: [{ name: 'first_token', timeUnixNano: at(510) }],
+    events: [{ name: 'first_token', timeUnixNano: nanosAt(510) }],
   }),
-  span('chat', 0, 1000, {
+  createSpan('chat', 0, 1000, {
     parentSpanId: 'post',
-    attributes: [attribute('outcome', 'completed'), attribute('reason', 'length')],
+    attributes: [text('outcome', 'completed'), text('reason', 'length')],
   }),
-  span('post', 0, 1250, {
+  createSpan('post', 0, 1250, {
     parentSpanId: 'of the caller',
     kind: 2,
-    attributes: [attribute('http.response.status_code', 200)],
+    attributes: [int('http.response.status_code', 200)],
   }),
 ];
 
-test('draws each span under its parent, to scale, with what matters beside it', () => {
-  expect(drawWaterfall(spans, { width: 80, paint: plain }).split('\n')).toEqual([
+test('draws each span under its parent, to scale, with its facts to the right', () => {
+  expect(draw(spans, 80).split('\n')).toEqual([
     'post         1.25 s  ████████████████████  200',
     '└ chat       1.00 s  ████████████████      completed, length',
     '  ├ queue    100 ms  █▋                    position 2',
@@ -62,8 +53,8 @@ test('draws each span under its parent, to scale, with what matters beside it', 
   ]);
 });
 
-test('puts what matters below where the terminal is narrow, and never breaks a line', () => {
-  const lines = drawWaterfall(spans, { width: 60, paint: plain }).split('\n');
+test('puts the facts below the bar in a narrow terminal, and never breaks a line', () => {
+  const lines = draw(spans, 60).split('\n');
   expect(lines.slice(0, 2)).toEqual([
     `post         1.25 s  ${'█'.repeat(39)}`,
     `${' '.repeat(21)}200`,
@@ -71,9 +62,13 @@ test('puts what matters below where the terminal is narrow, and never breaks a l
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
 });
 
-test('shows a span that took no time, also at the very end', () => {
-  const brief = [span('root', 0, 100), span('first', 0, 0), span('last', 100, 100)];
-  const drawn = drawWaterfall(brief, { width: 60, paint: plain });
+test('draws at least an eighth of a column for a span that took no time', () => {
+  const brief = [
+    createSpan('root', 0, 100),
+    createSpan('first', 0, 0),
+    createSpan('last', 100, 100),
+  ];
+  const drawn = draw(brief, 60);
   const [root = '', ...others] = drawn.trimEnd().split('\n');
   for (const line of others) {
     expect(line).toMatch(/[█▏]$/u);
@@ -81,15 +76,15 @@ test('shows a span that took no time, also at the very end', () => {
   }
 });
 
-test('paints what failed red, and lets no name steer the terminal', () => {
-  const failed = span('chat \u001B[2Jx', 0, 10, { status: { code: 2 } });
+test('paints a failed span red, and removes control characters from names', () => {
+  const failed = createSpan('chat \u001B[2Jx', 0, 10, { status: { code: 2 } });
   const paint = (format: unknown, text: string): string => `<${String(format)}>${text}`;
-  const drawn = drawWaterfall([failed], { width: 60, paint });
+  const drawn = draw([failed], 60, paint);
   expect(drawn).toContain('<red>█');
   expect(drawn).not.toContain('\u001B');
 });
 
-test('draws a trace that is cut off, and none', () => {
-  expect(drawWaterfall([span('decode', 5, 10)], { width: 60, paint: plain })).toMatch(/^decode/);
-  expect(drawWaterfall([], { width: 60, paint: plain })).toBe('');
+test('draws a trace without its root, and one without spans', () => {
+  expect(draw([createSpan('decode', 5, 10)], 60)).toMatch(/^decode/);
+  expect(draw([], 60)).toBe('');
 });

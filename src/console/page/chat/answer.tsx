@@ -1,13 +1,13 @@
 /** One answer: its text, how it ended, what it cost, and on a click where its time went. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { phases } from '../../../../otel/traces/rows.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { formatNumber, formatSeconds } from '../format.ts';
 import { Markdown } from '../markdown.tsx';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
 import { useTrace } from '../traces/load-trace.ts';
-import { phases } from '../traces/spans.ts';
 import { Waterfall } from '../traces/waterfall.tsx';
 import { Trouble } from '../trouble.tsx';
 import type { AnswerFacts } from './answer-stream.ts';

@@ -1,5 +1,5 @@
 /** Everything the page says, in English. `zh.ts` has the same keys: the compiler holds them together. */
-import type { Phase } from '../traces/spans.ts';
+import type { Phase } from '../../../../otel/traces/rows.ts';
 import type { ServiceState } from '../wire.ts';
 
 /** What an explanation of a trace can tell. */

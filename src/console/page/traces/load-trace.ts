@@ -1,7 +1,7 @@
 /** Loads one trace. A trace that is asked for right after its answer may not be whole yet: it is asked for again. */
 import { useEffect, useState } from 'preact/hooks';
+import { toWaterfall, type OtlpTrace, type Waterfall } from '../../../../otel/traces/rows.ts';
 import { getJson, type Failure } from '../client.ts';
-import { toWaterfall, type OtlpTrace, type Waterfall } from './spans.ts';
 
 const attempts = 12;
 const pauseMillis = 250;
@@ -33,7 +33,7 @@ async function load(
     if (result.ok) {
       const trace = toWaterfall(result.value);
       show({ trace });
-      if (trace.whole) return;
+      if (trace.isWhole) return;
     } else if (result.failure.code !== 'not_found' || attempt === attempts) {
       show({ failure: result.failure });
       return;

@@ -1,13 +1,13 @@
 /** The last traces: filtered by the service, sorted here. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import { Trouble } from '../trouble.tsx';
+import { traceFilters, type TraceFilter, type TraceSummary } from '../../../../otel/traces/rows.ts';
+import { Choices } from '../choices.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
-import { Choices } from '../choices.tsx';
 import { useTexts } from '../texts/texts.ts';
-import { traceFilters, type TraceFilter, type TraceSummary } from '../wire.ts';
+import { Trouble } from '../trouble.tsx';
 import { Outcome } from './outcome.tsx';
 
 const sorts = ['newest', 'slowest'] as const;

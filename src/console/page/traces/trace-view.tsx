@@ -1,6 +1,7 @@
 /** One trace on a page of its own: its waterfall, where else it can be seen, and how to ask the same again. */
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { factOf, type FactName, type Waterfall as Trace } from '../../../../otel/traces/rows.ts';
 import { requestOfTrace } from '../chat/conversations.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
@@ -12,7 +13,6 @@ import type { Status } from '../wire.ts';
 import { toCurl } from './curl.ts';
 import { useTrace } from './load-trace.ts';
 import { Outcome } from './outcome.tsx';
-import { attributeOf, type Waterfall as WaterfallTrace } from './spans.ts';
 import { Waterfall } from './waterfall.tsx';
 
 export function TraceView({ id, status }: { id: string; status: Status | undefined }): VNode {
@@ -50,19 +50,19 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
 }
 
 /** When, for how long, and how it ended; a sentence where it ended badly. */
-function Ending({ trace }: { trace: WaterfallTrace }): VNode {
+function Ending({ trace }: { trace: Trace }): VNode {
   const t = useTexts();
   const { startedAt, durationMillis, rows } = trace;
-  const of = (key: string): string | undefined =>
-    rows.map((row) => attributeOf(row, key)).find((value) => value !== undefined);
-  const reason = of('reason');
+  const find = (name: FactName): string | undefined =>
+    rows.map((row) => factOf(row, name)?.toString()).find((value) => value !== undefined);
+  const reason = find('reason');
   const meaning = reason && (t.endings[reason] ?? t.failures[reason]);
   return (
     <>
       <p class="hint">
         {formatTime(startedAt)} · {formatSeconds(durationMillis / 1000)}{' '}
         <Outcome
-          outcome={of('outcome')}
+          outcome={find('outcome')}
           reason={reason}
           failed={rows.some(({ failed }) => failed)}
         />

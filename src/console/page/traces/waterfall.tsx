@@ -1,9 +1,15 @@
 /** One trace as bars on a common clock, under an answer and on a page of its own. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import {
+  factOf,
+  type FactName,
+  type Phase,
+  type Row,
+  type Waterfall as Trace,
+} from '../../../../otel/traces/rows.ts';
 import { formatSeconds } from '../format.ts';
 import { useTexts } from '../texts/texts.ts';
-import { attributeOf, longestPhase, type Row, type Waterfall as Trace } from './spans.ts';
 
 export function Waterfall({ trace }: { trace: Trace }): VNode {
   const t = useTexts();
@@ -91,7 +97,7 @@ function SpanFacts({ row, meaning }: { row: Row; meaning: string | undefined }):
         {[...row.attributes, ...events].map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd dir="auto">{value === '' ? '–' : value}</dd>
+            <dd dir="auto">{formatAttribute(value)}</dd>
           </div>
         ))}
       </dl>
@@ -100,19 +106,25 @@ function SpanFacts({ row, meaning }: { row: Row; meaning: string | undefined }):
   );
 }
 
-/** Where most of the time went, in a sentence. */
+/** Numbers are rounded to six digits. */
+function formatAttribute(value: string | number): string {
+  if (typeof value === 'string') return value === '' ? '–' : value;
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+}
+
+/** The longest phase and its share of the trace, in a sentence. */
 function Explanation({ trace }: { trace: Trace }): VNode | null {
   const t = useTexts();
   const longest = longestPhase(trace);
   if (longest === undefined) return null;
   const { row, share } = longest;
-  const number = (key: string): number => Number(attributeOf(row, key) ?? 0);
+  const number = (name: FactName): number => Number(factOf(row, name) ?? 0);
   const facts = {
     percent: Math.round(share * 100),
-    input: number('gen_ai.usage.input_tokens'),
-    cached: number('gen_ai.usage.cache_read.input_tokens'),
-    output: number('gen_ai.usage.output_tokens'),
-    position: number('inference.queue.position'),
+    input: number('inputTokens'),
+    cached: number('cachedTokens'),
+    output: number('outputTokens'),
+    position: number('queuePosition'),
   };
   return (
     <p class="explanation">
@@ -120,6 +132,18 @@ function Explanation({ trace }: { trace: Trace }): VNode | null {
       {t.longest[row.phase](facts)}
     </p>
   );
+}
+
+/** Undefined for a trace without phases. */
+function longestPhase({
+  rows,
+  durationMillis,
+}: Trace): { row: Row & { phase: Phase }; share: number } | undefined {
+  const row = rows
+    .filter((candidate): candidate is Row & { phase: Phase } => candidate.phase !== undefined)
+    .toSorted((a, b) => b.durationMillis - a.durationMillis)[0];
+  if (row === undefined || durationMillis === 0) return undefined;
+  return { row, share: row.durationMillis / durationMillis };
 }
 
 function Axis({ totalMillis }: { totalMillis: number }): VNode {

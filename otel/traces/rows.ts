@@ -1,0 +1,166 @@
+/**
+ * What `GET /api/traces` and `GET /api/traces/{id}` answer, and the rows of a waterfall made from it. Used by the trace store,
+ * `make trace` and the console's page, so it imports no Node module.
+ */
+import { attributes as a, spanAttributes as s, spans as n } from '../names.ts';
+import type { Outcome, Reason } from '../names.ts';
+
+/** `slow` is the slowest tenth of the stored traces, because what counts as slow depends on the model and the machine. */
+export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;
+export type TraceFilter = (typeof traceFilters)[number];
+
+export interface TraceSummary {
+  traceId: string;
+  /** Name of the span whose parent is not in the trace. */
+  name: string;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  durationMillis: number;
+  /** Whether any span has the status ERROR. */
+  failed: boolean;
+  /** How the generation ended; undefined if the request started none. */
+  outcome?: Outcome;
+  reason?: Reason;
+  /** Number of spans. */
+  spans: number;
+}
+
+/** OTLP JSON, as far as a waterfall needs it: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
+export interface OtlpTrace {
+  resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[];
+}
+
+interface OtlpSpan {
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  kind?: number;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  attributes?: { key: string; value: OtlpValue }[];
+  events?: { name: string; timeUnixNano: string }[];
+  status?: { code?: number };
+}
+
+interface OtlpValue {
+  stringValue?: string;
+  intValue?: number | string;
+  doubleValue?: number;
+  boolValue?: boolean;
+  arrayValue?: { values?: OtlpValue[] };
+}
+
+/** The enum values of https://github.com/open-telemetry/opentelemetry-proto/blob/v1.5.0/opentelemetry/proto/trace/v1/trace.proto */
+const serverKind = 2;
+const errorStatus = 2;
+
+/** The phases of a generation, in order; each is a span with this name. */
+export const phases = [n.tokenize, n.queue, n.prefill, n.decode] as const;
+export type Phase = (typeof phases)[number];
+
+/** One span. Times are milliseconds since the trace began. */
+export interface Row {
+  id: string;
+  name: string;
+  /** Undefined for the spans around the phases. */
+  phase: Phase | undefined;
+  depth: number;
+  isLastChild: boolean;
+  startMillis: number;
+  durationMillis: number;
+  failed: boolean;
+  attributes: [key: string, value: string | number][];
+  events: { name: string; atMillis: number }[];
+}
+
+export interface Waterfall {
+  /** Epoch milliseconds. */
+  startedAt: number;
+  durationMillis: number;
+  /** Parents before their children, siblings in the order in which they began. */
+  rows: Row[];
+  /** Whether the server span is here. It ends last, when the last byte is sent, so a client may ask for the trace before that. */
+  isWhole: boolean;
+}
+
+export function toWaterfall(trace: OtlpTrace): Waterfall {
+  const spans = trace.resourceSpans
+    .flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans))
+    .toSorted((one, other) => Number(nanosOf(one) - nanosOf(other)));
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  const start = spans[0] === undefined ? 0n : nanosOf(spans[0]);
+  const millisAt = (nanos: string): number => Number(BigInt(nanos) - start) / 1e6;
+
+  const toRows = (siblings: OtlpSpan[], depth: number): Row[] =>
+    siblings.flatMap((span, index) => [
+      toRow(span, millisAt, { depth, isLastChild: index === siblings.length - 1 }),
+      ...toRows(
+        spans.filter(({ parentSpanId }) => parentSpanId === span.spanId),
+        depth + 1,
+      ),
+    ]);
+  const roots = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId ?? ''));
+  return {
+    startedAt: Number(start / 1_000_000n),
+    durationMillis: Math.max(0, ...spans.map(({ endTimeUnixNano }) => millisAt(endTimeUnixNano))),
+    rows: toRows(roots, 0),
+    isWhole: spans.some(({ kind }) => kind === serverKind),
+  };
+}
+
+function nanosOf(span: OtlpSpan): bigint {
+  return BigInt(span.startTimeUnixNano);
+}
+
+function toRow(
+  span: OtlpSpan,
+  millisAt: (nanos: string) => number,
+  place: Pick<Row, 'depth' | 'isLastChild'>,
+): Row {
+  const { spanId, name, startTimeUnixNano, endTimeUnixNano, attributes, events, status } = span;
+  const startMillis = millisAt(startTimeUnixNano);
+  return {
+    id: spanId,
+    name,
+    phase: phases.find((phase) => phase === name),
+    ...place,
+    startMillis,
+    durationMillis: millisAt(endTimeUnixNano) - startMillis,
+    failed: status?.code === errorStatus,
+    attributes: (attributes ?? []).map(({ key, value }) => [key, toValue(value)]),
+    events: (events ?? []).map((event) => ({
+      name: event.name,
+      atMillis: millisAt(event.timeUnixNano),
+    })),
+  };
+}
+
+function toValue({
+  stringValue,
+  intValue,
+  doubleValue,
+  boolValue,
+  arrayValue,
+}: OtlpValue): string | number {
+  if (arrayValue !== undefined) return (arrayValue.values ?? []).map(toValue).join(', ');
+  // JSON encoders may write a 64-bit integer as a string.
+  if (intValue !== undefined) return Number(intValue);
+  return doubleValue ?? stringValue ?? String(boolValue ?? '');
+}
+
+const factKeys = {
+  statusCode: a.httpResponseStatusCode,
+  outcome: a.outcome,
+  reason: a.reason,
+  queuePosition: s.queuePosition,
+  inputTokens: s.inputTokens,
+  cachedTokens: s.cachedTokens,
+  outputTokens: s.outputTokens,
+  tokensPerSecond: s.tokensPerSecond,
+} as const;
+export type FactName = keyof typeof factKeys;
+
+/** The attribute that a waterfall explains under a name of its own; undefined if the span has none. */
+export function factOf(row: Row, name: FactName): string | number | undefined {
+  return row.attributes.find(([key]) => key === factKeys[name])?.[1];
+}

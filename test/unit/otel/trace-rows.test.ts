@@ -1,0 +1,57 @@
+/** The rows of a waterfall, from OTLP JSON as `GET /api/traces/{id}` answers it. */
+import { expect, test } from 'vitest';
+import { factOf, toWaterfall } from '../../../otel/traces/rows.ts';
+import { createSpan, createTrace, nanosAt, traceStart } from '../../support/otel/otlp-span.ts';
+
+const child = { parentSpanId: 'chat' };
+
+test('lists parents before children and siblings by start, whatever the order in which they ended', () => {
+  const trace = createTrace([
+    createSpan('decode', 30, 90, child),
+    createSpan('queue', 10, 30, child),
+    createSpan('chat', 5, 95, { parentSpanId: 'POST /chat' }),
+    createSpan('POST /chat', 0, 100, { kind: 2, parentSpanId: 'span of the caller' }),
+  ]);
+  const { rows, startedAt, durationMillis } = toWaterfall(trace);
+  expect(rows.map((row) => [row.depth, row.name, row.phase, row.isLastChild])).toEqual([
+    [0, 'POST /chat', undefined, true],
+    [1, 'chat', undefined, true],
+    [2, 'queue', 'queue', false],
+    [2, 'decode', 'decode', true],
+  ]);
+  expect({ startedAt, durationMillis }).toEqual({ startedAt: traceStart, durationMillis: 100 });
+  expect(rows.at(-1)).toMatchObject({ startMillis: 30, durationMillis: 60 });
+});
+
+test('is whole once the server span is there', () => {
+  const chat = createSpan('chat', 0, 10, { kind: 1 });
+  expect(toWaterfall(createTrace([chat])).isWhole).toBe(false);
+  const server = createSpan('POST /chat', 0, 11, { kind: 2 });
+  expect(toWaterfall(createTrace([chat, server])).isWhole).toBe(true);
+});
+
+test('keeps numbers as numbers, and joins lists', () => {
+  const span = createSpan('chat', 0, 1, {
+    attributes: [
+      { key: 'gen_ai.usage.input_tokens', value: { intValue: '42' } },
+      { key: 'inference.tokens_per_second', value: { doubleValue: 82.865 } },
+      { key: 'inference.stream', value: { boolValue: true } },
+      {
+        key: 'gen_ai.response.finish_reasons',
+        value: { arrayValue: { values: [{ stringValue: 'stop' }, { stringValue: 'length' }] } },
+      },
+    ],
+    events: [{ name: 'first_token', timeUnixNano: nanosAt(0.25) }],
+    status: { code: 2 },
+  });
+  const [row] = toWaterfall(createTrace([span])).rows;
+  expect(row).toMatchObject({ failed: true, events: [{ name: 'first_token', atMillis: 0.25 }] });
+  expect(row!.attributes.map(([, value]) => value)).toEqual([42, 82.865, 'true', 'stop, length']);
+  expect(factOf(row!, 'inputTokens')).toBe(42);
+  expect(factOf(row!, 'reason')).toBeUndefined();
+});
+
+test('has no rows for a trace without spans', () => {
+  const empty = { startedAt: 0, durationMillis: 0, rows: [], isWhole: false };
+  expect(toWaterfall({ resourceSpans: [] })).toEqual(empty);
+});
