@@ -5,7 +5,7 @@ import { formatTime, formatValue } from '../../../src/console/page/format.ts';
 import type { Panel, PanelAnswer, PanelList } from '../../../src/console/page/wire.ts';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
-import { findColors, type Rgb } from '../../support/console/canvas-colors.ts';
+import { findColors, type Rgb } from './canvas-colors.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { createUsedStack } from '../../support/stack/traffic.ts';
 import type { Stack } from '../../support/stack/stack.ts';

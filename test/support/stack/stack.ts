@@ -34,7 +34,7 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
     async query(expression, time) {
       const query = new URLSearchParams({ query: expression });
       if (time !== undefined) query.set('time', String(time));
-      const response = await fetch(`${url('PROMETHEUS_PORT')}/api/v1/query?${query}`);
+      const response = await fetch(`${url('PROMETHEUS_PORT')}/api/v1/query?${query.toString()}`);
       const { data } = (await response.json()) as {
         data: { result: { value: [number, string] }[] };
       };
