@@ -1,53 +1,72 @@
-/** Every route, and the one table from error to HTTP status. */
+/** Every route and its guards, and the one table from error to HTTP status. */
 import { context, propagation } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
-import { matchedRoutes } from 'hono/route';
-import { setRoute } from '../otel/http.ts';
-import { accountGeneration } from './api/run/accounting.ts';
+import type { InferenceTelemetry } from '../otel/generation/inference.ts';
+import type { Telemetry } from '../otel/sdk.ts';
 import { createBodyReader } from './api/body.ts';
-import { createChat } from './api/routes/chat.ts';
+import type { Endpoint } from './api/endpoint.ts';
+import { toErrorBody } from './api/error-body.ts';
+import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
 import { createChatCompletions } from './api/openai/chat-completions.ts';
 import { createCompletions } from './api/openai/completions.ts';
+import { createEmbeddings } from './api/openai/embeddings.ts';
+import { createModel, createModelList } from './api/openai/models.ts';
+import { createOpenApi } from './api/openapi.ts';
+import type { ApiEnv, Log } from './api/request-context.ts';
+import { createChat } from './api/routes/chat.ts';
+import { createHealth, createMetrics, createReadiness } from './api/routes/health.ts';
+import { createTokenize } from './api/routes/tokenize.ts';
+import { createTrace, createTraceList } from './api/routes/traces.ts';
+import { createVersion, service } from './api/routes/version.ts';
+import { accountGeneration } from './api/run/accounting.ts';
+import type { Limits, StreamTimeouts } from './api/run/request-limits.ts';
+import type { ServedModel } from './api/served-model.ts';
+import type { Links, Peers } from './config.ts';
 import { createConsoleEndpoints } from './console/server/endpoints.ts';
 import {
   requireOwnHost,
   requireOwnOrigin,
   requireTokenBeyondLoopback,
 } from './console/server/guards.ts';
-import { bundleDir, createPage } from './console/server/page.ts';
-import { createEmbeddings } from './api/openai/embeddings.ts';
-import {
-  defaultPace,
-  type ApiDeps,
-  type ApiEnv,
-  type ConsoleOptions,
-  type Endpoint,
-} from './api/endpoint.ts';
-import { toErrorBody } from './api/error-body.ts';
-import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
-import { createHealth, createMetrics, createReadiness } from './api/routes/health.ts';
-import { createModel, createModelList } from './api/openai/models.ts';
-import { createOpenApi } from './api/openapi.ts';
-import { createTokenize } from './api/routes/tokenize.ts';
-import { createTrace, createTraceList } from './api/routes/traces.ts';
-import { createVersion, service } from './api/routes/version.ts';
+import { createPage } from './console/server/page.ts';
+import type { Engine } from './engine/engine.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
+import { nameRoute } from './kit/requests.ts';
 
-export interface AppOptions extends Omit<ApiDeps, 'readBody' | 'pace' | 'needsKey' | 'console'> {
-  /** Empty: nobody is asked for a key. */
+export interface AppOptions {
+  engine: Engine;
+  model: ServedModel;
+  inference: InferenceTelemetry;
+  telemetry: Pick<Telemetry, 'scrape' | 'traces'>;
+  log: Log;
+  limits: Limits;
+  timeouts: StreamTimeouts;
+  /** CHAT_EMBEDDINGS: whether /v1/embeddings answers. */
+  embeddings: boolean;
+  draining: () => boolean;
+  /** Empty: no key is required. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
-  pace?: ApiDeps['pace'];
-  /** Without it the console knows nobody. */
-  console?: Partial<ConsoleOptions>;
+  console: ConsoleOptions;
+}
+
+export interface ConsoleOptions {
+  /** CHAT_HOST: the name or address that the service listens on. */
+  host: string;
+  peers: Peers;
+  links: Links;
+  notifierToken: string | undefined;
+  queueLimit: number;
+  /** The folder with the built page. */
+  bundleDir: string;
 }
 
 const statusByCode = {
   alert_gone: 409,
   bad_request: 400,
-  // Nobody reads it; 499 is nginx's word for a client that left.
+  // Nginx's status for a client that closed the connection; it appears in metrics and spans only.
   client_gone: 499,
   context_overflow: 400,
   deadline: 503,
@@ -67,56 +86,7 @@ const statusByCode = {
   unauthorized: 401,
 } as const satisfies Record<ChatErrorCode, number>;
 
-const createEndpoint = [
-  createChatCompletions,
-  createCompletions,
-  createEmbeddings,
-  createModelList,
-  createModel,
-  createTokenize,
-  createChat,
-  createVersion,
-  createHealth,
-  createReadiness,
-  createMetrics,
-  createTraceList,
-  createTrace,
-] as const;
-
-const alone: ConsoleOptions = {
-  host: '127.0.0.1',
-  peers: { prometheus: undefined, alertmanager: undefined, notifier: undefined },
-  links: {
-    prometheus: undefined,
-    alertmanager: undefined,
-    notifier: undefined,
-    jaeger: undefined,
-    grafana: undefined,
-  },
-  notifierToken: undefined,
-  queueLimit: 0,
-  bundleDir,
-};
-
 export function createApp(options: AppOptions) {
-  const deps: ApiDeps = {
-    pace: defaultPace,
-    ...options,
-    readBody: createBodyReader(options.log),
-    needsKey: options.apiKeys.length > 0,
-    console: { ...alone, ...options.console },
-  };
-  const endpoints = [
-    ...createEndpoint.map((create) => create(deps)),
-    ...createConsoleEndpoints(deps),
-  ];
-  endpoints.push(
-    createOpenApi(endpoints, {
-      version: service.version,
-      statusByCode,
-      secured: options.apiKeys.length > 0,
-    }),
-  );
   const app = new Hono<ApiEnv>();
   const respond = (error: ChatError, c: Context<ApiEnv>): Response =>
     toResponse(error, c, options.log);
@@ -126,55 +96,74 @@ export function createApp(options: AppOptions) {
       app,
       onMethodNotAllowed: (c, methods) => respond(wrongMethod(c, methods), c),
     }),
-    nameRequest,
+    nameRoute,
+    nameTrace,
   );
-  for (const endpoint of endpoints) {
-    app.on(endpoint.method, [endpoint.path], ...guard(endpoint, deps, options), (c) =>
-      endpoint.handle(c),
-    );
+  const guardsOf = createGuards(options);
+  for (const endpoint of createEndpoints(options)) {
+    app.on(endpoint.method, [endpoint.path], ...guardsOf(endpoint), (c) => endpoint.handle(c));
   }
-  app.route(
-    '/',
-    createPage(deps.console.bundleDir, requireOwnHost(deps.console.host, options.metricsToken)),
-  );
+  const { bundleDir, host } = options.console;
+  app.route('/', createPage(bundleDir, requireOwnHost(host, options.metricsToken)));
   app.notFound((c) => respond(unknownPath(), c));
   app.onError((error, c) => respond(toChatError(error), c));
   return app;
 }
 
-/** A generation is accounted from its headers on, so that comes first. */
-function guard(
-  endpoint: Endpoint,
-  deps: ApiDeps,
-  options: AppOptions,
-): MiddlewareHandler<ApiEnv>[] {
-  const { operation, access, method } = endpoint;
-  const isConsole = access === 'console' || access === 'console-write';
-  return [
-    ...(operation === undefined ? [] : [accountGeneration(deps, operation)]),
-    ...(method === 'POST' ? [refuseWhenDraining(deps.draining)] : []),
-    ...(access === 'key' ? [requireApiKey(options.apiKeys)] : []),
-    ...(isConsole ? [requireOwnHost(deps.console.host, options.metricsToken)] : []),
-    ...(access === 'metrics' || isConsole ? [requireMetricsToken(options.metricsToken)] : []),
-    ...(access === 'console-write'
-      ? [requireOwnOrigin, requireTokenBeyondLoopback(options.metricsToken)]
-      : []),
+function createEndpoints(options: AppOptions): Endpoint[] {
+  const { engine, model, telemetry, limits, draining } = options;
+  const readBody = createBodyReader(options.log);
+  const needsKey = options.apiKeys.length > 0;
+  const endpoints = [
+    createChatCompletions(options, readBody),
+    createCompletions(options, readBody),
+    createEmbeddings({ engine, model, limits, readBody, embeddings: options.embeddings }),
+    createModelList(model),
+    createModel(model),
+    createTokenize({ engine, limits, readBody }),
+    createChat(options, readBody),
+    createVersion(engine, model.id),
+    createHealth(),
+    createReadiness({ engine, model, draining }),
+    createMetrics(telemetry),
+    createTraceList(telemetry),
+    createTrace(telemetry),
+    ...createConsoleEndpoints({ ...options, ...options.console, readBody, needsKey }),
+  ];
+  const { version } = service;
+  return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured: needsKey })];
+}
+
+/** The guards of an endpoint. A generation is accounted from its headers on, so that guard is the first. */
+function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
+  const { metricsToken, draining } = options;
+  const metrics = requireMetricsToken(metricsToken);
+  const pages = [requireOwnHost(options.console.host, metricsToken), metrics];
+  const byAccess: Record<Endpoint['access'], MiddlewareHandler<ApiEnv>[]> = {
+    open: [],
+    key: [requireApiKey(options.apiKeys)],
+    metrics: [metrics],
+    console: pages,
+    'console-write': [...pages, requireOwnOrigin, requireTokenBeyondLoopback(metricsToken)],
+  };
+  return ({ operation, access, method }) => [
+    ...(operation === undefined ? [] : [accountGeneration(options, operation)]),
+    ...(method === 'POST' ? [refuseWhenDraining(draining)] : []),
+    ...byAccess[access],
     ...(method === 'POST' ? [limitBody] : []),
   ];
 }
 
-/** Names the route for the HTTP metrics, and the trace for the client. */
-const nameRequest: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  const route = matchedRoutes(c).findLast((matched) => matched.method !== 'ALL');
-  if (route !== undefined) setRoute(route.path);
+/** Writes the W3C trace context of the request's server span into the response. */
+const nameTrace: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const carrier: Record<string, string> = {};
   propagation.inject(context.active(), carrier);
   if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);
   await next();
 };
 
-function toResponse(error: ChatError, c: Context<ApiEnv>, log: AppOptions['log']): Response {
-  // A generation's account tells its own.
+function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
+  // The account of a generation logs its own errors.
   if (error.code === 'internal_error' && c.get('account') === undefined) {
     const ids = { request_id: c.get('requestId'), route: c.req.path };
     log.error({ err: error.cause, ...ids }, 'unforeseen error');

@@ -8,8 +8,10 @@ import { createLogger } from '../otel/logger.ts';
 import { generationRoutes, initialStatusCodes } from '../otel/names.ts';
 import { observeProcess } from '../otel/process/process.ts';
 import { currentTelemetry } from '../otel/sdk.ts';
+import { defaultTimeouts } from './api/run/request-limits.ts';
 import { createApp } from './app.ts';
 import { readConfig, type Config } from './config.ts';
+import { bundleDir } from './console/server/page.ts';
 import { createDrain } from './drain.ts';
 import { createHost } from './engine/host/host.ts';
 import type { EngineFacts } from './engine/engine.ts';
@@ -71,11 +73,10 @@ const app = createApp({
   inference,
   log,
   telemetry,
-  model: { id: model.id, aliases: fileNames(model.path) },
-  anyModel: config.anyModel,
+  model: { ...model, aliases: fileNames(model.path), anyModel: config.anyModel },
+  limits: { deadlineSeconds: config.deadlineSeconds, shutdown: shutdown.signal },
+  timeouts: defaultTimeouts,
   embeddings: config.embeddings,
-  deadlineSeconds: config.deadlineSeconds,
-  shutdown: shutdown.signal,
   apiKeys: config.apiKeys,
   metricsToken: config.metricsToken,
   console: {
@@ -84,17 +85,9 @@ const app = createApp({
     links: config.links,
     notifierToken: config.notifierToken,
     queueLimit: config.queueLimit,
+    bundleDir,
   },
   draining: () => draining,
-  modelCard: () => ({
-    id: model.id,
-    object: 'model',
-    created: 0,
-    owned_by: 'llamascope',
-    title: model.title,
-    demo: model.demo,
-    ...(model.notice === undefined ? {} : { notice: model.notice }),
-  }),
 });
 
 const server = createAdaptorServer({

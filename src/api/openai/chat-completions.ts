@@ -1,12 +1,12 @@
 /** POST /v1/chat/completions in OpenAI's shape, streamed or whole. */
 import { z } from 'zod';
-import { refuseField } from '../body.ts';
+import { refuseField, type ReadBody } from '../body.ts';
 import { toServerTiming } from './answer-facts.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unserved } from './fields.ts';
-import { generationErrors, startGeneration } from '../run/generation.ts';
+import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
 import { streamFrames } from '../run/streaming.ts';
 import { toAnswer, ToolFields } from './tools.ts';
@@ -28,7 +28,7 @@ const ChatCompletionRequest = z.object({
 
 type Body = z.infer<typeof ChatCompletionRequest>;
 
-export function createChatCompletions(deps: ApiDeps): Endpoint {
+export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
   const model = deps.model.id;
   return {
     method: 'POST',
@@ -51,7 +51,7 @@ export function createChatCompletions(deps: ApiDeps): Endpoint {
     },
     errors: generationErrors,
     async handle(c) {
-      const body = await deps.readBody(c, ChatCompletionRequest);
+      const body = await readBody(c, ChatCompletionRequest);
       const { tools, format } = toAnswer(body);
       const messages = toMessages(body.messages);
       const run = startGeneration(c, deps, {
@@ -64,7 +64,7 @@ export function createChatCompletions(deps: ApiDeps): Endpoint {
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
-        return streamFrames(c, deps, run, toChatChunks(run, model, includeUsage));
+        return streamFrames(c, deps.timeouts, run, toChatChunks(run, model, includeUsage));
       }
       const answer = await toChatCompletion(run, model);
       c.header('server-timing', toServerTiming(run.finished().summary));

@@ -1,7 +1,8 @@
 /** POST /v1/completions: OpenAI's older shape, a text that the model continues. */
 import { z } from 'zod';
 import { Timings, toServerTiming, toTimings, toUsage, Usage } from './answer-facts.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { ReadBody } from '../body.ts';
+import type { Endpoint } from '../endpoint.ts';
 import {
   AnswerFields,
   HarmlessFields,
@@ -10,7 +11,7 @@ import {
   toFormat,
   toSampling,
 } from './fields.ts';
-import { generationErrors, startGeneration, type Run } from '../run/generation.ts';
+import { generationErrors, startGeneration, type Run, type RunDeps } from '../run/generation.ts';
 import { CompletionLogprobs, createCompletionLogprobs, type AnswerLogprob } from './logprobs.ts';
 import { streamFrames, type StreamFrames } from '../run/streaming.ts';
 
@@ -53,7 +54,7 @@ const Completion = z.object({
 
 type Frame = z.infer<typeof Completion>;
 
-export function createCompletions(deps: ApiDeps): Endpoint {
+export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
   const model = deps.model.id;
   return {
     method: 'POST',
@@ -79,7 +80,7 @@ export function createCompletions(deps: ApiDeps): Endpoint {
     },
     errors: generationErrors,
     async handle(c) {
-      const body = await deps.readBody(c, CompletionRequest);
+      const body = await readBody(c, CompletionRequest);
       const sampling = toSampling(body);
       const logprobs = body.logprobs ?? undefined;
       const format = toFormat(body.response_format);
@@ -97,7 +98,7 @@ export function createCompletions(deps: ApiDeps): Endpoint {
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
-        return streamFrames(c, deps, run, toChunks(run, model, includeUsage));
+        return streamFrames(c, deps.timeouts, run, toChunks(run, model, includeUsage));
       }
       const answer = await toWhole(run, model);
       c.header('server-timing', toServerTiming(run.finished().summary));

@@ -1,11 +1,12 @@
 /** POST /v1/embeddings in OpenAI's shape: texts in, vectors of unit length out. Off unless CHAT_EMBEDDINGS is true. */
 import { z } from 'zod';
+import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../errors.ts';
-import { refuseField } from '../body.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { refuseField, type ReadBody } from '../body.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { HarmlessFields } from './fields.ts';
-import { checkModel } from './models.ts';
-import { limitRequest } from '../run/request-limits.ts';
+import { limitRequest, type Limits } from '../run/request-limits.ts';
+import { checkModel, type ServedModel } from '../served-model.ts';
 
 const Text = z.string({ error: 'expected a string (token ids are not read here)' }).min(1);
 
@@ -34,7 +35,16 @@ const EmbeddingList = z.object({
   usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
 });
 
-export function createEmbeddings(deps: ApiDeps): Endpoint {
+interface EmbeddingDeps {
+  engine: Pick<Engine, 'embed' | 'status'>;
+  model: ServedModel;
+  limits: Limits;
+  readBody: ReadBody;
+  /** CHAT_EMBEDDINGS: whether the endpoint answers. */
+  embeddings: boolean;
+}
+
+export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
   const model = deps.model.id;
   return {
     method: 'POST',
@@ -82,9 +92,9 @@ export function createEmbeddings(deps: ApiDeps): Endpoint {
           'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.',
         );
       }
-      checkModel(deps, body.model);
-      checkDimensions(deps, body.dimensions);
-      const limits = limitRequest(c, deps);
+      checkModel(deps.model, body.model);
+      checkDimensions(deps.engine, body.dimensions);
+      const limits = limitRequest(c, deps.limits);
       try {
         let tokens = 0;
         const data = [];
@@ -104,8 +114,8 @@ export function createEmbeddings(deps: ApiDeps): Endpoint {
   };
 }
 
-function checkDimensions(deps: ApiDeps, wanted: number | null | undefined): void {
-  const status = deps.engine.status();
+function checkDimensions(engine: EmbeddingDeps['engine'], wanted: number | null | undefined): void {
+  const status = engine.status();
   const given = status.state === 'ready' ? status.facts.embeddingDimensions : undefined;
   if (typeof wanted !== 'number' || given === undefined || wanted === given) return;
   throw refuseField('dimensions', `expected ${given}, as many as this model has, got ${wanted}`);

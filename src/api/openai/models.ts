@@ -1,7 +1,8 @@
 /** GET /v1/models and /v1/models/{id}, and which names a request may call the model by. */
 import { z } from 'zod';
-import { ChatError, type ChatErrorCode } from '../../errors.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { ChatErrorCode } from '../../errors.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { checkModel, type ServedModel } from '../served-model.ts';
 
 export const ModelCard = z.object({
   id: z.string(),
@@ -14,25 +15,17 @@ export const ModelCard = z.object({
   notice: z.string().optional(),
 });
 
-export type Card = z.infer<typeof ModelCard>;
-
 const ModelList = z.object({ object: z.literal('list'), data: z.array(ModelCard) });
 
 const errors = ['unauthorized'] as const satisfies ChatErrorCode[];
 
-/** @throws ChatError `model_not_found` */
-export function checkModel(deps: ApiDeps, requested: string | null | undefined): void {
-  const { id, aliases } = deps.model;
-  if (requested === undefined || requested === null || deps.anyModel) return;
-  if (requested === id || aliases.includes(requested)) return;
-  throw new ChatError(
-    'model_not_found',
-    `model: expected "${id}", the one that is served here (see GET /v1/models), or nothing; got another.`,
-    { param: 'model' },
-  );
+/** @returns a card with OpenAI's four fields and three of our own. */
+export function toCard({ id, title, demo, notice }: ServedModel): z.infer<typeof ModelCard> {
+  const openai = { id, object: 'model', created: 0, owned_by: 'llamascope' } as const;
+  return { ...openai, title, demo, ...(notice === undefined ? {} : { notice }) };
 }
 
-export function createModelList(deps: ApiDeps): Endpoint {
+export function createModelList(model: ServedModel): Endpoint {
   return {
     method: 'GET',
     path: '/v1/models',
@@ -42,36 +35,30 @@ export function createModelList(deps: ApiDeps): Endpoint {
       'application/json': {
         name: 'ModelList',
         schema: ModelList,
-        example: { object: 'list', data: [exampleCard(deps)] },
+        example: { object: 'list', data: [toCard(model)] },
       },
     },
     errors,
-    handle: (c) => c.json({ object: 'list', data: [deps.modelCard()] }),
+    handle: (c) => c.json({ object: 'list', data: [toCard(model)] }),
   };
 }
 
-export function createModel(deps: ApiDeps): Endpoint {
+export function createModel(model: ServedModel): Endpoint {
   return {
     method: 'GET',
     path: '/v1/models/:id',
     summary: 'One model, by its id or its file name',
     access: 'key',
     parameters: {
-      id: { in: 'path', description: 'A name of the model.', example: deps.model.id },
+      id: { in: 'path', description: 'A name of the model.', example: model.id },
     },
     answers: {
-      'application/json': { name: 'Model', schema: ModelCard, example: exampleCard(deps) },
+      'application/json': { name: 'Model', schema: ModelCard, example: toCard(model) },
     },
     errors: [...errors, 'model_not_found'],
     handle(c) {
-      checkModel(deps, c.req.param('id'));
-      return c.json(deps.modelCard());
+      checkModel(model, c.req.param('id'));
+      return c.json(toCard(model));
     },
   };
-}
-
-export function exampleCard(deps: ApiDeps): Card {
-  const title = 'Qwen2.5-0.5B-Instruct';
-  const card = { object: 'model', created: 0, owned_by: 'llamascope' } as const;
-  return { id: deps.model.id, ...card, title, demo: false };
 }

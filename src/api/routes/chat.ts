@@ -1,7 +1,7 @@
 /** POST /chat: a prompt in, plain text out as it is generated; made for curl. */
 import { z } from 'zod';
-import { refuseField } from '../body.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import { refuseField, type ReadBody } from '../body.ts';
+import type { Endpoint } from '../endpoint.ts';
 import {
   only,
   ResponseFormat,
@@ -10,7 +10,7 @@ import {
   toSampling,
   unserved,
 } from '../openai/fields.ts';
-import { generationErrors, startGeneration } from '../run/generation.ts';
+import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
 import { streamText } from '../run/streaming.ts';
 
@@ -30,7 +30,7 @@ const ChatRequest = z.object({
 
 type Body = z.infer<typeof ChatRequest>;
 
-export function createChat(deps: ApiDeps): Endpoint {
+export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
   return {
     method: 'POST',
     path: '/chat',
@@ -55,7 +55,7 @@ export function createChat(deps: ApiDeps): Endpoint {
     answers: { 'text/plain': { schema: z.string(), example: 'Hello! How can I help you?\n' } },
     errors: generationErrors,
     async handle(c) {
-      const body = await deps.readBody(c, ChatRequest);
+      const body = await readBody(c, ChatRequest);
       const format = toFormat(body.response_format);
       const run = startGeneration(c, deps, {
         prompt: { kind: 'chat', messages: toMessages(toGivenMessages(body)) },
@@ -66,7 +66,7 @@ export function createChat(deps: ApiDeps): Endpoint {
       });
       // Plain text has no comments: nothing can be sent before the answer begins.
       await run.started;
-      return streamText(c, deps, run, {
+      return streamText(c, deps.timeouts, run, {
         contentType: 'text/plain; charset=utf-8',
         async body(write) {
           for await (const piece of run.pieces()) {

@@ -1,8 +1,11 @@
 /** GET /healthz, /readyz and /metrics: what watches the service asks for. */
 import { z } from 'zod';
 import { answerScrape } from '../../../otel/prometheus/scrape.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
-import { exampleCard, ModelCard } from '../openai/models.ts';
+import type { Telemetry } from '../../../otel/sdk.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { ModelCard, toCard } from '../openai/models.ts';
+import type { ServedModel } from '../served-model.ts';
 
 const Health = z.object({ status: z.literal('ok') });
 const Readiness = z.object({
@@ -24,7 +27,13 @@ export function createHealth(): Endpoint {
   };
 }
 
-export function createReadiness(deps: ApiDeps): Endpoint {
+interface ReadinessDeps {
+  engine: Pick<Engine, 'status'>;
+  model: ServedModel;
+  draining: () => boolean;
+}
+
+export function createReadiness({ engine, model, draining }: ReadinessDeps): Endpoint {
   return {
     method: 'GET',
     path: '/readyz',
@@ -35,20 +44,20 @@ export function createReadiness(deps: ApiDeps): Endpoint {
       'application/json': {
         name: 'Readiness',
         schema: Readiness,
-        example: { status: 'ready', model: exampleCard(deps) },
+        example: { status: 'ready', model: toCard(model) },
       },
     },
     errors: [],
     handle(c) {
-      const { state } = deps.engine.status();
-      const ready = state === 'ready' && !deps.draining();
-      const status = deps.draining() ? 'draining' : state;
-      return c.json({ status, model: deps.modelCard() }, ready ? 200 : 503);
+      const { state } = engine.status();
+      const ready = state === 'ready' && !draining();
+      const status = draining() ? 'draining' : state;
+      return c.json({ status, model: toCard(model) }, ready ? 200 : 503);
     },
   };
 }
 
-export function createMetrics(deps: ApiDeps): Endpoint {
+export function createMetrics(telemetry: Pick<Telemetry, 'scrape'>): Endpoint {
   return {
     method: 'GET',
     path: '/metrics',
@@ -58,6 +67,6 @@ export function createMetrics(deps: ApiDeps): Endpoint {
       'text/plain': { schema: z.string(), example: 'inference_ready 1\n' },
     },
     errors: ['unauthorized'],
-    handle: (c) => answerScrape(deps.telemetry, c.req.raw.headers),
+    handle: (c) => answerScrape(telemetry, c.req.raw.headers),
   };
 }

@@ -1,10 +1,10 @@
 /** POST /tokenize in llama-server's shape: a text, or the prompt that a conversation becomes, as tokens. */
 import { z } from 'zod';
-import type { Prompt } from '../../engine/engine.ts';
-import { refuseField } from '../body.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { Engine, Prompt } from '../../engine/engine.ts';
+import { refuseField, type ReadBody } from '../body.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
-import { limitRequest } from '../run/request-limits.ts';
+import { limitRequest, type Limits } from '../run/request-limits.ts';
 
 const TokenizeRequest = z.object({
   content: z.string().nullish(),
@@ -16,7 +16,13 @@ const TokenizeAnswer = z.object({
   tokens: z.union([z.array(z.int()), z.array(z.object({ id: z.int(), piece: z.string() }))]),
 });
 
-export function createTokenize(deps: ApiDeps): Endpoint {
+interface TokenizeDeps {
+  engine: Pick<Engine, 'tokenize'>;
+  limits: Limits;
+  readBody: ReadBody;
+}
+
+export function createTokenize({ engine, limits, readBody }: TokenizeDeps): Endpoint {
   return {
     method: 'POST',
     path: '/tokenize',
@@ -40,15 +46,15 @@ export function createTokenize(deps: ApiDeps): Endpoint {
     },
     errors: ['bad_request', 'unauthorized', 'too_large', 'not_ready', 'engine_exit', 'shutdown'],
     async handle(c) {
-      const body = await deps.readBody(c, TokenizeRequest);
+      const body = await readBody(c, TokenizeRequest);
       const prompt = toPrompt(body);
-      const limits = limitRequest(c, deps);
+      const { signal, release } = limitRequest(c, limits);
       try {
-        const { tokens, pieces } = await deps.engine.tokenize(prompt, { signal: limits.signal });
+        const { tokens, pieces } = await engine.tokenize(prompt, { signal });
         if (body.with_pieces !== true) return c.json({ tokens });
         return c.json({ tokens: tokens.map((id, index) => ({ id, piece: pieces[index] })) });
       } finally {
-        limits.release();
+        release();
       }
     },
   };

@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import { traceFilters } from '../../../otel/traces/rows.ts';
 import { answerTrace, answerTraces } from '../../../otel/traces/traces-api.ts';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { Telemetry } from '../../../otel/sdk.ts';
+import type { Endpoint } from '../endpoint.ts';
 
-export function createTraceList(deps: ApiDeps): Endpoint {
+export function createTraceList({ traces }: Pick<Telemetry, 'traces'>): Endpoint {
   return {
     method: 'GET',
     path: '/api/traces',
@@ -24,13 +25,13 @@ export function createTraceList(deps: ApiDeps): Endpoint {
     errors: ['bad_request', 'unauthorized', 'forbidden'],
     handle(c) {
       const { searchParams } = new URL(c.req.url);
-      const { status, body } = answerTraces(deps.telemetry.traces, searchParams);
+      const { status, body } = answerTraces(traces, searchParams);
       return c.json(body, status);
     },
   };
 }
 
-export function createTrace(deps: ApiDeps): Endpoint {
+export function createTrace({ traces }: Pick<Telemetry, 'traces'>): Endpoint {
   return {
     method: 'GET',
     path: '/api/traces/:id',
@@ -52,7 +53,7 @@ export function createTrace(deps: ApiDeps): Endpoint {
     },
     errors: ['unauthorized', 'forbidden', 'not_found'],
     handle(c) {
-      const { status, body } = answerTrace(deps.telemetry.traces, c.req.param('id') ?? '');
+      const { status, body } = answerTrace(traces, c.req.param('id') ?? '');
       return c.json(body, status);
     },
   };

@@ -1,7 +1,8 @@
 /** GET /version: what runs here. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { ApiDeps, Endpoint } from '../endpoint.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Endpoint } from '../endpoint.ts';
 
 const Version = z.object({
   name: z.string(),
@@ -24,13 +25,12 @@ function readPackage(url: string | URL): Package {
 
 export const service = readPackage(new URL('../../../package.json', import.meta.url));
 
-export function createVersion(deps: ApiDeps): Endpoint {
+export function createVersion(host: Pick<Engine, 'status'>, model: string): Endpoint {
   const { name, version } = service;
   // Its exports leave package.json out, and importing it would load llama.cpp into this process.
   const library = readPackage(new URL('../package.json', import.meta.resolve('node-llama-cpp')));
   const engine = { name: library.name, version: library.version };
   const node = process.version;
-  const model = deps.model.id;
   return {
     method: 'GET',
     path: '/version',
@@ -45,7 +45,7 @@ export function createVersion(deps: ApiDeps): Endpoint {
     },
     errors: ['unauthorized'],
     handle(c) {
-      const status = deps.engine.status();
+      const status = host.status();
       const sizing = status.state === 'ready' ? status.facts.sizing : null;
       return c.json({ name, version, node, engine, model, sizing });
     },

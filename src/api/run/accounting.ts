@@ -4,21 +4,20 @@
  */
 import { context } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
-import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
-import type { Ending, Operation, Reason } from '../../../otel/names.ts';
+import type {
+  Generation,
+  GenerationSummary,
+  InferenceTelemetry,
+} from '../../../otel/generation/inference.ts';
+import type { Ending, Operation } from '../../../otel/names.ts';
 import { epochMillis } from '../../../otel/clock.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
-import type { ApiDeps, ApiEnv } from '../endpoint.ts';
+import type { Account, ApiEnv, Log } from '../request-context.ts';
 
-export type FinalReason = Reason<'completed'>;
-
-/** The account of one request. */
-export interface Account {
-  readonly generation: Generation;
-  /** The first call counts; a later one returns the same summary. */
-  end(result: FinalReason | ChatError): GenerationSummary;
-  /** The same for a request that never got as far as a generation. */
-  refuse(error: ChatError): void;
+export interface AccountingDeps {
+  inference: InferenceTelemetry;
+  log: Log;
+  model: { id: string };
 }
 
 const endingByCode = {
@@ -46,7 +45,10 @@ const endingByCode = {
 const turnedAway: Ending = { outcome: 'rejected', reason: 'shutdown' };
 
 /** Begins the account when the headers are in, and ends it for every error that what follows throws. */
-export function accountGeneration(deps: ApiDeps, operation: Operation): MiddlewareHandler<ApiEnv> {
+export function accountGeneration(
+  deps: AccountingDeps,
+  operation: Operation,
+): MiddlewareHandler<ApiEnv> {
   return async function accountGeneration(c, next) {
     const generation = deps.inference.begin({ operation, at: epochMillis() });
     const account = createAccount(deps, c, generation);
@@ -56,7 +58,7 @@ export function accountGeneration(deps: ApiDeps, operation: Operation): Middlewa
   };
 }
 
-function createAccount(deps: ApiDeps, c: Context<ApiEnv>, generation: Generation): Account {
+function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Generation): Account {
   let summary: GenerationSummary | undefined;
 
   function end(ending: Ending, error?: ChatError): GenerationSummary {
@@ -84,7 +86,7 @@ function createAccount(deps: ApiDeps, c: Context<ApiEnv>, generation: Generation
 }
 
 /** The canonical line: every fact of the trace, no text of anybody. */
-function logEnd(deps: ApiDeps, c: Context<ApiEnv>, summary: GenerationSummary): void {
+function logEnd(deps: AccountingDeps, c: Context<ApiEnv>, summary: GenerationSummary): void {
   const { traceId, spanId, ...facts } = summary;
   const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
   deps.log.info({ ...ids, route: c.req.path, model: deps.model.id, ...facts }, 'generation');

@@ -6,16 +6,15 @@ import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
 import { epochMillis } from '../../../otel/clock.ts';
-import type { Fact, GenerationRequest } from '../../engine/engine.ts';
+import type { Engine, Fact, GenerationRequest } from '../../engine/engine.ts';
 import { toChatError, type ChatErrorCode } from '../../errors.ts';
-import type { Account, FinalReason } from './accounting.ts';
 import { createAnswerBuffer } from './answer-buffer.ts';
 import type { Phases } from '../openai/answer-facts.ts';
 import { captureContent, type ContentCapture } from './captured-content.ts';
-import type { ApiDeps, ApiEnv } from '../endpoint.ts';
+import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
 import type { AnswerLogprob } from '../openai/logprobs.ts';
-import { checkModel } from '../openai/models.ts';
-import { limitRequest } from './request-limits.ts';
+import { checkModel, type ServedModel } from '../served-model.ts';
+import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
 import {
   createTextParser,
   createToolCallParser,
@@ -61,6 +60,14 @@ export interface Run {
   abandon: () => void;
 }
 
+/** What every route that generates needs beside the body of its request. */
+export interface RunDeps {
+  engine: Pick<Engine, 'generate'>;
+  model: ServedModel;
+  limits: Limits;
+  timeouts: StreamTimeouts;
+}
+
 export interface RequestedGeneration extends GenerationRequest {
   requestedModel?: string | null | undefined;
   stream: boolean;
@@ -70,14 +77,14 @@ export interface RequestedGeneration extends GenerationRequest {
 /** @throws ChatError `model_not_found`; all else is told by the run. */
 export function startGeneration(
   c: Context<ApiEnv>,
-  deps: ApiDeps,
+  deps: Pick<RunDeps, 'engine' | 'model' | 'limits'>,
   request: RequestedGeneration,
 ): Run {
-  checkModel(deps, request.requestedModel);
+  checkModel(deps.model, request.requestedModel);
   const account = c.get('account');
   const id = `${request.idPrefix}-${randomUUID()}`;
-  account.generation.admitted(admittedFact(deps, request, id));
-  const limits = limitRequest(c, deps);
+  account.generation.admitted(admittedFact(deps.model.id, request, id));
+  const limits = limitRequest(c, deps.limits);
   const { prompt, sampling, format } = request;
   const wanted = { prompt, sampling, ...(format === undefined ? {} : { format }) };
   const facts = deps.engine.generate(wanted, { signal: limits.signal, client: c.get('client') });
@@ -191,15 +198,15 @@ function tell(generation: Generation, fact: Fact): void {
 }
 
 function admittedFact(
-  deps: ApiDeps,
+  model: string,
   request: RequestedGeneration,
   responseId: string,
 ): Parameters<Generation['admitted']>[0] {
   const { maxTokens, temperature, topP, topK, seed, stop } = request.sampling;
   return {
     at: epochMillis(),
-    model: deps.model.id,
-    requestedModel: request.requestedModel ?? deps.model.id,
+    model,
+    requestedModel: request.requestedModel ?? model,
     responseId,
     stream: request.stream,
     temperature,

@@ -4,9 +4,10 @@ import { stream } from 'hono/streaming';
 import { isFulfilledWithin } from '../../../otel/clock.ts';
 import { toChatError, type ChatError } from '../../errors.ts';
 import { toServerTiming } from '../openai/answer-facts.ts';
-import type { ApiDeps, ApiEnv } from '../endpoint.ts';
+import type { ApiEnv } from '../request-context.ts';
 import { toErrorBody } from '../error-body.ts';
 import type { Piece, Run } from './generation.ts';
+import type { StreamTimeouts } from './request-limits.ts';
 
 type Write = (text: string) => Promise<void>;
 
@@ -20,7 +21,7 @@ export interface StreamedText {
 /** Every write is awaited, the last one too: Hono drops it otherwise. */
 export function streamText(
   c: Context<ApiEnv>,
-  deps: ApiDeps,
+  timeouts: StreamTimeouts,
   run: Run,
   text: StreamedText,
 ): Response {
@@ -34,7 +35,7 @@ export function streamText(
   return stream(c, async (out) => {
     out.onAbort(() => generation.streamEnded('client_gone'));
     const write: Write = async (piece) => {
-      if (await isFulfilledWithin(deps.pace.stallMillis, out.write(piece))) return;
+      if (await isFulfilledWithin(timeouts.stallMillis, out.write(piece))) return;
       generation.streamEnded('stalled');
       run.abandon();
       out.abort();
@@ -63,13 +64,13 @@ export interface StreamFrames {
 /** Server-sent events as OpenAI sends them. @throws ChatError for what goes wrong before the headers are out. */
 export async function streamFrames(
   c: Context<ApiEnv>,
-  deps: ApiDeps,
+  timeouts: StreamTimeouts,
   run: Run,
   frames: StreamFrames,
 ): Promise<Response> {
-  const { keepAliveMillis } = deps.pace;
+  const { keepAliveMillis } = timeouts;
   const started = await isFulfilledWithin(keepAliveMillis, run.started);
-  return streamText(c, deps, run, {
+  return streamText(c, timeouts, run, {
     contentType: 'text/event-stream',
     async body(write) {
       const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);

@@ -1,7 +1,8 @@
 /** GET /api/alerts: what fires, from Alertmanager, and what was told to whom, from the notifier; either may be missing. */
 import { z } from 'zod';
+import type { Peers } from '../../config.ts';
 import { toChatError } from '../../errors.ts';
-import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
 import { readAlerts, readSilences, type FiringAlert, type KeptSilence } from './alertmanager.ts';
 import { Notification, readDeliveries } from './notifications.ts';
 import type { Runbooks } from './runbooks.ts';
@@ -50,7 +51,17 @@ const AlertList = z.object({
 
 type AlertList = z.infer<typeof AlertList>;
 
-export function createAlertList(deps: ApiDeps, runbooks: Runbooks, share: SharedReads): Endpoint {
+export interface AlertListDeps {
+  peers: Pick<Peers, 'alertmanager' | 'notifier'>;
+  /** NOTIFIER_TOKEN: the notifier lists deliveries only with it. */
+  notifierToken: string | undefined;
+}
+
+export function createAlertList(
+  deps: AlertListDeps,
+  runbooks: Runbooks,
+  share: SharedReads,
+): Endpoint {
   return {
     method: 'GET',
     path: '/api/alerts',
@@ -64,10 +75,13 @@ export function createAlertList(deps: ApiDeps, runbooks: Runbooks, share: Shared
   };
 }
 
-async function readAll({ console }: ApiDeps, runbooks: Runbooks): Promise<AlertList> {
+async function readAll(
+  { peers, notifierToken }: AlertListDeps,
+  runbooks: Runbooks,
+): Promise<AlertList> {
   const [firing, told] = await Promise.allSettled([
-    readFiring(console.peers.alertmanager, runbooks),
-    readDeliveries(console),
+    readFiring(peers.alertmanager, runbooks),
+    readDeliveries(peers.notifier, notifierToken),
   ]);
   return {
     ...(firing.status === 'fulfilled'

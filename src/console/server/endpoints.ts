@@ -1,23 +1,26 @@
 /** The console's part of the API, over the runbooks that it reads once at the start. Listed by app.ts. */
-import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
-import { createAlertList } from './alerts.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
+import type { Peers } from '../../config.ts';
+import { createAlertList, type AlertListDeps } from './alerts.ts';
 import { createPanelList } from './panel-list.ts';
 import { createPanel } from './panel.ts';
 import { createRunbook, readRunbooks } from './runbooks.ts';
 import { createSharedReads } from './shared-reads.ts';
-import { createSilence } from './silences.ts';
-import { createStatus } from './status.ts';
+import { createSilence, type SilenceDeps } from './silences.ts';
+import { createStatus, type StatusDeps } from './status.ts';
 
 /** Below what anybody sees as old, above what several pages ask within. */
 const shareMillis = 1000;
 
-export function createConsoleEndpoints(deps: ApiDeps): Endpoint[] {
+type ConsoleDeps = StatusDeps & AlertListDeps & SilenceDeps & { peers: Peers };
+
+export function createConsoleEndpoints(deps: ConsoleDeps): Endpoint[] {
   const runbooks = readRunbooks();
   const share = createSharedReads({ shareMillis });
   return [
     createStatus(deps),
     createPanelList(),
-    createPanel(deps.console.peers.prometheus, share),
+    createPanel(deps.peers.prometheus, share),
     createAlertList(deps, runbooks, share),
     createSilence(deps, share),
     createRunbook(runbooks),

@@ -4,8 +4,9 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { isIP } from 'node:net';
-import type { ApiEnv } from '../../api/endpoint.ts';
-import { isLoopback, isOnLoopback, requireBearer } from '../../api/guards.ts';
+import { isOnLoopback, requireBearer } from '../../api/guards.ts';
+import type { ApiEnv } from '../../api/request-context.ts';
+import { isLoopback } from '../../kit/loopback.ts';
 import { createConsoleError } from './text.ts';
 
 /**

@@ -1,6 +1,5 @@
 /** What was told to whom, from the notifier. Used by GET /api/alerts. */
 import { z } from 'zod';
-import type { ConsoleOptions } from '../../api/endpoint.ts';
 import { askPeer } from './peers.ts';
 
 const shown = 50;
@@ -37,14 +36,12 @@ export interface Deliveries {
 }
 
 /** @throws ChatError `peer_unreachable` */
-export async function readDeliveries(options: ConsoleOptions): Promise<Deliveries> {
+export async function readDeliveries(
+  url: string | undefined,
+  token: string | undefined,
+): Promise<Deliveries> {
   const { watchdog, notifications } = await askPeer(
-    {
-      peer: 'notifier',
-      url: options.peers.notifier,
-      path: `/api/notifications?limit=${shown}`,
-      token: options.notifierToken,
-    },
+    { peer: 'notifier', url, path: `/api/notifications?limit=${shown}`, token },
     Outbox,
   );
   return {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { acceptsGzip } from '../../../otel/prometheus/scrape.ts';
-import type { ApiEnv } from '../../api/endpoint.ts';
+import type { ApiEnv } from '../../api/request-context.ts';
 import { createConsoleError } from './text.ts';
 
 interface Built {

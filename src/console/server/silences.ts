@@ -1,7 +1,10 @@
 /** POST /api/silences: keeps one alert from being told for a while, for a reason that others can read. */
 import { z } from 'zod';
+import type { ReadBody } from '../../api/body.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
+import type { Log } from '../../api/request-context.ts';
+import type { Peers } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
-import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
 import { postSilence, readAlerts } from './alertmanager.ts';
 import { alertsKey } from './alerts.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -18,7 +21,13 @@ const SilenceRequest = z.object({
   reason: z.string().max(longestReason),
 });
 
-export function createSilence(deps: ApiDeps, share: SharedReads): Endpoint {
+export interface SilenceDeps {
+  peers: Pick<Peers, 'alertmanager'>;
+  readBody: ReadBody;
+  log: Log;
+}
+
+export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
   return {
     method: 'POST',
     path: '/api/silences',
@@ -56,7 +65,7 @@ export function createSilence(deps: ApiDeps, share: SharedReads): Endpoint {
       const { fingerprint, minutes, reason } = await deps.readBody(c, SilenceRequest);
       const comment = reason.trim();
       if (comment === '') throw reasonMissing();
-      const { alertmanager } = deps.console.peers;
+      const { alertmanager } = deps.peers;
       const alerts = await readAlerts(alertmanager);
       const alert = alerts.find((candidate) => candidate.fingerprint === fingerprint);
       if (alert === undefined) throw alertGone();

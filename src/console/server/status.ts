@@ -1,7 +1,10 @@
 /** GET /api/status: what runs here and how it is, and where its neighbours are; the first thing that the console asks. */
 import { z } from 'zod';
-import type { ApiDeps, Endpoint } from '../../api/endpoint.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
 import { service } from '../../api/routes/version.ts';
+import type { ServedModel } from '../../api/served-model.ts';
+import type { Links } from '../../config.ts';
+import type { Engine } from '../../engine/engine.ts';
 
 const linkNames = ['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier'] as const;
 
@@ -26,9 +29,20 @@ const Status = z.object({
   links: z.partialRecord(z.enum(linkNames), z.string().optional()),
 });
 
-export function createStatus(deps: ApiDeps): Endpoint {
+export interface StatusDeps {
+  engine: Pick<Engine, 'status' | 'pending'>;
+  model: ServedModel;
+  draining: () => boolean;
+  /** Whether clients must send an API key. */
+  needsKey: boolean;
+  links: Links;
+  /** CHAT_QUEUE_LIMIT. */
+  queueLimit: number;
+}
+
+export function createStatus(deps: StatusDeps): Endpoint {
   const { name, version } = service;
-  const { queueLimit, links } = deps.console;
+  const { queueLimit, links } = deps;
   return {
     method: 'GET',
     path: '/api/status',
@@ -55,7 +69,7 @@ export function createStatus(deps: ApiDeps): Endpoint {
     handle(c) {
       const status = deps.engine.status();
       const facts = status.state === 'ready' ? status.facts : undefined;
-      const { id, title, demo, notice } = deps.modelCard();
+      const { id, title, demo, notice } = deps.model;
       // What runs takes a sequence each; whatever is more than that waits.
       const waiting = Math.max(0, deps.engine.pending() - (facts?.sequences ?? 0));
       return c.json({

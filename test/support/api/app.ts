@@ -3,7 +3,8 @@ import { metrics, trace } from '@opentelemetry/api';
 import type { Hono } from 'hono';
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
 import type { Ending, StreamEnding } from '../../../otel/names.ts';
-import { createApp, type AppOptions } from '../../../src/app.ts';
+import { defaultTimeouts } from '../../../src/api/run/request-limits.ts';
+import { createApp, type AppOptions, type ConsoleOptions } from '../../../src/app.ts';
 import type { Engine, Fact, GenerationRequest, TokenLogprob } from '../../../src/engine/engine.ts';
 
 export interface Script {
@@ -40,7 +41,36 @@ export interface ApiApp {
   shutdown: AbortController;
 }
 
-export function createApiApp(options: Partial<AppOptions> = {}): ApiApp {
+export type AppOverrides = Partial<Omit<AppOptions, 'console' | 'limits'>> & {
+  console?: Partial<ConsoleOptions>;
+  deadlineSeconds?: number;
+};
+
+export const demoModel: AppOptions['model'] = {
+  id: 'demo',
+  aliases: ['demo-file.gguf', 'demo-file'],
+  anyModel: false,
+  title: 'as scripted',
+  demo: true,
+};
+
+/** A console on loopback that knows no other program. */
+const lonelyConsole: ConsoleOptions = {
+  host: '127.0.0.1',
+  peers: { prometheus: undefined, alertmanager: undefined, notifier: undefined },
+  links: {
+    prometheus: undefined,
+    alertmanager: undefined,
+    notifier: undefined,
+    jaeger: undefined,
+    grafana: undefined,
+  },
+  notifierToken: undefined,
+  queueLimit: 0,
+  bundleDir: 'never-built',
+};
+
+export function createApiApp(options: AppOverrides = {}): ApiApp {
   const script: Script = {
     pieces: ['Hello', ' there'],
     finishReason: 'stop',
@@ -65,23 +95,15 @@ export function createApiApp(options: Partial<AppOptions> = {}): ApiApp {
       traces: { list: () => [], get: () => undefined },
     },
     log: { info: note, error: note },
-    model: { id: 'demo', aliases: ['demo-file.gguf', 'demo-file'] },
-    anyModel: false,
+    model: demoModel,
+    limits: { deadlineSeconds: options.deadlineSeconds ?? 60, shutdown: told.shutdown.signal },
+    timeouts: defaultTimeouts,
     embeddings: true,
-    deadlineSeconds: 60,
-    shutdown: told.shutdown.signal,
     draining: () => false,
-    modelCard: () => ({
-      id: 'demo',
-      object: 'model',
-      created: 0,
-      owned_by: 'llamascope',
-      title: 'as scripted',
-      demo: true,
-    }),
     apiKeys: [],
     metricsToken: undefined,
     ...options,
+    console: { ...lonelyConsole, ...options.console },
   });
   const request = app.request as unknown as Hono['request'];
   return {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createApiApp } from '../../support/api/app.ts';
+import { createApiApp, demoModel } from '../../support/api/app.ts';
 
 /* oxlint-disable typescript/no-explicit-any -- answers are asserted field by field */
 const user = { role: 'user', content: 'hello' };
@@ -159,7 +159,7 @@ test('answers to the names of its model, and to any when told so', async () => {
   }
   const unknown = await api.post(chat, { ...hello, model: 'gpt-4o' });
   expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found']);
-  const open = createApiApp({ anyModel: true });
+  const open = createApiApp({ model: { ...demoModel, anyModel: true } });
   const answer = await open.post(chat, { ...hello, model: 'gpt-4o' });
   expect([answer.status, (await answer.json()).model]).toEqual([200, 'demo']);
 });
@@ -203,8 +203,8 @@ test("keeps the caller's X-Request-Id, and replaces one that is not an id", asyn
   const send = async (id: string) => {
     const init = { method: 'POST', headers: { 'x-request-id': id }, body: JSON.stringify(hello) };
     const sent = (await api.request(chat, init)).headers.get('x-request-id');
-    const line = api.log.findLast(({ message }) => message === 'generation');
-    return { sent, logged: (line?.facts as { request_id: string }).request_id };
+    const { facts } = api.log.findLast(({ message }) => message === 'generation')!;
+    return { sent, logged: (facts as { request_id: string }).request_id };
   };
   expect(await send('order-42_a=')).toEqual({ sent: 'order-42_a=', logged: 'order-42_a=' });
   for (const id of ['two words', 'a"quote', 'x'.repeat(256)]) {

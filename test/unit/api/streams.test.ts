@@ -52,7 +52,7 @@ test('generates at its own pace, whether anybody reads or not', async () => {
 });
 
 test('gives up a reader that takes nothing', async () => {
-  const api = createApiApp({ pace: quick });
+  const api = createApiApp({ timeouts: quick });
   const response = await api.post(path, { ...hello, stream: true });
   await until(() => api.streamEndings.length > 0);
   expect(api.streamEndings[0]).toBe('stalled');
@@ -60,7 +60,7 @@ test('gives up a reader that takes nothing', async () => {
 });
 
 test('says that it is queued until the generation starts', async () => {
-  const api = createApiApp({ pace: quick });
+  const api = createApiApp({ timeouts: quick });
   const start = Promise.withResolvers<void>();
   api.script.start = start.promise;
   const response = await api.post(path, { ...hello, stream: true });
@@ -75,7 +75,7 @@ test('says that it is queued until the generation starts', async () => {
 });
 
 test('says after the role that the prompt is being read, until the first token', async () => {
-  const api = createApiApp({ pace: quick });
+  const api = createApiApp({ timeouts: quick });
   const prefill = Promise.withResolvers<void>();
   api.script.prefill = prefill.promise;
   const response = await api.post(path, { ...hello, stream: true });
@@ -90,7 +90,7 @@ test('says after the role that the prompt is being read, until the first token',
 });
 
 test('is read by the openai package and the AI SDK while it is queued', async () => {
-  const api = createApiApp({ pace: quick });
+  const api = createApiApp({ timeouts: quick });
   const fetch = async (url: string | URL | Request, init?: RequestInit) => {
     const start = Promise.withResolvers<void>();
     api.script.start = start.promise;
@@ -110,7 +110,7 @@ test('is read by the openai package and the AI SDK while it is queued', async ()
 });
 
 test('answers what fails before the headers with a status, and after them with an error frame', async () => {
-  const api = createApiApp({ pace: quick });
+  const api = createApiApp({ timeouts: quick });
   const full = new ChatError('queue_full', 'Full.', { retryAfterSeconds: 7 });
   api.script.start = Promise.reject(full);
   const refused = await api.post(path, { ...hello, stream: true });

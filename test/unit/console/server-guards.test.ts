@@ -1,7 +1,6 @@
 /** Whom the console's routes let in: by Host, by Origin and by token. */
 import { describe, expect, test } from 'vitest';
-import type { AppOptions } from '../../../src/app.ts';
-import { createApiApp, type Answer } from '../../support/api/app.ts';
+import { createApiApp, type Answer, type AppOverrides } from '../../support/api/app.ts';
 
 interface Asked {
   host?: string;
@@ -16,7 +15,7 @@ const silence = JSON.stringify({ fingerprint: 'c0ffee', reason: 'a test' });
 async function ask(
   path: string,
   { host = '127.0.0.1:8000', origin, token, from = '127.0.0.1' }: Asked,
-  options: Partial<AppOptions> = {},
+  options: AppOverrides = {},
 ): Promise<Answer> {
   const isWrite = path === '/api/silences';
   const headers = {

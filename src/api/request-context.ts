@@ -1,0 +1,32 @@
+/** What a request carries from its guards to its handler, and what a handler may log. */
+import type { HttpBindings } from '@hono/node-server';
+import type { RequestIdVariables } from 'hono/request-id';
+import type { Generation, GenerationSummary } from '../../otel/generation/inference.ts';
+import type { Reason } from '../../otel/names.ts';
+import type { ChatError } from '../errors.ts';
+
+export type ApiEnv = {
+  Bindings: Partial<HttpBindings>;
+  Variables: RequestIdVariables & {
+    /** The queue takes turns among clients: an opaque id of the API key, or `anonymous`. */
+    client: string;
+    /** Set on routes that generate. */
+    account: Account;
+  };
+};
+
+export type FinalReason = Reason<'completed'>;
+
+/** The account of one request: one outcome in the metrics and one log line. */
+export interface Account {
+  readonly generation: Generation;
+  /** Only the first call has an effect; later ones return the same summary. */
+  end(result: FinalReason | ChatError): GenerationSummary;
+  /** As `end`, for a request that failed before its generation began. */
+  refuse(error: ChatError): void;
+}
+
+export interface Log {
+  info(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}

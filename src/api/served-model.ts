@@ -1,0 +1,27 @@
+/** The model that this service serves, and the names that a request may use for it. */
+import { ChatError } from '../errors.ts';
+
+export interface ServedModel {
+  id: string;
+  /** Other names that a request may use. */
+  aliases: readonly string[];
+  /** CHAT_ANY_MODEL: a request may use any name. */
+  anyModel: boolean;
+  title: string;
+  /** Whether this is the built-in demo model. */
+  demo: boolean;
+  /** A sentence for users, such as why another model than the configured one is served. */
+  notice?: string | undefined;
+}
+
+/** @throws ChatError `model_not_found` */
+export function checkModel(model: ServedModel, requested: string | null | undefined): void {
+  const { id, aliases, anyModel } = model;
+  if (requested === undefined || requested === null || anyModel) return;
+  if (requested === id || aliases.includes(requested)) return;
+  throw new ChatError(
+    'model_not_found',
+    `model: expected "${id}", the model served here (see GET /v1/models), or no name; got another name.`,
+    { param: 'model' },
+  );
+}
