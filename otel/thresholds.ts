@@ -1,36 +1,36 @@
 /**
- * Every number an alert depends on, in one table: `rules.ts` writes the rules from it. Each can be set in the environment
- * (`ALERT_HIGH_LATENCY_ABOVE=10 make rules`), and a bound must be one of its histogram's, so that no alert waits for a
- * value its histogram cannot show.
+ * Every number of an alert in one table: `alerting/rules/` writes rules from it, `otel/panels/` colours panels with it. The
+ * environment overrides a number in the rules (`ALERT_HIGH_LATENCY_ABOVE=10 make generate`). A bound on a histogram must be
+ * one of its buckets, so that no alert waits for a value that the histogram cannot show.
  */
 import { metrics } from './names.ts';
 import type { MetricDefinition, MetricKey } from './names.ts';
 
 export interface Threshold {
-  /** The alert fires above this, in the metric's unit (a ratio where there is none). */
+  /** The alert fires above this value, in the unit of its metric; ratios have none. */
   above?: number;
-  /** The alert fires below this. */
+  /** The alert fires below this value. */
   below?: number;
-  /** The histogram the bound is read from. */
+  /** The histogram that `above` applies to. */
   metric?: MetricKey;
-  /** How far back rates look. */
+  /** Range of the rates. */
   windowSeconds?: number;
-  /** How long the condition must hold. */
+  /** How long the condition must hold: the rule's `for`. */
   forSeconds?: number;
-  /** Fewer requests than this in the window say too little to wake anyone. */
+  /** Fewer requests than this in the window are no sample. */
   minimumRequests?: number;
-  /** The same for what went wrong. */
+  /** Fewer failures than this in the window are no trend. */
   minimumFailures?: number;
-  /** Share of good requests that is promised. */
+  /** The SLO: share of requests that must be good. */
   objective?: number;
-  /** Busy sequences, on average over the window, without which speed means nothing. */
+  /** Average of active sequences over the window, below which throughput means nothing. */
   minimumActive?: number;
-  /** Uptime before memory says anything: a process fills its caches first. */
+  /** Memory is not watched before this uptime, while a process fills its caches. */
   minimumUptimeSeconds?: number;
 }
 
 export const defaultThresholds = {
-  // Below five requests P99 is simply the slowest one, and a single long answer would raise the alert.
+  // Of fewer than five requests, P99 is the slowest one: a single long answer would fire the alert.
   highLatency: {
     above: 5,
     metric: 'httpServerRequestDuration',
@@ -38,17 +38,17 @@ export const defaultThresholds = {
     forSeconds: 120,
     minimumRequests: 5,
   },
-  // No minimum here: a quiet service that fails every time must be heard. One lone failure is not: it leaves the
-  // five-minute window before it has lasted five minutes.
+  // No minimum request count: a low-traffic service that always fails must alert. A single failure cannot fire it, because
+  // it leaves the 5 min window before the 5 min `for` elapses.
   highErrorRate: { above: 0.05, windowSeconds: 300, forSeconds: 300 },
   targetDown: { forSeconds: 60 },
 
-  // `objective` of all requests are answered, and as many first tokens come within `above`. Few failures are no trend.
+  // `objective` is the share of requests that are answered, and of first tokens that arrive within `above` seconds.
   slo: { objective: 0.99, above: 5, metric: 'genAiServerTimeToFirstToken', minimumFailures: 5 },
   errorBudgetBurnFast: { forSeconds: 120 },
   errorBudgetBurnSlow: { forSeconds: 900 },
 
-  // A long answer takes long: this bound is about what no reader sits through, and wakes nobody.
+  // End-to-end latency grows with the answer, so the bound is one that no reader waits for, and the alert only warns.
   chatLatencyHigh: {
     above: 40.96,
     metric: 'genAiServerRequestDuration',
@@ -63,7 +63,7 @@ export const defaultThresholds = {
     forSeconds: 300,
     minimumRequests: 5,
   },
-  // Two tokens a second is slower than anyone reads.
+  // Two tokens per second are slower than anyone reads.
   timePerOutputTokenHigh: {
     above: 0.5,
     metric: 'genAiServerTimePerOutputToken',
@@ -71,42 +71,66 @@ export const defaultThresholds = {
     forSeconds: 300,
     minimumRequests: 5,
   },
-  // Too many threads gave 0.3 tokens a second where 40 are usual.
+  // Too many threads made 0.3 tokens/s where 40 are usual (measured).
   tokenThroughputCollapse: { below: 1, windowSeconds: 300, forSeconds: 300, minimumActive: 0.5 },
   queueBacklog: { above: 0.5, forSeconds: 120 },
   requestsRejected: { above: 0.05, windowSeconds: 300, forSeconds: 300, minimumFailures: 5 },
   contextSaturated: { above: 0.9, forSeconds: 300 },
   streamsStalled: { above: 0.05, windowSeconds: 900, forSeconds: 300, minimumFailures: 3 },
-  // Times the perplexity of the day before.
+  // Ratio to the perplexity of the day before.
   answersDegraded: { above: 1.5, windowSeconds: 3600, forSeconds: 1800, minimumRequests: 20 },
 
   eventLoopDelayHigh: { above: 0.1, forSeconds: 300 },
-  // Share of the present size by which memory grows in an hour, in each of three hours: a step is in one of them only.
+  // Growth per hour as a share of the current size, in each of three hours: a single step is in one of them only.
   memoryGrowth: {
     above: 0.02,
     windowSeconds: 3600,
     forSeconds: 1800,
     minimumUptimeSeconds: 14_400,
   },
-  // Seconds held back in a second.
+  // Seconds throttled per second.
   cpuThrottled: { above: 0.25, windowSeconds: 300, forSeconds: 600 },
 
   metricsAbsent: { forSeconds: 120 },
   allTargetsDown: { forSeconds: 60 },
-  // A scrape takes milliseconds; Prometheus gives up on one after ten seconds, or the interval where that is shorter.
+  // A scrape takes milliseconds. Prometheus gives up after 10 s, or after the scrape interval where that is shorter.
   scrapeSlow: { above: 1, windowSeconds: 300, forSeconds: 300 },
   seriesCeilingReached: { above: 0.9, forSeconds: 300 },
   telemetryDropping: { above: 0, windowSeconds: 300, forSeconds: 300 },
   ruleEvaluationFailing: { above: 0, windowSeconds: 300, forSeconds: 120 },
-  // The Watchdog is sent at least every minute, so that an Alertmanager that is away fails every window.
+  // Prometheus sends the Watchdog at least every minute, so an unreachable Alertmanager causes errors in every window.
   alertmanagerUnreachable: { above: 0, windowSeconds: 300, forSeconds: 300 },
 
   notifierFailing: { windowSeconds: 900, forSeconds: 60, minimumFailures: 5 },
-  // DingTalk blocks a robot that was called too often for ten minutes: that alone is no reason to wake anyone.
+  // Longer than the 10 min for which DingTalk blocks a robot that sent too often.
   notifierOutboxStuck: { above: 900, forSeconds: 60 },
 } as const satisfies Record<string, Threshold>;
 
-/** The same table with numbers of any value. */
+/** Share of requests that may fail: 1 - objective, without the noise of binary fractions. */
+export function errorBudget(objective: number): number {
+  return Number((1 - objective).toPrecision(6));
+}
+
+const [minute, hour, day] = [60, 3600, 86_400];
+
+/**
+ * Windows of the error budget alerts. The long window shows that the burn matters, the short one that it goes on; `factor` is
+ * how many times faster than the objective allows the 30-day budget burns.
+ * Source: https://sre.google/workbook/alerting-on-slos/#6-multiwindow-multi-burn-rate-alerts, table 5-8; one day with
+ * factor 3 as in https://sloth.dev/slo/windows.
+ */
+export const burnRates = {
+  fast: [
+    { factor: 14.4, longSeconds: hour, shortSeconds: 5 * minute },
+    { factor: 6, longSeconds: 6 * hour, shortSeconds: 30 * minute },
+  ],
+  slow: [
+    { factor: 3, longSeconds: day, shortSeconds: 2 * hour },
+    { factor: 1, longSeconds: 3 * day, shortSeconds: 6 * hour },
+  ],
+} as const;
+
+/** The table with any numbers in it. */
 export type Thresholds = {
   -readonly [Name in keyof typeof defaultThresholds]: {
     -readonly [
@@ -118,41 +142,41 @@ export type Thresholds = {
 };
 
 /**
- * The table with what the environment sets: `ALERT_<NAME>_<FIELD>`, as `ALERT_SLO_OBJECTIVE=0.995`.
- * @throws RangeError that lists every setting that is wrong, what was expected and what came.
+ * The table with the overrides of the environment: `ALERT_<NAME>_<FIELD>`, such as `ALERT_SLO_OBJECTIVE=0.995`.
+ * @throws RangeError that lists every invalid setting.
  */
 export function readThresholds(env: NodeJS.ProcessEnv): Thresholds {
   const read = structuredClone<Record<string, Threshold>>(defaultThresholds);
-  const unread = new Set(Object.keys(env).filter((name) => name.startsWith('ALERT_') && env[name]));
+  const unused = new Set(Object.keys(env).filter((name) => name.startsWith('ALERT_') && env[name]));
   const problems: string[] = [];
   for (const [name, threshold] of Object.entries(read)) {
     const variable = (field: string): string => `ALERT_${upperSnake(name)}_${upperSnake(field)}`;
     for (const [field, value] of Object.entries(threshold)) {
-      if (typeof value !== 'number' || !unread.delete(variable(field))) continue;
+      if (typeof value !== 'number' || !unused.delete(variable(field))) continue;
       const given = env[variable(field)] ?? '';
       const number = Number(given);
       if (!Number.isFinite(number) || number < 0)
         problems.push(`${variable(field)}: expected a number >= 0, got "${given}"`);
       else Object.assign(threshold, { [field]: number });
     }
-    const problem = whyItCannotFire(threshold);
+    const problem = findBoundProblem(threshold);
     if (problem !== undefined) problems.push(`${variable(problem.field)}: ${problem.sentence}`);
   }
-  for (const name of unread) {
-    problems.push(`${name}: expected the name of a number in otel/thresholds.ts, got another`);
+  for (const name of unused) {
+    problems.push(`${name}: no such number in otel/thresholds.ts`);
   }
-  if (problems.length > 0)
-    throw new RangeError(`The thresholds are wrong:\n  ${problems.join('\n  ')}`);
+  if (problems.length > 0) throw new RangeError(`Invalid thresholds:\n  ${problems.join('\n  ')}`);
   return read as Thresholds;
 }
 
-function whyItCannotFire({
+/** A bound that its alert could never cross. */
+function findBoundProblem({
   above,
   metric,
   objective,
 }: Threshold): { field: string; sentence: string } | undefined {
   if (above !== undefined && metric !== undefined) {
-    // On a bound the quantile is exact; the last finite bound is the most a quantile can be, and never above itself.
+    // At a bucket bound the quantile is exact. A quantile never exceeds the last finite bound, so that one cannot fire.
     const { buckets = [] }: MetricDefinition = metrics[metric];
     const bounds = buckets.slice(0, -1);
     if (!bounds.includes(above)) {
@@ -160,8 +184,9 @@ function whyItCannotFire({
       return { field: 'above', sentence: `${expected} (${bounds.join(', ')}), got ${above}` };
     }
   }
-  // 14.4 times a larger budget than this is more than all requests.
-  if (objective !== undefined && !(objective > 1 - 1 / 14.4 && objective < 1)) {
+  // With a larger error budget, burning it at the highest rate would take more than all requests.
+  const least = 1 - 1 / burnRates.fast[0].factor;
+  if (objective !== undefined && !(objective > least && objective < 1)) {
     return { field: 'objective', sentence: `expected from 0.94 to below 1, got ${objective}` };
   }
   return undefined;

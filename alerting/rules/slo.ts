@@ -6,6 +6,7 @@ import { jobs } from '../../otel/names.ts';
 import type { MetricKey, Reason } from '../../otel/names.ts';
 import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
 import { anyOf, ofChat, series, summed } from '../../otel/promql.ts';
+import { burnRates, errorBudget } from '../../otel/thresholds.ts';
 import { inChinese, percent } from './rule.ts';
 import type { Alert, AlertText, RecordingRule, RuleContext } from './rule.ts';
 
@@ -35,23 +36,6 @@ const reasonsOf = (...wanted: Verdict[]): string[] =>
   Object.entries(verdicts).flatMap(([reason, verdict]) => (wanted.includes(verdict) ? reason : []));
 
 const [minute, hour, day] = [60, 3600, 86_400];
-
-/**
- * A long window says that it matters, a short one that it still goes on; the factor is how many times faster than the
- * objective allows the budget of 30 days burns.
- * Source: https://sre.google/workbook/alerting-on-slos/#6-multiwindow-multi-burn-rate-alerts, and its table 5-8; one day
- * with factor 3 as in https://sloth.dev/slo/windows.
- */
-const burnRates = {
-  fast: [
-    { factor: 14.4, longSeconds: hour, shortSeconds: 5 * minute },
-    { factor: 6, longSeconds: 6 * hour, shortSeconds: 30 * minute },
-  ],
-  slow: [
-    { factor: 3, longSeconds: day, shortSeconds: 2 * hour },
-    { factor: 1, longSeconds: 3 * day, shortSeconds: 6 * hour },
-  ],
-} as const;
 
 type Burn = keyof typeof burnRates;
 const allRates = [...burnRates.fast, ...burnRates.slow];
@@ -131,7 +115,7 @@ export function sloAlerts(context: RuleContext): Alert[] {
 
 function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext): Alert {
   const { objective, minimumFailures } = thresholds.slo;
-  const budget = 1 - objective;
+  const budget = errorBudget(objective);
   const of = `{${ofChat(`slo="${slo}"`)}}`;
   const conditions = burnRates[burn].map(({ factor, longSeconds, shortSeconds }) => {
     const bound = Number((factor * budget).toPrecision(6));

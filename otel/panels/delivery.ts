@@ -1,6 +1,7 @@
 /** The way of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
+import { defaultThresholds } from '../thresholds.ts';
 import { increase, series } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
@@ -109,7 +110,7 @@ export const pendingAge: Panel = {
   unit: 's',
   queries: [{ expr: `max(${series('notifierPendingAge', notifier)})`, legend: '' }],
   idle: 'value',
-  thresholds: { red: 900, orange: 60, when: 'above' },
+  thresholds: { red: defaultThresholds.notifierOutboxStuck.above, orange: 60, when: 'above' },
   whenRed: {
     en: 'A channel does not take messages: GET /api/notifications says why.',
     zh: '某个渠道不接收消息：GET /api/notifications 写明原因。',

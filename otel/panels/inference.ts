@@ -1,5 +1,6 @@
 /** Where a generation's time goes, and what a reader feels of it. */
 import type { Panel } from './panel.ts';
+import { defaultThresholds } from '../thresholds.ts';
 import { mean, percentiles, rate, selectedChat, selectedModel, series, sum } from '../promql.ts';
 
 export const ready: Panel = {
@@ -71,7 +72,7 @@ export const contextUsed: Panel = {
     },
   ],
   idle: 'value',
-  thresholds: { red: 0.9, when: 'above' },
+  thresholds: { red: defaultThresholds.contextSaturated.above, when: 'above' },
   whenRed: {
     en: 'Kept prefixes give way to new chats; if answers end with length, raise CHAT_CONTEXT.',
     zh: '保留的前缀会让位给新对话；若回答因长度结束，请增大 CHAT_CONTEXT。',
@@ -121,7 +122,11 @@ export const firstToken: Panel = {
   unit: 's',
   queries: percentiles('genAiServerTimeToFirstToken', { where: selectedModel }),
   idle: 'nothing',
-  thresholds: { red: 10, orange: 5, when: 'above' },
+  thresholds: {
+    red: defaultThresholds.timeToFirstTokenHigh.above,
+    orange: defaultThresholds.slo.above,
+    when: 'above',
+  },
   whenRed: {
     en: 'Full queue: add a replica. Empty queue: long prompts, or a busy CPU.',
     zh: '队列满：增加副本。队列空：提示词过长或 CPU 繁忙。',
@@ -153,7 +158,7 @@ export const perToken: Panel = {
   unit: 's',
   queries: percentiles('genAiServerTimePerOutputToken', { where: selectedModel }),
   idle: 'nothing',
-  thresholds: { red: 0.5, orange: 0.25, when: 'above' },
+  thresholds: { red: defaultThresholds.timePerOutputTokenHigh.above, orange: 0.25, when: 'above' },
   whenRed: {
     en: 'Another process takes the CPU, or there are too many threads.',
     zh: '其他进程占用 CPU，或线程过多。',

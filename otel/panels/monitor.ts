@@ -1,5 +1,6 @@
 /** The dashboard that the article asks for, over the article's own names, which `alerting/rules/seed-names.yml` records. */
 import type { Panel } from './panel.ts';
+import { defaultThresholds } from '../thresholds.ts';
 import { selectedChat } from '../promql.ts';
 
 export const totalRequests: Panel = {
@@ -31,7 +32,11 @@ export const successRatio: Panel = {
     },
   ],
   idle: 'nothing',
-  thresholds: { red: 0.95, orange: 0.99, when: 'below' },
+  thresholds: {
+    red: 1 - defaultThresholds.highErrorRate.above,
+    orange: defaultThresholds.slo.objective,
+    when: 'below',
+  },
   whenRed: {
     en: 'See which reason grows under Refusals and failures.',
     zh: '查看“拒绝与失败”面板中哪个原因在增长。',
@@ -55,7 +60,7 @@ export const latencyP99: Panel = {
     },
   ],
   idle: 'nothing',
-  thresholds: { red: 5, orange: 2.5, when: 'above' },
+  thresholds: { red: defaultThresholds.highLatency.above, orange: 2.5, when: 'above' },
   whenRed: {
     en: 'Long answers trip it too: compare with the time to first token.',
     zh: '长回答也会触发：请对比首个 token 时间。',

@@ -1,6 +1,7 @@
 /** The watchers watched: scrapes, rules, and what telemetry itself costs and loses. */
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
+import { defaultThresholds } from '../thresholds.ts';
 import { increase, percentiles, series } from '../promql.ts';
 
 /** Our two processes. */
@@ -34,7 +35,7 @@ export const scrapeTime: Panel = {
   unit: 's',
   queries: [{ expr: 'scrape_duration_seconds', legend: '{{job}} {{instance}}' }],
   idle: 'value',
-  thresholds: { red: 1, when: 'above' },
+  thresholds: { red: defaultThresholds.scrapeSlow.above, when: 'above' },
   whenRed: {
     en: 'See Series against their ceiling, and the CPU of the machine.',
     zh: '查看“序列数与上限”和整机 CPU。',

@@ -1,5 +1,6 @@
 /** What limits the service: the queue, the context, the cache, and how requests and streams end. */
 import type { Panel } from './panel.ts';
+import { defaultThresholds } from '../thresholds.ts';
 import { increase, meanRate, percentiles, rate, selectedChat, series, sum } from '../promql.ts';
 
 export const queueDepth: Panel = {
@@ -169,7 +170,7 @@ export const eventLoop: Panel = {
     { expr: series('nodejsEventloopDelayMax'), legend: 'max {{instance}}' },
   ],
   idle: 'value',
-  thresholds: { red: 0.1, when: 'above' },
+  thresholds: { red: defaultThresholds.eventLoopDelayHigh.above, when: 'above' },
   whenRed: {
     en: 'Something blocks the API process: a scrape of too many series, or a huge body.',
     zh: '有操作阻塞了 API 进程：序列过多的抓取，或过大的请求体。',

@@ -1,11 +1,12 @@
 /** What was promised and how much of the promise is left, over the SLO recordings of `alerting/rules/slo.yml`. */
 import type { Text } from '../text.ts';
 import type { Panel, PanelQuery } from './panel.ts';
+import { burnRates, defaultThresholds, errorBudget } from '../thresholds.ts';
 import { ofChat, selectedChat } from '../promql.ts';
 
-/** 1 - objective: the share that may fail. `otel/thresholds.ts` says the same, and a test holds them together. */
-export const errorBudget = 0.01;
-
+const budget = errorBudget(defaultThresholds.slo.objective);
+const [{ factor: red }, { factor: orange }] = burnRates.fast;
+const burnLimits = { red, orange, when: 'above' } as const;
 const total = (recording: string): string => `sum_over_time(${recording}{${ofChat()}}[30d])`;
 
 export const budgetLeft: Panel = {
@@ -19,7 +20,7 @@ export const budgetLeft: Panel = {
   unit: '1',
   queries: [
     {
-      expr: `1 - ${total('job:slo_errors:rate5m')} / (${total('job:slo_requests:rate5m')} > 0) / ${errorBudget}`,
+      expr: `1 - ${total('job:slo_errors:rate5m')} / (${total('job:slo_requests:rate5m')} > 0) / ${budget}`,
       legend: '{{slo}}',
     },
   ],
@@ -33,7 +34,7 @@ export const budgetLeft: Panel = {
 };
 
 const burnRate = (window: string, slo?: string): string =>
-  `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${errorBudget}`;
+  `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${budget}`;
 
 const burnsTooFast = {
   en: 'Somebody gets errors or waits now: the runbook begins with who and why.',
@@ -52,14 +53,14 @@ export const burnNow: Panel = {
   unit: 'x',
   queries: [{ expr: burnRate('1h'), legend: '{{slo}}' }],
   idle: 'nothing',
-  thresholds: { red: 14.4, orange: 6, when: 'above' },
+  thresholds: burnLimits,
   whenRed: burnsTooFast,
 };
 
 const burnWindows = (slo: string): PanelQuery[] =>
   ['5m', '1h', '6h', '3d'].map((window) => ({ expr: burnRate(window, slo), legend: window }));
 
-function burnRates(slo: string, title: Text, meaning: Text): Panel {
+function burnPanel(slo: string, title: Text, meaning: Text): Panel {
   return {
     id: `burn-${slo}`,
     title,
@@ -68,12 +69,12 @@ function burnRates(slo: string, title: Text, meaning: Text): Panel {
     unit: 'x',
     queries: burnWindows(slo),
     idle: 'nothing',
-    thresholds: { red: 14.4, orange: 6, when: 'above' },
+    thresholds: burnLimits,
     whenRed: burnsTooFast,
   };
 }
 
-export const burnAvailability = burnRates(
+export const burnAvailability = burnPanel(
   'availability',
   { en: 'Burn rates: availability', zh: '消耗速度：可用性' },
   {
@@ -82,7 +83,7 @@ export const burnAvailability = burnRates(
   },
 );
 
-export const burnLatency = burnRates(
+export const burnLatency = burnPanel(
   'latency',
   { en: 'Burn rates: first token in time', zh: '消耗速度：首个 token 及时性' },
   {

@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-import { defaultThresholds, type Threshold } from '../../otel/thresholds.ts';
 import { describeChildren } from '../../stack/native/children.ts';
 import { dashboards, panels } from '../../otel/panels/dashboards.ts';
 import { idleSentences } from '../../otel/panels/panel.ts';
-import { errorBudget } from '../../otel/panels/slo.ts';
 import { readSettings } from '../../stack/settings.ts';
 import { findQueries } from '../support/otel/prometheus-queries.ts';
 import { readText, root } from '../support/otel/prometheus-series.ts';
@@ -54,25 +52,6 @@ test('no two panels have one id, none is left out and none is drawn twice on a d
 
 test('every way of being idle is some panel’s', () => {
   expect(new Set(panels.map(({ idle }) => idle))).toEqual(new Set(Object.keys(idleSentences)));
-});
-
-test.each([
-  ['latency-p99', 'highLatency'],
-  ['first-token', 'timeToFirstTokenHigh'],
-  ['per-token', 'timePerOutputTokenHigh'],
-  ['context-used', 'contextSaturated'],
-  ['event-loop', 'eventLoopDelayHigh'],
-  ['scrape-time', 'scrapeSlow'],
-  ['pending-age', 'notifierOutboxStuck'],
-] as const)('%s is red where %s fires', (id, alert) => {
-  const { above }: Threshold = defaultThresholds[alert];
-  expect(panels.find((panel) => panel.id === id)?.thresholds?.red).toBe(above);
-});
-
-test('the error ratio and the error budget are those of the alerts', () => {
-  const success = panels.find(({ id }) => id === 'success-ratio');
-  expect(success?.thresholds?.red).toBeCloseTo(1 - defaultThresholds.highErrorRate.above, 9);
-  expect(errorBudget).toBeCloseTo(1 - defaultThresholds.slo.objective, 9);
 });
 
 describe('Prometheus keeps more than the longest query looks back on', () => {

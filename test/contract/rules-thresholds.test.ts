@@ -49,7 +49,7 @@ test('a bound that is set moves in the rule and in its words', () => {
   expect(text).toContain('above 2.5 s for more than 5m');
 });
 
-test('every setting that is wrong is told at once, with what was expected', () => {
+test('one error lists every invalid setting and the expected value', () => {
   const read = () =>
     readThresholds({
       ALERT_TIME_TO_FIRST_TOKEN_HIGH_ABOVE: '200',
@@ -63,7 +63,5 @@ test('every setting that is wrong is told at once, with what was expected', () =
   );
   expect(read).toThrow('ALERT_SLO_OBJECTIVE: expected from 0.94 to below 1, got 1');
   expect(read).toThrow('ALERT_QUEUE_BACKLOG_ABOVE: expected a number >= 0, got "half"');
-  expect(read).toThrow(
-    'ALERT_QUEUE_BACKLOG_BELOW: expected the name of a number in otel/thresholds.ts',
-  );
+  expect(read).toThrow('ALERT_QUEUE_BACKLOG_BELOW: no such number in otel/thresholds.ts');
 });
