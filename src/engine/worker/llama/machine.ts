@@ -1,5 +1,4 @@
-/** Reads what the machine and the cgroup give this process; the numbers that sizing.ts decides by. */
-import { readFileSync } from 'node:fs';
+/** Reads the cores and the free memory that this process may use, from the machine and its cgroup. Used by model.ts. */
 import { availableParallelism, freemem } from 'node:os';
 import { createCgroupReader } from '../../../../otel/process/cgroup.ts';
 import type { Machine } from './sizing.ts';
@@ -11,16 +10,7 @@ export function readMachine(): Machine {
   return {
     cores: availableParallelism(),
     quotaCores: cgroup.cpuQuotaCores(),
-    freeBytes: Math.max(0, Math.min(readAvailableBytes(), left)),
+    // On Linux `freemem` is MemAvailable, which counts the file cache as free (libuv 1.45 and later).
+    freeBytes: Math.max(0, Math.min(freemem(), left)),
   };
-}
-
-/** Linux knows better than `freemem` what could be freed; elsewhere there is nothing better. */
-function readAvailableBytes(): number {
-  try {
-    const found = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
-    return found === null ? freemem() : Number(found[1]) * 1024;
-  } catch {
-    return freemem();
-  }
 }
