@@ -38,6 +38,11 @@ export interface GenerationSummary {
   tokensPerSecond?: number;
 }
 
+/** Seconds of the phases that have ended. */
+export type PhaseSeconds = Partial<
+  Record<'tokenizeSeconds' | 'queueSeconds' | 'prefillSeconds', number | undefined>
+>;
+
 /** What is known so far; times are epoch milliseconds. */
 export interface Facts {
   operation: Operation;
@@ -57,6 +62,16 @@ export interface Facts {
   lastTokenAt?: number;
 }
 
+/** `endedAt` ends the queue phase of a generation that never started. */
+export function phaseSeconds(facts: Facts, endedAt?: number): PhaseSeconds {
+  const { tokenizeSeconds, queuedAt, startedAt, prefill } = facts;
+  return {
+    tokenizeSeconds,
+    queueSeconds: secondsBetween(queuedAt, prefill?.startedAt ?? startedAt ?? endedAt),
+    prefillSeconds: secondsBetween(prefill?.startedAt, prefill?.endedAt),
+  };
+}
+
 export function summarise(
   facts: Facts,
   ending: Ending & { at: number },
@@ -67,12 +82,7 @@ export function summarise(
   const endedAt = ending.outcome === 'completed' ? (lastTokenAt ?? ending.at) : ending.at;
   const streaming = secondsBetween(firstTokenAt, lastTokenAt);
   const seconds = {
-    tokenizeSeconds: facts.tokenizeSeconds,
-    queueSeconds: secondsBetween(
-      facts.queuedAt,
-      prefill?.startedAt ?? facts.startedAt ?? ending.at,
-    ),
-    prefillSeconds: secondsBetween(prefill?.startedAt, prefill?.endedAt),
+    ...phaseSeconds(facts, ending.at),
     firstTokenSeconds: secondsBetween(facts.admittedAt, firstTokenAt),
     decodeSeconds: secondsBetween(prefill?.endedAt, lastTokenAt),
     tokensPerSecond:

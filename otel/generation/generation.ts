@@ -14,11 +14,13 @@ import {
 import { contentAttributes, type Content } from './content.ts';
 import {
   known,
+  phaseSeconds,
   recordEnding,
   secondsBetween,
   summarise,
   type Facts,
   type GenerationSummary,
+  type PhaseSeconds,
 } from './generation-summary.ts';
 import type { Instruments } from '../metrics/instruments.ts';
 import {
@@ -70,6 +72,8 @@ export interface Generation {
   }): void;
   /** One output token; `logprob` is the natural logarithm of its probability, where the engine knows it. */
   token(fact: { at: number; logprob?: number | undefined }): void;
+  /** The phases that have ended so far. */
+  timings(): PhaseSeconds;
   /** What was said, for the span alone; ignored unless it is captured. May come in parts. */
   content(fact: Content): void;
   /** What the client saw of the stream; the first word counts. */
@@ -197,6 +201,7 @@ export function beginGeneration(
       }
       facts.lastTokenAt = fact.at;
     },
+    timings: () => phaseSeconds(facts),
     content(fact) {
       if (capturesContent && summary === undefined) content = { ...content, ...fact };
     },

@@ -1,6 +1,6 @@
 /**
- * What an engine is to the rest of the service: a generation goes in, plain facts come out. Also the messages that
- * cross between the service and the engine process, which are the same facts.
+ * The engine's contract: the interface that the API uses, the facts that a generation reports, and the messages between the
+ * service's process (host/) and the engine process (worker/).
  */
 
 /** A tool as OpenAI's `tools[].function`; `parameters` is a JSON schema of an object. */
@@ -15,49 +15,49 @@ export type JsonSchema = { readonly [keyword: string]: unknown };
 export interface ToolCall {
   id: string;
   name: string;
-  /** Parsed: chat templates want the object, not its text. */
+  /** Parsed, because chat templates expect the object. */
   arguments: { readonly [name: string]: unknown };
 }
 
 export type ChatMessage =
   | { role: 'system' | 'user'; content: string }
   | { role: 'assistant'; content: string; toolCalls?: readonly ToolCall[] }
-  /** What a tool answered to the call of that id. */
+  /** A tool's answer to the call with that id. */
   | { role: 'tool'; content: string; toolCallId: string };
 
 export type Prompt =
   | { kind: 'chat'; messages: readonly ChatMessage[]; tools?: readonly Tool[] }
   | { kind: 'text'; text: string };
 
-/** What the answer has to look like; enforced by a grammar while sampling. */
+/** The format that a grammar enforces on the answer while tokens are sampled. */
 export type AnswerFormat =
   | { kind: 'json_object' }
-  /** `strict`: a keyword that no grammar can enforce is refused instead of ignored. */
+  /** `strict`: a keyword that cannot be enforced is an error; otherwise it is ignored. */
   | { kind: 'json_schema'; schema: JsonSchema; strict: boolean }
   /**
    * Calls of the prompt's tools in Qwen's form, `<tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>`.
-   * `auto`: text until the model opens a call, and from there on nothing but well-formed calls.
+   * `auto`: free text until the model opens a call; from there on only well-formed calls.
    */
   | { kind: 'tool_calls'; tools: readonly Tool[]; choice: 'auto' | 'required'; parallel: boolean };
 
 export interface Sampling {
-  /** Undefined: as many as the context still holds. */
+  /** Undefined: until the context is full. */
   maxTokens?: number | undefined;
   temperature: number;
   topP: number;
   topK: number;
   minP: number;
-  /** Any safe integer. Undefined: a new one for each generation. */
+  /** Any safe integer. Undefined: a random one for each generation. */
   seed?: number | undefined;
   stop: readonly string[];
-  /** 1 is off. Over the last 64 tokens of prompt and answer, as llama.cpp does. */
+  /** 1 is off. Applies to the last 64 tokens of prompt and answer, as in llama.cpp. */
   repeatPenalty?: number;
-  /** OpenAI's, -2 to 2, over the answer so far. */
+  /** OpenAI's, -2 to 2; applies to the answer so far. */
   presencePenalty?: number;
   frequencyPenalty?: number;
-  /** Token id → what is added to its logit, -100 to 100. */
+  /** Added to the logits of these tokens, -100 to 100. */
   logitBias?: readonly (readonly [token: number, bias: number])[];
-  /** Asks for log-probabilities: of the chosen token, and of this many likeliest beside it (0 to 20). */
+  /** Requests log-probabilities: of each sampled token and of this many most likely ones (0 to 20). */
   topLogprobs?: number;
 }
 
@@ -69,14 +69,14 @@ export interface GenerationRequest {
 
 export type FinishReason = 'stop' | 'length';
 
-/** `logprob` is natural; bytes are UTF-8, since a token may hold a part of a character. */
+/** `logprob` is the natural logarithm. `bytes` are UTF-8, because a token may be part of a character. */
 export interface TokenLogprob {
   token: string;
   bytes: readonly number[];
   logprob: number;
 }
 
-/** What happens in a generation, in this order; `token` repeats. Times are epoch milliseconds. */
+/** The events of a generation, in this order; `token` repeats. Times are epoch milliseconds. */
 export type Fact =
   | { type: 'tokenized'; startedAt: number; endedAt: number; inputTokens: number }
   | { type: 'queued'; at: number; position: number }
@@ -95,10 +95,10 @@ export type Fact =
       text: string;
       logprob?: TokenLogprob & { top: readonly TokenLogprob[] };
     }
-  /** `text` is what was held back and turned out to be part of the answer. */
+  /** `text` was held back as a possible stop sequence and belongs to the answer. */
   | { type: 'ended'; at: number; finishReason: FinishReason; text: string };
 
-/** What llama.cpp was given in one decode: tokens in all, and of how many sequences. */
+/** One decode of llama.cpp: how many tokens it evaluated, and of how many sequences. */
 export interface Batch {
   tokens: number;
   sequences: number;
@@ -107,7 +107,7 @@ export interface Batch {
 export interface ModelFacts {
   architecture: string;
   quantization: string;
-  /** Number of weights, as the file counts them. */
+  /** Number of weights. */
   parameters: number;
   trainContextTokens: number;
 }
@@ -119,35 +119,40 @@ export interface EngineFacts {
   sequences: number;
   /** Tokens that one sequence holds. */
   contextTokens: number;
-  /** Undefined where embeddings were not asked for. */
+  /** Undefined where embeddings are off. */
   embeddingDimensions?: number | undefined;
-  /** One sentence: what was chosen for threads, sequences and context, and why. */
+  /** One sentence: the threads, sequences and context that were chosen, and why. */
   sizing: string;
 }
 
-/** `restarts`: how often the engine process was started again. */
+/** `restarts` counts restarts of the engine process. */
 export type EngineStatus = { restarts: number } & (
   | { state: 'loading' | 'restarting' | 'stopped'; pid: number | undefined; lastExit?: string }
   | { state: 'ready'; pid: number; facts: EngineFacts }
 );
 
+export interface GenerateOptions {
+  /** Aborting it, with a ChatError as its reason, ends the generation with that error. */
+  signal: AbortSignal;
+  /** Clients take turns in the queue. */
+  client: string;
+  /** Called synchronously for each fact; it must not block. The last fact is `ended`. */
+  onFact: (fact: Fact) => void;
+}
+
 export interface Engine {
   status(): EngineStatus;
-  /** KV cells in use over all sequences, as of the engine's last word. */
+  /** KV cells in use over all sequences, as last reported. */
   contextTokensInUse(): number;
   /** Requests that run or wait. */
   pending(): number;
   /**
-   * Yields the facts of one generation. Aborting `signal` with a ChatError as its reason ends it with that error.
-   * `client` is whom the queue is fair to: those of one client wait behind one another, not the others behind them.
+   * Resolves when the generation has ended.
    * @throws ChatError `bad_request`, `context_overflow`, `queue_full`, `queue_timeout`, `not_ready`, `engine_error`,
-   * `engine_exit`, or the signal's reason.
+   * `engine_exit`, or the signal's reason; also the error that `onFact` throws.
    */
-  generate(
-    request: GenerationRequest,
-    options: { signal: AbortSignal; client: string },
-  ): AsyncGenerator<Fact, void, void>;
-  /** The tokens of a prompt and their texts. @throws ChatError `not_ready`, `bad_request`, `engine_exit`, or the signal's reason. */
+  generate(request: GenerationRequest, options: GenerateOptions): Promise<void>;
+  /** @throws ChatError `not_ready`, `queue_full`, `bad_request`, `engine_exit`, or the signal's reason. */
   tokenize(prompt: Prompt, options: { signal: AbortSignal }): Promise<Tokenized>;
   /**
    * @throws ChatError `bad_request` where embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `queue_full`,
@@ -157,34 +162,38 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+/** The tokens of a prompt, and the text of each. */
 export interface Tokenized {
   tokens: readonly number[];
   pieces: readonly string[];
 }
 
 export interface Embedding {
-  /** Of unit length. */
+  /** Its length is 1. */
   vector: readonly number[];
   inputTokens: number;
 }
 
-/** Service → engine process. `prepare` counts and checks, `generate` runs what was prepared. */
+/**
+ * Service → engine process. `prepare` tokenizes and checks a request, `start` generates once it is prepared; `cancel` is sent for
+ * every id that ends early.
+ */
 export type Command =
   | { type: 'prepare'; id: number; request: GenerationRequest }
-  | { type: 'generate'; id: number; request: GenerationRequest }
+  | { type: 'start'; id: number }
   | { type: 'tokenize'; id: number; prompt: Prompt }
   | { type: 'embed'; id: number; text: string }
   | { type: 'cancel'; id: number };
 
-/** Engine process → service; `facts` carries what happened in a step of the scheduler in one message. */
+/** Engine process → service. One `facts` message carries all facts of a scheduler step. */
 export type Report =
   | { type: 'ready'; facts: EngineFacts }
-  /** `stepMillis`: for how long the scheduler's step that runs has been running; 0 while there is none. */
+  /** `stepMillis`: how long the current step of the scheduler has been running; 0 between steps. */
   | { type: 'alive'; contextTokens: number; stepMillis: number }
   | {
       type: 'facts';
       facts: readonly (Fact & { id: number })[];
-      /** Since the last such report. */
+      /** Since the last `facts` message. */
       batches?: readonly Batch[];
       contextTokens: number;
     }
@@ -202,6 +211,6 @@ export interface EngineOptions {
   threads: number | 'auto';
   sequences: number | 'auto';
   contextTokens: number | 'auto';
-  /** Makes a second context that turns texts into vectors; costs memory. */
+  /** Creates a second context for embeddings, which takes memory. */
   embeddings: boolean;
 }

@@ -1,4 +1,4 @@
-/** What was said, told to the chat span of a process whose owner asked for it, and otherwise not even collected. */
+/** Collects prompt and answer for the chat span, where the operator turned content capture on. Used by generation.ts. */
 import type { Generation } from '../../../otel/generation/inference.ts';
 import type { ChatMessage, Prompt } from '../../engine/engine.ts';
 import type { Delta } from '../openai/tool-calls.ts';
@@ -7,12 +7,12 @@ type Output = NonNullable<Parameters<Generation['content']>[0]['output']>;
 
 export interface ContentCapture {
   add(delta: Delta): void;
-  /** Call it before the generation's end. */
-  tell(): void;
+  /** Call it before the generation ends: it writes the answer to the span. */
+  end(): void;
 }
 
 export function captureContent(generation: Generation, prompt: Prompt): ContentCapture {
-  if (!generation.capturesContent) return { add() {}, tell() {} };
+  if (!generation.capturesContent) return { add() {}, end() {} };
   generation.content({
     input:
       prompt.kind === 'text'
@@ -28,7 +28,7 @@ export function captureContent(generation: Generation, prompt: Prompt): ContentC
         calls.push({ id: delta.id, name: delta.name, arguments: '' });
       } else calls[delta.index]!.arguments += delta.text;
     },
-    tell() {
+    end() {
       const output: Output = calls.length > 0 ? { text, toolCalls: calls } : { text };
       generation.content({ output });
     },

@@ -1,15 +1,14 @@
 /**
- * Runs one generation: the engine's facts are told to the telemetry as they arrive, never at the reader's pace, and
- * the answer waits in a buffer for the response that reads it. Used by every route that generates.
+ * Runs one generation: telemetry receives the engine's facts as they arrive, not at the client's pace, and the answer waits in a
+ * queue for the response. Used by every route that generates.
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
 import { epochMillis } from '../../../otel/clock.ts';
 import type { Engine, Fact, GenerationRequest } from '../../engine/engine.ts';
-import { toChatError, type ChatErrorCode } from '../../errors.ts';
-import { createAnswerBuffer } from './answer-buffer.ts';
-import type { Phases } from '../openai/answer-facts.ts';
+import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
+import { createAnswerQueue, type AnswerQueue } from './answer-queue.ts';
 import { captureContent, type ContentCapture } from './captured-content.ts';
 import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
 import type { AnswerLogprob } from '../openai/logprobs.ts';
@@ -22,7 +21,7 @@ import {
   type Delta,
 } from '../openai/tool-calls.ts';
 
-/** What a route that generates may answer instead. */
+/** Error codes that a route that generates may answer with. */
 export const generationErrors = [
   'bad_request',
   'context_overflow',
@@ -39,28 +38,31 @@ export const generationErrors = [
   'shutdown',
 ] as const satisfies ChatErrorCode[];
 
-/** `logprobs` are those of the tokens since the piece before. */
+/** `logprobs` belong to the tokens since the previous piece. */
 export type Piece = Delta & { logprobs: readonly AnswerLogprob[] };
 
 export interface Run {
   id: string;
   /** Epoch seconds. */
   created: number;
-  /** Resolves when the generation has a sequence. @throws ChatError for what went wrong before. */
+  /** Resolves when the generation has a sequence. @throws ChatError that ended it before. */
   started: Promise<void>;
-  /** Resolves when its prompt has been read. @throws ChatError for what went wrong before. */
-  answering: Promise<void>;
-  /** @throws ChatError for what went wrong on the way. */
+  /** Resolves when its prompt is evaluated. @throws ChatError that ended it before. */
+  prefilled: Promise<void>;
+  /** @throws ChatError that ended the generation. */
   pieces: () => AsyncGenerator<Piece, void, void>;
-  /** What is known so far. */
-  phases: () => Phases;
   /** Available once `pieces` is exhausted. */
-  finished: () => { finishReason: FinalReason; summary: GenerationSummary };
-  /** Stops generating for a reader that is gone. */
+  finished: () => Finished;
+  /** Ends the generation: its client is gone. */
   abandon: () => void;
 }
 
-/** What every route that generates needs beside the body of its request. */
+interface Finished {
+  finishReason: FinalReason;
+  summary: GenerationSummary;
+}
+
+/** What every route that generates needs besides the body of its request. */
 export interface RunDeps {
   engine: Pick<Engine, 'generate'>;
   model: ServedModel;
@@ -74,7 +76,20 @@ export interface RequestedGeneration extends GenerationRequest {
   idPrefix: 'chatcmpl' | 'cmpl';
 }
 
-/** @throws ChatError `model_not_found`; all else is told by the run. */
+/** What one run has produced so far. */
+interface Answer {
+  readonly account: Account;
+  readonly parser: AnswerParser;
+  readonly capture: ContentCapture;
+  readonly pieces: AnswerQueue<Piece>;
+  readonly started: PromiseWithResolvers<void>;
+  readonly prefilled: PromiseWithResolvers<void>;
+  /** Of the tokens since the last piece. */
+  logprobs: AnswerLogprob[];
+  finished: Finished | undefined;
+}
+
+/** @throws ChatError `model_not_found`. Every later error is thrown by the members of the run. */
 export function startGeneration(
   c: Context<ApiEnv>,
   deps: Pick<RunDeps, 'engine' | 'model' | 'limits'>,
@@ -84,104 +99,91 @@ export function startGeneration(
   const account = c.get('account');
   const id = `${request.idPrefix}-${randomUUID()}`;
   account.generation.admitted(admittedFact(deps.model.id, request, id));
-  const limits = limitRequest(c, deps.limits);
   const { prompt, sampling, format } = request;
   const wanted = { prompt, sampling, ...(format === undefined ? {} : { format }) };
-  const facts = deps.engine.generate(wanted, { signal: limits.signal, client: c.get('client') });
-  const parser = format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser();
-  const pump = pumpFacts(facts, account, parser, captureContent(account.generation, prompt));
-  void pump.done.finally(limits.release);
+  const answer = createAnswer(account, request);
+  const limits = limitRequest(c, deps.limits);
+  const onFact = (fact: Fact): void => receive(answer, fact);
+  void deps.engine
+    .generate(wanted, { signal: limits.signal, client: c.get('client'), onFact })
+    .catch((error: unknown) => fail(answer, toChatError(error)))
+    .finally(limits.release);
   return {
     id,
     created: Math.floor(Date.now() / 1000),
-    started: pump.started,
-    answering: pump.answering,
-    pieces: pump.pieces,
-    phases: pump.phases,
-    finished: pump.finished,
+    started: answer.started.promise,
+    prefilled: answer.prefilled.promise,
+    pieces: answer.pieces.items,
+    finished() {
+      if (answer.finished !== undefined) return answer.finished;
+      throw new Error('finished() before the pieces were exhausted');
+    },
     abandon: limits.abandon,
   };
 }
 
-type Pump = Pick<Run, 'started' | 'answering' | 'pieces' | 'phases' | 'finished'> & {
-  done: Promise<void>;
-};
-
-function pumpFacts(
-  facts: AsyncGenerator<Fact, void, void>,
-  account: Account,
-  parser: AnswerParser,
-  capture: ContentCapture,
-): Pump {
-  const buffer = createAnswerBuffer<Piece>();
+function createAnswer(account: Account, { prompt, format }: GenerationRequest): Answer {
   const started = Promise.withResolvers<void>();
-  const answering = Promise.withResolvers<void>();
-  // Whoever reads the run learns of it there; nobody may be reading yet.
-  for (const { promise } of [started, answering]) promise.catch(() => {});
-  const phases: Phases = {};
-  let logprobs: AnswerLogprob[] = [];
-  let finished: ReturnType<Run['finished']> | undefined;
-
-  function give(deltas: readonly Delta[]): void {
-    for (const delta of deltas) {
-      capture.add(delta);
-      buffer.push({ ...delta, logprobs });
-      logprobs = [];
-    }
-  }
-
-  function finish(fact: Extract<Fact, { type: 'ended' }>): void {
-    give([...parser.push(fact.text), ...parser.finish()]);
-    if (logprobs.length > 0) give([{ type: 'content', text: '' }]);
-    const called = fact.finishReason === 'stop' && parser.calls() > 0;
-    const finishReason = called ? 'tool_calls' : fact.finishReason;
-    capture.tell();
-    finished = { finishReason, summary: account.end(finishReason) };
-  }
-
-  async function pump(): Promise<void> {
-    let queuedAt = 0;
-    try {
-      for await (const fact of facts) {
-        tell(account.generation, fact);
-        if (fact.type === 'tokenized') {
-          phases.tokenizeSeconds = (fact.endedAt - fact.startedAt) / 1000;
-        } else if (fact.type === 'queued') queuedAt = fact.at;
-        else if (fact.type === 'started') {
-          phases.queueSeconds = Math.max(0, fact.at - queuedAt) / 1000;
-          started.resolve();
-        } else if (fact.type === 'prefilled') answering.resolve();
-        else if (fact.type === 'token') {
-          if (fact.logprob !== undefined) logprobs.push(fact.logprob);
-          give(parser.push(fact.text));
-        } else if (fact.type === 'ended') finish(fact);
-      }
-      if (finished === undefined) throw new Error('the engine ended without an answer');
-      buffer.end();
-    } catch (cause) {
-      const error = toChatError(cause);
-      capture.tell();
-      account.end(error);
-      started.reject(error);
-      answering.reject(error);
-      buffer.fail(error);
-    }
-  }
-
+  const prefilled = Promise.withResolvers<void>();
+  // A rejection is not unhandled: `pieces` throws the same error.
+  for (const { promise } of [started, prefilled]) promise.catch(() => {});
   return {
-    started: started.promise,
-    answering: answering.promise,
-    pieces: buffer.items,
-    phases: () => phases,
-    finished() {
-      if (finished === undefined) throw new Error('finished() before the pieces were exhausted');
-      return finished;
-    },
-    done: pump(),
+    account,
+    parser: format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser(),
+    capture: captureContent(account.generation, prompt),
+    pieces: createAnswerQueue(),
+    started,
+    prefilled,
+    logprobs: [],
+    finished: undefined,
   };
 }
 
-function tell(generation: Generation, fact: Fact): void {
+function receive(answer: Answer, fact: Fact): void {
+  observe(answer.account.generation, fact);
+  switch (fact.type) {
+    case 'started':
+      return answer.started.resolve();
+    case 'prefilled':
+      return answer.prefilled.resolve();
+    case 'token':
+      if (fact.logprob !== undefined) answer.logprobs.push(fact.logprob);
+      return push(answer, answer.parser.push(fact.text));
+    case 'ended':
+      return finish(answer, fact);
+    case 'tokenized':
+    case 'queued':
+  }
+}
+
+function push(answer: Answer, deltas: readonly Delta[]): void {
+  for (const delta of deltas) {
+    answer.capture.add(delta);
+    answer.pieces.push({ ...delta, logprobs: answer.logprobs });
+    answer.logprobs = [];
+  }
+}
+
+function finish(answer: Answer, fact: Extract<Fact, { type: 'ended' }>): void {
+  const { parser, capture, account, pieces } = answer;
+  push(answer, [...parser.push(fact.text), ...parser.finish()]);
+  if (answer.logprobs.length > 0) push(answer, [{ type: 'content', text: '' }]);
+  const hasCalls = fact.finishReason === 'stop' && parser.calls() > 0;
+  const finishReason = hasCalls ? 'tool_calls' : fact.finishReason;
+  capture.end();
+  answer.finished = { finishReason, summary: account.end(finishReason) };
+  pieces.end();
+}
+
+function fail({ capture, account, started, prefilled, pieces }: Answer, error: ChatError): void {
+  capture.end();
+  account.end(error);
+  started.reject(error);
+  prefilled.reject(error);
+  pieces.fail(error);
+}
+
+function observe(generation: Generation, fact: Fact): void {
   switch (fact.type) {
     case 'tokenized':
       return generation.tokenized(fact);

@@ -30,7 +30,7 @@ export function streamText(
   c.header('cache-control', 'no-cache');
   // Nginx would collect the pieces otherwise.
   c.header('x-accel-buffering', 'no');
-  const timing = toServerTiming(run.phases());
+  const timing = toServerTiming(generation.timings());
   if (timing !== undefined) c.header('server-timing', timing);
   return stream(c, async (out) => {
     out.onAbort(() => generation.streamEnded('client_gone'));
@@ -80,7 +80,7 @@ export async function streamFrames(
       if (!started) await write(': queued\n\n');
       await waitFor(run.started, ': queued\n\n');
       if (frames.first !== undefined) await send(frames.first());
-      await waitFor(run.answering, ': the prompt is being read\n\n');
+      await waitFor(run.prefilled, ': the prompt is being read\n\n');
       for await (const piece of run.pieces()) await send(frames.piece(piece));
       for (const frame of frames.last()) await send(frame);
       await write('data: [DONE]\n\n');

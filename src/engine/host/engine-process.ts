@@ -1,146 +1,169 @@
 /**
- * Forks the engine process, watches over it and brings it back when it dies or hangs. Used by the host, which knows what
- * the engine is asked.
+ * Forks the engine process, kills it when it hangs, and starts it again when it ends. Used by host.ts, which decides what
+ * to send to it.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from '../engine.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface EngineProcessOptions extends EngineOptions {
-  /** Silent for this long, or this long in one step, and the engine is taken for hung and killed. */
+  /** An engine that reports nothing for this long, or is in one step for this long, is killed. */
   hangSeconds?: number;
   log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   onReport: (report: Report) => void;
+  /** Called each time the process ends, with the error for the requests it was working on. */
   onExit: (error: ChatError) => void;
 }
 
 export interface EngineProcess {
   status(): EngineStatus;
-  /** @throws ChatError `not_ready` */
+  /** @throws ChatError `not_ready` while there is no engine. */
   facts(): EngineFacts;
-  /** To a process that is gone it is lost: `onExit` tells. */
+  /** A command to a process that has ended is lost; `onExit` reports its end. */
   send(command: Command): void;
-  /** It has finished an answer: should it die now, it comes back quickly. */
-  proven(): void;
+  /** Resets the restart backoff: the engine has completed an answer. */
+  resetBackoff(): void;
   stop(): Promise<void>;
 }
 
+/** The engine process over its restarts. */
+interface Supervised {
+  readonly options: EngineProcessOptions;
+  status: EngineStatus;
+  child: ChildProcess | undefined;
+  restartTimer: NodeJS.Timeout | undefined;
+  /** Exits since the last completed answer. */
+  crashes: number;
+  /** Of the last load. */
+  loadSeconds: number;
+}
+
 const firstRestartMillis = 250;
-const longestRestartMillis = 10_000;
+const maxRestartMillis = 10_000;
+/** Assumed for Retry-After before the first load has ended. */
+const assumedLoadSeconds = 5;
 
 export function createEngineProcess(options: EngineProcessOptions): EngineProcess {
-  const { hangSeconds = 30, log } = options;
-  let status: EngineStatus = { state: 'loading', pid: undefined, restarts: 0 };
-  let child: ChildProcess | undefined;
-  /** Since the last answer that was finished. */
-  let crashes = 0;
-  let loadSeconds: number | undefined;
-  let restart: NodeJS.Timeout | undefined;
-
-  function start(): void {
-    const startedAt = epochMillis();
-    const started = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
-      // Not inherited: the engine process makes no telemetry of its own.
-      execArgv: [],
-      serialization: 'advanced',
-      env: environment(options),
-    });
-    child = started;
-    status = { ...status, pid: started.pid } as EngineStatus;
-    const watchdog = createWatchdog({
-      hangSeconds,
-      onHang() {
-        log.error({ pid: started.pid }, 'the engine process hangs and is killed');
-        started.kill('SIGKILL');
-      },
-    });
-    let gone = false;
-    const end = (lastExit: string): void => {
-      if (gone) return;
-      gone = true;
-      watchdog.stop();
-      onExit(lastExit);
-    };
-    started.on('message', (report: Report) => {
-      // What a dead process said last may arrive after the news of its death.
-      if (gone) return;
-      if (report.type === 'ready') {
-        loadSeconds = (epochMillis() - startedAt) / 1000;
-        onReady(started, report.facts);
-      }
-      watchdog.heard(report);
-      options.onReport(report);
-    });
-    // One that could not be started has no exit; of others it is a message to a process that is just dying.
-    started.on('error', (error) => {
-      if (started.pid === undefined) end(error.message);
-    });
-    started.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
-  }
-
-  function onReady(started: ChildProcess, facts: EngineFacts): void {
-    const { restarts } = status;
-    status = { state: 'ready', pid: started.pid!, facts, restarts };
-    log.info({ ...facts, pid: started.pid, restarts }, 'the engine is ready');
-  }
-
-  function onExit(lastExit: string): void {
-    const { state, restarts } = status;
-    const delay = Math.min(firstRestartMillis * 2 ** crashes, longestRestartMillis);
-    if (state !== 'stopped') {
-      status = { state: 'restarting', pid: undefined, lastExit, restarts: restarts + 1 };
-      crashes += 1;
-      log.error(
-        { last_exit: lastExit, restart_in_ms: delay, restarts: restarts + 1 },
-        'the engine process ended',
-      );
-      restart = setTimeout(start, delay);
-    }
-    const message = `The engine process ended (${lastExit}). Try again in a few seconds.`;
-    options.onExit(
-      new ChatError('engine_exit', message, { retryAfterSeconds: backAfterSeconds() }),
-    );
-  }
-
-  function backAfterSeconds(): number {
-    return Math.ceil(loadSeconds ?? 5) + 1;
-  }
-
-  start();
+  const engine: Supervised = {
+    options,
+    status: { state: 'loading', pid: undefined, restarts: 0 },
+    child: undefined,
+    restartTimer: undefined,
+    crashes: 0,
+    loadSeconds: assumedLoadSeconds,
+  };
+  start(engine);
   return {
-    status: () => status,
+    status: () => engine.status,
     facts() {
-      if (status.state === 'ready') return status.facts;
+      if (engine.status.state === 'ready') return engine.status.facts;
       throw new ChatError('not_ready', 'The model is being loaded. Try again in a few seconds.', {
-        retryAfterSeconds: backAfterSeconds(),
+        retryAfterSeconds: readyAfterSeconds(engine),
       });
     },
     send(command) {
-      if (child?.connected === true) child.send(command);
+      if (engine.child?.connected === true) engine.child.send(command);
     },
-    proven() {
-      crashes = 0;
+    resetBackoff() {
+      engine.crashes = 0;
     },
-    async stop() {
-      clearTimeout(restart);
-      status = { state: 'stopped', pid: undefined, restarts: status.restarts };
-      if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      const exited = new Promise((resolve) => child!.once('exit', resolve));
-      child.kill('SIGKILL');
-      await exited;
-    },
+    stop: () => stop(engine),
   };
 }
 
-function environment(options: EngineOptions): NodeJS.ProcessEnv {
+function start(engine: Supervised): void {
+  const { hangSeconds = 30, log, onReport } = engine.options;
+  const child = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
+    // Without the `--import` of the telemetry: the engine process makes none of its own.
+    execArgv: [],
+    serialization: 'advanced',
+    env: engineEnvironment(process.env, engine.options),
+  });
+  engine.child = child;
+  engine.status = { ...engine.status, pid: child.pid } as EngineStatus;
+  const watchdog = createWatchdog({
+    hangSeconds,
+    onHang() {
+      log.error({ pid: child.pid }, 'the engine process hangs and is killed');
+      child.kill('SIGKILL');
+    },
+  });
+  let hasEnded = false;
+  const end = (lastExit: string): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    watchdog.stop();
+    onExit(engine, lastExit);
+  };
+  child.on('message', (report: Report) => {
+    // Reports of a process can arrive after its `exit` event.
+    if (hasEnded) return;
+    if (report.type === 'ready') onReady(engine, child, report.facts);
+    watchdog.heard(report);
+    onReport(report);
+  });
+  // A process that could not be started emits no `exit`. Other errors are failed sends to a process that is ending.
+  child.on('error', (error) => {
+    if (child.pid === undefined) end(error.message);
+  });
+  child.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+}
+
+function onReady(engine: Supervised, { pid }: ChildProcess, facts: EngineFacts): void {
+  const { restarts } = engine.status;
+  engine.status = { state: 'ready', pid: pid!, facts, restarts };
+  engine.loadSeconds = facts.loadSeconds;
+  engine.options.log.info({ ...facts, pid, restarts }, 'the engine is ready');
+}
+
+function onExit(engine: Supervised, lastExit: string): void {
+  const { log } = engine.options;
+  if (engine.status.state !== 'stopped') {
+    const restarts = engine.status.restarts + 1;
+    const delay = Math.min(firstRestartMillis * 2 ** engine.crashes, maxRestartMillis);
+    engine.status = { state: 'restarting', pid: undefined, lastExit, restarts };
+    engine.crashes += 1;
+    log.error({ last_exit: lastExit, restart_in_ms: delay, restarts }, 'the engine process ended');
+    engine.restartTimer = setTimeout(() => start(engine), delay);
+  }
+  const message = `The engine process ended (${lastExit}). Try again in a few seconds.`;
+  engine.options.onExit(
+    new ChatError('engine_exit', message, { retryAfterSeconds: readyAfterSeconds(engine) }),
+  );
+}
+
+/** The load, and about one second for the start of the process. */
+function readyAfterSeconds({ loadSeconds }: Supervised): number {
+  return Math.ceil(loadSeconds) + 1;
+}
+
+async function stop(engine: Supervised): Promise<void> {
+  const { child } = engine;
+  clearTimeout(engine.restartTimer);
+  engine.status = { state: 'stopped', pid: undefined, restarts: engine.status.restarts };
+  if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** Variables that Node, the dynamic linker, node-llama-cpp and llama.cpp read. */
+const passedOn =
+  /^(?:PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|NODE_\w+|GGML_\w+|LLAMA_\w+)$/;
+/** NODE_AUTH_TOKEN is npm's, LLAMA_API_KEY is llama-server's. */
+const isSecret = /KEY|TOKEN|SECRET|PASSWORD/;
+
+/** Without the service's own settings: the engine process needs no API key and no token. */
+function engineEnvironment(env: NodeJS.ProcessEnv, options: EngineOptions): NodeJS.ProcessEnv {
   const { modelPath, threads, sequences, contextTokens, embeddings } = options;
   const engine: EngineOptions = { modelPath, threads, sequences, contextTokens, embeddings };
   return {
-    ...process.env,
-    // Decoding runs on libuv's pool: one thread is almost twice as fast as the default four.
+    ...Object.fromEntries(
+      Object.entries(env).filter(([name]) => passedOn.test(name) && !isSecret.test(name)),
+    ),
+    // llama.cpp decodes on libuv's pool: one thread is almost twice as fast as the default of four.
     UV_THREADPOOL_SIZE: '1',
     LLAMASCOPE_ENGINE: JSON.stringify(engine),
   };

@@ -1,10 +1,9 @@
 /**
- * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that what waits
- * survives an engine.
+ * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that waiting
+ * requests survive its death.
  */
 import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
-import { createEngineProcess, type EngineProcessOptions } from './engine-process.ts';
 import type {
   Batch,
   Command,
@@ -12,206 +11,241 @@ import type {
   Engine,
   EngineFacts,
   Fact,
+  GenerateOptions,
   GenerationRequest,
   Report,
   Tokenized,
 } from '../engine.ts';
-import { createInbox, type Inbox } from './inbox.ts';
-import { createQueue } from './queue.ts';
+import {
+  createEngineProcess,
+  type EngineProcess,
+  type EngineProcessOptions,
+} from './engine-process.ts';
+import { checkRoom, createQueue, enterQueue, setSlots, type Queue } from './queue.ts';
 
 export interface HostOptions extends Omit<EngineProcessOptions, 'onReport' | 'onExit'> {
   queueLimit: number;
   queueTimeoutSeconds: number;
   onReady?: (facts: EngineFacts) => void;
-  /** What llama.cpp was given in one decode. */
+  /** Called for every decode of llama.cpp. */
   onBatch?: (batch: Batch) => void;
+}
+
+interface Host {
+  readonly options: HostOptions;
+  readonly queue: Queue;
+  readonly engine: EngineProcess;
+  readonly jobs: Map<number, Job>;
+  readonly calls: Map<number, Call>;
+  contextTokens: number;
+  nextId: number;
 }
 
 /** A generation that has not ended. */
 interface Job {
-  id: number;
-  client: string;
-  request: GenerationRequest;
-  /** Only one that waits survives the death of the engine. */
+  readonly id: number;
+  readonly client: string;
+  readonly request: GenerationRequest;
+  /** Jobs that wait survive the death of the engine process. */
   phase: 'preparing' | 'waiting' | 'running';
-  inbox: Inbox<Fact>;
-  /** Aborted at the end, whatever the end is: leaves the queue. */
-  ended: AbortController;
-  release: (() => void) | undefined;
+  readonly onFact: (fact: Fact) => void;
+  resolve(): void;
+  reject(error: unknown): void;
+  /** Aborted at every end: the job leaves the queue. */
+  readonly ended: AbortController;
+  releaseSlot: () => void;
 }
 
-/** A question that is answered at once: tokens of a text, or its vector. */
+/** A request that is answered at once, without the queue. */
 interface Call {
   type: 'tokenize' | 'embed';
   resolve(result: Tokenized | Embedding): void;
   reject(error: unknown): void;
 }
 
-export function createHost(options: HostOptions): Engine {
-  const queue = createQueue({
-    limit: options.queueLimit,
-    timeoutSeconds: options.queueTimeoutSeconds,
-  });
-  const jobs = new Map<number, Job>();
-  const calls = new Map<number, Call>();
-  let contextTokens = 0;
-  let nextId = 1;
-  const engine = createEngineProcess({ ...options, onReport: receive, onExit: engineEnded });
-
-  function receive(report: Report): void {
-    switch (report.type) {
-      case 'ready':
-        queue.setSlots(report.facts.sequences);
-        options.onReady?.(report.facts);
-        return;
-      case 'alive':
-        contextTokens = report.contextTokens;
-        return;
-      case 'facts':
-        contextTokens = report.contextTokens;
-        for (const batch of report.batches ?? []) options.onBatch?.(batch);
-        for (const { id, ...fact } of report.facts) accept(id, fact);
-        return;
-      case 'result':
-        calls.get(report.id)?.resolve(report.result);
-        return;
-      case 'error': {
-        const { id, code, message, param } = report;
-        const error = new ChatError(code, message, param === undefined ? {} : { param });
-        calls.get(id)?.reject(error);
-        endJob(id, error);
-      }
-    }
-  }
-
-  /** Nothing here waits for whoever reads: a slow reader holds no sequence. */
-  function accept(id: number, fact: Fact): void {
-    const job = jobs.get(id);
-    // An engine that came back counts again what waited.
-    if (job === undefined || (fact.type === 'tokenized' && job.phase !== 'preparing')) return;
-    job.inbox.push(fact);
-    if (fact.type === 'tokenized') enterQueue(job);
-    if (fact.type === 'ended') {
-      engine.proven();
-      endJob(id);
-    }
-  }
-
-  function enterQueue(job: Job): void {
-    job.phase = 'waiting';
-    const { id, request, client } = job;
-    const onWait = (position: number): void =>
-      job.inbox.push({ type: 'queued', at: epochMillis(), position });
-    queue.enter({ client, signal: job.ended.signal, onWait }).then(
-      (release) => {
-        if (job.ended.signal.aborted) return release();
-        job.phase = 'running';
-        job.release = release;
-        engine.send({ type: 'generate', id, request });
-      },
-      (error: unknown) => endJob(id, error),
-    );
-  }
-
-  /** With an error the engine is told to forget it too. */
-  function endJob(id: number, error?: unknown): void {
-    const job = jobs.get(id);
-    if (job === undefined) return;
-    jobs.delete(id);
-    if (error !== undefined) {
-      engine.send({ type: 'cancel', id });
-      job.inbox.fail(error);
-    }
-    job.ended.abort(error);
-    job.release?.();
-  }
-
-  function engineEnded(error: ChatError): void {
-    queue.setSlots(0);
-    contextTokens = 0;
-    endAll(error, { except: 'waiting' });
-  }
-
-  function endAll(error: ChatError, { except }: { except?: Job['phase'] } = {}): void {
-    for (const job of jobs.values()) if (job.phase !== except) endJob(job.id, error);
-    for (const call of calls.values()) call.reject(error);
-  }
-
-  /** Counting costs work too: no more are counted at a time than may wait or run. */
-  function checkRoom(client: string, sequences: number): void {
-    queue.checkRoom(client);
-    const preparing = [...jobs.values()].filter((job) => job.phase === 'preparing');
-    const limit = options.queueLimit + sequences;
-    if (preparing.length >= limit) throw tooMany(limit);
-  }
-
-  async function* generate(
-    request: GenerationRequest,
-    { signal, client }: { signal: AbortSignal; client: string },
-  ): AsyncGenerator<Fact, void, void> {
-    signal.throwIfAborted();
-    checkRoom(client, engine.facts().sequences);
-    const id = nextId++;
-    const inbox = createInbox<Fact>();
-    const ended = new AbortController();
-    jobs.set(id, { id, client, request, phase: 'preparing', inbox, ended, release: undefined });
-    const onAbort = (): void => endJob(id, signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      engine.send({ type: 'prepare', id, request });
-      for (;;) {
-        const fact = await inbox.next();
-        yield fact;
-        if (fact.type === 'ended') return;
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      endJob(id, new ChatError('client_gone', 'Whoever read the answer left.'));
-    }
-  }
-
-  async function call(command: WithoutId<Command & Pick<Call, 'type'>>, signal: AbortSignal) {
-    signal.throwIfAborted();
-    engine.facts();
-    const running = [...calls.values()].filter(({ type }) => type === command.type);
-    const limit = options.queueLimit + 1;
-    if (running.length >= limit) throw tooMany(limit);
-    const id = nextId++;
-    const answer = Promise.withResolvers<Tokenized | Embedding>();
-    calls.set(id, { type: command.type, ...answer });
-    const onAbort = (): void => answer.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      engine.send({ ...command, id });
-      return await answer.promise;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      calls.delete(id);
-      if (signal.aborted) engine.send({ type: 'cancel', id });
-    }
-  }
-
+/** `startEngine` is replaced by tests that look at the commands. */
+export function createHost(options: HostOptions, startEngine = createEngineProcess): Engine {
+  const host: Host = {
+    options,
+    queue: createQueue({ limit: options.queueLimit, timeoutSeconds: options.queueTimeoutSeconds }),
+    engine: startEngine({
+      ...options,
+      onReport: (report) => receive(host, report),
+      onExit: (error) => engineEnded(host, error),
+    }),
+    jobs: new Map(),
+    calls: new Map(),
+    contextTokens: 0,
+    nextId: 1,
+  };
   return {
-    status: () => engine.status(),
-    contextTokensInUse: () => contextTokens,
-    pending: () => jobs.size + calls.size,
-    generate,
+    status: () => host.engine.status(),
+    contextTokensInUse: () => host.contextTokens,
+    pending: () => host.jobs.size + host.calls.size,
+    generate: (request, how) => generate(host, request, how),
     tokenize: (prompt, { signal }) =>
-      call({ type: 'tokenize', prompt }, signal) as Promise<Tokenized>,
-    embed: (text, { signal }) => call({ type: 'embed', text }, signal) as Promise<Embedding>,
+      call(host, { type: 'tokenize', prompt }, signal) as Promise<Tokenized>,
+    embed: (text, { signal }) => call(host, { type: 'embed', text }, signal) as Promise<Embedding>,
     async stop() {
-      endAll(new ChatError('shutdown', 'The service is shutting down.', { retryAfterSeconds: 5 }));
-      await engine.stop();
+      const message = 'The service is shutting down.';
+      endAll(host, new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
+      await host.engine.stop();
     },
   };
 }
 
+function receive(host: Host, report: Report): void {
+  switch (report.type) {
+    case 'ready':
+      // After a restart: the new engine process has not prepared the jobs that wait.
+      for (const { id, request } of host.jobs.values()) {
+        host.engine.send({ type: 'prepare', id, request });
+      }
+      setSlots(host.queue, report.facts.sequences);
+      host.options.onReady?.(report.facts);
+      return;
+    case 'alive':
+      host.contextTokens = report.contextTokens;
+      return;
+    case 'facts':
+      host.contextTokens = report.contextTokens;
+      for (const batch of report.batches ?? []) host.options.onBatch?.(batch);
+      for (const { id, ...fact } of report.facts) receiveFact(host, id, fact);
+      return;
+    case 'result':
+      host.calls.get(report.id)?.resolve(report.result);
+      return;
+    case 'error': {
+      const { id, code, message, param } = report;
+      const error = new ChatError(code, message, param === undefined ? {} : { param });
+      host.calls.get(id)?.reject(error);
+      endJob(host, id, error);
+    }
+  }
+}
+
+function receiveFact(host: Host, id: number, fact: Fact): void {
+  const job = host.jobs.get(id);
+  if (job === undefined) return;
+  // A job that was prepared again after a restart is in the queue already.
+  if (fact.type === 'tokenized' && job.phase !== 'preparing') return;
+  tell(host, job, fact);
+  if (fact.type === 'tokenized') enter(host, job);
+  if (fact.type === 'ended') {
+    host.engine.resetBackoff();
+    endJob(host, id);
+  }
+}
+
+function tell(host: Host, job: Job, fact: Fact): void {
+  try {
+    job.onFact(fact);
+  } catch (error) {
+    endJob(host, job.id, error);
+  }
+}
+
+function enter(host: Host, job: Job): void {
+  job.phase = 'waiting';
+  const { id, client, ended } = job;
+  const onWait = (position: number): void =>
+    tell(host, job, { type: 'queued', at: epochMillis(), position });
+  enterQueue(host.queue, { client, signal: ended.signal, onWait }).then(
+    (release) => {
+      if (ended.signal.aborted) return release();
+      job.phase = 'running';
+      job.releaseSlot = release;
+      host.engine.send({ type: 'start', id });
+    },
+    (error: unknown) => endJob(host, id, error),
+  );
+}
+
+/** A job that ends with an error is also cancelled in the engine process. */
+function endJob(host: Host, id: number, error?: unknown): void {
+  const job = host.jobs.get(id);
+  if (job === undefined) return;
+  host.jobs.delete(id);
+  if (error === undefined) {
+    job.resolve();
+  } else {
+    host.engine.send({ type: 'cancel', id });
+    job.reject(error);
+  }
+  job.ended.abort(error);
+  job.releaseSlot();
+}
+
+function engineEnded(host: Host, error: ChatError): void {
+  setSlots(host.queue, 0);
+  host.contextTokens = 0;
+  endAll(host, error, { except: 'waiting' });
+}
+
+function endAll(host: Host, error: ChatError, { except }: { except?: Job['phase'] } = {}): void {
+  for (const job of host.jobs.values()) if (job.phase !== except) endJob(host, job.id, error);
+  for (const { reject } of host.calls.values()) reject(error);
+}
+
+async function generate(
+  host: Host,
+  request: GenerationRequest,
+  { signal, client, onFact }: GenerateOptions,
+): Promise<void> {
+  signal.throwIfAborted();
+  checkLimits(host, client);
+  const id = host.nextId++;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const ended = new AbortController();
+  const job = { id, client, request, onFact, resolve, reject, ended, releaseSlot() {} };
+  host.jobs.set(id, { ...job, phase: 'preparing' });
+  const onAbort = (): void => endJob(host, id, signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    host.engine.send({ type: 'prepare', id, request });
+    await promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Tokenizing costs time before the queue: as many jobs may be in that phase as may wait or run. */
+function checkLimits(host: Host, client: string): void {
+  const { sequences } = host.engine.facts();
+  checkRoom(host.queue, client);
+  const preparing = [...host.jobs.values()].filter(({ phase }) => phase === 'preparing').length;
+  checkBelow(preparing, host.options.queueLimit + sequences);
+}
+
+/** @throws ChatError `queue_full` */
+function checkBelow(count: number, limit: number): void {
+  if (count < limit) return;
+  const message = `${limit} requests are being tokenized or embedded, which is the limit (CHAT_QUEUE_LIMIT). Try again later.`;
+  throw new ChatError('queue_full', message, { retryAfterSeconds: 1 });
+}
+
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-function tooMany(limit: number): ChatError {
-  return new ChatError(
-    'queue_full',
-    `${limit} requests are being looked at already, which is the limit (CHAT_QUEUE_LIMIT). Try again later.`,
-    { retryAfterSeconds: 1 },
-  );
+async function call(
+  host: Host,
+  command: WithoutId<Command & Pick<Call, 'type'>>,
+  signal: AbortSignal,
+): Promise<Tokenized | Embedding> {
+  signal.throwIfAborted();
+  host.engine.facts();
+  const running = [...host.calls.values()].filter(({ type }) => type === command.type).length;
+  checkBelow(running, host.options.queueLimit + 1);
+  const id = host.nextId++;
+  const answer = Promise.withResolvers<Tokenized | Embedding>();
+  host.calls.set(id, { type: command.type, ...answer });
+  const onAbort = (): void => answer.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    host.engine.send({ ...command, id });
+    return await answer.promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    host.calls.delete(id);
+    if (signal.aborted) host.engine.send({ type: 'cancel', id });
+  }
 }

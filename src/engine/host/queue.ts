@@ -1,196 +1,233 @@
 /**
- * Who waits for a sequence, in front of a number of slots that may change: bounded, first in first out within a client,
- * and the clients take turns. Used by the host.
+ * The requests that wait for a sequence: bounded, first in, first out within a client, one turn per client in rotation.
+ * Used by the host.
  */
 import { ChatError } from '../../errors.ts';
 
-export interface Queue {
-  /**
-   * Resolves with a release function once a slot is free. `onWait` is told the place in the line at entry: 1 is the
-   * next to be admitted, 0 does not wait. It holds if nobody else comes: later ones of other clients may take turns.
-   * @throws ChatError `queue_full`, `queue_timeout`, or the signal's reason.
-   */
-  enter(options: {
-    client: string;
-    signal: AbortSignal;
-    onWait: (position: number) => void;
-  }): Promise<() => void>;
-  /** For what costs work before it can enter. @throws ChatError `queue_full` if `enter` would. */
-  checkRoom(client: string): void;
-  /** How many may run at once; 0 while the engine is away: those who wait keep their place. */
-  setSlots(slots: number): void;
-  waiting(): number;
-  running(): number;
-}
+/** Waiting requests by client, each oldest first. The client that comes first in the map has the next turn. */
+export type Lines<Item> = ReadonlyMap<string, readonly Item[]>;
 
 interface Waiter {
   admit(): void;
   leave(error: unknown): void;
 }
 
-const longestRetrySeconds = 600;
-/** What is said before any request has been timed. */
-const longestGuessSeconds = 5;
-/** Weight of the newest request in the average: about the last ten count. */
+export interface Queue {
+  readonly limit: number;
+  readonly timeoutSeconds: number;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  lines: Lines<Waiter>;
+  /** How many requests may run at once; 0 while the engine process is down. */
+  slots: number;
+  /** The last `slots` above 0, which a restarted engine is expected to have again. */
+  usualSlots: number;
+  running: number;
+  /** How long a request holds its slot, as a moving average; undefined before the first one ended. */
+  heldMillis: number | undefined;
+}
+
+interface Entry {
+  client: string;
+  signal: AbortSignal;
+  /**
+   * Called on entry with the position: 1 is admitted next, 0 at once. A later request of another client can push it back,
+   * because clients take turns.
+   */
+  onWait(position: number): void;
+}
+
+const maxRetrySeconds = 600;
+/** Upper limit of Retry-After before any request has ended. */
+const maxGuessSeconds = 5;
+/** Weight of the newest request in `heldMillis`: about the last ten count. */
 const newestWeight = 0.2;
 
 export function createQueue(options: {
   limit: number;
   timeoutSeconds: number;
-  /** Milliseconds of a clock that never goes back. */
   now?: () => number;
 }): Queue {
-  const now = options.now ?? (() => performance.now());
-  /** Those who wait by client; the first client of the map is the next to have a turn. */
-  const lines = new Map<string, readonly Waiter[]>();
-  let slots = 0;
-  /** While the engine is away it is expected to come back as it was. */
-  let usualSlots = 1;
-  let running = 0;
-  let heldMillis: number | undefined;
-
-  function waiting(): number {
-    return [...lines.values()].reduce((sum, line) => sum + line.length, 0);
-  }
-
-  function admitNext(): void {
-    if (running >= slots) return;
-    const next = lines.entries().next().value;
-    if (next === undefined) return;
-    const [client, [waiter, ...rest]] = next;
-    lines.delete(client);
-    if (rest.length > 0) lines.set(client, rest);
-    waiter!.admit();
-    admitNext();
-  }
-
-  function hold(): () => void {
-    const since = now();
-    let released = false;
-    running += 1;
-    return () => {
-      if (released) return;
-      released = true;
-      running -= 1;
-      // Cut short by the death of the engine it says nothing about how long requests take.
-      if (slots > 0) measure(now() - since);
-      admitNext();
-    };
-  }
-
-  function measure(millis: number): void {
-    heldMillis =
-      heldMillis === undefined ? millis : heldMillis + newestWeight * (millis - heldMillis);
-  }
-
-  /** Place of the one who is `index`-th (from 0) in the line of `client`: each other client has as many turns before. */
-  function positionOf(client: string, index: number): number {
-    let before = index;
-    let clientSeen = false;
-    for (const [other, line] of lines) {
-      if (other === client) clientSeen = true;
-      else before += Math.min(line.length, clientSeen ? index : index + 1);
-    }
-    return before + 1;
-  }
-
-  function retryAfterSeconds(position: number): number {
-    if (heldMillis === undefined) {
-      return Math.min(Math.ceil(position / usualSlots), longestGuessSeconds);
-    }
-    const seconds = Math.ceil((heldMillis * position) / usualSlots / 1000);
-    return Math.min(Math.max(seconds, 1), longestRetrySeconds);
-  }
-
-  function lineOf(client: string): readonly Waiter[] {
-    return lines.get(client) ?? [];
-  }
-
-  function full(client: string): ChatError {
-    return new ChatError(
-      'queue_full',
-      `${waiting()} requests are waiting already, which is the limit (CHAT_QUEUE_LIMIT). Try again later.`,
-      { retryAfterSeconds: retryAfterSeconds(positionOf(client, lineOf(client).length)) },
-    );
-  }
-
-  /** The client with the most waiting gives up its newest for one who has fewer, or it could shut out all others. */
-  function whoMakesRoom(client: string): string | undefined {
-    const [longest] = [...lines].toSorted(([, a], [, b]) => b.length - a.length);
-    if (longest === undefined || longest[1].length <= lineOf(client).length + 1) return undefined;
-    return longest[0];
-  }
-
-  function isFree(): boolean {
-    return running < slots && lines.size === 0;
-  }
-
-  function makeRoom(client: string): void {
-    if (waiting() < options.limit) return;
-    const other = whoMakesRoom(client);
-    if (other === undefined) throw full(client);
-    lineOf(other).at(-1)!.leave(full(other));
-  }
-
-  function wait(
-    client: string,
-    signal: AbortSignal,
-    onWait: (position: number) => void,
-  ): Promise<() => void> {
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiter = {
-        admit() {
-          settle();
-          resolve(hold());
-        },
-        leave(error) {
-          settle();
-          const rest = lineOf(client).filter((other) => other !== waiter);
-          if (rest.length > 0) lines.set(client, rest);
-          else lines.delete(client);
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.leave(signal.reason);
-      const timer = setTimeout(() => {
-        const position = positionOf(client, lineOf(client).indexOf(waiter));
-        const message = `Waited ${options.timeoutSeconds} s for a free sequence and none came. Try again later.`;
-        waiter.leave(
-          new ChatError('queue_timeout', message, {
-            retryAfterSeconds: retryAfterSeconds(position),
-          }),
-        );
-      }, options.timeoutSeconds * 1000);
-      signal.addEventListener('abort', onAbort, { once: true });
-      lines.set(client, [...lineOf(client), waiter]);
-      onWait(positionOf(client, lineOf(client).length - 1));
-    });
-  }
-
   return {
-    async enter({ client, signal, onWait }) {
-      signal.throwIfAborted();
-      if (isFree()) {
-        onWait(0);
-        return hold();
-      }
-      makeRoom(client);
-      return wait(client, signal, onWait);
-    },
-    checkRoom(client) {
-      if (isFree() || waiting() < options.limit) return;
-      if (whoMakesRoom(client) === undefined) throw full(client);
-    },
-    setSlots(count) {
-      slots = count;
-      if (count > 0) usualSlots = count;
-      admitNext();
-    },
-    waiting,
-    running: () => running,
+    limit: options.limit,
+    timeoutSeconds: options.timeoutSeconds,
+    now: options.now ?? (() => performance.now()),
+    lines: new Map(),
+    slots: 0,
+    usualSlots: 1,
+    running: 0,
+    heldMillis: undefined,
   };
+}
+
+/**
+ * Resolves with a function that releases the slot, once there is one.
+ * @throws ChatError `queue_full`, `queue_timeout`, or the signal's reason.
+ */
+export async function enterQueue(queue: Queue, entry: Entry): Promise<() => void> {
+  entry.signal.throwIfAborted();
+  if (hasFreeSlot(queue)) {
+    entry.onWait(0);
+    return takeSlot(queue);
+  }
+  makeRoom(queue, entry.client);
+  return wait(queue, entry);
+}
+
+/** Call it before work that ends in `enterQueue`. @throws ChatError `queue_full` where `enterQueue` would. */
+export function checkRoom(queue: Queue, client: string): void {
+  if (hasFreeSlot(queue) || countWaiting(queue.lines) < queue.limit) return;
+  if (clientToEvict(queue.lines, client) === undefined) throw queueFull(queue, client);
+}
+
+/** Waiting requests keep their positions while `slots` is 0. */
+export function setSlots(queue: Queue, slots: number): void {
+  queue.slots = slots;
+  if (slots > 0) queue.usualSlots = slots;
+  admitWaiting(queue);
+}
+
+/** Takes the oldest request of the client whose turn it is; that client's next turn comes after all others. */
+export function takeNext<Item>(lines: Lines<Item>): { item: Item; lines: Lines<Item> } | undefined {
+  const [first] = lines;
+  if (first === undefined) return undefined;
+  const [client, [item, ...rest]] = first;
+  const others = new Map(lines);
+  others.delete(client);
+  if (rest.length > 0) others.set(client, rest);
+  return { item: item!, lines: others };
+}
+
+/**
+ * Position (from 1) of the `index`-th (from 0) request of `client` over all clients: every other client gets up to `index` turns
+ * first, or `index + 1` where its next turn is earlier.
+ */
+export function positionOf(lines: Lines<unknown>, client: string, index: number): number {
+  let before = index;
+  let clientSeen = false;
+  for (const [other, line] of lines) {
+    if (other === client) clientSeen = true;
+    else before += Math.min(line.length, clientSeen ? index : index + 1);
+  }
+  return before + 1;
+}
+
+/** The client with the longest line, where `client` has a shorter one even with its new request: no client can fill the queue. */
+export function clientToEvict(lines: Lines<unknown>, client: string): string | undefined {
+  const [longest] = [...lines].toSorted(([, a], [, b]) => b.length - a.length);
+  if (longest === undefined) return undefined;
+  const [other, line] = longest;
+  return line.length > lineOf(lines, client).length + 1 ? other : undefined;
+}
+
+/** `position` turns of the average length, spread over the slots: 1 to 600 s, and at most 5 s before anything was measured. */
+export function retryAfterSeconds(
+  { heldMillis, usualSlots }: Pick<Queue, 'heldMillis' | 'usualSlots'>,
+  position: number,
+): number {
+  if (heldMillis === undefined) return Math.min(Math.ceil(position / usualSlots), maxGuessSeconds);
+  const seconds = Math.ceil((heldMillis * position) / usualSlots / 1000);
+  return Math.min(Math.max(seconds, 1), maxRetrySeconds);
+}
+
+function lineOf<Item>(lines: Lines<Item>, client: string): readonly Item[] {
+  return lines.get(client) ?? [];
+}
+
+function countWaiting(lines: Lines<unknown>): number {
+  return [...lines.values()].reduce((sum, line) => sum + line.length, 0);
+}
+
+function hasFreeSlot(queue: Queue): boolean {
+  return queue.running < queue.slots && queue.lines.size === 0;
+}
+
+function takeSlot(queue: Queue): () => void {
+  const since = queue.now();
+  let isReleased = false;
+  queue.running += 1;
+  return () => {
+    if (isReleased) return;
+    isReleased = true;
+    queue.running -= 1;
+    // A request cut short by the death of the engine does not count towards the average.
+    if (queue.slots > 0) measure(queue, queue.now() - since);
+    admitWaiting(queue);
+  };
+}
+
+function measure(queue: Queue, millis: number): void {
+  const average = queue.heldMillis ?? millis;
+  queue.heldMillis = average + newestWeight * (millis - average);
+}
+
+function admitWaiting(queue: Queue): void {
+  while (queue.running < queue.slots) {
+    const next = takeNext(queue.lines);
+    if (next === undefined) return;
+    queue.lines = next.lines;
+    next.item.admit();
+  }
+}
+
+function makeRoom(queue: Queue, client: string): void {
+  if (countWaiting(queue.lines) < queue.limit) return;
+  const evicted = clientToEvict(queue.lines, client);
+  if (evicted === undefined) throw queueFull(queue, client);
+  lineOf(queue.lines, evicted).at(-1)!.leave(queueFull(queue, evicted));
+}
+
+function wait(queue: Queue, { client, signal, onWait }: Entry): Promise<() => void> {
+  return new Promise((resolve, reject) => {
+    const stopWaiting = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const waiter: Waiter = {
+      admit() {
+        stopWaiting();
+        resolve(takeSlot(queue));
+      },
+      leave(error) {
+        stopWaiting();
+        remove(queue, client, waiter);
+        reject(error);
+      },
+    };
+    const onAbort = (): void => waiter.leave(signal.reason);
+    const timer = setTimeout(
+      () => waiter.leave(queueTimeout(queue, client, waiter)),
+      queue.timeoutSeconds * 1000,
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+    const line = lineOf(queue.lines, client);
+    queue.lines = new Map(queue.lines).set(client, [...line, waiter]);
+    onWait(positionOf(queue.lines, client, line.length));
+  });
+}
+
+function remove(queue: Queue, client: string, waiter: Waiter): void {
+  const lines = new Map(queue.lines);
+  const rest = lineOf(lines, client).filter((other) => other !== waiter);
+  if (rest.length > 0) lines.set(client, rest);
+  else lines.delete(client);
+  queue.lines = lines;
+}
+
+function queueFull(queue: Queue, client: string): ChatError {
+  const position = positionOf(queue.lines, client, lineOf(queue.lines, client).length);
+  return new ChatError(
+    'queue_full',
+    `The queue is full: ${countWaiting(queue.lines)} requests are waiting (CHAT_QUEUE_LIMIT). Try again later.`,
+    { retryAfterSeconds: retryAfterSeconds(queue, position) },
+  );
+}
+
+function queueTimeout(queue: Queue, client: string, waiter: Waiter): ChatError {
+  const position = positionOf(queue.lines, client, lineOf(queue.lines, client).indexOf(waiter));
+  return new ChatError(
+    'queue_timeout',
+    `No sequence became free within ${queue.timeoutSeconds} s (CHAT_QUEUE_TIMEOUT_SECONDS). Try again later.`,
+    { retryAfterSeconds: retryAfterSeconds(queue, position) },
+  );
 }

@@ -1,4 +1,4 @@
-/** Notices an engine process that hangs: one that says nothing, and one whose step never ends. Used by engine-process.ts. */
+/** Detects an engine process that hangs: one that reports nothing, or one whose step never ends. Used by engine-process.ts. */
 import type { Report } from '../engine.ts';
 
 export interface Watchdog {
@@ -6,10 +6,10 @@ export interface Watchdog {
   stop(): void;
 }
 
-/** A model is read from disk, gigabytes of it, and a hung load must end too: 10 minutes at 30 seconds. */
+/** A load may take this many times `hangSeconds`, because it reads gigabytes from disk: 10 minutes at 30 seconds. */
 const loadFactor = 20;
 
-/** Begins with the load, which may take twenty times as long as anything later. */
+/** Starts with the load. `onHang` may be called again as long as the watchdog is not stopped. */
 export function createWatchdog(options: { hangSeconds: number; onHang: () => void }): Watchdog {
   let timer: NodeJS.Timeout | undefined;
 
@@ -22,7 +22,7 @@ export function createWatchdog(options: { hangSeconds: number; onHang: () => voi
   expectWithin(options.hangSeconds * loadFactor);
   return {
     heard(report) {
-      // The event loop of an engine lives on while a decode hangs in llama.cpp.
+      // While a decode hangs in llama.cpp the event loop still reports `alive`.
       const stepSeconds = report.type === 'alive' ? report.stepMillis / 1000 : 0;
       expectWithin(options.hangSeconds - stepSeconds);
     },

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import type { Batch, Engine, Fact } from '../../../src/engine/engine.ts';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import type { Batch, Engine } from '../../../src/engine/engine.ts';
 import { until } from '../../support/until.ts';
 import { ask, generate, nextPid, startHost, writeEndlessModel } from '../../support/engine/host.ts';
 
@@ -41,29 +41,6 @@ test('a generation that is cancelled ends with the reason and frees its sequence
   expect(host.pending()).toBe(0);
 });
 
-test('a reader that stops reading holds no sequence', async () => {
-  host = await startHost({ modelPath });
-  const facts = host.generate(ask('one', 20), { signal: never, client: 'slow' });
-  await facts.next();
-  const other = generate(host, ask('two', 20), 'quick');
-  await other.done;
-  expect(other.tokens()).toBe(20);
-  let last: Fact | undefined;
-  for await (const fact of facts) last = fact;
-  expect(last).toMatchObject({ type: 'ended', finishReason: 'length' });
-});
-
-test('a reader that leaves frees the sequence', async () => {
-  host = await startHost({ modelPath });
-  const facts = host.generate(ask('one'), { signal: never, client: 'one' });
-  for (let read = 0; read < 5; read++) await facts.next();
-  await facts.return();
-  expect(host.pending()).toBe(0);
-  const other = generate(host, ask('two', 2));
-  await other.done;
-  expect(other.error).toBeUndefined();
-});
-
 test.each(['SIGKILL', 'SIGABRT'] as const)(
   'when the engine dies by %s what runs is told, and what waits is answered by the next one',
   async (signal) => {
@@ -92,6 +69,24 @@ test.each(['SIGKILL', 'SIGABRT'] as const)(
     expect(host.status()).toMatchObject({ state: 'ready', restarts: 1 });
   },
 );
+
+test('the engine process gets no key and no token of the service', async () => {
+  const canary = 'canary-1f0c';
+  const secrets = [
+    'CHAT_API_KEYS',
+    'METRICS_TOKEN',
+    'HF_TOKEN',
+    'NODE_AUTH_TOKEN',
+    'LLAMA_API_KEY',
+  ];
+  for (const name of secrets) vi.stubEnv(name, canary);
+  host = await startHost({ modelPath });
+  vi.unstubAllEnvs();
+  const environment = readFileSync(`/proc/${host.status().pid}/environ`, 'utf8').split('\0');
+  expect(environment.filter((variable) => variable.includes(canary))).toEqual([]);
+  expect(environment).toContain('UV_THREADPOOL_SIZE=1');
+  expect(environment).toContain(`PATH=${process.env['PATH']}`);
+});
 
 test('an engine that hangs is killed and comes back', async () => {
   host = await startHost({ modelPath, hangSeconds: 2 });

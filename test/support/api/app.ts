@@ -137,10 +137,10 @@ function createScriptedEngine(
     }),
     contextTokensInUse: () => 0,
     pending: () => 0,
-    generate(request, { signal, client }) {
+    async generate(request, { signal, client, onFact }) {
       told.requests.push(request);
       told.clients.push(client);
-      return tellFacts(script, signal);
+      for await (const fact of tellFacts(script, signal)) onFact(fact);
     },
     tokenize: async () => ({ tokens: [1, 2], pieces: ['a', 'b'] }),
     embed: async () => ({ vector: script.embedding, inputTokens: 2 }),

@@ -41,25 +41,18 @@ export function ask(text: string, maxTokens?: number): GenerationRequest {
   };
 }
 
-/** A generation that is read as its facts come. */
+/** A generation, with the facts and the error that it has reported so far. */
 export function generate(host: Engine, request: GenerationRequest, client = 'one') {
   const controller = new AbortController();
   const facts: Fact[] = [];
   const state = { error: undefined as unknown };
-
-  async function read(): Promise<void> {
-    try {
-      for await (const fact of host.generate(request, { signal: controller.signal, client })) {
-        facts.push(fact);
-      }
-    } catch (error) {
-      state.error = error;
-    }
-  }
-
+  const onFact = (fact: Fact): void => void facts.push(fact);
+  const done = host
+    .generate(request, { signal: controller.signal, client, onFact })
+    .catch((error: unknown) => void (state.error = error));
   return Object.assign(state, {
     facts,
-    done: read(),
+    done,
     has: (type: Fact['type']) => facts.some((fact) => fact.type === type),
     tokens: () => facts.filter(({ type }) => type === 'token').length,
     abort: (reason: unknown) => controller.abort(reason),

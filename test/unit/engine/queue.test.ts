@@ -1,20 +1,28 @@
-import { expect, test, vi } from 'vitest';
-import { createQueue, type Queue } from '../../../src/engine/host/queue.ts';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  checkRoom,
+  clientToEvict,
+  createQueue,
+  enterQueue,
+  positionOf,
+  retryAfterSeconds,
+  setSlots,
+  takeNext,
+  type Queue,
+} from '../../../src/engine/host/queue.ts';
 
-const ignore = () => {};
-
-/** Enters for a client and keeps what happened. */
+/** Enters for a client and records what happens. */
 function enter(queue: Queue, client = 'one', signal = new AbortController().signal) {
   const entry = { position: -1, release: undefined as (() => void) | undefined, error: undefined };
   const onWait = (position: number) => (entry.position = position);
-  const settled = queue.enter({ client, signal, onWait }).then(
+  const settled = enterQueue(queue, { client, signal, onWait }).then(
     (release) => (entry.release = release),
     (error) => (entry.error = error),
   );
   return Object.assign(entry, { settled });
 }
 
-/** Releases slots until nobody waits; who got one, in order. */
+/** Releases each slot as soon as it is given, until nobody waits. @returns the names in order of admission. */
 async function serve(
   queue: Queue,
   first: () => void,
@@ -27,30 +35,30 @@ async function serve(
   first();
   await Promise.all(Object.values(entries).map((entry) => entry.settled));
   await Promise.resolve();
-  expect([queue.waiting(), queue.running()]).toEqual([0, 0]);
+  expect(queue).toMatchObject({ lines: new Map(), running: 0 });
   return order;
 }
 
+/** A queue whose first slot is taken. */
 async function occupied(options: { limit?: number; slots?: number; now?: () => number } = {}) {
   const { limit = 8, slots = 1, now } = options;
   const queue = createQueue({ limit, timeoutSeconds: 30, ...(now === undefined ? {} : { now }) });
-  queue.setSlots(slots);
-  const release = await queue.enter({
-    client: 'zero',
-    signal: new AbortController().signal,
-    onWait: ignore,
-  });
+  setSlots(queue, slots);
+  const { signal } = new AbortController();
+  const release = await enterQueue(queue, { client: 'zero', signal, onWait() {} });
   return { queue, release };
 }
 
-test('admits in the order of arrival as slots come free', async () => {
+const waiting = ({ lines }: Queue) => [...lines.values()].flat().length;
+
+test('admits in order of arrival as slots become free', async () => {
   const { queue, release } = await occupied();
   const entries = { a: enter(queue), b: enter(queue), c: enter(queue) };
   expect(Object.values(entries).map(({ position }) => position)).toEqual([1, 2, 3]);
   expect(await serve(queue, release, entries)).toEqual(['a', 'b', 'c']);
 });
 
-test('clients take turns, and positions say so', async () => {
+test('clients take turns, and the positions on entry reflect it', async () => {
   const { queue, release } = await occupied();
   const entries = {
     a1: enter(queue, 'a'),
@@ -65,20 +73,20 @@ test('clients take turns, and positions say so', async () => {
   expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
 });
 
-test('turns away the one who would exceed the limit', async () => {
+test('rejects the request that would exceed the limit', async () => {
   const { queue } = await occupied({ limit: 1 });
   enter(queue);
   const third = enter(queue);
   await third.settled;
   expect(third.error).toMatchObject({ code: 'queue_full', retryAfterSeconds: 2 });
-  expect(() => queue.checkRoom('one')).toThrow('1 requests are waiting already');
-  expect(queue.waiting()).toBe(1);
+  expect(() => checkRoom(queue, 'one')).toThrow('1 requests are waiting');
+  expect(waiting(queue)).toBe(1);
 });
 
-test('a client that fills the list makes room for others', async () => {
+test('a client that fills the queue loses its newest request to another client', async () => {
   const { queue } = await occupied({ limit: 3 });
   const hog = [enter(queue, 'hog'), enter(queue, 'hog'), enter(queue, 'hog')];
-  expect(() => queue.checkRoom('guest')).not.toThrow();
+  expect(() => checkRoom(queue, 'guest')).not.toThrow();
   const guest = enter(queue, 'guest');
   await hog[2]!.settled;
   expect(hog[2]!.error).toMatchObject({ code: 'queue_full' });
@@ -88,7 +96,7 @@ test('a client that fills the list makes room for others', async () => {
   expect(second.error).toMatchObject({ code: 'queue_full' });
 });
 
-test('Retry-After is the place in the line times how long a slot is held, over the slots', async () => {
+test('Retry-After is the position times the average run time, divided by the slots', async () => {
   let seconds = 0;
   const { queue, release } = await occupied({ limit: 2, slots: 2, now: () => seconds * 1000 });
   const other = enter(queue);
@@ -100,50 +108,30 @@ test('Retry-After is the place in the line times how long a slot is held, over t
   enter(queue);
   const late = enter(queue);
   await late.settled;
-  // Two wait already: the third place, 20 s a slot, two slots.
+  // Two requests wait: position 3, 20 s each, two slots.
   expect(late.error).toMatchObject({ code: 'queue_full', retryAfterSeconds: 30 });
 });
 
-test('Retry-After is ten minutes at most', async () => {
-  let seconds = 0;
-  const { queue, release } = await occupied({ limit: 0, now: () => seconds * 1000 });
-  seconds = 4000;
-  release();
-  const quick = enter(queue);
-  await quick.settled;
-  const late = enter(queue);
-  await late.settled;
-  expect(late.error).toMatchObject({ retryAfterSeconds: 600 });
-});
-
-test('before anything was measured Retry-After is a guess of 1 to 5 seconds', async () => {
-  const { queue } = await occupied({ limit: 40 });
-  for (let waiter = 0; waiter < 40; waiter++) enter(queue);
-  const late = enter(queue);
-  await late.settled;
-  expect(late.error).toMatchObject({ retryAfterSeconds: 5 });
-});
-
-test('gives up after the timeout, frees the place and says when to come again', async () => {
+test('gives up after the timeout, leaves the queue and sets Retry-After', async () => {
   vi.useFakeTimers();
   try {
     const { queue } = await occupied();
-    const waiting = enter(queue);
+    const late = enter(queue);
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(waiting.error).toMatchObject({ code: 'queue_timeout', retryAfterSeconds: 1 });
-    expect(queue.waiting()).toBe(0);
+    expect(late.error).toMatchObject({ code: 'queue_timeout', retryAfterSeconds: 1 });
+    expect(waiting(queue)).toBe(0);
   } finally {
     vi.useRealTimers();
   }
 });
 
-test('lets a waiter leave by its signal at once, and the next one takes its turn', async () => {
+test('an aborted request leaves at once, and the next one is admitted', async () => {
   const { queue, release } = await occupied();
   const leaver = new AbortController();
   const left = enter(queue, 'one', leaver.signal);
   const stays = enter(queue);
   leaver.abort(new Error('gone'));
-  expect(queue.waiting()).toBe(1);
+  expect(waiting(queue)).toBe(1);
   await left.settled;
   expect(left.error).toMatchObject({ message: 'gone' });
   release();
@@ -151,29 +139,76 @@ test('lets a waiter leave by its signal at once, and the next one takes its turn
   expect(stays.release).toBeTypeOf('function');
 });
 
-test('keeps those who wait while there are no slots', async () => {
+test('requests keep waiting while there are no slots', async () => {
   const queue = createQueue({ limit: 8, timeoutSeconds: 30 });
-  const waiting = enter(queue);
-  expect(queue.waiting()).toBe(1);
-  queue.setSlots(2);
-  await waiting.settled;
-  expect(waiting.release).toBeTypeOf('function');
+  const entry = enter(queue);
+  expect(waiting(queue)).toBe(1);
+  setSlots(queue, 2);
+  await entry.settled;
+  expect(entry.release).toBeTypeOf('function');
 });
 
-test('what the death of the engine cut short says nothing about how long a request takes', async () => {
+test('a request cut short by the death of the engine does not count towards the average', async () => {
   let seconds = 0;
-  const { queue, release } = await occupied({ limit: 0, now: () => seconds * 1000 });
+  const { queue, release } = await occupied({ now: () => seconds * 1000 });
   seconds = 300;
-  queue.setSlots(0);
+  setSlots(queue, 0);
   release();
-  const late = enter(queue);
-  await late.settled;
-  expect(late.error).toMatchObject({ retryAfterSeconds: 1 });
+  expect(queue.heldMillis).toBeUndefined();
 });
 
-test('counts a release once however often it is called', async () => {
+test('a slot is released once, however often it is asked to', async () => {
   const { queue, release } = await occupied({ slots: 2 });
   release();
   release();
-  expect(queue.running()).toBe(0);
+  expect(queue.running).toBe(0);
+});
+
+describe('retryAfterSeconds', () => {
+  test('is at most ten minutes', () => {
+    expect(retryAfterSeconds({ heldMillis: 4_000_000, usualSlots: 1 }, 1)).toBe(600);
+  });
+
+  test('is 1 to 5 seconds before any request has ended', () => {
+    const guess = (position: number) =>
+      retryAfterSeconds({ heldMillis: undefined, usualSlots: 2 }, position);
+    expect([1, 4, 40].map(guess)).toEqual([1, 2, 5]);
+  });
+});
+
+describe('lines', () => {
+  const lines = new Map([
+    ['a', ['a1', 'a2', 'a3']],
+    ['b', ['b1']],
+    ['c', ['c1', 'c2']],
+  ]);
+
+  test('takeNext takes the first request of the first client, whose next turn is last', () => {
+    const next = takeNext(lines)!;
+    expect(next.item).toBe('a1');
+    expect([...next.lines.keys()]).toEqual(['b', 'c', 'a']);
+    expect([...takeNext(next.lines)!.lines.keys()]).toEqual(['c', 'a']);
+    expect(takeNext(new Map())).toBeUndefined();
+  });
+
+  test('positionOf is the order in which takeNext admits', () => {
+    const order: string[] = [];
+    for (let rest: typeof lines | undefined = lines; rest !== undefined;) {
+      const next = takeNext<string>(rest);
+      if (next !== undefined) order.push(next.item);
+      rest = next?.lines as typeof lines | undefined;
+    }
+    const positions = [...lines].flatMap(([client, line]) =>
+      line.map((item, index) => [item, positionOf(lines, client, index)] as const),
+    );
+    expect(new Map(positions)).toEqual(new Map(order.map((item, at) => [item, at + 1])));
+  });
+
+  test('clientToEvict is the client with the longest line, unless the other would have as long a one', () => {
+    expect(clientToEvict(lines, 'new')).toBe('a');
+    expect(clientToEvict(lines, 'b')).toBe('a');
+    expect(clientToEvict(lines, 'c')).toBeUndefined();
+    expect(clientToEvict(lines, 'a')).toBeUndefined();
+    expect(clientToEvict(new Map(), 'a')).toBeUndefined();
+  });
 });

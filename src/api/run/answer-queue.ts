@@ -1,16 +1,19 @@
-/** What stands between an engine that never waits and a reader that may: holds at most one answer. */
+/**
+ * Unbounded queue between the engine, which never blocks, and the response, which may. Bounded in practice by one answer.
+ * Used by generation.ts.
+ */
 
-export interface AnswerBuffer<T> {
+export interface AnswerQueue<T> {
   push(item: T): void;
   end(): void;
   fail(error: Error): void;
-  /** In order, to the end. @throws what it failed with, after the items before it. */
+  /** Yields every item in order. @throws the error of `fail`, after the items before it. */
   items: () => AsyncGenerator<T, void, void>;
 }
 
-export function createAnswerBuffer<T>(): AnswerBuffer<T> {
+export function createAnswerQueue<T>(): AnswerQueue<T> {
   let waiting: T[] = [];
-  let ended = false;
+  let hasEnded = false;
   let failure: Error | undefined;
   let wake: (() => void) | undefined;
 
@@ -20,7 +23,7 @@ export function createAnswerBuffer<T>(): AnswerBuffer<T> {
       wake?.();
     },
     end() {
-      ended = true;
+      hasEnded = true;
       wake?.();
     },
     fail(error) {
@@ -34,7 +37,7 @@ export function createAnswerBuffer<T>(): AnswerBuffer<T> {
         yield* ready;
         if (waiting.length > 0) continue;
         if (failure !== undefined) throw failure;
-        if (ended) return;
+        if (hasEnded) return;
         await new Promise<void>((resolve) => (wake = resolve));
       }
     },

@@ -1,0 +1,131 @@
+/** Carries out the commands of the host: prepares requests, hands them to the scheduler, and reports. Used by worker.ts. */
+import { epochMillis } from '../../../otel/clock.ts';
+import { ChatError } from '../../errors.ts';
+import type { Command, GenerationRequest, Report } from '../engine.ts';
+import type { LoadedModel, Prepared } from './loaded-model.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+import { createTurns, runSliced, type Turns } from './turns.ts';
+
+export interface Commands {
+  readonly model: LoadedModel;
+  readonly scheduler: Scheduler;
+  readonly report: (message: Report) => void;
+  /** Requests from `prepare` to `start`; undefined for a cancelled one. */
+  readonly prepared: Map<number, Promise<Prepared | undefined>>;
+  /** Tokenizes one request at a time, between the steps of the scheduler. */
+  readonly slicedWork: Turns;
+  readonly embeddings: Turns;
+}
+
+export function createCommands(model: LoadedModel, report: Commands['report']): Commands {
+  const prepared: Commands['prepared'] = new Map();
+  const scheduler = createScheduler(model, {
+    onFacts: (facts) =>
+      report({
+        type: 'facts',
+        facts,
+        batches: model.takeBatches(),
+        contextTokens: scheduler.contextTokens(),
+      }),
+    onFailed: (id, error) => report(toErrorReport(id, error)),
+    isExpecting: () => prepared.size > 0,
+  });
+  const turns = { slicedWork: createTurns(), embeddings: createTurns() };
+  return { model, scheduler, report, prepared, ...turns };
+}
+
+/** Never rejects: an error is reported to the host, which ends the request. */
+export async function handleCommand(commands: Commands, command: Command): Promise<void> {
+  try {
+    await carryOut(commands, command);
+  } catch (error) {
+    commands.prepared.delete(command.id);
+    commands.report(toErrorReport(command.id, error));
+  }
+}
+
+async function carryOut(commands: Commands, command: Command): Promise<void> {
+  const { model, prepared, slicedWork, embeddings } = commands;
+  const { id } = command;
+  switch (command.type) {
+    case 'prepare':
+      prepared.set(id, prepare(commands, id, command.request));
+      await prepared.get(id);
+      return;
+    case 'start':
+      return start(commands, id);
+    case 'tokenize': {
+      const result = await slicedWork.take(id, (signal) =>
+        runSliced(model.tokenize(command.prompt), signal),
+      );
+      if (result !== undefined) commands.report({ type: 'result', id, result });
+      return;
+    }
+    case 'embed': {
+      const result = await embeddings.take(id, () => model.embed(command.text));
+      if (result !== undefined) commands.report({ type: 'result', id, result });
+      return;
+    }
+    case 'cancel':
+      slicedWork.cancel(id);
+      embeddings.cancel(id);
+      prepared.delete(id);
+      commands.scheduler.cancel(id);
+  }
+}
+
+function prepare(
+  { model, scheduler, slicedWork, report }: Commands,
+  id: number,
+  request: GenerationRequest,
+): Promise<Prepared | undefined> {
+  return slicedWork.take(id, async (signal) => {
+    const startedAt = epochMillis();
+    const result = await runSliced(model.prepare(request), signal);
+    if (result === undefined) return undefined;
+    const inputTokens = result.prompt.length;
+    checkFits(inputTokens, request, model.facts.contextTokens);
+    report({
+      type: 'facts',
+      facts: [{ id, type: 'tokenized', startedAt, endedAt: epochMillis(), inputTokens }],
+      contextTokens: scheduler.contextTokens(),
+    });
+    return result;
+  });
+}
+
+async function start({ prepared, scheduler }: Commands, id: number): Promise<void> {
+  // After a restart the host sends `start` without waiting for the result of `prepare`, whose error is reported by `prepare`.
+  const result = await prepared.get(id)?.catch(() => undefined);
+  prepared.delete(id);
+  if (result !== undefined) scheduler.start(id, result);
+}
+
+/** Checked before the request is queued, because llama.cpp drops the first tokens silently when the context is full. */
+function checkFits(
+  inputTokens: number,
+  { prompt, sampling }: GenerationRequest,
+  limit: number,
+): void {
+  const wanted = sampling.maxTokens ?? 1;
+  if (inputTokens + wanted < limit) return;
+  const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
+  throw new ChatError(
+    'context_overflow',
+    `This model holds fewer than ${limit} tokens a conversation: got ${inputTokens} in ${field}, and ${wanted} more ` +
+      `were asked for. Shorten the ${field}, or ask for fewer with max_tokens.`,
+    { param: sampling.maxTokens === undefined ? field : 'max_tokens' },
+  );
+}
+
+function toErrorReport(id: number, error: unknown): Report {
+  if (error instanceof ChatError && isReported(error.code)) {
+    return { type: 'error', id, code: error.code, message: error.message, param: error.param };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: 'error', id, code: 'engine_error', message };
+}
+
+function isReported(code: string): code is 'bad_request' | 'context_overflow' {
+  return code === 'bad_request' || code === 'context_overflow';
+}
