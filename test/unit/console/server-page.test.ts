@@ -2,19 +2,25 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createApiApp } from '../../support/api/app.ts';
+
+const html = ['index.html', '<!doctype html><title>console</title>'] as const;
+const script = ['index-B1a2c3d4.js', '"script";'] as const;
 
 function createBundle(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'console-'));
   const dist = path.join(folder, 'dist');
   mkdirSync(path.join(dist, 'fonts'), { recursive: true });
   writeFileSync(path.join(folder, 'secret.js'), 'a secret');
-  writeFileSync(path.join(dist, 'index.html'), '<!doctype html><title>console</title>');
-  writeFileSync(path.join(dist, 'index-B1a2c3d4.js'), '"script";');
+  for (const [name, content] of [html, script]) {
+    writeFileSync(path.join(dist, name), content);
+    writeFileSync(path.join(dist, `${name}.gz`), gzipSync(content));
+    writeFileSync(path.join(dist, `${name}.br`), brotliCompressSync(content));
+  }
   writeFileSync(path.join(dist, 'fonts/mono-B1a2c3d4.woff2'), 'font');
   writeFileSync(path.join(dist, 'favicon.svg'), '<svg/>');
-  writeFileSync(path.join(dist, 'notes'), 'of no type that a page has');
   return dist;
 }
 
@@ -35,11 +41,14 @@ test('runs scripts and styles of its own and nothing else', async () => {
       "base-uri 'none'",
       "form-action 'none'",
       "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
     ]),
   );
   expect(policy.join(' ')).not.toMatch(/unsafe|\*|https?:/);
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
   expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+  expect(answer.headers.get('strict-transport-security')).toBeNull();
 });
 
 test('is asked for anew each time, and what has a hash in its name never again', async () => {
@@ -52,7 +61,7 @@ test('is asked for anew each time, and what has a hash in its name never again',
 test.each([
   ['index-B1a2c3d4.js', 'text/javascript; charset=utf-8'],
   ['fonts/mono-B1a2c3d4.woff2', 'font/woff2'],
-  ['favicon.svg', 'image/svg+xml'],
+  ['favicon.svg', 'image/svg+xml; charset=utf-8'],
 ])('hands out %s as %s', async (name, type) => {
   const answer = await request(`/console/${name}`);
   expect(answer.status).toBe(200);
@@ -60,14 +69,29 @@ test.each([
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
 });
 
-test('is smaller for who takes gzip', async () => {
-  const answer = await request('/console/index-B1a2c3d4.js', {
-    headers: { 'accept-encoding': 'gzip' },
-  });
-  expect(answer.headers.get('content-encoding')).toBe('gzip');
-  const stream = answer.body!.pipeThrough(new DecompressionStream('gzip'));
-  expect(await new Response(stream).text()).toBe('"script";');
-});
+const asIs = (body: Buffer): Buffer => body;
+test.each([
+  ['gzip', 'gzip', gunzipSync],
+  ['gzip, deflate, br', 'br', brotliDecompressSync],
+  ['identity', null, asIs],
+  ['gzip;q=0', null, asIs],
+])(
+  'answers Accept-Encoding: %s with the %s file of the build',
+  async (accept, encoding, decode) => {
+    for (const url of ['/', '/console/index-B1a2c3d4.js']) {
+      const headers = { 'accept-encoding': accept };
+      const answer = await request(url, { headers });
+      expect(answer.headers.get('content-encoding')).toBe(encoding);
+      expect(answer.headers.get('vary')).toBe('Accept-Encoding');
+      const body = Buffer.from(await answer.arrayBuffer());
+      expect(decode(body).toString()).toBe(url === '/' ? html[1] : script[1]);
+      const head = await request(url, { method: 'HEAD', headers });
+      expect([head.status, await head.text()]).toEqual([200, '']);
+      expect(head.headers.get('content-length')).toBe(String(body.length));
+      expect(head.headers.get('cache-control')).toBe(answer.headers.get('cache-control'));
+    }
+  },
+);
 
 test.each([
   '/console/../secret.js',
@@ -79,11 +103,11 @@ test.each([
   '/console//etc/hostname.js',
   '/console/index-B1a2c3d4.js%00.svg',
   '/console/fonts',
-  '/console/notes',
   '/console/none.js',
 ])('reads no file for %s', async (name) => {
   const answer = await request(name);
   expect(answer.status).toBe(404);
+  expect(answer.headers.get('cache-control') ?? 'no-store').toBe('no-store');
   expect(await answer.text()).not.toContain('a secret');
 });
 
