@@ -5,7 +5,7 @@
 import type { Meter, Tracer } from '@opentelemetry/api';
 import { capturesContent, spanLimits, type Environment } from '../environment.ts';
 import { beginGeneration, type Generation } from './generation.ts';
-import { genAiLabels } from './generation-summary.ts';
+import { genAiLabels } from './generation-metrics.ts';
 import { createInstruments, type Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
@@ -17,7 +17,7 @@ import {
 } from '../names.ts';
 
 export type { Generation } from './generation.ts';
-export type { GenerationSummary } from './generation-summary.ts';
+export type { GenerationSummary } from './generation-state.ts';
 
 interface ServedModel {
   /** The catalogue's id. */

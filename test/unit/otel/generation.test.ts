@@ -74,6 +74,14 @@ describe('a completed generation', () => {
     });
   });
 
+  test('has the timings of its phases so far', () => {
+    const tokenizeSeconds = 0.01;
+    expect(generate(3).timings()).toEqual({ tokenizeSeconds });
+    expect(generate(4).timings()).toEqual({ tokenizeSeconds, queueSeconds: 0.5 });
+    const prefilled = { tokenizeSeconds, queueSeconds: 0.51, prefillSeconds: 0.1 };
+    expect(generate(5).timings()).toEqual(prefilled);
+  });
+
   test('has the trace of the contract, with GenAI attributes and the first token', () => {
     const { traceId } = generate(steps.length).end(stop);
     const spans = readTrace(telemetry, traceId);

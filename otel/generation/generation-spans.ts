@@ -1,0 +1,118 @@
+/** Attributes of the `chat` span, and its child spans, which are created when the generation ends. Used by `generation.ts`. */
+import {
+  SpanStatusCode,
+  type Attributes,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
+import {
+  attributes as a,
+  firstTokenEvent,
+  genAiProvider,
+  spanAttributes as s,
+  spans,
+  type Operation,
+} from '../names.ts';
+import {
+  known,
+  queueEndedAt,
+  type Admission,
+  type EndedState,
+  type GenerationSummary,
+} from './generation-state.ts';
+
+export function startChat(tracer: Tracer, begun: { operation: Operation; at: number }): Span {
+  return tracer.startSpan(spans.chat, {
+    startTime: begun.at,
+    attributes: { [a.genAiOperationName]: begun.operation, [a.genAiProviderName]: genAiProvider },
+  });
+}
+
+export function admissionAttributes(admission: Admission): Attributes {
+  return {
+    [a.genAiRequestModel]: admission.requestedModel,
+    [a.genAiResponseModel]: admission.model,
+    [s.responseId]: admission.responseId,
+    [s.stream]: admission.stream,
+    ...known({
+      [s.maxTokens]: admission.maxTokens,
+      [s.temperature]: admission.temperature,
+      [s.topP]: admission.topP,
+      [s.topK]: admission.topK,
+      [s.seed]: admission.seed,
+      [s.stopSequences]: admission.stop && [...admission.stop],
+    }),
+  };
+}
+
+/** Creates the child spans, then ends the chat span. */
+export function endSpans(
+  tracer: Tracer,
+  chat: { span: Span; context: Context },
+  state: EndedState,
+  summary: GenerationSummary,
+): void {
+  endPhases(tracer, chat.context, state, summary);
+  const { outcome, reason } = summary;
+  chat.span.setAttributes({
+    [a.outcome]: outcome,
+    [a.reason]: reason,
+    [s.inputTokens]: summary.inputTokens,
+    [s.cachedTokens]: summary.cachedTokens,
+    [s.outputTokens]: summary.outputTokens,
+    ...(outcome === 'completed' ? { [s.finishReasons]: [reason] } : { [a.errorType]: reason }),
+  });
+  if (outcome === 'failed') {
+    chat.span.setStatus({ code: SpanStatusCode.ERROR, message: state.ended.message ?? reason });
+  }
+  endSpan(chat.span, state.ended.at, state.begun.at);
+}
+
+function endPhases(
+  tracer: Tracer,
+  chat: Context,
+  state: EndedState,
+  { outcome, outputTokens, tokensPerSecond }: GenerationSummary,
+): void {
+  const { tokenized, queued, started, prefilled, firstTokenAt, lastTokenAt, ended } = state;
+  const phase = (
+    name: string,
+    startedAt: number,
+    endedAt: number,
+    attributes: Attributes,
+  ): void => {
+    const span = tracer.startSpan(name, { startTime: startedAt, attributes }, chat);
+    if (name === spans.decode && firstTokenAt !== undefined) {
+      span.addEvent(firstTokenEvent, firstTokenAt);
+    }
+    endSpan(span, endedAt, startedAt);
+  };
+  if (tokenized !== undefined) {
+    const { startedAt, endedAt, inputTokens } = tokenized;
+    phase(spans.tokenize, startedAt, endedAt, { [s.inputTokens]: inputTokens });
+  }
+  if (queued !== undefined) {
+    const endedAt = queueEndedAt(state) ?? ended.at;
+    phase(spans.queue, queued.at, endedAt, { [s.queuePosition]: queued.position });
+  }
+  if (prefilled !== undefined) {
+    const { startedAt, endedAt, inputTokens, cachedTokens } = prefilled;
+    const tokens = { [s.inputTokens]: inputTokens, [s.cachedTokens]: cachedTokens };
+    phase(spans.prefill, startedAt, endedAt, tokens);
+    const decodedAt = outcome === 'completed' ? (lastTokenAt ?? ended.at) : ended.at;
+    const output = {
+      [s.outputTokens]: outputTokens,
+      ...known({ [s.tokensPerSecond]: tokensPerSecond }),
+    };
+    phase(spans.decode, endedAt, decodedAt, output);
+  } else if (started !== undefined) {
+    // A prefill that is cut short reports no fact.
+    phase(spans.prefill, started.at, ended.at, {});
+  }
+}
+
+/** Facts carry timestamps of two processes; the SDK would log a warning for an end before the start. */
+function endSpan(span: Span, endedAt: number, startedAt: number): void {
+  span.end(Math.max(endedAt, startedAt));
+}

@@ -1,0 +1,166 @@
+/**
+ * The facts of one generation and the timings that follow from them, without a span or an instrument. `generation.ts` collects
+ * the facts; `generation-spans.ts` and `generation-metrics.ts` read them.
+ */
+import type { Ending, Operation, Outcome, Reason } from '../names.ts';
+
+export interface Admission {
+  /** The catalogue id; a metric label. */
+  model: string;
+  /** The model name as the client wrote it; a span attribute only. */
+  requestedModel: string;
+  responseId: string;
+  stream: boolean;
+  maxTokens?: number;
+  temperature?: number;
+  topP?: number;
+  topK?: number;
+  seed?: number;
+  stop?: readonly string[];
+  /** When the request was validated; the default is the time at which its headers arrived. */
+  at?: number;
+}
+
+export interface Prefill {
+  startedAt: number;
+  endedAt: number;
+  /** Cached tokens included. */
+  inputTokens: number;
+  cachedTokens: number;
+}
+
+export type End = Ending & { at: number; message?: string };
+
+/** Each fact is set once; all times are epoch milliseconds. */
+export interface GenerationState {
+  readonly begun: { operation: Operation; at: number };
+  admitted?: Admission;
+  tokenized?: { startedAt: number; endedAt: number; inputTokens: number };
+  queued?: { at: number; position: number };
+  started?: { at: number };
+  prefilled?: Prefill;
+  ended?: End;
+  outputTokens: number;
+  firstTokenAt?: number;
+  lastTokenAt?: number;
+  /** Number of output tokens that had a log-probability, and the sum of these. */
+  logprobs: number;
+  logprobSum: number;
+}
+
+export type EndedState = GenerationState & { ended: End };
+
+/** Seconds of each phase; a phase that did not happen, or whose end is before its start, is absent. */
+export interface GenerationTimings {
+  tokenizeSeconds?: number;
+  /** From entering the queue to the start of prefill; until then to the assignment of a sequence. */
+  queueSeconds?: number;
+  prefillSeconds?: number;
+  /** From admission to the first token, queue included. */
+  firstTokenSeconds?: number;
+  /** From the end of prefill to the last token. */
+  decodeSeconds?: number;
+  /** Between the first and the last token; needs two. */
+  tokensPerSecond?: number;
+}
+
+/** Written to the log line, and returned to the client as usage and timings. */
+export interface GenerationSummary extends GenerationTimings {
+  outcome: Outcome;
+  reason: Reason;
+  traceId: string;
+  spanId: string;
+  /** Cached tokens included. */
+  inputTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+  /** From admission to the last token of a completed generation, and to the end of any other. */
+  durationSeconds: number;
+}
+
+type FactKind = 'admitted' | 'tokenized' | 'queued' | 'started' | 'prefilled';
+
+/** Stores a fact. @returns false for a repeated fact and for any fact after the end, which change nothing. */
+export function takeFact<Kind extends FactKind>(
+  state: GenerationState,
+  kind: Kind,
+  fact: NonNullable<GenerationState[Kind]>,
+): boolean {
+  if (state.ended !== undefined || state[kind] !== undefined) return false;
+  Object.assign(state, { [kind]: fact });
+  return true;
+}
+
+export function takeToken(
+  state: GenerationState,
+  fact: { at: number; logprob?: number | undefined },
+): void {
+  state.outputTokens += 1;
+  state.firstTokenAt ??= fact.at;
+  state.lastTokenAt = fact.at;
+  if (fact.logprob === undefined) return;
+  state.logprobs += 1;
+  state.logprobSum += fact.logprob;
+}
+
+export function isWaiting({ queued, started, ended }: GenerationState): boolean {
+  return queued !== undefined && started === undefined && ended === undefined;
+}
+
+/** A request with a sequence still waits while the prompts before its own are prefilled. */
+export function queueEndedAt({ prefilled, started, ended }: GenerationState): number | undefined {
+  return prefilled?.startedAt ?? started?.at ?? ended?.at;
+}
+
+export function timingsOf(state: GenerationState): GenerationTimings {
+  const { tokenized, queued, prefilled, firstTokenAt, lastTokenAt } = state;
+  const streamSeconds = secondsBetween(firstTokenAt, lastTokenAt);
+  return known({
+    tokenizeSeconds: secondsBetween(tokenized?.startedAt, tokenized?.endedAt),
+    queueSeconds: secondsBetween(queued?.at, queueEndedAt(state)),
+    prefillSeconds: secondsBetween(prefilled?.startedAt, prefilled?.endedAt),
+    firstTokenSeconds: secondsBetween(admittedAt(state), firstTokenAt),
+    decodeSeconds: secondsBetween(prefilled?.endedAt, lastTokenAt),
+    tokensPerSecond: streamSeconds ? (state.outputTokens - 1) / streamSeconds : undefined,
+  });
+}
+
+export function summarise(
+  state: EndedState,
+  { traceId, spanId }: { traceId: string; spanId: string },
+): GenerationSummary {
+  const { outcome, reason, at } = state.ended;
+  const endedAt = outcome === 'completed' ? (state.lastTokenAt ?? at) : at;
+  return {
+    outcome,
+    reason,
+    traceId,
+    spanId,
+    inputTokens: state.prefilled?.inputTokens ?? state.tokenized?.inputTokens ?? 0,
+    cachedTokens: state.prefilled?.cachedTokens ?? 0,
+    outputTokens: state.outputTokens,
+    durationSeconds: secondsBetween(admittedAt(state), endedAt) ?? 0,
+    ...timingsOf(state),
+  };
+}
+
+function admittedAt({ admitted, begun }: GenerationState): number {
+  return admitted?.at ?? begun.at;
+}
+
+/** Undefined unless both are known and in order. */
+export function secondsBetween(
+  from: number | undefined,
+  to: number | undefined,
+): number | undefined {
+  if (from === undefined || to === undefined) return undefined;
+  const seconds = (to - from) / 1000;
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
+}
+
+/** Drops the members that are undefined. */
+export function known<Value>(members: Record<string, Value | undefined>): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined),
+  );
+}
