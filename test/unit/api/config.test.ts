@@ -18,14 +18,14 @@ test('has a default for every setting', () => {
   });
 });
 
-test('takes an empty variable for an unset one', () => {
+test('treats an empty variable as unset', () => {
   expect(readConfig({ CHAT_PORT: '', CHAT_API_KEYS: '' })).toMatchObject({
     port: 8000,
     apiKeys: [],
   });
 });
 
-test('tells every problem in one error, with what was expected and what came', () => {
+test('lists every problem in one error, with the expected and the given value', () => {
   const broken = {
     CHAT_SEQUENCES: '0',
     CHAT_PORT: '80a',
@@ -56,7 +56,7 @@ test('reads keys from a file and never shows one', () => {
   );
 });
 
-test('takes true and false for what is on or off', () => {
+test('reads flags as true or false', () => {
   const on = { CHAT_EMBEDDINGS: 'true', CHAT_ANY_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
   expect(readConfig(on)).toMatchObject({ embeddings: true, anyModel: true, hangSeconds: 3 });
   expect(readConfig({})).toMatchObject({ embeddings: false, anyModel: false, hangSeconds: 30 });
@@ -65,7 +65,7 @@ test('takes true and false for what is on or off', () => {
   );
 });
 
-test('knows its neighbours by addresses without user, password and query, and repeats none that has them', () => {
+test('accepts plain http and https URLs of other programs, and shows no other in its error', () => {
   const { peers, links } = readConfig({ PROMETHEUS_URL: 'http://127.0.0.1:9090/', JAEGER_URL: '' });
   expect(peers).toMatchObject({ prometheus: 'http://127.0.0.1:9090', notifier: undefined });
   expect(links).toMatchObject({ prometheus: 'http://127.0.0.1:9090', jaeger: undefined });
@@ -80,13 +80,13 @@ test('knows its neighbours by addresses without user, password and query, and re
     'http://a?canary',
     '/a',
   ]) {
-    const expected = 'PROMETHEUS_URL: expected an address such as http://127.0.0.1:9090';
+    const expected = 'PROMETHEUS_URL: expected a URL such as http://127.0.0.1:9090';
     expect(() => readConfig({ PROMETHEUS_URL: url })).toThrow(expected);
     expect(() => readConfig({ PROMETHEUS_URL: url })).not.toThrow('canary');
   }
 });
 
-test('links to where a browser finds a neighbour, and asks it where the service does', () => {
+test('links to the public URL and queries the internal one', () => {
   const { peers, links } = readConfig({
     PROMETHEUS_URL: 'http://prometheus:9090',
     PROMETHEUS_PUBLIC_URL: 'http://127.0.0.1:9090',
