@@ -184,7 +184,7 @@ function engineEnded(host: Host, error: ChatError): void {
 
 function endAll(host: Host, error: ChatError, { except }: { except?: Job['phase'] } = {}): void {
   for (const job of host.jobs.values()) if (job.phase !== except) endJob(host, job.id, error);
-  for (const { reject } of host.calls.values()) reject(error);
+  for (const each of host.calls.values()) each.reject(error);
 }
 
 async function generate(

@@ -34,7 +34,7 @@ interface Entry {
    * Called on entry with the position: 1 is admitted next, 0 at once. A later request of another client can push it back,
    * because clients take turns.
    */
-  onWait(position: number): void;
+  onWait: (position: number) => void;
 }
 
 const maxRetrySeconds = 600;

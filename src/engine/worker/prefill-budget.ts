@@ -1,127 +1,117 @@
 /**
- * How many prompt tokens a step may take, so that those who decode in the same step do not feel it, and whose they are.
- * Used by the scheduler.
+ * How many prompt tokens a step takes without delaying the sequences that decode, and how they are split among the prompts: pure
+ * functions over the measured cost of a token. Used by plan-step.ts and scheduler.ts.
  */
 
-export interface PrefillBudget {
-  /** Prompt tokens for the next step, beside `decoding` requests. */
-  tokens(decoding: number): number;
-  /**
-   * Whether a prompt waits until those who decode have ended. Beside them it would be read in short slices, at twice the
-   * price, while they have one token a step; alone it is read in tiles. It waits for half of the time at most that reading
-   * it alone takes: `waitedMillis` until now, and as long as `outputTokens` more of each take.
-   */
-  isDeferred(prompt: { promptTokens: number; outputTokens: number; waitedMillis: number }): boolean;
-  /** What reading so many tokens takes alone, in milliseconds; 0 before anything was measured. */
-  readingMillis(promptTokens: number): number;
-  /** Learns from a step that was done. */
-  measure(step: { decoding: number; promptTokens: number; millis: number }): void;
+/** Decaying sums, because a slice of 10 tokens must not weigh as much as one of 100. Both are 0 before the first measurement. */
+interface Cost {
+  readonly tokens: number;
+  readonly millis: number;
 }
 
-/** What a step is expected to take at most while someone decodes; 500 are promised, and expectations err. */
+export interface PrefillBudget {
+  /** The most tokens that one decode of llama.cpp takes. */
+  readonly batchTokens: number;
+  /** Cost of prompt tokens in slices of at least `tileTokens`. */
+  readonly tiled: Cost;
+  /** Cost in shorter slices next to a decode, since the last tile: it depends on the position in the context. */
+  readonly short: Cost;
+  /** How long a step without prompt tokens takes; 0 before the first one. */
+  readonly decodeMillis: number;
+}
+
+/** Target step time while anything is decoding. The promise is 500 ms; the rest is margin for estimation error. */
 const stallMillis = 320;
-/** Below the first of these a prompt hardly moves, so a step may take longer for as many; below the second not at all. */
+/** Fewer than `fewTokens` per step is no progress, so such a step may take `fewTokensMillis`. Never go below `fewestTokens`. */
 const fewTokens = 8;
 const fewestTokens = 2;
 const fewTokensMillis = 450;
 /**
- * From 64 on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model a
- * token costs 13 ms in a slice of 64, and 25 in one of 57. One more goes along with those who decode, in a batch of its own.
+ * From 64 tokens on llama.cpp's attention works in tiles (GGML_FA_TILE_Q of ggml-cpu): 1,500 tokens into a prompt of a 0.5B model
+ * a token costs 13 ms in a slice of 64 and 25 ms in one of 57. One more than 64, because llama.cpp evaluates one prompt token
+ * together with the sequences that decode, in a batch of its own.
  */
 export const tileTokens = 65;
 /**
- * Weight of the newest step. High enough to follow a growing context: 1,300 tokens into a prompt of a 0.5B model a token
- * costs 1.6 times what the first one did.
+ * Weight of the newest step. High enough to follow a growing context: 1,300 tokens into a prompt of a 0.5B model a token costs 1.6
+ * times as much as the first one.
  */
 const newestWeight = 0.5;
 
-interface Cost {
-  /** Infinite before the first measurement. */
-  millisPerToken(): number;
-  measure(tokens: number, millis: number): void;
+const unmeasured: Cost = { tokens: 0, millis: 0 };
+
+export function createPrefillBudget(batchTokens: number): PrefillBudget {
+  return { batchTokens, tiled: unmeasured, short: unmeasured, decodeMillis: 0 };
 }
 
-/** Of a prompt token, from two decaying sums: a slice of ten tokens must not weigh as much as one of a hundred. */
-function createCost(): Cost {
-  let sumTokens = 0;
-  let sumMillis = 0;
-  return {
-    millisPerToken: () => (sumTokens === 0 ? Infinity : sumMillis / sumTokens),
-    measure(tokens, millis) {
-      // A step that another program disturbed may take ten times as long; the next ones are not to pay for it.
-      const most = sumTokens === 0 ? millis : (2 * tokens * sumMillis) / sumTokens;
-      sumMillis = (1 - newestWeight) * sumMillis + Math.min(millis, most);
-      sumTokens = (1 - newestWeight) * sumTokens + tokens;
-    },
-  };
-}
-
-export function createPrefillBudget(options: { batchTokens: number }): PrefillBudget {
-  const inTiles = createCost();
-  /** Since the last tile: what was measured before says nothing of this place in a context. */
-  let inShortSlices = createCost();
-  let decodeMillis = 0;
-  /** To the step that is measured next. */
-  let offered = 0;
-
-  const tiledMillis = (): number =>
-    Math.min(inTiles.millisPerToken(), inShortSlices.millisPerToken());
-  /** Tokens beside those who decode, at the price of whole tiles. */
-  const fitting = (): number => Math.floor((stallMillis - decodeMillis) / tiledMillis());
-
-  function offer(decoding: number): number {
-    const most = Math.max(1, options.batchTokens - decoding);
-    const short = inShortSlices.millisPerToken();
-    const tiled = tiledMillis();
-    if (decoding === 0 || tiled === Infinity) return most;
-    if (fitting() >= tileTokens) return Math.min(most, fitting());
-    const price = short === Infinity ? 2 * tiled : short;
-    const fittingIn = (millis: number): number => Math.floor((millis - decodeMillis) / price);
-    const few = Math.min(fewTokens, fittingIn(fewTokensMillis));
-    return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, fittingIn(stallMillis)));
-  }
-
-  return {
-    tokens: (decoding) => (offered = offer(decoding)),
-    isDeferred({ promptTokens, outputTokens, waitedMillis }) {
-      const tiled = tiledMillis();
-      if (promptTokens < tileTokens || tiled === Infinity || fitting() >= tileTokens) return false;
-      return waitedMillis + outputTokens * decodeMillis <= (promptTokens * tiled) / 2;
-    },
-    readingMillis: (promptTokens) =>
-      tiledMillis() === Infinity ? 0 : promptTokens * tiledMillis(),
-    measure({ decoding, promptTokens, millis }) {
-      if (promptTokens === 0) {
-        decodeMillis =
-          decodeMillis === 0 ? millis : decodeMillis + newestWeight * (millis - decodeMillis);
-        return;
-      }
-      // A prompt's last tokens hide in what it costs to decode beside them.
-      if (promptTokens < Math.min(fewTokens, offered)) return;
-      const own = decoding === 0 ? millis : Math.max(0, millis - decodeMillis);
-      if (promptTokens < tileTokens) {
-        // After a decode that was disturbed it may seem to have cost nothing.
-        const tiled = inTiles.millisPerToken();
-        // Ends of prompts that came together are many short slices at once, and cheaper than one beside those who decode.
-        if (decoding === 0 && tiled !== Infinity) return;
-        const least = tiled === Infinity ? own : (promptTokens * tiled) / 2;
-        inShortSlices.measure(promptTokens, Math.max(least, own));
-      } else {
-        inTiles.measure(promptTokens, own);
-        inShortSlices = createCost();
-      }
-    },
-  };
+/** Prompt tokens for the next step, in which `decoding` sequences decode. */
+export function stepTokens(budget: PrefillBudget, decoding: number): number {
+  const most = Math.max(1, budget.batchTokens - decoding);
+  const tiled = cheapestMillis(budget);
+  if (decoding === 0 || tiled === Infinity) return most;
+  const tiledTokens = tokensBesideDecode(budget);
+  if (tiledTokens >= tileTokens) return Math.min(most, tiledTokens);
+  const measured = millisPerToken(budget.short);
+  // Twice the cost of a tiled token, until a short slice is measured.
+  const millis = measured === Infinity ? 2 * tiled : measured;
+  const tokensWithin = (limit: number): number =>
+    Math.floor((limit - budget.decodeMillis) / millis);
+  const few = Math.min(fewTokens, tokensWithin(fewTokensMillis));
+  return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, tokensWithin(stallMillis)));
 }
 
 /**
- * The slices of one step, of prompts in order of admission of which so many tokens are left. One after the other, since a
- * token costs llama.cpp 10 to 20 % more in eight slices of 16 than in one of 128; what is left of a step that is half full
- * is not worth a second slice that is not the prompt's last. Those at most half as long as the oldest do not wait for it: half
- * of the step is theirs.
- * The oldest leaves no rest that would be shorter than a tile.
+ * Whether to defer a prompt until the current decodes finish. Alongside them it is prefilled in short slices at twice the cost;
+ * alone, in full tiles. It waits at most half its solo prefill time: `waitedMillis` so far plus `outputTokens` more decode steps.
  */
-export function shareOut(tokens: number, remaining: readonly number[]): number[] {
+export function isDeferred(
+  budget: PrefillBudget,
+  prompt: { promptTokens: number; outputTokens: number; waitedMillis: number },
+): boolean {
+  const { promptTokens, outputTokens, waitedMillis } = prompt;
+  const millis = prefillMillis(budget, promptTokens);
+  if (promptTokens < tileTokens || millis === 0) return false;
+  if (tokensBesideDecode(budget) >= tileTokens) return false;
+  return waitedMillis + outputTokens * budget.decodeMillis <= millis / 2;
+}
+
+/** Estimated time to prefill a prompt while nothing decodes; 0 before anything was measured. */
+export function prefillMillis(budget: PrefillBudget, promptTokens: number): number {
+  const millis = cheapestMillis(budget);
+  return millis === Infinity ? 0 : promptTokens * millis;
+}
+
+/** The budget after a step that evaluated `promptTokens` next to `decoding` sequences. */
+export function measureStep(
+  budget: PrefillBudget,
+  { decoding, promptTokens, millis }: { decoding: number; promptTokens: number; millis: number },
+): PrefillBudget {
+  if (promptTokens === 0) {
+    const average = budget.decodeMillis || millis;
+    return { ...budget, decodeMillis: average + newestWeight * (millis - average) };
+  }
+  // Too few tokens to measure next to a decode.
+  if (promptTokens < Math.min(fewTokens, stepTokens(budget, decoding))) return budget;
+  const own = decoding === 0 ? millis : Math.max(0, millis - budget.decodeMillis);
+  if (promptTokens >= tileTokens) {
+    return { ...budget, tiled: addStep(budget.tiled, promptTokens, own), short: unmeasured };
+  }
+  const tiled = millisPerToken(budget.tiled);
+  if (tiled === Infinity) return { ...budget, short: addStep(budget.short, promptTokens, own) };
+  // Held-back tails are many short slices in one step, which cost less than one short slice next to a decode.
+  if (decoding === 0) return budget;
+  // `decodeMillis` is too high after a disturbed decode; the slice then seems to cost nothing.
+  const least = (promptTokens * tiled) / 2;
+  return { ...budget, short: addStep(budget.short, promptTokens, Math.max(least, own)) };
+}
+
+/**
+ * Splits a step's tokens among prompts, given how many tokens each has left in order of admission. Oldest first, because many
+ * small slices cost 10 to 20 % more than one large one (8 x 16 against 128 tokens). A step that is at least half full takes another
+ * slice only if it is a prompt's last. Prompts at most half as long as the oldest share half of the step. The oldest keeps no
+ * remainder shorter than a tile.
+ */
+export function splitAmongPrompts(tokens: number, remaining: readonly number[]): number[] {
   const slices = remaining.map(() => 0);
   const [oldest, ...others] = [...remaining.keys()].filter((at) => remaining[at]! > 0);
   if (oldest === undefined) return slices;
@@ -140,4 +130,27 @@ export function shareOut(tokens: number, remaining: readonly number[]): number[]
   give(oldest, leavesTile ? remaining[oldest]! - tileTokens : left);
   for (const at of others) if (left > tokens / 2 || remaining[at]! <= left) give(at, left);
   return slices;
+}
+
+/** Infinite before the first measurement. */
+function millisPerToken({ tokens, millis }: Cost): number {
+  return tokens === 0 ? Infinity : millis / tokens;
+}
+
+function cheapestMillis({ tiled, short }: PrefillBudget): number {
+  return Math.min(millisPerToken(tiled), millisPerToken(short));
+}
+
+/** Tokens that fit next to a decode at the cost of whole tiles. */
+function tokensBesideDecode(budget: PrefillBudget): number {
+  return Math.floor((stallMillis - budget.decodeMillis) / cheapestMillis(budget));
+}
+
+/** A step counts at most as twice the expected cost: one that another program disturbed may take ten times as long. */
+function addStep(cost: Cost, tokens: number, millis: number): Cost {
+  const most = cost.tokens === 0 ? millis : 2 * tokens * millisPerToken(cost);
+  return {
+    tokens: (1 - newestWeight) * cost.tokens + tokens,
+    millis: (1 - newestWeight) * cost.millis + Math.min(millis, most),
+  };
 }

@@ -1,22 +1,27 @@
 /**
- * The one loop of the engine process. Each step evaluates one token for every request that decodes and a slice of the
- * prompts of those that do not yet, all issued together and awaited together; between steps the KV cache is free to be
- * edited and a cancelled request leaves at once. A loop for each request would halve the speed.
+ * The one loop of the engine process. Each step evaluates one token for every sequence that decodes and slices of the prompts that
+ * are prefilled, all issued together and awaited together. Between steps the KV cache can be edited, and a cancelled request
+ * leaves at once. One loop per request would halve the throughput.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { epochMillis } from '../../../otel/clock.ts';
-import { createAnswerText, type AnswerText } from './answer-text.ts';
-import { waitingEnds, type PromptProgress } from './company.ts';
-import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';
-import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
-import { createPrefillBudget, shareOut } from './prefill-budget.ts';
-import { createSequencePool } from './sequences.ts';
+import { remainingTokens } from './held-tails.ts';
+import { createJob, evaluate, type Job, type JobFact } from './job.ts';
+import type { LoadedModel, Prepared } from './loaded-model.ts';
+import { planStep } from './plan-step.ts';
+import {
+  createPrefillBudget,
+  measureStep,
+  prefillMillis,
+  type PrefillBudget,
+} from './prefill-budget.ts';
+import { createSequencePool, type SequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
-  /** What happened since the last time, told while the next step is evaluated. */
-  onFacts(facts: readonly (Fact & { id: number })[]): void;
+  /** Called with the facts since the last call, while the next step is evaluated. */
+  onFacts(facts: readonly JobFact[]): void;
   onFailed(id: number, error: unknown): void;
-  /** Whether requests are about to start: they are being counted, or just were. */
+  /** Whether requests are about to start: they are being tokenized, or just were. */
   isExpecting(): boolean;
 }
 
@@ -28,251 +33,147 @@ export interface Scheduler {
   start(id: number, prepared: Prepared): void;
   cancel(id: number): void;
   contextTokens(): number;
-  /** For how long the step that runs now has been running, in milliseconds; 0 while there is none. */
+  /** How long the current step has been running, in milliseconds; 0 between steps. */
   stepMillis(): number;
 }
 
-interface Job {
-  id: number;
-  prepared: Prepared;
-  maxTokens: number;
-  sequence: Sequence;
-  cachedTokens: number;
-  /** The step that was next when it came. */
-  cameAt: number;
-  /** For how long its prompt has waited for those who decode. */
-  deferredMillis: number;
-  /** Prompt tokens in the cache so far. */
-  evaluated: number;
-  prefillStartedAt: number | undefined;
-  outputTokens: number;
-  answer: AnswerText;
-  /** Undefined until the last slice of the prompt is issued. */
-  output: AsyncGenerator<Decoded, void, void> | undefined;
-  cancelled: boolean;
+interface State {
+  readonly model: LoadedModel;
+  readonly options: SchedulerOptions;
+  readonly pool: SequencePool;
+  budget: PrefillBudget;
+  /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
+  readonly arrivals: Map<number, Prepared>;
+  /** In order of admission. */
+  readonly jobs: Map<number, Job>;
+  facts: JobFact[];
+  isLooping: boolean;
+  steps: number;
+  stepStartedAt: number | undefined;
 }
 
 /**
- * Of the time that reading it takes, for how long the first prompt after a rest waits for those that come in the same moment:
- * one that misses the first step is read beside somebody who decodes, which may double the time to its first token.
+ * After idling, wait this fraction of the first prompt's prefill time for others arriving with it. A prompt that misses the first
+ * step is prefilled next to a decode, which can double its time to first token.
  */
-const gatherShare = 1 / 400;
-const longestGatherMillis = 20;
-
-function unread(job: Job): number {
-  return job.prepared.prompt.length - job.evaluated;
-}
-
-function progressOf(job: Job): PromptProgress {
-  const promptTokens = job.prepared.prompt.length;
-  const { cachedTokens, cameAt } = job;
-  return { promptTokens, unread: unread(job), toRead: promptTokens - cachedTokens, cameAt };
-}
+const gatherFraction = 1 / 400;
+const maxGatherMillis = 20;
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
-  const pool = createSequencePool(model.sequences);
-  const budget = createPrefillBudget({ batchTokens: model.batchTokens });
-  /** Not yet on a sequence: one that was cancelled keeps its own until the step ends. */
-  const arrivals = new Map<number, Prepared>();
-  /** In order of admission. */
-  const jobs = new Map<number, Job>();
-  let facts: (Fact & { id: number })[] = [];
-  let looping = false;
-  let steps = 0;
-  let stepStartedAt: number | undefined;
-
-  /** A rejection of the loop itself ends the process: the state of a sequence that cannot be cleared is not known. */
-  async function loop(): Promise<void> {
-    looping = true;
-    for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
-      stepStartedAt = performance.now();
-      for (const job of jobs.values()) if (job.cancelled) await leave(job);
-      await admitAll();
-      if (isFirst) await gather();
-      // While llama.cpp is at work, which the library gives it one turn later: it stands still for 0.4 ms a step less.
-      setImmediate(() => setImmediate(flush));
-      await step(isFirst);
-      stepStartedAt = undefined;
-    }
-    flush();
-    looping = false;
-  }
-
-  function flush(): void {
-    if (facts.length > 0) options.onFacts(facts);
-    facts = [];
-  }
-
-  async function admitAll(): Promise<void> {
-    for (const [id, prepared] of arrivals) await admit(id, prepared);
-  }
-
-  async function gather(): Promise<void> {
-    const tokens = [...jobs.values()].reduce((sum, job) => sum + unread(job), 0);
-    const millis = Math.min(longestGatherMillis, budget.readingMillis(tokens) * gatherShare);
-    if (millis < 1 || options.isExpecting()) return;
-    await delay(millis);
-    await admitAll();
-  }
-
-  async function admit(id: number, prepared: Prepared): Promise<void> {
-    const taken = pool.take(prepared.prompt);
-    if (taken === undefined) return;
-    arrivals.delete(id);
-    const { sequence, reusable } = taken;
-    const { stop, maxTokens } = prepared.request.sampling;
-    const room = model.facts.contextTokens - prepared.prompt.length - 1;
-    const job: Job = {
-      id,
-      prepared,
-      maxTokens: Math.min(maxTokens ?? room, room),
-      sequence,
-      cachedTokens: reusable,
-      cameAt: steps,
-      deferredMillis: 0,
-      evaluated: reusable,
-      prefillStartedAt: undefined,
-      outputTokens: 0,
-      answer: createAnswerText({ stop, detokenize: model.detokenize }),
-      output: undefined,
-      cancelled: false,
-    };
-    jobs.set(id, job);
-    facts.push({ id, type: 'started', at: epochMillis() });
-    // Before the step: an edit of the cache would come too late for the batch of the others.
-    if (sequence.tokens().length > reusable) {
-      await sequence.truncate(reusable).catch((error: unknown) => fail(job, error));
-    }
-  }
-
-  async function step(isFirst: boolean): Promise<void> {
-    steps += 1;
-    const decoders = [...jobs.values()].filter((job) => job.output !== undefined);
-    const readers = [...jobs.values()].filter((job) => job.output === undefined);
-    // Those that come in the same moment as the first get into the second step.
-    const isExpecting = isFirst && options.isExpecting();
-    const ends = decoders.length > 0 ? [] : waitingEnds(readers.map(progressOf), isExpecting);
-    const deferred = readers.filter((job) => isDeferred(job, decoders));
-    const slices = shareOut(
-      budget.tokens(decoders.length),
-      readers.map((job, at) => (deferred.includes(job) ? 0 : unread(job) - (ends[at] ?? 0))),
-    );
-    const work = [
-      ...decoders.map((job) => ({ job, slice: 0 })),
-      ...readers.map((job, at) => ({ job, slice: slices[at]! })).filter(({ slice }) => slice > 0),
-    ];
-    const promptTokens = work.reduce((sum, { slice }) => sum + slice, 0);
-    const startedAt = performance.now();
-    // llama.cpp fuses only consecutive ascending sequence ids.
-    work.sort((a, b) => a.job.sequence.id - b.job.sequence.id);
-    await Promise.all(
-      work.map(({ job, slice }) =>
-        evaluate(job, slice).catch((error: unknown) => fail(job, error)),
-      ),
-    );
-    const millis = performance.now() - startedAt;
-    // Those behind it would not have been read yet.
-    if (deferred[0] !== undefined) deferred[0].deferredMillis += millis;
-    if (work.length > 0) budget.measure({ decoding: decoders.length, promptTokens, millis });
-  }
-
-  function isDeferred(job: Job, decoders: readonly Job[]): boolean {
-    if (decoders.length === 0) return false;
-    const outputTokens = Math.max(...decoders.map((other) => other.maxTokens - other.outputTokens));
-    return budget.isDeferred({
-      promptTokens: unread(job),
-      outputTokens,
-      waitedMillis: job.deferredMillis,
-    });
-  }
-
-  async function evaluate(job: Job, slice: number): Promise<void> {
-    if (job.output === undefined) {
-      const { prompt } = job.prepared;
-      const tokens = prompt.slice(job.evaluated, job.evaluated + slice);
-      job.prefillStartedAt ??= epochMillis();
-      if (job.evaluated + slice < prompt.length) {
-        await job.sequence.prefill(tokens);
-        job.evaluated += slice;
-        return;
-      }
-      // The last slice and the first output token are one evaluation.
-      job.output = job.prepared.decode(job.sequence, tokens);
-    }
-    const next = await job.output.next();
-    const at = epochMillis();
-    if (job.evaluated < job.prepared.prompt.length) endPrefill(job, at);
-    if (next.done === true) return end(job, 'stop', job.answer.flush());
-    job.outputTokens += 1;
-    const { text, stopped } = job.answer.push(next.value.token);
-    facts.push({ id: job.id, type: 'token', at, text, ...logprobOf(next.value) });
-    if (stopped) return end(job, 'stop', '');
-    if (job.outputTokens >= job.maxTokens) return end(job, 'length', job.answer.flush());
-  }
-
-  function endPrefill(job: Job, endedAt: number): void {
-    job.evaluated = job.prepared.prompt.length;
-    facts.push({
-      id: job.id,
-      type: 'prefilled',
-      startedAt: job.prefillStartedAt!,
-      endedAt,
-      inputTokens: job.evaluated,
-      cachedTokens: job.cachedTokens,
-    });
-  }
-
-  function logprobOf({
-    token,
-    logprob,
-    top = [],
-  }: Decoded): Pick<Fact & { type: 'token' }, 'logprob'> {
-    if (logprob === undefined) return {};
-    return {
-      logprob: {
-        ...describeToken(token, logprob),
-        top: top.map(([other, itsLogprob]) => describeToken(other, itsLogprob)),
-      },
-    };
-  }
-
-  function describeToken(token: number, logprob: number): TokenLogprob {
-    const bytes = model.bytesOf(token);
-    return { token: Buffer.from(bytes).toString(), bytes, logprob };
-  }
-
-  async function end(job: Job, finishReason: FinishReason, text: string): Promise<void> {
-    facts.push({ id: job.id, type: 'ended', at: epochMillis(), finishReason, text });
-    await leave(job);
-  }
-
-  async function leave(job: Job): Promise<void> {
-    await job.output?.return();
-    jobs.delete(job.id);
-    pool.give(job.sequence);
-  }
-
-  /** Evaluations of one batch fail together; each request is told, and the loop goes on with those that come. */
-  async function fail(job: Job, error: unknown): Promise<void> {
-    // What a failed evaluation left behind is not known.
-    await job.sequence.truncate(0);
-    jobs.delete(job.id);
-    pool.give(job.sequence);
-    options.onFailed(job.id, error);
-  }
-
+  const state: State = {
+    model,
+    options,
+    pool: createSequencePool(model.sequences),
+    budget: createPrefillBudget(model.batchTokens),
+    arrivals: new Map(),
+    jobs: new Map(),
+    facts: [],
+    isLooping: false,
+    steps: 0,
+    stepStartedAt: undefined,
+  };
   return {
     start(id, prepared) {
-      arrivals.set(id, prepared);
-      if (!looping) void loop();
+      state.arrivals.set(id, prepared);
+      if (!state.isLooping) void loop(state);
     },
     cancel(id) {
-      arrivals.delete(id);
-      const job = jobs.get(id);
-      if (job !== undefined) job.cancelled = true;
+      state.arrivals.delete(id);
+      const job = state.jobs.get(id);
+      if (job !== undefined) job.isCancelled = true;
     },
     contextTokens: () =>
       model.sequences.reduce((sum, sequence) => sum + sequence.tokens().length, 0),
-    stepMillis: () => (stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt),
+    stepMillis: () =>
+      state.stepStartedAt === undefined ? 0 : performance.now() - state.stepStartedAt,
   };
+}
+
+/** A rejection ends the process: a sequence whose cache cannot be cleared is in an unknown state. */
+async function loop(state: State): Promise<void> {
+  const { jobs, arrivals } = state;
+  state.isLooping = true;
+  for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
+    state.stepStartedAt = performance.now();
+    for (const job of jobs.values()) if (job.isCancelled) await leave(state, job);
+    await admitAll(state);
+    if (isFirst) await gather(state);
+    // Flush while llama.cpp is busy: the binding submits the batch one event-loop turn later. Saves 0.4 ms of idle time per step.
+    setImmediate(() => setImmediate(flush, state));
+    await step(state, isFirst);
+    state.stepStartedAt = undefined;
+  }
+  flush(state);
+  state.isLooping = false;
+}
+
+function flush(state: State): void {
+  if (state.facts.length > 0) state.options.onFacts(state.facts);
+  state.facts = [];
+}
+
+async function admitAll(state: State): Promise<void> {
+  for (const [id, prepared] of state.arrivals) await admit(state, id, prepared);
+}
+
+async function gather(state: State): Promise<void> {
+  const tokens = [...state.jobs.values()].reduce((sum, job) => sum + remainingTokens(job), 0);
+  const millis = Math.min(maxGatherMillis, prefillMillis(state.budget, tokens) * gatherFraction);
+  if (millis < 1 || state.options.isExpecting()) return;
+  await delay(millis);
+  await admitAll(state);
+}
+
+async function admit(state: State, id: number, prepared: Prepared): Promise<void> {
+  const taken = state.pool.take(prepared.prompt);
+  if (taken === undefined) return;
+  state.arrivals.delete(id);
+  const { sequence, reusable } = taken;
+  const placed = { sequence, cachedTokens: reusable, admittedAtStep: state.steps };
+  const job = createJob(state.model, { id, prepared, ...placed });
+  state.jobs.set(id, job);
+  state.facts.push({ id, type: 'started', at: epochMillis() });
+  // Before the step: during it the edit of the cache would delay the batch of the other sequences.
+  if (sequence.tokens().length > reusable) {
+    await sequence.truncate(reusable).catch((error: unknown) => fail(state, job, error));
+  }
+}
+
+async function step(state: State, isFirst: boolean): Promise<void> {
+  state.steps += 1;
+  // Prompts that arrive in the same moment as the first one get into the second step.
+  const isExpecting = isFirst && state.options.isExpecting();
+  const plan = planStep([...state.jobs.values()], state.budget, isExpecting);
+  const { work, decoding, promptTokens, deferred } = plan;
+  const startedAt = performance.now();
+  await Promise.all(work.map(({ job, slice }) => run(state, job, slice)));
+  const millis = performance.now() - startedAt;
+  if (deferred !== undefined) deferred.deferredMillis += millis;
+  if (work.length === 0) return;
+  state.budget = measureStep(state.budget, { decoding, promptTokens, millis });
+}
+
+async function run(state: State, job: Job, slice: number): Promise<void> {
+  try {
+    const facts = await evaluate(state.model, job, slice);
+    state.facts.push(...facts);
+    if (facts.at(-1)?.type === 'ended') await leave(state, job);
+  } catch (error) {
+    await fail(state, job, error);
+  }
+}
+
+async function leave(state: State, job: Job): Promise<void> {
+  await job.output?.return();
+  state.jobs.delete(job.id);
+  state.pool.give(job.sequence);
+}
+
+/** The evaluations of one batch fail together; each request gets the error, and the loop goes on. */
+async function fail(state: State, job: Job, error: unknown): Promise<void> {
+  // It is unknown what a failed evaluation left in the cache.
+  await job.sequence.truncate(0);
+  state.jobs.delete(job.id);
+  state.pool.give(job.sequence);
+  state.options.onFailed(job.id, error);
 }

@@ -1,214 +1,218 @@
 import { expect, test } from 'vitest';
-import { createPrefillBudget, shareOut } from '../../../src/engine/worker/prefill-budget.ts';
+import {
+  createPrefillBudget,
+  isDeferred,
+  measureStep,
+  prefillMillis,
+  splitAmongPrompts,
+  stepTokens,
+  type PrefillBudget,
+} from '../../../src/engine/worker/prefill-budget.ts';
 
-/** A machine on which a step costs this much; the budget learns from `steps` of them. */
-function settle(options: {
+type Step = readonly [decoding: number, promptTokens: number, millis: number];
+
+/** A budget that has measured these steps. */
+function after(steps: readonly Step[], budget = createPrefillBudget(128)): PrefillBudget {
+  return steps.reduce(
+    (measured, [decoding, promptTokens, millis]) =>
+      measureStep(measured, { decoding, promptTokens, millis }),
+    budget,
+  );
+}
+
+/** Takes `count` steps on a machine whose steps cost this much next to three decodes. */
+function takeSteps(
+  budget: PrefillBudget,
+  count: number,
+  { millisPerToken, decodeMillis, fixedMillis = 0 }: Machine,
+) {
+  const taken: { promptTokens: number; millis: number }[] = [];
+  let measured = budget;
+  for (let step = 0; step < count; step++) {
+    const promptTokens = stepTokens(measured, 3);
+    const millis = decodeMillis + fixedMillis + promptTokens * millisPerToken;
+    measured = after([[3, promptTokens, millis]], measured);
+    taken.push({ promptTokens, millis });
+  }
+  return { budget: measured, taken, last: taken.at(-1)! };
+}
+
+interface Machine {
   millisPerToken: number;
   decodeMillis: number;
   fixedMillis?: number;
-  decoding?: number;
-  steps?: number;
-}) {
-  const { millisPerToken, decodeMillis, fixedMillis = 0, decoding = 3, steps = 30 } = options;
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * millisPerToken });
-  for (let step = 0; step < 5; step++) {
-    budget.measure({ decoding, promptTokens: 0, millis: decodeMillis });
-  }
-  const taken: { promptTokens: number; millis: number }[] = [];
-  for (let step = 0; step < steps; step++) {
-    const promptTokens = budget.tokens(decoding);
-    const millis = decodeMillis + fixedMillis + promptTokens * millisPerToken;
-    budget.measure({ decoding, promptTokens, millis });
-    taken.push({ promptTokens, millis });
-  }
-  return { budget, taken };
 }
 
-test('begins with the whole batch, less one place for each that decodes', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  expect(budget.tokens(0)).toBe(128);
-  expect(budget.tokens(3)).toBe(125);
+/** A budget that has learned the costs of a machine. */
+function settle(machine: Machine) {
+  const { millisPerToken, decodeMillis } = machine;
+  const decodes = Array.from({ length: 5 }, () => [3, 0, decodeMillis] as const);
+  return takeSteps(after([[0, 128, 128 * millisPerToken], ...decodes]), 30, machine);
+}
+
+test('begins with the whole batch, less one token for each sequence that decodes', () => {
+  const budget = createPrefillBudget(128);
+  expect([stepTokens(budget, 0), stepTokens(budget, 3)]).toEqual([128, 125]);
 });
 
-test('on a quick machine nothing is held back', () => {
+test('on a fast machine prompts get the whole batch', () => {
   const { budget } = settle({ millisPerToken: 1, decodeMillis: 30 });
-  expect(budget.tokens(3)).toBe(125);
+  expect(stepTokens(budget, 3)).toBe(125);
 });
 
-test('on a slow machine no step beside somebody who decodes is expected to take over 320 ms', () => {
-  const { taken } = settle({ millisPerToken: 6, decodeMillis: 100 });
-  expect(taken.at(-1)!.promptTokens).toBe(36);
+test('on a slow machine no step next to a decode is expected to take over 320 ms', () => {
+  const { taken, last } = settle({ millisPerToken: 6, decodeMillis: 100 });
+  expect(last.promptTokens).toBe(36);
   expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThanOrEqual(320);
 });
 
-test('finds its way where mixing has a price of its own', () => {
-  const { taken } = settle({ millisPerToken: 1.84, decodeMillis: 75, fixedMillis: 120 });
-  expect(taken.at(-1)!.millis).toBeGreaterThan(300);
-  expect(taken.at(-1)!.millis).toBeLessThanOrEqual(320);
+test('finds the size of a step in which mixing has a fixed cost', () => {
+  const { taken, last } = settle({ millisPerToken: 1.84, decodeMillis: 75, fixedMillis: 120 });
+  expect(last.millis).toBeGreaterThan(300);
+  expect(last.millis).toBeLessThanOrEqual(320);
   expect(Math.max(...taken.map(({ millis }) => millis))).toBeLessThan(430);
 });
 
-test('for 8 tokens a step may take 450 ms', () => {
+test('a step of up to 8 tokens may take 450 ms', () => {
   const tokens = (millisPerToken: number): number =>
-    settle({ millisPerToken, decodeMillis: 200 }).budget.tokens(3);
+    stepTokens(settle({ millisPerToken, decodeMillis: 200 }).budget, 3);
   expect([16, 30, 40].map(tokens)).toEqual([8, 8, 6]);
 });
 
-test('a prompt moves by 2 tokens a step however slow the machine is', () => {
+test('on the slowest machine a step takes 2 prompt tokens, and the whole batch when nothing decodes', () => {
   const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
-  expect(budget.tokens(3)).toBe(2);
+  expect([stepTokens(budget, 3), stepTokens(budget, 0)]).toEqual([2, 128]);
 });
 
-test('when nobody decodes the whole batch is taken on the slowest machine too', () => {
-  const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
-  expect(budget.tokens(0)).toBe(128);
+test('a short slice with its fixed cost does not change the cost of a long one', () => {
+  const budget = after([
+    [0, 128, 256],
+    [0, 3, 40],
+    [1, 0, 40],
+  ]);
+  expect(stepTokens(budget, 1)).toBeGreaterThan(100);
 });
 
-test('a short slice with its fixed cost does not stand for what a long one costs', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 256 });
-  budget.measure({ decoding: 0, promptTokens: 3, millis: 40 });
-  budget.measure({ decoding: 1, promptTokens: 0, millis: 40 });
-  expect(budget.tokens(1)).toBeGreaterThan(100);
+test('recovers within two steps from one that was disturbed', () => {
+  const machine = { millisPerToken: 4, decodeMillis: 40 };
+  const { budget, last } = settle(machine);
+  const disturbed = after([[3, last.promptTokens, 4000]], budget);
+  expect(stepTokens(disturbed, 3)).toBeGreaterThan(last.promptTokens / 4);
+  const next = takeSteps(disturbed, 1, machine);
+  expect(stepTokens(next.budget, 3)).toBe(last.promptTokens);
 });
 
-test('after one disturbed step the slices are soon as long as before', () => {
-  const { budget, taken } = settle({ millisPerToken: 4, decodeMillis: 40 });
-  budget.measure({ decoding: 3, promptTokens: taken.at(-1)!.promptTokens, millis: 4000 });
-  const next = budget.tokens(3);
-  expect(next).toBeGreaterThan(taken.at(-1)!.promptTokens / 4);
-  budget.measure({ decoding: 3, promptTokens: next, millis: 40 + next * 4 });
-  expect(budget.tokens(3)).toBe(taken.at(-1)!.promptTokens);
-});
-
-test('a machine that has become four times as slow is believed within a few steps', () => {
+test('follows a machine that has become four times as slow within six steps', () => {
   const { budget } = settle({ millisPerToken: 1, decodeMillis: 30 });
-  for (let step = 0; step < 6; step++) {
-    const promptTokens = budget.tokens(3);
-    budget.measure({ decoding: 3, promptTokens, millis: 30 + promptTokens * 4 });
-  }
-  expect(30 + budget.tokens(3) * 4).toBeLessThan(400);
+  const slow = takeSteps(budget, 6, { millisPerToken: 4, decodeMillis: 30 });
+  expect(30 + stepTokens(slow.budget, 3) * 4).toBeLessThan(400);
 });
 
-test('stays with whole tiles where they fit, though short slices cost twice as much', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 4 });
-  budget.measure({ decoding: 3, promptTokens: 20, millis: 20 + 20 * 8 });
-  expect(budget.tokens(3)).toBe(75);
+test('takes whole tiles where they fit, even if short slices cost twice as much', () => {
+  const budget = after([
+    [3, 0, 20],
+    [0, 128, 128 * 4],
+    [3, 20, 20 + 20 * 8],
+  ]);
+  expect(stepTokens(budget, 3)).toBe(75);
 });
 
-test('where a tile does not fit, short slices are taken for twice as dear until one was measured', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 5 });
-  expect(budget.tokens(3)).toBe(30);
-  budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 7.5 });
-  expect(budget.tokens(3)).toBe(40);
+test('where a tile does not fit, a short slice is assumed to cost twice as much until one was measured', () => {
+  const assumed = after([
+    [3, 0, 20],
+    [0, 128, 128 * 5],
+  ]);
+  expect(stepTokens(assumed, 3)).toBe(30);
+  const measured = after([[3, 30, 20 + 30 * 7.5]], assumed);
+  expect(stepTokens(measured, 3)).toBe(40);
   // The next prompt begins, where a token is cheap again.
-  for (let step = 0; step < 8; step++) {
-    budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 2 });
-  }
-  expect(budget.tokens(3)).toBeGreaterThanOrEqual(119);
+  const cheap = Array.from({ length: 8 }, () => [3, 30, 20 + 30 * 2] as const);
+  expect(stepTokens(after(cheap, measured), 3)).toBeGreaterThanOrEqual(119);
 });
 
-test('what a short slice cost earlier in a context says nothing once a tile was measured', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  budget.measure({ decoding: 3, promptTokens: 30, millis: 20 + 30 * 2 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 5 });
-  expect(budget.tokens(3)).toBe(30);
+test('forgets the cost of short slices once a tile was measured', () => {
+  const budget = after([
+    [3, 0, 20],
+    [3, 30, 20 + 30 * 2],
+    [0, 128, 128 * 5],
+  ]);
+  expect(stepTokens(budget, 3)).toBe(30);
 });
 
-test('the last tokens of a prompt say nothing of what a slice costs', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 10 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  expect(budget.tokens(3)).toBe(15);
-  budget.measure({ decoding: 3, promptTokens: 2, millis: 21 });
-  expect(budget.tokens(3)).toBe(15);
+test('the last tokens of a prompt are too few to measure', () => {
+  const budget = after([
+    [0, 128, 128 * 10],
+    [3, 0, 20],
+  ]);
+  expect(stepTokens(budget, 3)).toBe(15);
+  expect(stepTokens(after([[3, 2, 21]], budget), 3)).toBe(15);
 });
 
-test('a few tokens that were all a step could take tell what they cost', () => {
-  const { budget, taken } = settle({ millisPerToken: 40, decodeMillis: 200 });
-  expect(taken.at(-1)!.promptTokens).toBe(6);
-  for (let step = 0; step < 12; step++) {
-    const promptTokens = budget.tokens(3);
-    budget.measure({ decoding: 3, promptTokens, millis: 200 + promptTokens * 80 });
-  }
-  expect(budget.tokens(3)).toBe(3);
+test('a few tokens are measured where a step takes no more', () => {
+  const { budget, last } = settle({ millisPerToken: 40, decodeMillis: 200 });
+  expect(last.promptTokens).toBe(6);
+  const slow = takeSteps(budget, 12, { millisPerToken: 80, decodeMillis: 200 });
+  expect(stepTokens(slow.budget, 3)).toBe(3);
 });
 
-test('a slice that seems to have cost nothing is not believed', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 10 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 200 });
-  budget.measure({ decoding: 3, promptTokens: 8, millis: 150 });
-  budget.measure({ decoding: 3, promptTokens: 0, millis: 20 });
-  expect(budget.tokens(3)).toBeLessThan(45);
+test('a slice that seems to have cost nothing counts as half the cost of a tiled one', () => {
+  const budget = after([
+    [0, 128, 128 * 10],
+    [3, 0, 200],
+    [3, 8, 150],
+    [3, 0, 20],
+  ]);
+  expect(stepTokens(budget, 3)).toBeLessThan(45);
 });
 
-test('a prompt waits for those who are done in half the time that reading it takes', () => {
+test('defers a prompt for decodes that finish within half of its prefill time', () => {
   const { budget } = settle({ millisPerToken: 10, decodeMillis: 50 });
   const waits = (promptTokens: number, outputTokens: number, waitedMillis = 0) =>
-    budget.isDeferred({ promptTokens, outputTokens, waitedMillis });
+    isDeferred(budget, { promptTokens, outputTokens, waitedMillis });
   expect([waits(1000, 100), waits(1000, 101)]).toEqual([true, false]);
   expect([waits(1000, 50, 2500), waits(1000, 50, 2501)]).toEqual([true, false]);
-  // It has no tile, and is read at the same price beside others.
+  // Shorter than a tile: it costs the same next to a decode.
   expect(waits(64, 1)).toBe(false);
 });
 
-test('no prompt waits where whole tiles fit beside those who decode, or nothing was measured', () => {
+test('defers no prompt where whole tiles fit next to a decode, or before anything was measured', () => {
   const prompt = { promptTokens: 1000, outputTokens: 1, waitedMillis: 0 };
-  expect(settle({ millisPerToken: 1, decodeMillis: 30 }).budget.isDeferred(prompt)).toBe(false);
-  expect(createPrefillBudget({ batchTokens: 128 }).isDeferred(prompt)).toBe(false);
+  const { budget } = settle({ millisPerToken: 1, decodeMillis: 30 });
+  expect(isDeferred(budget, prompt)).toBe(false);
+  expect(isDeferred(createPrefillBudget(128), prompt)).toBe(false);
 });
 
-test('the price of a short slice is learned beside those who decode only', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 128 * 31 });
-  budget.measure({ decoding: 4, promptTokens: 0, millis: 232 });
-  const before = budget.tokens(4);
-  budget.measure({ decoding: 0, promptTokens: 64, millis: 64 * 33 });
-  expect(budget.tokens(4)).toBe(before);
+test('measures short slices only next to a decode', () => {
+  const budget = after([
+    [0, 128, 128 * 31],
+    [4, 0, 232],
+  ]);
+  expect(after([[0, 64, 64 * 33]], budget)).toEqual(budget);
 });
 
-test('tells what reading a prompt takes, once it has seen one read', () => {
-  const budget = createPrefillBudget({ batchTokens: 128 });
-  expect(budget.readingMillis(100)).toBe(0);
-  budget.measure({ decoding: 0, promptTokens: 128, millis: 1280 });
-  expect(budget.readingMillis(100)).toBe(1000);
+test('estimates the prefill time of a prompt once one was measured', () => {
+  expect(prefillMillis(createPrefillBudget(128), 100)).toBe(0);
+  expect(prefillMillis(after([[0, 128, 1280]]), 100)).toBe(1000);
 });
 
-test('no rest is left that is shorter than a tile', () => {
-  expect(shareOut(128, [129])).toEqual([128]);
-  expect(shareOut(128, [130])).toEqual([65]);
-  expect(shareOut(128, [192])).toEqual([127]);
-  expect(shareOut(128, [193])).toEqual([128]);
-  expect(shareOut(40, [129])).toEqual([40]);
-});
-
-test('prompts are read one after the other, in order of admission', () => {
-  expect(shareOut(128, [100, 100, 100])).toEqual([100, 0, 0]);
-  expect(shareOut(128, [1500, 1400, 1500])).toEqual([128, 0, 0]);
-  expect(shareOut(128, [0, 200])).toEqual([0, 128]);
-  expect(shareOut(128, [])).toEqual([]);
-});
-
-test('a step that one prompt does not half fill takes others too', () => {
-  expect(shareOut(128, [20, 20, 20, 20, 49])).toEqual([20, 20, 20, 20, 0]);
-  expect(shareOut(128, [40, 127, 127])).toEqual([40, 88, 0]);
-});
-
-test('nobody whose prompt ends in this step is left out of it', () => {
-  expect(shareOut(128, [64, 64])).toEqual([64, 64]);
-  expect(shareOut(4, [1, 1, 1, 1])).toEqual([1, 1, 1, 1]);
-});
-
-test('a short prompt does not wait for the long ones before it, and the oldest still goes on', () => {
-  expect(shareOut(128, [1500, 1400, 20])).toEqual([108, 0, 20]);
-  expect(shareOut(128, [1500, 300, 4])).toEqual([64, 60, 4]);
-  expect(shareOut(128, [20, 10, 127])).toEqual([20, 10, 98]);
-  expect(shareOut(1, [1500, 4])).toEqual([1, 0]);
+test.each([
+  ['leaves no remainder shorter than a tile', 128, [129], [128]],
+  ['leaves no remainder shorter than a tile', 128, [130], [65]],
+  ['leaves no remainder shorter than a tile', 128, [192], [127]],
+  ['leaves no remainder shorter than a tile', 128, [193], [128]],
+  ['leaves no remainder shorter than a tile', 40, [129], [40]],
+  ['serves prompts one after the other, oldest first', 128, [100, 100, 100], [100, 0, 0]],
+  ['serves prompts one after the other, oldest first', 128, [1500, 1400, 1500], [128, 0, 0]],
+  ['serves prompts one after the other, oldest first', 128, [0, 200], [0, 128]],
+  ['serves prompts one after the other, oldest first', 128, [], []],
+  ['fills a step that is less than half full', 128, [20, 20, 20, 20, 49], [20, 20, 20, 20, 0]],
+  ['fills a step that is less than half full', 128, [40, 127, 127], [40, 88, 0]],
+  ['includes every prompt that ends in the step', 128, [64, 64], [64, 64]],
+  ['includes every prompt that ends in the step', 4, [1, 1, 1, 1], [1, 1, 1, 1]],
+  ['gives short prompts at most half of the step', 128, [1500, 1400, 20], [108, 0, 20]],
+  ['gives short prompts at most half of the step', 128, [1500, 300, 4], [64, 60, 4]],
+  ['gives short prompts at most half of the step', 128, [20, 10, 127], [20, 10, 98]],
+  ['gives short prompts at most half of the step', 1, [1500, 4], [1, 0]],
+])('%s: %i tokens for %j', (_, tokens, remaining, slices) => {
+  expect(splitAmongPrompts(tokens, remaining)).toEqual(slices);
 });

@@ -1,0 +1,113 @@
+/** A request on its sequence, and the evaluation of a slice of its prompt or of its next token. Used by scheduler.ts. */
+import { epochMillis } from '../../../otel/clock.ts';
+import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';
+import { createAnswerText, type AnswerText } from './answer-text.ts';
+import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
+import type { PlannedJob } from './plan-step.ts';
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+export interface Job extends Writable<PlannedJob> {
+  readonly id: number;
+  readonly prepared: Prepared;
+  readonly sequence: Sequence;
+  readonly answer: AnswerText;
+  prefillStartedAt: number | undefined;
+  /** Undefined until the last slice of the prompt is evaluated. */
+  output: AsyncGenerator<Decoded, void, void> | undefined;
+  isCancelled: boolean;
+}
+
+export type JobFact = Fact & { id: number };
+
+/** `cachedTokens` of the prompt are in the sequence already. */
+export function createJob(
+  model: LoadedModel,
+  admitted: {
+    id: number;
+    prepared: Prepared;
+    sequence: Sequence;
+    cachedTokens: number;
+    admittedAtStep: number;
+  },
+): Job {
+  const { prepared, sequence, cachedTokens } = admitted;
+  const { stop, maxTokens } = prepared.request.sampling;
+  const promptTokens = prepared.prompt.length;
+  const room = model.facts.contextTokens - promptTokens - 1;
+  return {
+    ...admitted,
+    sequenceId: sequence.id,
+    promptTokens,
+    evaluatedTokens: cachedTokens,
+    maxTokens: Math.min(maxTokens ?? room, room),
+    outputTokens: 0,
+    isDecoding: false,
+    deferredMillis: 0,
+    answer: createAnswerText({ stop, detokenize: model.detokenize }),
+    prefillStartedAt: undefined,
+    output: undefined,
+    isCancelled: false,
+  };
+}
+
+/** Evaluates `slice` tokens of the prompt, or one output token. @returns the facts; the last one is `ended` if the answer is. */
+export async function evaluate(model: LoadedModel, job: Job, slice: number): Promise<JobFact[]> {
+  if (job.output === undefined) {
+    const { prompt } = job.prepared;
+    const tokens = prompt.slice(job.evaluatedTokens, job.evaluatedTokens + slice);
+    job.prefillStartedAt ??= epochMillis();
+    if (job.evaluatedTokens + slice < job.promptTokens) {
+      await job.sequence.prefill(tokens);
+      job.evaluatedTokens += slice;
+      return [];
+    }
+    // The last slice and the first output token are one evaluation.
+    job.output = job.prepared.decode(job.sequence, tokens);
+    job.isDecoding = true;
+  }
+  const next = await job.output.next();
+  const at = epochMillis();
+  const prefilled = job.evaluatedTokens < job.promptTokens ? [endPrefill(job, at)] : [];
+  if (next.done === true) return [...prefilled, ended(job, 'stop', job.answer.flush())];
+  job.outputTokens += 1;
+  const { text, stopped } = job.answer.push(next.value.token);
+  const logprob = describeLogprob(model, next.value);
+  const facts: JobFact[] = [...prefilled, { id: job.id, type: 'token', at, text, ...logprob }];
+  if (stopped) return [...facts, ended(job, 'stop', '')];
+  if (job.outputTokens < job.maxTokens) return facts;
+  return [...facts, ended(job, 'length', job.answer.flush())];
+}
+
+function endPrefill(job: Job, endedAt: number): JobFact {
+  job.evaluatedTokens = job.promptTokens;
+  return {
+    id: job.id,
+    type: 'prefilled',
+    startedAt: job.prefillStartedAt!,
+    endedAt,
+    inputTokens: job.promptTokens,
+    cachedTokens: job.cachedTokens,
+  };
+}
+
+function ended({ id }: Job, finishReason: FinishReason, text: string): JobFact {
+  return { id, type: 'ended', at: epochMillis(), finishReason, text };
+}
+
+function describeLogprob(
+  model: LoadedModel,
+  { token, logprob, top = [] }: Decoded,
+): Pick<Fact & { type: 'token' }, 'logprob'> {
+  if (logprob === undefined) return {};
+  const describe = (described: number, value: number): TokenLogprob => {
+    const bytes = model.bytesOf(described);
+    return { token: Buffer.from(bytes).toString(), bytes, logprob: value };
+  };
+  return {
+    logprob: {
+      ...describe(token, logprob),
+      top: top.map(([other, value]) => describe(other, value)),
+    },
+  };
+}
