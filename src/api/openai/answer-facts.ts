@@ -1,4 +1,4 @@
-/** What every answer tells about itself beside its text: token counts, timings, and the Server-Timing header. */
+/** Token counts and timings, as every answer reports them. */
 import { z } from 'zod';
 import type { GenerationSummary } from '../../../otel/generation/inference.ts';
 
@@ -11,7 +11,7 @@ export const Usage = z.object({
 
 const seconds = z.number().min(0).optional();
 
-/** Seconds, as in the metrics. A phase that did not happen has none; a speed takes two tokens. */
+/** Seconds, as in the metrics. A phase that did not happen is absent; the speed needs two tokens. */
 export const Timings = z.object({
   queue_seconds: seconds,
   tokenize_seconds: seconds,
@@ -41,25 +41,4 @@ export function toTimings(summary: GenerationSummary): z.infer<typeof Timings> {
     duration_seconds: summary.durationSeconds,
     tokens_per_second: summary.tokensPerSecond,
   };
-}
-
-export interface Phases {
-  tokenizeSeconds?: number | undefined;
-  queueSeconds?: number | undefined;
-  prefillSeconds?: number | undefined;
-  decodeSeconds?: number | undefined;
-}
-
-/** Undefined where nothing is known yet. Milliseconds, as https://www.w3.org/TR/server-timing/ has them. */
-export function toServerTiming(phases: Phases): string | undefined {
-  const known = [
-    ['tokenize', phases.tokenizeSeconds],
-    ['queue', phases.queueSeconds],
-    ['prefill', phases.prefillSeconds],
-    ['decode', phases.decodeSeconds],
-  ] as const;
-  const metrics = known.flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name};dur=${(value * 1000).toFixed(2)}`],
-  );
-  return metrics.length === 0 ? undefined : metrics.join(', ');
 }

@@ -1,8 +1,8 @@
 /** Chat completions as OpenAI answers them, whole and in chunks: their schemas, and how a run becomes them. */
 import { z } from 'zod';
 import { toTimings, toUsage, Timings, Usage } from './answer-facts.ts';
-import type { Piece, Run } from '../run/generation.ts';
-import { ChatLogprobs, toChatLogprobs, type AnswerLogprob } from './logprobs.ts';
+import type { AnswerLogprob, Piece, Run } from '../run/generation.ts';
+import { ChatLogprobs, toChatLogprobs } from './logprobs.ts';
 import type { StreamFrames } from '../run/streaming.ts';
 
 const FinishReason = z.enum(['stop', 'length', 'tool_calls']);

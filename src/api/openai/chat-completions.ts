@@ -1,13 +1,13 @@
 /** POST /v1/chat/completions in OpenAI's shape, streamed or whole. */
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
-import { toServerTiming } from './answer-facts.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unserved } from './fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
+import { toServerTiming } from '../run/server-timing.ts';
 import { streamFrames } from '../run/streaming.ts';
 import { toAnswer, ToolFields } from './tools.ts';
 

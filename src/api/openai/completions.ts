@@ -1,6 +1,6 @@
 /** POST /v1/completions: OpenAI's older shape, a text that the model continues. */
 import { z } from 'zod';
-import { Timings, toServerTiming, toTimings, toUsage, Usage } from './answer-facts.ts';
+import { Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
 import type { ReadBody } from '../body.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
@@ -11,8 +11,15 @@ import {
   toFormat,
   toSampling,
 } from './fields.ts';
-import { generationErrors, startGeneration, type Run, type RunDeps } from '../run/generation.ts';
-import { CompletionLogprobs, createCompletionLogprobs, type AnswerLogprob } from './logprobs.ts';
+import {
+  generationErrors,
+  startGeneration,
+  type AnswerLogprob,
+  type Run,
+  type RunDeps,
+} from '../run/generation.ts';
+import { CompletionLogprobs, createCompletionLogprobs } from './logprobs.ts';
+import { toServerTiming } from '../run/server-timing.ts';
 import { streamFrames, type StreamFrames } from '../run/streaming.ts';
 
 // OpenAI's default for this endpoint.

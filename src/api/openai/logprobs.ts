@@ -1,8 +1,7 @@
 /** Log-probabilities in the two shapes that OpenAI has for them. */
 import { z } from 'zod';
-import type { Fact, TokenLogprob } from '../../engine/engine.ts';
-
-export type AnswerLogprob = NonNullable<Extract<Fact, { type: 'token' }>['logprob']>;
+import type { TokenLogprob } from '../../engine/engine.ts';
+import type { AnswerLogprob } from '../run/generation.ts';
 
 const Token = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 

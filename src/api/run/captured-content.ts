@@ -1,7 +1,7 @@
 /** Collects prompt and answer for the chat span, where the operator turned content capture on. Used by generation.ts. */
 import type { Generation } from '../../../otel/generation/inference.ts';
 import type { ChatMessage, Prompt } from '../../engine/engine.ts';
-import type { Delta } from '../openai/tool-calls.ts';
+import type { Delta } from './tool-calls.ts';
 
 type Output = NonNullable<Parameters<Generation['content']>[0]['output']>;
 

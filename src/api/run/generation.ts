@@ -11,7 +11,6 @@ import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts
 import { createAnswerQueue, type AnswerQueue } from './answer-queue.ts';
 import { captureContent, type ContentCapture } from './captured-content.ts';
 import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
-import type { AnswerLogprob } from '../openai/logprobs.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
 import {
@@ -19,7 +18,7 @@ import {
   createToolCallParser,
   type AnswerParser,
   type Delta,
-} from '../openai/tool-calls.ts';
+} from './tool-calls.ts';
 
 /** Error codes that a route that generates may answer with. */
 export const generationErrors = [
@@ -37,6 +36,8 @@ export const generationErrors = [
   'engine_exit',
   'shutdown',
 ] as const satisfies ChatErrorCode[];
+
+export type AnswerLogprob = NonNullable<Extract<Fact, { type: 'token' }>['logprob']>;
 
 /** `logprobs` belong to the tokens since the previous piece. */
 export type Piece = Delta & { logprobs: readonly AnswerLogprob[] };

@@ -3,11 +3,11 @@ import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
 import { isFulfilledWithin } from '../../../otel/clock.ts';
 import { toChatError, type ChatError } from '../../errors.ts';
-import { toServerTiming } from '../openai/answer-facts.ts';
 import type { ApiEnv } from '../request-context.ts';
 import { toErrorBody } from '../error-body.ts';
 import type { Piece, Run } from './generation.ts';
 import type { StreamTimeouts } from './request-limits.ts';
+import { toServerTiming } from './server-timing.ts';
 
 type Write = (text: string) => Promise<void>;
 

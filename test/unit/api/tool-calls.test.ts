@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createToolCallParser, type Delta } from '../../../src/api/openai/tool-calls.ts';
+import { createToolCallParser, type Delta } from '../../../src/api/run/tool-calls.ts';
 
 function read(pieces: readonly string[]) {
   const parser = createToolCallParser();
