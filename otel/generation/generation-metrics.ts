@@ -1,7 +1,6 @@
 /** The measurements of one generation, made as its facts arrive and when it ends. Used by `generation.ts`. */
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
-import { labelSet } from '../metrics/series.ts';
 import { attributes as a, genAiProvider, type Operation, type StreamEnding } from '../names.ts';
 import {
   secondsBetween,
@@ -44,8 +43,7 @@ export function recordToken(
 }
 
 export function recordStreamEnded({ instruments }: Recorder, how: StreamEnding): void {
-  const labels = labelSet(`stream ${how}`, () => ({ [a.how]: how }));
-  instruments.add('inferenceStreamTerminations', 1, labels);
+  instruments.add('inferenceStreamTerminations', 1, { [a.how]: how });
 }
 
 export function recordEnded(
@@ -55,11 +53,7 @@ export function recordEnded(
 ): void {
   const { instruments, span } = recorder;
   const { outcome, reason } = summary;
-  const ending = labelSet(`ending ${outcome} ${reason}`, () => ({
-    [a.outcome]: outcome,
-    [a.reason]: reason,
-  }));
-  instruments.add('inferenceRequests', 1, ending);
+  instruments.add('inferenceRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
   const { prefilled } = state;
   if (prefilled === undefined) {
     instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
@@ -112,11 +106,11 @@ export function genAiLabels(
   label?: string,
   value?: string,
 ): Attributes {
-  return labelSet(`genai ${operation} ${label} ${value} ${model}`, () => ({
+  return {
     [a.genAiOperationName]: operation,
     [a.genAiProviderName]: genAiProvider,
     [a.genAiRequestModel]: model,
     [a.genAiResponseModel]: model,
     ...(label === undefined ? {} : { [label]: value }),
-  }));
+  };
 }

@@ -5,33 +5,10 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
 
-const keys = new WeakMap<Attributes, string>();
-
-/** One string for an attribute set, whatever the order of its keys; remembered for sets that cannot change. */
+/** One string for an attribute set, whatever the order of its keys. */
 export function seriesKey(attributes: Attributes): string {
-  const known = keys.get(attributes);
-  if (known !== undefined) return known;
   const names = Object.keys(attributes).toSorted();
-  const key =
-    names.length === 0 ? '' : JSON.stringify(names.map((name) => [name, attributes[name]]));
-  if (Object.isFrozen(attributes)) keys.set(attributes, key);
-  return key;
-}
-
-const sets = new Map<string, Attributes>();
-
-/**
- * The label set of that name, made once and frozen: what can be recognised by its identity is filtered and hashed once and
- * not at every measurement.
- */
-export function labelSet(name: string, make: () => Attributes): Attributes {
-  let set = sets.get(name);
-  if (set === undefined) {
-    // Labels are closed sets; should a caller's not be, this must not be what grows.
-    if (sets.size >= 1000) sets.clear();
-    sets.set(name, (set = Object.freeze(make())));
-  }
-  return set;
+  return names.length === 0 ? '' : JSON.stringify(names.map((name) => [name, attributes[name]]));
 }
 
 export interface Ceiling {
