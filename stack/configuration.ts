@@ -1,6 +1,6 @@
 /**
- * Writes the configuration that Prometheus and Alertmanager run with: the committed files, which are valid for the
- * default ports, with the addresses, the interval and the tokens in use put in. Used by `make up` and by tests.
+ * Writes the configuration of Prometheus and Alertmanager: the committed files, which are valid for the default ports, with the
+ * addresses, the interval and the tokens in use. Used by `make up` in both modes and by tests.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +8,10 @@ import { parseDocument } from 'yaml';
 import { jobs } from '../otel/names.ts';
 import { addEmail } from './alertmanager/email.ts';
 import { syncFolder, type Files } from './folder.ts';
-import { messages, StackError } from './messages.ts';
-import type { Secret, ServiceName, Settings } from './settings.ts';
+import type { SecretSource } from '../src/kit/settings.ts';
+import { readSecret, type ServiceName, type Settings } from './settings.ts';
 
-/** The ports that stand in the committed files, and on which containers listen. */
+/** The ports in the committed files; containers listen on them. */
 const committedPorts: Record<ServiceName, number> = {
   chat: 8000,
   prometheus: 9090,
@@ -23,7 +23,7 @@ const committedPorts: Record<ServiceName, number> = {
 const names = Object.keys(committedPorts) as ServiceName[];
 
 export interface Configuration {
-  /** Absolute paths of the files to start with. */
+  /** Absolute paths. */
   prometheusFile: string;
   alertmanagerFile: string;
 }
@@ -43,7 +43,7 @@ type Settable = Pick<
   | 'mail'
 >;
 
-/** Writes `prometheus/` and `alertmanager/` in the run folder, in place of what an earlier run wrote. */
+/** Writes `prometheus/` and `alertmanager/` in the run folder and removes what an earlier run wrote there. */
 export function writeConfiguration(settings: Settable): Configuration {
   const folder = (name: string): string => join(settings.runDir, name);
   syncFolder(folder('prometheus'), prometheusFiles(settings), 'owner');
@@ -76,8 +76,8 @@ export function prometheusFiles(settings: Settable): Files {
   prometheus.setIn(['global', 'scrape_interval'], scrapeInterval);
   prometheus.setIn(['global', 'evaluation_interval'], scrapeInterval);
   if (metricsToken !== undefined) {
-    const path = secretFile(metricsToken, settings, 'prometheus', 'metrics-token', files);
-    // Ours alone ask for it: the first two jobs are the chat service and the notifier.
+    const path = secretFile('METRICS_TOKEN', metricsToken, settings, 'prometheus', files);
+    // The first two jobs, the chat service and the notifier, require the token.
     for (const job of [0, 1]) {
       prometheus.setIn(['scrape_configs', job, 'authorization'], { credentials_file: path });
     }
@@ -88,30 +88,31 @@ export function prometheusFiles(settings: Settable): Files {
 export function alertmanagerFiles(settings: Settable): Files {
   const { root, notifierToken, mail } = settings;
   const files: Files = new Map();
-  const keep = (secret: Secret, name: string): string =>
-    secretFile(secret, settings, 'alertmanager', name, files);
+  const keep = (name: string, secret: SecretSource): string =>
+    secretFile(name, secret, settings, 'alertmanager', files);
   const committed = readFileSync(join(root, 'stack/alertmanager/alertmanager.yml'), 'utf8');
   const alertmanager = parseDocument(withPeers(committed, settings));
   if (notifierToken !== undefined) {
     alertmanager.setIn(['receivers', 0, 'webhook_configs', 0, 'http_config'], {
-      authorization: { credentials_file: keep(notifierToken, 'notifier-token') },
+      authorization: { credentials_file: keep('NOTIFIER_TOKEN', notifierToken) },
     });
   }
-  if (mail !== undefined) addEmail(alertmanager, mail, (value) => keep({ value }, 'smtp-password'));
+  if (mail !== undefined) addEmail(alertmanager, mail, (value) => keep('SMTP_PASSWORD', { value }));
   return files.set('alertmanager.yml', String(alertmanager));
 }
 
-/** What a person opens. All in one pass, so that a port moved onto another's default is not moved twice. */
+/** Replaces the default addresses in `text` by the ones that people open. */
 export function withAddresses(text: string, { addresses }: Pick<Settings, 'addresses'>): string {
   return replaceAddresses(text, (name) => addresses[name].url.replace('http://', ''));
 }
 
-/** Where the services reach one another: containers by their names. */
+/** Replaces the default addresses by the ones that the services use; containers reach one another by name. */
 function withPeers(text: string, settings: Settable): string {
   if (settings.mode !== 'docker') return withAddresses(text, settings);
   return replaceAddresses(text, (name) => `${name}:${committedPorts[name]}`);
 }
 
+/** One pass over all addresses, so that a port moved to another's default is not replaced twice. */
 function replaceAddresses(text: string, addressOf: (name: ServiceName) => string): string {
   const current = new Map(
     names.map((name) => [`127.0.0.1:${committedPorts[name]}`, addressOf(name)]),
@@ -130,30 +131,16 @@ function yamlFiles(folder: string): string[] {
   return readdirSync(folder).filter((file) => file.endsWith('.yml'));
 }
 
-/**
- * The path at which the program finds the secret. A container cannot see a file of the machine's: it gets a copy, under
- * /etc as the rest of its folder.
- */
+/** The path by which the service reads the secret: the file itself, or in a container a copy below /etc. */
 function secretFile(
-  secret: Secret,
+  setting: string,
+  secret: SecretSource,
   { mode, runDir }: Settable,
   service: ServiceName,
-  name: string,
   files: Files,
 ): string {
   if (mode !== 'docker' && 'file' in secret) return secret.file;
-  files.set(name, readSecret(secret));
+  const name = setting.toLowerCase().replaceAll('_', '-');
+  files.set(name, readSecret(setting, secret));
   return join(mode === 'docker' ? '/etc' : runDir, service, name);
-}
-
-/** @throws StackError that names the file and never its content. */
-export function readSecret(secret: Secret): string {
-  if ('value' in secret) return secret.value;
-  try {
-    return readFileSync(secret.file, 'utf8').trim();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const problem = `a secret: expected a readable file, got ${code} for ${secret.file}`;
-    throw new StackError(messages.settingsWrong([problem]), { cause: error });
-  }
 }

@@ -1,4 +1,4 @@
-/** A folder of the run folder that a program reads while it runs. Used by whatever writes configuration. */
+/** Folders of configuration that a program reads while it runs. Used by `configuration.ts` and `docker/files.ts`. */
 import {
   chmodSync,
   existsSync,
@@ -15,9 +15,9 @@ import { dirname, join } from 'node:path';
 export type Files = Map<string, string>;
 
 /**
- * Makes the folder hold these files and no others. What is as it should be stays untouched, folders too, and what
- * changes does so whole: Prometheus watches the folder of its targets, and loses them with it.
- * @param access `owner`: nobody else may read it; `all`: whatever user a container has
+ * Makes the folder contain exactly these files. Unchanged files and folders stay untouched and changed files are replaced by
+ * renaming, because Prometheus watches the folder of its targets and loses them when it is recreated.
+ * @param access `owner`: only the owner may read; `all`: every user may, as containers have users of their own.
  */
 export function syncFolder(folder: string, files: Files, access: 'owner' | 'all'): void {
   const mode = access === 'owner' ? 0o600 : 0o644;
@@ -26,7 +26,7 @@ export function syncFolder(folder: string, files: Files, access: 'owner' | 'all'
     mkdirSync(dirname(file), { recursive: true });
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
     writeFileSync(`${file}.new`, text, { mode });
-    // The umask has its say above, and not here.
+    // The umask changed the mode above.
     chmodSync(`${file}.new`, mode);
     renameSync(`${file}.new`, file);
   }
@@ -39,7 +39,7 @@ export function syncFolder(folder: string, files: Files, access: 'owner' | 'all'
   chmodSync(folder, access === 'owner' ? 0o700 : 0o755);
 }
 
-/** All below a folder, as they are. */
+/** Every file below `folder`, with `within` before its path. */
 export function readFolder(folder: string, within = ''): Files {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return new Map(

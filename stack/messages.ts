@@ -1,96 +1,53 @@
-/**
- * Every sentence that `make up`, `down`, `status` and `logs` say, in English and Chinese, and the error that carries one
- * of them to a person. The language follows the terminal's locale.
- */
+/** Every message of `make up`, `down`, `status` and `logs` in both languages. `terminal.ts` prints them. */
 import type { Text } from '../otel/text.ts';
 
-type Environment = Record<string, string | undefined>;
-
-type Language = keyof Text;
-
-/** `zh` where the locale of messages is Chinese, by the order that POSIX gives the variables. */
-export function languageOf(env: Environment): Language {
-  const locale = env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || '';
-  return locale.startsWith('zh') ? 'zh' : 'en';
-}
-
-const language = languageOf(process.env);
-
-export function say(message: Text): void {
-  console.log(message[language]);
-}
-
-/** What a person can put right. It is told without a stack trace. */
-export class StackError extends Error {
-  constructor(message: Text, options?: ErrorOptions) {
-    super(message[language], options);
-    this.name = 'StackError';
-  }
-}
-
-/** Runs a command line's work; what a person can put right becomes a sentence on stderr and exit code 1. */
-export async function runCommand(work: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await work();
-  } catch (error) {
-    const told = asStackError(error);
-    if (told === undefined) throw error;
-    console.error(told.message);
-    process.exitCode = 1;
-  }
-}
-
-function asStackError(error: unknown): StackError | undefined {
-  if (error instanceof StackError) return error;
-  const { code, path } = error as NodeJS.ErrnoException;
-  if (code === undefined || path === undefined) return undefined;
-  if (code === 'ENOSPC') return new StackError(messages.diskFull(path));
-  const refused = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-  return refused ? new StackError(messages.noPermission(path, code)) : undefined;
-}
-
 export const messages = {
-  settingsWrong: (problems: string[]) => ({
-    en: `The settings are wrong:\n  ${problems.join('\n  ')}`,
+  settingsWrong: (problems: readonly string[]) => ({
+    en: `Invalid settings:\n  ${problems.join('\n  ')}`,
     zh: `设置有误：\n  ${problems.join('\n  ')}`,
   }),
-  noDocker: (reason: string) => ({
-    en: `MODE=docker: expected a Docker engine with Compose 2.24 or later, got: ${reason}. Start it, or run \`make up MODE=native\`.`,
-    zh: `MODE=docker：需要 Docker 引擎与 Compose 2.24 或更高版本，得到：${reason}。请启动它，或运行 make up MODE=native。`,
+  unknownCommand: (known: string[], given: string) => ({
+    en: `stack/up.ts: expected one of ${known.join(', ')}, got "${given}"`,
+    zh: `stack/up.ts 的命令无效：“${given}”。可选值：${known.join('、')}`,
   }),
-  startingContainers: () => ({
-    en: 'Starting the stack in containers (`make up MODE=native` runs it without)',
-    zh: '以容器方式启动（不用容器：make up MODE=native）',
-  }),
-  containerFailed: (v: { name: string; state: string; log: string }) => ({
-    en: `${v.name} is ${v.state}. The end of its log:\n${v.log}`,
-    zh: `${v.name} 的状态为 ${v.state}。其日志末尾：\n${v.log}`,
-  }),
-  containersFailed: () => ({
-    en: 'The containers did not all come up: what is above says why. Where an image cannot be pulled, `make up PROFILE=minimal` needs fewer of them, `make up MODE=native` none.',
-    zh: '容器未能全部就绪：原因见上方。若无法拉取镜像，make up PROFILE=minimal 需要的镜像较少，make up MODE=native 不需要镜像。',
-  }),
-  grafanaPassword: (password: string, file: string) => ({
-    en: `Grafana: user admin, password ${password} (shown this once; kept in ${file})`,
-    zh: `Grafana：用户 admin，密码 ${password}（只显示这一次；保存在 ${file}）`,
+  unknownLog: (name: string, known: string[]) => ({
+    en: `NAME: expected one of ${known.join(', ')}, got "${name}"`,
+    zh: `NAME 的取值无效：“${name}”。可选值：${known.join('、')}`,
   }),
   needsLinux: (platform: string) => ({
-    en: `Native mode: expected Linux, got ${platform}. Run it in a Linux virtual machine or container.`,
-    zh: `原生方式需要 Linux，当前是 ${platform}。请在 Linux 虚拟机或容器中运行。`,
+    en: `Native mode needs Linux, got ${platform}. Start Docker, or use a Linux virtual machine.`,
+    zh: `本机进程模式需要 Linux，当前系统为 ${platform}。请启动 Docker，或使用 Linux 虚拟机。`,
   }),
-  otherCommandAtWork: () => ({
-    en: 'Another `make` is at work on this stack, waiting for it.',
-    zh: '另一个 make 正在操作此服务栈，等待它结束。',
+  noDocker: (reason: string) => ({
+    en: `MODE=docker: expected a Docker engine with Compose 2.24 or later, got: ${reason}. Start Docker, or run \`make up MODE=native\`.`,
+    zh: `MODE=docker 需要 Docker 引擎与 Compose 2.24 及以上，检测结果：${reason}。请启动 Docker，或运行 make up MODE=native。`,
   }),
+  noPermission: (path: string, code: string) => ({
+    en: `${path}: no write permission (${code}). If another user (root, by sudo?) owns the checkout, run \`sudo chown -R $(id -un) .\``,
+    zh: `${path}：没有写权限（${code}）。如果此目录属于其他用户（例如由 sudo 创建），请运行 sudo chown -R $(id -un) .`,
+  }),
+  diskFull: (path: string) => ({
+    en: `${path}: the disk is full. Free some space, then run make again.`,
+    zh: `${path}：磁盘已满。请清理空间后重试。`,
+  }),
+  noSpace: (v: { folder: string; freeMegabytes: number; neededMegabytes: number }) => ({
+    en: `${v.folder}: expected ${v.neededMegabytes} MB of free disk space, got ${v.freeMegabytes} MB. Free some space, then run make again.`,
+    zh: `${v.folder}：需要 ${v.neededMegabytes} MB 可用磁盘空间，实际为 ${v.freeMegabytes} MB。请清理空间后重试。`,
+  }),
+  waitingForMake: () => ({
+    en: 'Another `make` is running here. Waiting for it to finish.',
+    zh: '另一个 make 正在运行，等待其完成。',
+  }),
+
   portTaken: (v: {
     port: number;
     name: string;
-    holder: string | undefined;
+    holder: { program: string; pid: number } | undefined;
     variable: string;
     freePort: number;
   }) => ({
-    en: `Port ${v.port}, which ${v.name} wants, is in use by ${v.holder ?? 'another process'}. Stop that, or move ours: ${v.variable}=${v.freePort} make up`,
-    zh: `${v.name} 需要的端口 ${v.port} 已被${v.holder === undefined ? '其他进程' : ` ${v.holder} `}占用。请停掉它，或换一个端口：${v.variable}=${v.freePort} make up`,
+    en: `Port ${v.port} (${v.name}) is in use by ${v.holder === undefined ? 'another process' : `${v.holder.program} (pid ${v.holder.pid})`}. Stop that process, or choose another port: ${v.variable}=${v.freePort} make up`,
+    zh: `端口 ${v.port}（${v.name}）已被${v.holder === undefined ? '其他进程' : ` ${v.holder.program}（pid ${v.holder.pid}）`}占用。请停止该进程，或更换端口：${v.variable}=${v.freePort} make up`,
   }),
   portRefused: (v: {
     port: number;
@@ -99,134 +56,147 @@ export const messages = {
     code: string;
     variable: string;
   }) => ({
-    en: `${v.name} cannot listen on ${v.host}:${v.port} (${v.code}). Move it with ${v.variable}; ports below 1024 are root's.`,
-    zh: `${v.name} 无法监听 ${v.host}:${v.port}（${v.code}）。请用 ${v.variable} 换一个端口；1024 以下的端口只有 root 可用。`,
+    en: `${v.name} cannot listen on ${v.host}:${v.port} (${v.code}). Correct the host, or change ${v.variable}: ports below 1024 need root.`,
+    zh: `${v.name} 无法监听 ${v.host}:${v.port}（${v.code}）。请更正监听地址，或修改 ${v.variable}：1024 以下的端口需要 root 权限。`,
   }),
-  alreadyRunning: (pid: number) => ({
-    en: `The stack is up already. Its supervisor is process ${pid}.`,
-    zh: `服务栈已在运行，supervisor 的进程号为 ${pid}。`,
+  fetchingTools: (names: string[]) => ({
+    en: `Not on PATH: ${names.join(', ')}. Unpacking Debian's packages into .tools/ (45 MB download, nothing is installed)`,
+    zh: `PATH 中没有 ${names.join('、')}。正在将 Debian 软件包解压到 .tools/（下载 45 MB，不安装到系统）`,
   }),
-  settingsDiffer: (names: string[]) => ({
-    en: `It runs with other settings than now asked for (${names.join(', ')}): \`make down && make up\` applies these.`,
-    zh: `它运行时的设置与当前不同（${names.join('、')}）：运行 make down && make up 使之生效。`,
-  }),
-  cleaningLeftovers: (names: string[]) => ({
-    en: `Stopping what an earlier run left behind: ${names.join(', ')}`,
-    zh: `正在停止上次遗留的进程：${names.join('、')}`,
-  }),
-  notOurs: (pid: number) => ({
-    en: `Process ${pid} belongs to another user. Run this as the user that ran \`make up\`.`,
-    zh: `进程 ${pid} 属于其他用户。请用运行 make up 的那个用户执行。`,
+  toolsMissing: (names: string[], reason: string) => ({
+    en: `Not on PATH: ${names.join(', ')}. Debian's packages could not be fetched (${reason}). Put the releases of https://prometheus.io/download on PATH, or run \`sudo apt-get install prometheus prometheus-alertmanager\`, then run make again.`,
+    zh: `PATH 中没有 ${names.join('、')}，Debian 软件包也无法下载（${reason}）。请将 https://prometheus.io/download 的发行版放入 PATH，或运行 sudo apt-get install prometheus prometheus-alertmanager，然后重试。`,
   }),
   noModel: () => ({
-    en: 'No model, so nothing was started: what is above says why.',
-    zh: '没有模型，未启动任何进程：原因见上方。',
+    en: 'Nothing was started: no model is available, for the reason above.',
+    zh: '未启动任何进程：没有可用的模型，原因见上方。',
+  }),
+
+  startingContainers: () => ({
+    en: 'Starting the stack in containers (without containers: `make up MODE=native`)',
+    zh: '正在以容器方式启动（不用容器：make up MODE=native）',
+  }),
+  containerFailed: (v: { name: string; state: string; log: string }) => ({
+    en: `${v.name} is ${v.state}. The end of its log:\n${v.log}`,
+    zh: `${v.name} 的状态为 ${v.state}，日志末尾：\n${v.log}`,
+  }),
+  containersFailed: () => ({
+    en: 'Not all containers became healthy, for the reason above. If an image cannot be pulled: `make up PROFILE=minimal` needs fewer images, `make up MODE=native` none.',
+    zh: '部分容器未能就绪，原因见上方。如果无法拉取镜像：make up PROFILE=minimal 需要的镜像较少，make up MODE=native 不需要镜像。',
+  }),
+  grafanaPassword: (password: string, file: string) => ({
+    en: `Grafana: user admin, password ${password} (shown only now, stored in ${file})`,
+    zh: `Grafana：用户 admin，密码 ${password}（仅显示这一次，保存在 ${file}）`,
+  }),
+
+  alreadyRunning: (pid: number) => ({
+    en: `The stack is already running (supervisor pid ${pid}).`,
+    zh: `整套服务已在运行（守护进程 pid ${pid}）。`,
+  }),
+  settingsDiffer: (names: string[]) => ({
+    en: `The running stack has other settings (${names.join(', ')}). \`make down && make up\` applies the current ones.`,
+    zh: `运行中的设置与当前不一致（${names.join('、')}）。运行 make down && make up 生效。`,
+  }),
+  stoppingLeftovers: (names: string[]) => ({
+    en: `Stopping processes that an earlier run left behind: ${names.join(', ')}`,
+    zh: `正在停止上次运行遗留的进程：${names.join('、')}`,
   }),
   starting: (folder: string) => ({
-    en: `Starting the stack as plain processes; logs in ${folder}`,
-    zh: `以普通进程方式启动；日志在 ${folder}`,
+    en: `Starting the stack as plain processes. Logs: ${folder}`,
+    zh: `正在以本机进程方式启动，日志目录：${folder}`,
   }),
   healthy: (name: string, seconds: number) => ({
     en: `  ${name}: healthy after ${seconds} s`,
-    zh: `  ${name}：${seconds} 秒后健康`,
+    zh: `  ${name}：已就绪（用时 ${seconds} 秒）`,
   }),
-  stillWaiting: (names: string[], seconds: number) => ({
+  waitingFor: (names: string[], seconds: number) => ({
     en: `  ... ${seconds} s, waiting for ${names.join(', ')}`,
     zh: `  ... ${seconds} 秒，等待 ${names.join('、')}`,
   }),
-  engineIs: (state: string, seconds: number) => ({
+  modelState: (state: string, seconds: number) => ({
     en: `  ... ${seconds} s, the model is ${state}`,
     zh: `  ... ${seconds} 秒，模型状态：${state}`,
-  }),
-  supervisorGone: (log: string) => ({
-    en: `The supervisor ended while starting. Its last words:\n${log}`,
-    zh: `supervisor 在启动时退出。最后的日志：\n${log}`,
-  }),
-  childFailed: (v: { name: string; how: string; logFile: string; log: string }) => ({
-    en: `${v.name} did not start (${v.how}). The end of ${v.logFile}:\n${v.log}`,
-    zh: `${v.name} 未能启动（${v.how}）。${v.logFile} 的末尾：\n${v.log}`,
-  }),
-  neverHealthy: (names: string[], seconds: number) => ({
-    en: `Not healthy within ${seconds} s: ${names.join(', ')}. \`make logs\` may say why.`,
-    zh: `${seconds} 秒内未就绪：${names.join('、')}。make logs 可能说明原因。`,
-  }),
-  stoppedAgain: () => ({
-    en: 'What was started has been stopped again.',
-    zh: '已启动的部分已重新停止。',
-  }),
-  notReady: () => ({
-    en: 'Everything runs, but the model is not loaded yet: `make status` and `make logs NAME=chat` tell more.',
-    zh: '各进程已运行，但模型尚未加载完成：见 make status 与 make logs NAME=chat。',
-  }),
-  serving: (title: string) => ({ en: `Model: ${title}`, zh: `模型：${title}` }),
-  servingDemo: () => ({
-    en: 'Model: the built-in DEMO, which says one sentence only. `make model`, then `make down && make up`, serves the real one.',
-    zh: '模型：内置演示模型，只会说一句话。运行 make model，再 make down && make up 即可使用真实模型。',
-  }),
-  tryNext: () => ({ en: 'Try next:', zh: '接下来可以：' }),
-  fourQueries: () => ({
-    en: 'Requests by status, their p95, inference time and memory, as graphs in Prometheus:',
-    zh: '在 Prometheus 中查看图表：各状态码的请求速率、p95 延迟、推理耗时、内存：',
-  }),
-  isDown: () => ({ en: 'The stack is down.', zh: '服务栈未在运行。' }),
-  supervisorDead: (names: string[]) => ({
-    en: `The supervisor is gone${names.length === 0 ? '' : `, ${names.join(', ')} left behind`}: nothing is restarted or watched. \`make up\` puts it right, \`make down\` clears it away.`,
-    zh: `supervisor 已不在${names.length === 0 ? '' : `，遗留进程：${names.join('、')}`}：没有进程被监护。make up 可恢复，make down 可清理。`,
-  }),
-  stopping: (pid: number) => ({
-    en: `Stopping (supervisor pid ${pid}); running answers may finish`,
-    zh: `正在停止（supervisor pid ${pid}）；进行中的回答可以完成`,
-  }),
-  stillStopping: (names: string[], seconds: number) => ({
-    en: `  ... ${seconds} s, ${names.join(', ')} still running`,
-    zh: `  ... ${seconds} 秒，仍在运行：${names.join('、')}`,
-  }),
-  stopped: () => ({
-    en: 'The stack is down, nothing is left running.',
-    zh: '服务栈已停止，没有遗留进程。',
-  }),
-  noLogs: (folder: string) => ({
-    en: `No logs in ${folder} yet: run \`make up\` first.`,
-    zh: `${folder} 中还没有日志：请先运行 make up。`,
-  }),
-  noPermission: (path: string, code: string) => ({
-    en: `${path}: expected to be able to write it, got ${code}. Another user (root, by sudo?) may have made it: \`sudo chown -R $(id -un) .\` gives the checkout back.`,
-    zh: `${path}：需要写权限，得到 ${code}。它可能由其他用户（例如 sudo 的 root）创建：sudo chown -R $(id -un) . 可以收回。`,
-  }),
-  diskFull: (path: string) => ({
-    en: `${path}: the disk is full. Free some space, then run make again.`,
-    zh: `${path}：磁盘已满。请清理空间后重试。`,
-  }),
-  unknownCommand: (known: string[], given: string) => ({
-    en: `stack/up.ts: expected one of ${known.join(', ')}, got "${given}"`,
-    zh: `stack/up.ts：应为 ${known.join('、')} 之一，收到“${given}”`,
-  }),
-  unknownLog: (name: string, known: string[]) => ({
-    en: `NAME: expected one of ${known.join(', ')}, got "${name}"`,
-    zh: `NAME：应为 ${known.join('、')} 之一，收到“${name}”`,
-  }),
-  noSpace: (v: { folder: string; freeMegabytes: number; neededMegabytes: number }) => ({
-    en: `Disk: expected ${v.neededMegabytes} MB free in ${v.folder}, found ${v.freeMegabytes} MB. Free some, then run make again.`,
-    zh: `磁盘：${v.folder} 需要 ${v.neededMegabytes} MB 可用空间，现有 ${v.freeMegabytes} MB。请清理后重试。`,
-  }),
-  fetchingTools: (names: string[]) => ({
-    en: `Not on PATH: ${names.join(', ')}. Unpacking Debian's packages into .tools/ (45 MB to fetch, nothing is installed)`,
-    zh: `PATH 中没有 ${names.join('、')}。将 Debian 软件包解包到 .tools/（下载 45 MB，不安装到系统）`,
-  }),
-  fetchingChromium: () => ({
-    en: "No Chromium on PATH. Unpacking Debian's into .tools/ (100 to 170 MB to fetch, nothing is installed)",
-    zh: 'PATH 中没有 Chromium。将 Debian 的软件包解包到 .tools/（下载 100 至 170 MB，不安装到系统）',
   }),
   step: (what: string, seconds: number) => ({
     en: `  ... ${seconds} s, ${what}`,
     zh: `  ... ${seconds} 秒，${what}`,
   }),
-  toolsMissing: (names: string[], reason: string) => ({
-    en: `${names.join(', ')}: expected on PATH, found none, and Debian's packages could not be had (${reason}). Put the releases of https://prometheus.io/download on PATH, or run \`sudo apt-get install prometheus prometheus-alertmanager\`, then make again.`,
-    zh: `PATH 中没有 ${names.join('、')}，也无法取得 Debian 软件包（${reason}）。请将 https://prometheus.io/download 的发行版放入 PATH，或运行 sudo apt-get install prometheus prometheus-alertmanager，然后重试。`,
+  supervisorFailed: (log: string) => ({
+    en: `The supervisor exited while starting. The end of its log:\n${log}`,
+    zh: `守护进程（supervisor）在启动时退出，日志末尾：\n${log}`,
   }),
-  chromiumMissing: (reason: string) => ({
-    en: `chromium: expected on PATH, found none, and Debian's package could not be had (${reason}). Put Chromium or Chrome on PATH, or run \`sudo apt-get install chromium\`, then make again.`,
-    zh: `PATH 中没有 chromium，也无法取得 Debian 软件包（${reason}）。请将 Chromium 或 Chrome 放入 PATH，或运行 sudo apt-get install chromium，然后重试。`,
+  childFailed: (v: { name: string; how: string; logFile: string; log: string }) => ({
+    en: `${v.name} did not start (${v.how}). The end of ${v.logFile}:\n${v.log}`,
+    zh: `${v.name} 未能启动（${v.how}）。${v.logFile} 末尾：\n${v.log}`,
+  }),
+  neverHealthy: (names: string[], seconds: number) => ({
+    en: `Not healthy after ${seconds} s: ${names.join(', ')}. See \`make logs\` for the reason.`,
+    zh: `${seconds} 秒后仍未就绪：${names.join('、')}。原因请查看 make logs。`,
+  }),
+  stoppedAgain: () => ({
+    en: 'Everything that was started has been stopped.',
+    zh: '已启动的进程已全部停止。',
+  }),
+
+  notReady: () => ({
+    en: 'All processes run, but the model is not loaded. See `make status` and `make logs NAME=chat`.',
+    zh: '各进程已运行，但模型尚未加载完成。请查看 make status 和 make logs NAME=chat。',
+  }),
+  serving: (title: string) => ({ en: `Model: ${title}`, zh: `模型：${title}` }),
+  servingDemo: () => ({
+    en: 'Model: the built-in DEMO, which can say only one sentence. For the real one: `make model`, then `make down && make up`.',
+    zh: '模型：内置演示模型，只会说一句话。使用真实模型：先运行 make model，再运行 make down && make up。',
+  }),
+  tryNext: () => ({ en: 'Try next:', zh: '接下来可以：' }),
+  fourQueries: () => ({
+    en: 'Requests by status, p95 latency, inference time and memory as graphs in Prometheus:',
+    zh: '在 Prometheus 中查看各状态码的请求速率、P95 延迟、推理耗时和内存的图表：',
+  }),
+
+  isDown: () => ({ en: 'The stack is down.', zh: '整套服务未运行。' }),
+  supervisorDied: (names: string[]) => ({
+    en: `The supervisor has died${names.length === 0 ? '' : `, still running: ${names.join(', ')}`}. Nothing is watched or restarted. \`make up\` repairs this, \`make down\` stops the rest.`,
+    zh: `守护进程（supervisor）已退出${names.length === 0 ? '' : `，仍在运行：${names.join('、')}`}。进程异常时不会自动重启。运行 make up 恢复，或运行 make down 清理。`,
+  }),
+  noLogs: (folder: string) => ({
+    en: `No logs in ${folder} yet. Run \`make up\` first.`,
+    zh: `${folder} 中还没有日志。请先运行 make up。`,
+  }),
+  stopping: (pid: number) => ({
+    en: `Stopping (supervisor pid ${pid}). Running answers may finish.`,
+    zh: `正在停止（守护进程 pid ${pid}），进行中的回答可以完成。`,
+  }),
+  stillRunning: (names: string[], seconds: number) => ({
+    en: `  ... ${seconds} s, still running: ${names.join(', ')}`,
+    zh: `  ... ${seconds} 秒，仍在运行：${names.join('、')}`,
+  }),
+  notOurs: (pid: number) => ({
+    en: `Process ${pid} belongs to another user. Run this as the user that ran \`make up\`.`,
+    zh: `进程 ${pid} 属于其他用户。请使用运行 make up 的用户执行。`,
+  }),
+  stopped: () => ({
+    en: 'The stack is down, nothing is left running.',
+    zh: '整套服务已停止，没有遗留进程。',
   }),
 } as const;
+
+/** The heads of the tables that `make up` and `make status` print. */
+export const columns = {
+  service: { en: 'service', zh: '服务' },
+  url: { en: 'url', zh: '地址' },
+  state: { en: 'state', zh: '状态' },
+  pid: { en: 'pid', zh: 'pid' },
+  container: { en: 'container', zh: '容器' },
+  log: { en: 'log', zh: '日志' },
+  upFor: { en: 'up for', zh: '运行时长' },
+  restarts: { en: 'restarts', zh: '重启次数' },
+  lastExit: { en: 'last exit', zh: '上次退出' },
+} satisfies Record<string, Text>;
+
+/** For `formatDuration`. */
+export const durationUnits = {
+  en: { d: 'd', h: 'h', m: 'm', s: 's' },
+  zh: { d: ' 天', h: ' 小时', m: ' 分', s: ' 秒' },
+};
+/** An age as "3m ago". */
+export const ago = (age: string): Text => ({ en: `${age} ago`, zh: `${age}前` });

@@ -1,11 +1,12 @@
-/** The model that `make up` brings before it starts the chat service, and waits for afterwards. Used in both modes. */
+/** The model: `make up` fetches it before it starts the chat service, and waits until it is loaded. Used in both modes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messages, say, StackError } from './messages.ts';
+import { messages } from './messages.ts';
+import { createProgress, StackError } from './terminal.ts';
 
-/** As GET /readyz of the chat service tells it. */
-export interface ModelCard {
+/** From GET /readyz of the chat service. */
+interface ModelCard {
   id: string;
   title: string;
   demo: boolean;
@@ -13,10 +14,9 @@ export interface ModelCard {
 
 const readySeconds = 300;
 const pollMillis = 100;
-const progressMillis = 3000;
 
-/** What `make model` does, and the built-in demo where no model can be had; it tells its own progress. */
-export async function bringModel(root: string): Promise<void> {
+/** Does what `make model` does, but falls back to the built-in demo model. */
+export async function fetchModel(root: string): Promise<void> {
   const args = ['src/models/main.ts', '--fallback', 'demo'];
   const model = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   const [code] = (await once(model, 'exit')) as [number | null];
@@ -24,36 +24,29 @@ export async function bringModel(root: string): Promise<void> {
 }
 
 /**
- * What all of them serve, once all of them can; undefined when it takes too long. A service is well before its model is
- * loaded: a table that came earlier would invite a 503.
+ * Waits until every chat service can answer, since a service is healthy before its model is loaded.
+ * @returns The model of the last one; undefined when one is not ready within 5 minutes.
  */
 export async function waitForModels(chatUrls: string[]): Promise<ModelCard | undefined> {
-  let served: ModelCard | undefined;
+  let model: ModelCard | undefined;
   for (const url of chatUrls) {
-    served = await waitForModel(url);
-    if (served === undefined) return undefined;
+    model = await waitForModel(url);
+    if (model === undefined) return undefined;
   }
-  return served;
+  return model;
 }
 
 async function waitForModel(chatUrl: string): Promise<ModelCard | undefined> {
-  const startedAt = performance.now();
-  let toldAt = startedAt;
-  for (;;) {
-    const now = performance.now();
-    const answer = await fetch(`${chatUrl}/readyz`).then(
-      async (response) => ({
-        ready: response.ok,
-        ...((await response.json()) as { status: string; model: ModelCard }),
-      }),
-      () => undefined,
-    );
-    if (answer?.ready === true) return answer.model;
-    if (now - startedAt > readySeconds * 1000) return undefined;
-    if (now - toldAt > progressMillis) {
-      toldAt = now;
-      say(messages.engineIs(answer?.status ?? '?', Math.round((now - startedAt) / 1000)));
-    }
+  const deadline = performance.now() + readySeconds * 1000;
+  const progress = createProgress();
+  while (performance.now() < deadline) {
+    const answer = await fetch(`${chatUrl}/readyz`).catch(() => undefined);
+    const body = (await answer?.json().catch(() => undefined)) as
+      | { status: string; model: ModelCard }
+      | undefined;
+    if (answer?.ok === true && body !== undefined) return body.model;
+    progress((seconds) => messages.modelState(body?.status ?? '?', seconds));
     await delay(pollMillis);
   }
+  return undefined;
 }

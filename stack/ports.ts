@@ -1,12 +1,14 @@
-/** Whether a port is free, and who holds it when it is not. Used by `make up` before it starts anything, in both modes. */
+/** Checks that every port is free. Used by `make up` before it starts anything, in both modes. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { messages, StackError } from './messages.ts';
+import { messages } from './messages.ts';
 import type { Settings } from './settings.ts';
+import { StackError } from './terminal.ts';
 
-const LISTEN = '0A';
+/** TCP_LISTEN in /proc/net/tcp, see proc_pid_net(5). */
+const listenState = '0A';
 
-/** @throws StackError that names the first port that cannot be had, why, and the variable that moves it. */
+/** @throws StackError for the first port that is not available, with the reason and the variable that changes it. */
 export async function refuseTakenPorts({ instances }: Pick<Settings, 'instances'>): Promise<void> {
   for (const { name, address } of instances) {
     const { host, port, variable } = address;
@@ -22,7 +24,7 @@ export async function refuseTakenPorts({ instances }: Pick<Settings, 'instances'
   }
 }
 
-/** `code` says why it could not be done; for port 0 the answer names a free one. */
+/** Opens and closes a server. `code` is undefined on success; with port 0 the returned port is a free one. */
 async function listenBriefly(
   port: number,
   host: string,
@@ -37,14 +39,14 @@ async function listenBriefly(
   return { port: typeof address === 'object' && address !== null ? address.port : port, code };
 }
 
-/** `node (process 123)`; undefined when the holder is another user's. */
-function portHolder(port: number): string | undefined {
+/** Undefined when the process belongs to another user. */
+function portHolder(port: number): { program: string; pid: number } | undefined {
   const sockets = new Set(listeningInodes(port).map((inode) => `socket:[${inode}]`));
   const pid = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .find((entry) => openFiles(entry).some((file) => sockets.has(file)));
   if (pid === undefined) return undefined;
-  return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (process ${pid})`;
+  return { program: readFileSync(`/proc/${pid}/comm`, 'utf8').trim(), pid: Number(pid) };
 }
 
 function listeningInodes(port: number): string[] {
@@ -53,7 +55,7 @@ function listeningInodes(port: number): string[] {
     return lines
       .map((line) => line.trim().split(/\s+/))
       .filter(([, local, , state]) => {
-        return state === LISTEN && Number.parseInt(local?.split(':')[1] ?? '', 16) === port;
+        return state === listenState && Number.parseInt(local?.split(':')[1] ?? '', 16) === port;
       })
       .map((fields) => fields[9] ?? '');
   });
@@ -72,7 +74,7 @@ function openFiles(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
   } catch {
-    // Gone, or another user's.
+    // Ended, or another user's.
     return [];
   }
 }

@@ -1,10 +1,12 @@
-/** What `make up` and `make status` print: tables, the model in use, and what to try next. */
+/** What `make up` and `make status` print: a table, the model and the next steps. Used in both modes. */
 import { relative } from 'node:path';
 import { jobs } from '../otel/names.ts';
-import { messages, say } from './messages.ts';
-import type { ModelCard } from './model.ts';
+import { formatDuration } from '../src/kit/duration.ts';
+import { ago, columns, durationUnits, messages } from './messages.ts';
+import { waitForModels } from './model.ts';
+import { localize, say } from './terminal.ts';
 
-/** Those of the article. */
+/** The queries of the articles that the project answers. */
 export const fourQueries = [
   `sum(rate(http_requests_total{job="${jobs.chat}"}[5m])) by (status_code)`,
   `histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="${jobs.chat}"}[5m])) by (le))`,
@@ -13,63 +15,89 @@ export const fourQueries = [
 ];
 
 /** A path as a person in the checkout types it. */
-export function shown(root: string, path: string): string {
+export function shortPath(root: string, path: string): string {
   const short = relative(root, path);
   return short.startsWith('..') ? path : short;
 }
 
-/** Rows under the keys of the first one, columns as wide as they must be. */
-export function showTable(rows: Record<string, string>[]): void {
-  const columns = Object.keys(rows[0] ?? {});
-  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ''))];
-  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+type Row = Partial<Record<keyof typeof columns, string>>;
+
+/** The columns are the keys of the first row. */
+export function showTable(rows: Row[]): void {
+  const keys = Object.keys(rows[0] ?? {}) as (keyof Row)[];
+  const heads = keys.map((key) => localize(columns[key]));
+  const lines = [heads, ...rows.map((row) => keys.map((key) => row[key] ?? ''))];
+  const widths = keys.map((_, at) => Math.max(...lines.map((line) => widthOf(line[at] ?? ''))));
   for (const line of lines) {
-    console.log(`  ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd());
+    const cells = line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - widthOf(cell)));
+    console.log(`  ${cells.join('  ')}`.trimEnd());
   }
 }
 
-/** `2h 5m`: the two largest units. */
-export function age(since: string): string {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
-  const parts = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first === -1) return '0s';
-  return parts
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
+/** In terminal columns: a Chinese character takes two. */
+function widthOf(text: string): number {
+  return text.length + (text.match(/[\u2e80-\uffef]/g)?.length ?? 0);
 }
 
-export function showModel(model: ModelCard | undefined): void {
-  if (model === undefined) return say(messages.notReady());
-  say(model.demo ? messages.servingDemo() : messages.serving(`${model.title} (${model.id})`));
+/** The columns of `make status` for one process or container. */
+export function describeLife(life: {
+  /** ISO 8601; undefined while it does not run. */
+  since: string | undefined;
+  restarts: number;
+  lastExit: { at: string; how: string | undefined } | undefined;
+}): Pick<Row, 'upFor' | 'restarts' | 'lastExit'> {
+  const { since, restarts, lastExit } = life;
+  const exit = lastExit && [lastExit.how, localize(ago(age(lastExit.at)))].filter(Boolean);
+  return {
+    upFor: since === undefined ? '-' : age(since),
+    restarts: String(restarts),
+    lastExit: exit?.join(', ') ?? '-',
+  };
 }
 
-export async function showNextSteps(urls: Record<string, string>): Promise<void> {
+function age(since: string): string {
+  return formatDuration((Date.now() - Date.parse(since)) / 1000, localize(durationUnits));
+}
+
+/**
+ * The end of `make up`: waits for the models, then prints what runs where and what to try.
+ * @param readRows Called after the models are ready, because a process may restart meanwhile.
+ * @returns The exit code: 1 when a model is not ready in time.
+ */
+export async function showRunning(
+  urls: Record<string, string>,
+  readRows: () => Row[],
+): Promise<number> {
+  const chats = Object.keys(urls).filter((name) => name.startsWith('chat'));
+  const model = await waitForModels(chats.map((name) => urls[name] ?? ''));
+  showTable(readRows());
+  if (model === undefined) say(messages.notReady());
+  else say(model.demo ? messages.servingDemo() : messages.serving(`${model.title} (${model.id})`));
+  await showNextSteps(urls);
+  return model === undefined ? 1 : 0;
+}
+
+async function showNextSteps(urls: Record<string, string>): Promise<void> {
   const graphs = fourQueries.map((query, at) => {
     return `g${at}.expr=${encodeURIComponent(query)}&g${at}.tab=0&g${at}.range_input=15m`;
   });
   say(messages.tryNext());
+  const prompt = localize({ en: 'Hello', zh: '你好' });
   console.log(`  ${urls['chat']}
-  make chat Q="Hello"
-  curl -N ${urls['chat']}/chat -d '{"prompt":"Hello"}'
+  make chat Q="${prompt}"
+  curl -N ${urls['chat']}/chat -d '{"prompt":"${prompt}"}'
   curl ${urls['notifier']}/api/notifications
   make status    make logs    make logs NAME=chat    make down`);
   say(messages.fourQueries());
   console.log(`  ${await graphPage(urls['prometheus'] ?? '')}?${graphs.join('&')}`);
 }
 
-/** Debian 13's Prometheus has its page under /classic alone. */
+/** Debian 13's Prometheus serves its page only under /classic. */
 async function graphPage(prometheus: string): Promise<string> {
   const page = `${prometheus}/graph`;
-  const found = await fetch(page).then(
+  const exists = await fetch(page).then(
     ({ ok }) => ok,
     () => true,
   );
-  return found ? page : `${prometheus}/classic/graph`;
+  return exists ? page : `${prometheus}/classic/graph`;
 }

@@ -1,169 +1,158 @@
-/** Environment → the settings of a stack, checked, every problem in one error. Used by every `make` target of the stack. */
+/** Reads the environment of `make up`, `down`, `status` and `logs`; one error lists every problem. Used by `up.ts` and tests. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { messages, StackError } from './messages.ts';
+import {
+  createSettings,
+  integer,
+  port,
+  readSecretFile,
+  type SecretSource,
+} from '../src/kit/settings.ts';
+import { messages } from './messages.ts';
+import { StackError } from './terminal.ts';
 
-export const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
-/** Run in containers only, with profile `full`. */
-export const viewers = ['grafana', 'jaeger'] as const;
+const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
+/** These run only in containers, with profile `full`. */
+const viewers = ['grafana', 'jaeger'] as const;
 export type ServiceName = (typeof services)[number] | (typeof viewers)[number];
 
 export interface Address {
-  /** What the process listens on. */
+  /** The address that the process listens on. */
   host: string;
   port: number;
-  /** Where the others and a person reach it: `http://127.0.0.1:8000`. */
+  /** The URL for people and for the other services: `http://127.0.0.1:8000`. */
   url: string;
-  /** The environment variable that moves the port. */
+  /** The environment variable that sets the port. */
   variable: string;
 }
 
 /** One process or container that listens. */
 export interface Instance {
-  /** `chat`, and `chat-2`, `chat-3` for its replicas. */
+  /** `chat`; its replicas are `chat-2`, `chat-3`. */
   name: string;
   service: ServiceName;
   address: Address;
 }
 
 export interface Settings {
-  /** Undefined: whatever answers. */
+  /** Undefined: docker where an engine answers, else native. */
   mode: 'native' | 'docker' | undefined;
-  /** Containers only: whether Grafana and Jaeger run too. */
+  /** `full` adds Grafana and Jaeger in docker mode. */
   profile: 'minimal' | 'full';
-  /** Compose's name for the whole; its containers are called `<project>-<service>-<number>`. */
+  /** The Compose project; its containers are called `<project>-<service>-<number>`. */
   project: string;
-  /** How many chat services there are, on ports that follow one another. */
+  /** Number of chat services, on consecutive ports. */
   replicas: number;
   /** The checkout. */
   root: string;
-  /** State, logs and rendered configuration; one stack a folder. */
+  /** State, logs and written configuration; one stack for each folder. */
   runDir: string;
-  /** Prometheus, Alertmanager and the notifier keep their data here. */
+  /** Data of Prometheus, Alertmanager and the notifier. */
   dataDir: string;
-  /** Where Prometheus and Alertmanager are unpacked when the machine has none. */
+  /** Prometheus and Alertmanager are unpacked here on machines that lack them. */
   toolsDir: string;
-  /** Where `make model` puts what is served. */
   modelsDir: string;
   /** The rule files that Prometheus loads. */
   rulesDir: string;
   addresses: Readonly<Record<ServiceName, Address>>;
-  /** All that runs, in the order in which it starts. */
+  /** Everything that runs, in start order. */
   instances: readonly Instance[];
-  /** A Prometheus duration: how often metrics are scraped and rules evaluated. */
+  /** A Prometheus duration: the interval of scrapes and rule evaluations. */
   scrapeInterval: string;
-  /** Bearer tokens: the value, or the absolute path of the file that holds it. */
-  metricsToken: Secret | undefined;
-  notifierToken: Secret | undefined;
-  /** What Alertmanager itself mails with; undefined unless both the server and a recipient are set. */
+  /** Bearer tokens; a file's path is absolute. */
+  metricsToken: SecretSource | undefined;
+  notifierToken: SecretSource | undefined;
+  /** Alertmanager's own email; undefined unless SMTP_URL and MAIL_TO are set. */
   mail: Mail | undefined;
 }
 
 export interface Mail {
   /** `smtp://user:password@host:587`. */
-  url: Secret;
+  url: SecretSource;
   from: string;
   /** Addresses, separated by commas. */
   to: string;
 }
 
-export type Secret = { value: string } | { file: string };
-
-const port = z
-  .string()
-  .refine((text) => /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
-    error: 'expected a port from 1 to 65535',
-  })
-  .transform(Number);
-
-const Environment = z.object({
-  MODE: z.enum(['native', 'docker'], { error: 'expected native or docker' }).optional(),
-  PROFILE: z.enum(['minimal', 'full'], { error: 'expected minimal or full' }).default('full'),
-  COMPOSE_PROJECT_NAME: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]*$/, { error: 'expected lower case letters, digits, - and _' })
-    .default('llamascope'),
-  REPLICAS: z
-    .string()
-    .regex(/^([1-9]|1\d|20)$/, { error: 'expected an integer from 1 to 20' })
-    .transform(Number)
-    .default(1),
-  SCRAPE_INTERVAL: z
-    .string()
-    .regex(/^[1-9]\d*(ms|s|m)$/, { error: 'expected a duration such as 15s or 1m' })
-    .default('15s'),
-  CHAT_HOST: z.string().default('127.0.0.1'),
-  CHAT_PORT: port.default(8000),
-  CHAT_MODELS_DIR: z.string().default('models'),
-  PROMETHEUS_PORT: port.default(9090),
-  ALERTMANAGER_PORT: port.default(9093),
-  NOTIFIER_HOST: z.string().default('127.0.0.1'),
-  NOTIFIER_PORT: port.default(8060),
-  GRAFANA_PORT: port.default(3000),
-  JAEGER_PORT: port.default(16_686),
-  MAIL_FROM: z.string().optional(),
-  MAIL_TO: z.string().optional(),
-  LLAMASCOPE_RUN_DIR: z.string().optional(),
-  LLAMASCOPE_DATA_DIR: z.string().default('data'),
-  LLAMASCOPE_RULES_DIR: z.string().default('alerting/rules'),
+const mode = z.enum(['native', 'docker'], { error: 'expected native or docker' });
+const profile = z.enum(['minimal', 'full'], { error: 'expected minimal or full' });
+const project = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, {
+  error: 'expected lower case letters, digits, - and _',
+});
+const interval = z.string().regex(/^[1-9]\d*(ms|s|m)$/, {
+  error: 'expected a duration such as 15s or 1m',
 });
 
-/** @throws StackError that lists every setting that is wrong, what was expected and what came. */
+/** @throws StackError that lists every invalid setting with the expected and the given value. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  // An empty variable is an unset one: that is what `FOO= make up` means by it.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = Environment.safeParse(given);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => {
-      const name = String(path[0]);
-      return `${name}: ${message}, got ${JSON.stringify(given[name])}`;
-    });
-    throw new StackError(messages.settingsWrong(problems));
-  }
-  const data = parsed.data;
+  const given = createSettings(env);
   const root = resolve(import.meta.dirname, '..');
-  const secret = (name: string): Secret | undefined => {
-    const file = given[`${name}_FILE`];
-    if (file !== undefined) return { file: resolve(root, file) };
-    const value = given[name];
-    return value === undefined ? undefined : { value };
+  const folder = (name: string, fallback: string): string =>
+    resolve(root, given.text(name) ?? fallback);
+  const address = (name: string, host: string, fallback: number): Address =>
+    addressOf(host, given.read(`${name}_PORT`, port(1), fallback), `${name}_PORT`);
+  const secret = (name: string): SecretSource | undefined => {
+    const source = given.secretSource(name);
+    return source && 'file' in source ? { file: resolve(root, source.file) } : source;
   };
+  const loopback = '127.0.0.1';
+  const chosenMode = given.read('MODE', mode, undefined);
+  const chosenProfile = given.read('PROFILE', profile, 'full');
+  const replicas = given.read('REPLICAS', integer(1, 20), 1);
   const addresses = {
-    chat: addressOf(data.CHAT_HOST, data.CHAT_PORT, 'CHAT_PORT'),
-    prometheus: addressOf('127.0.0.1', data.PROMETHEUS_PORT, 'PROMETHEUS_PORT'),
-    alertmanager: addressOf('127.0.0.1', data.ALERTMANAGER_PORT, 'ALERTMANAGER_PORT'),
-    notifier: addressOf(data.NOTIFIER_HOST, data.NOTIFIER_PORT, 'NOTIFIER_PORT'),
-    grafana: addressOf('127.0.0.1', data.GRAFANA_PORT, 'GRAFANA_PORT'),
-    jaeger: addressOf('127.0.0.1', data.JAEGER_PORT, 'JAEGER_PORT'),
+    chat: address('CHAT', given.text('CHAT_HOST') ?? loopback, 8000),
+    prometheus: address('PROMETHEUS', loopback, 9090),
+    alertmanager: address('ALERTMANAGER', loopback, 9093),
+    notifier: address('NOTIFIER', given.text('NOTIFIER_HOST') ?? loopback, 8060),
+    grafana: address('GRAFANA', loopback, 3000),
+    jaeger: address('JAEGER', loopback, 16_686),
   };
-  const watched = data.MODE === 'docker' && data.PROFILE === 'full' ? viewers : [];
-  const instances = [...services, ...watched].flatMap((service) =>
-    listInstances(service, addresses[service], service === 'chat' ? data.REPLICAS : 1),
+  const running = chosenMode === 'docker' && chosenProfile === 'full' ? viewers : [];
+  const instances = [...services, ...running].flatMap((service) =>
+    listInstances(service, addresses[service], service === 'chat' ? replicas : 1),
   );
-  refuseSharedPorts(instances);
-  const mailServer = secret('SMTP_URL');
-  const to = data.MAIL_TO;
-  return Object.freeze({
-    mode: data.MODE,
-    profile: data.PROFILE,
-    project: data.COMPOSE_PROJECT_NAME,
-    replicas: data.REPLICAS,
+  const settings: Settings = {
+    mode: chosenMode,
+    profile: chosenProfile,
+    project: given.read('COMPOSE_PROJECT_NAME', project, 'llamascope'),
+    replicas,
     root,
-    runDir: resolve(root, data.LLAMASCOPE_RUN_DIR ?? `stack/run/${data.MODE ?? 'native'}`),
-    dataDir: resolve(root, data.LLAMASCOPE_DATA_DIR),
+    runDir: folder('LLAMASCOPE_RUN_DIR', `stack/run/${chosenMode ?? 'native'}`),
+    dataDir: folder('LLAMASCOPE_DATA_DIR', 'data'),
     toolsDir: join(root, '.tools'),
-    modelsDir: resolve(root, data.CHAT_MODELS_DIR),
-    rulesDir: resolve(root, data.LLAMASCOPE_RULES_DIR),
+    modelsDir: folder('CHAT_MODELS_DIR', 'models'),
+    rulesDir: folder('LLAMASCOPE_RULES_DIR', 'alerting/rules'),
     addresses,
     instances,
-    scrapeInterval: data.SCRAPE_INTERVAL,
+    scrapeInterval: given.read('SCRAPE_INTERVAL', interval, '15s'),
     metricsToken: secret('METRICS_TOKEN'),
     notifierToken: secret('NOTIFIER_TOKEN'),
-    mail:
-      mailServer === undefined || to === undefined
-        ? undefined
-        : { url: mailServer, from: data.MAIL_FROM ?? to.replace(/,.*/s, ''), to },
-  });
+    mail: mailOf(secret('SMTP_URL'), given.text('MAIL_FROM'), given.text('MAIL_TO')),
+  };
+  // An invalid port reads as its default, which must not count as a clash.
+  const problems = given.problems.length > 0 ? [...given.problems] : portProblems(instances);
+  if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
+  return settings;
+}
+
+/** The text of a secret. @throws StackError that names the setting and the file, never the content. */
+export function readSecret(name: string, source: SecretSource): string {
+  if ('value' in source) return source.value;
+  try {
+    return readSecretFile(source.file);
+  } catch (error) {
+    const problem = `${name}: ${(error as Error).message}`;
+    throw new StackError(messages.settingsWrong([problem]), { cause: error });
+  }
+}
+
+function mailOf(
+  url: SecretSource | undefined,
+  from: string | undefined,
+  to: string | undefined,
+): Mail | undefined {
+  if (url === undefined || to === undefined) return undefined;
+  return { url, from: from ?? to.replace(/,.*/s, ''), to };
 }
 
 function listInstances(service: ServiceName, first: Address, count: number): Instance[] {
@@ -174,22 +163,20 @@ function listInstances(service: ServiceName, first: Address, count: number): Ins
   }));
 }
 
-function refuseSharedPorts(instances: readonly Instance[]): void {
-  const problems = instances.flatMap(({ name, address: { port, variable } }, at) => {
-    if (port > 65_535)
+function portProblems(instances: readonly Instance[]): string[] {
+  return instances.flatMap(({ name, address: { port, variable } }, at) => {
+    if (port > 65_535) {
       return [`${variable}: expected a port from 1 to 65535, got ${port} for ${name}`];
+    }
     const other = instances.slice(0, at).find((earlier) => earlier.address.port === port);
     if (other === undefined) return [];
-    return [
-      `${variable}: expected ports of their own, ${name} and ${other.name} both have ${port}`,
-    ];
+    return [`${variable}: expected different ports, ${name} and ${other.name} both have ${port}`];
   });
-  if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
 }
 
-/** What listens on all addresses is reached on loopback. */
+/** A service that listens on every address is reached by loopback. */
 export function addressOf(host: string, port: number, variable = ''): Address {
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  const name = isWildcard ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   return { host, port, url: `http://${name}:${port}`, variable };
 }

@@ -1,22 +1,20 @@
 /**
- * `make up`, `down`, `status` and `logs`: picks how the stack runs and hands the work over. Run as
- * `node stack/up.ts up|down|status|logs [NAME]`.
+ * `make up`, `down`, `status` and `logs`: chooses native or docker mode and runs the command in it.
+ * Run as `node stack/up.ts up|down|status|logs [NAME]`.
  */
-import {
-  followContainerLogs,
-  removeContainers,
-  showContainerStatus,
-  startContainers,
-} from './docker/commands.ts';
+import { join } from 'node:path';
+import { withFileLock } from '../src/kit/file-lock.ts';
+import * as docker from './docker/commands.ts';
 import { missingDocker } from './docker/compose.ts';
-import { messages, runCommand, StackError } from './messages.ts';
-import { findOwnProcesses } from './native/supervisor/processes.ts';
+import { messages } from './messages.ts';
+import { showStatus, followLogs } from './native/watch.ts';
 import { startStack } from './native/start.ts';
 import { takeDown } from './native/stop.ts';
-import { followLogs, showStatus } from './native/watch.ts';
+import { findOwnProcesses } from './native/supervisor/processes.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { runCommand, sayWaiting, StackError } from './terminal.ts';
 
-/** What each way to run the stack does for each command; an answer is the exit code. */
+/** The commands of one mode; each returns the exit code. */
 interface Mode {
   up: (settings: Settings) => Promise<number>;
   down: (settings: Settings) => Promise<number>;
@@ -27,15 +25,15 @@ interface Mode {
 const modes: Record<'native' | 'docker', Mode> = {
   native: { up: startStack, down: takeDown, status: showStatus, logs: followLogs },
   docker: {
-    up: startContainers,
-    down: removeContainers,
-    status: showContainerStatus,
-    logs: followContainerLogs,
+    up: docker.startContainers,
+    down: docker.removeContainers,
+    status: docker.showContainerStatus,
+    logs: docker.followContainerLogs,
   },
 };
 
-/** What MODE says; else where it runs already; else containers where an engine answers. */
-async function pickMode({ mode, runDir }: Settings): Promise<'native' | 'docker'> {
+/** MODE; else the mode that the stack runs in; else docker where an engine answers. */
+async function chooseMode({ mode, runDir }: Settings): Promise<'native' | 'docker'> {
   if (mode !== undefined) return mode;
   const isLinux = process.platform === 'linux';
   if (isLinux && findOwnProcesses(runDir).length > 0) return 'native';
@@ -44,17 +42,20 @@ async function pickMode({ mode, runDir }: Settings): Promise<'native' | 'docker'
 
 await runCommand(async () => {
   const [command = 'up', name] = process.argv.slice(2);
-  const picked = await pickMode(readSettings(process.env));
-  if (picked === 'native' && process.platform !== 'linux') {
+  const chosen = await chooseMode(readSettings(process.env));
+  if (chosen === 'native' && process.platform !== 'linux') {
     throw new StackError(messages.needsLinux(process.platform));
   }
-  const settings = readSettings({ ...process.env, MODE: picked });
-  const mode = modes[picked];
+  const settings = readSettings({ ...process.env, MODE: chosen });
+  const mode = modes[chosen];
   switch (command) {
     case 'up':
-    case 'down':
+    case 'down': {
+      const file = join(settings.runDir, 'command.lock');
+      return withFileLock({ file, onWait: sayWaiting }, () => mode[command](settings));
+    }
     case 'status':
-      return mode[command](settings);
+      return mode.status(settings);
     case 'logs':
       return mode.logs(settings, name || undefined);
     default:

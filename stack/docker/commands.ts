@@ -1,94 +1,75 @@
-/** `make up`, `down`, `status` and `logs` in docker mode: what native mode does, by Compose. */
+/** `make up`, `down`, `status` and `logs` in docker mode, by Compose. `up.ts` runs one `up` or `down` at a time. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { withLock } from '../lock.ts';
-import { messages, say, StackError } from '../messages.ts';
-import { bringModel, waitForModels } from '../model.ts';
+import { messages } from '../messages.ts';
+import { fetchModel } from '../model.ts';
 import { refuseTakenPorts } from '../ports.ts';
-import { age, showModel, shown, showNextSteps, showTable } from '../report.ts';
+import { describeLife, shortPath, showRunning, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
+import { say, StackError } from '../terminal.ts';
 import { createCompose, readContainerLog, requireDocker, type Compose } from './compose.ts';
 import { grafanaPassword, writeDockerFiles } from './files.ts';
 
-/** Counted from the last image on: building and pulling come before. */
+/** Counted from the end of builds and pulls. */
 const healthySeconds = 180;
 const everyProfile = ['--profile', 'minimal', '--profile', 'full'];
-/** How much of a log a person needs to see why a container is not well. */
+/** Enough of a log to see why a container is not healthy. */
 const logLines = 20;
 
-/** @throws StackError with the sentence for the person at the terminal. What it started is then stopped again. */
+/** @throws StackError when a container does not become healthy; containers that were not running before are removed again. */
 export async function startContainers(settings: Settings): Promise<number> {
   await requireDocker();
-  const { root, runDir, modelsDir, profile, replicas } = settings;
-  return withLock(join(runDir, 'command.lock'), async () => {
-    const compose = createCompose(settings);
-    const adopts = (await compose.containers()).length > 0;
-    if (!adopts) await refuseTakenPorts(settings);
-    await bringModel(root);
-    mkdirSync(modelsDir, { recursive: true });
-    const password = grafanaPassword(settings);
-    const configuration = writeDockerFiles(settings, process.env);
-    say(messages.startingContainers());
-    const wait = ['--wait', '--wait-timeout', String(healthySeconds)];
-    const scale = ['--scale', `chat=${replicas}`];
-    const up = ['up', '--detach', '--remove-orphans', ...wait, ...scale];
-    const cores = await compose.countCores();
-    const env = {
-      ...configuration,
-      CHAT_CPUS: process.env['CHAT_CPUS'] || (cores / replicas).toFixed(2),
-    };
-    // One image for two services: `up --build` would make it twice.
-    const built = await compose.run([...everyProfile, 'build', 'chat'], env);
-    const code = built === 0 ? await compose.run(['--profile', profile, ...up], env) : built;
-    if (code !== 0) {
-      await tellFailed(compose);
-      if (!adopts && (await removeAll(compose)) === 0) say(messages.stoppedAgain());
-      throw new StackError(messages.containersFailed());
-    }
-    const exitCode = await showContainers(settings, compose);
-    if (profile === 'full' && password.created) {
-      say(messages.grafanaPassword(password.value, shown(root, password.file)));
-    }
-    return exitCode;
-  });
+  const { root, modelsDir, profile, replicas } = settings;
+  const compose = createCompose(settings);
+  const isRunning = (await compose.containers()).length > 0;
+  if (!isRunning) await refuseTakenPorts(settings);
+  await fetchModel(root);
+  mkdirSync(modelsDir, { recursive: true });
+  const password = grafanaPassword(settings);
+  const cores = await compose.countCores();
+  const env = {
+    ...writeDockerFiles(settings, process.env),
+    CHAT_CPUS: process.env['CHAT_CPUS'] || (cores / replicas).toFixed(2),
+  };
+  say(messages.startingContainers());
+  const wait = ['--wait', '--wait-timeout', String(healthySeconds)];
+  const up = ['up', '--detach', '--remove-orphans', ...wait, '--scale', `chat=${replicas}`];
+  // Two services share the image; `up --build` would build it twice.
+  const built = await compose.run([...everyProfile, 'build', 'chat'], env);
+  const code = built === 0 ? await compose.run(['--profile', profile, ...up], env) : built;
+  if (code !== 0) {
+    await showFailedContainers(compose);
+    if (!isRunning && (await removeAll(compose)) === 0) say(messages.stoppedAgain());
+    throw new StackError(messages.containersFailed());
+  }
+  const exitCode = await showContainers(settings, compose);
+  if (profile === 'full' && password.created) {
+    say(messages.grafanaPassword(password.value, shortPath(root, password.file)));
+  }
+  return exitCode;
 }
 
-/** The volumes stay: what was measured and told outlives the containers. */
+/** Keeps the volumes, so that metrics and notifications survive. */
 export async function removeContainers(settings: Settings): Promise<number> {
   await requireDocker();
-  return withLock(join(settings.runDir, 'command.lock'), async () => {
-    const compose = createCompose(settings);
-    const nothing = (await compose.containers()).length === 0;
-    const code = await removeAll(compose);
-    if (code === 0) say(nothing ? messages.isDown() : messages.stopped());
-    return code;
-  });
+  const compose = createCompose(settings);
+  const isDown = (await compose.containers()).length === 0;
+  const code = await removeAll(compose);
+  if (code === 0) say(isDown ? messages.isDown() : messages.stopped());
+  return code;
 }
 
 export async function showContainerStatus(settings: Settings): Promise<number> {
   await requireDocker();
   const containers = await createCompose(settings).containers();
-  if (containers.length === 0) {
-    say(messages.isDown());
-    return 0;
-  }
-  showTable(
-    containers.map(({ name, id, state, since, restarts, lastExit }) => ({
-      service: name,
-      state,
-      container: id.slice(0, 12),
-      'up for': since === undefined ? '-' : age(since),
-      restarts: String(restarts),
-      'last exit':
-        lastExit === undefined
-          ? '-'
-          : [lastExit.how, `${age(lastExit.at)} ago`].filter(Boolean).join(', '),
-    })),
+  const rows = containers.map(({ name, id, state, ...life }) =>
+    Object.assign({ service: name, state, container: id.slice(0, 12) }, describeLife(life)),
   );
+  if (rows.length > 0) showTable(rows);
+  else say(messages.isDown());
   return 0;
 }
 
-/** Follows the logs until it is interrupted; `name` picks one. */
+/** Follows the logs until Ctrl-C. @param name One container; else all. */
 export async function followContainerLogs(settings: Settings, name?: string): Promise<number> {
   await requireDocker();
   const compose = createCompose(settings);
@@ -107,7 +88,7 @@ function removeAll(compose: Compose): Promise<number> {
   return compose.run([...everyProfile, 'down', '--remove-orphans']);
 }
 
-async function tellFailed(compose: Compose): Promise<void> {
+async function showFailedContainers(compose: Compose): Promise<void> {
   for (const container of await compose.containers()) {
     if (container.state === 'healthy' || container.state === 'created') continue;
     const log = await readContainerLog(container, logLines);
@@ -115,17 +96,12 @@ async function tellFailed(compose: Compose): Promise<void> {
   }
 }
 
-/** What runs is what counts: Docker deals a range of ports out as it likes. */
+/** URLs come from the containers, because Docker assigns the ports of a range in any order. */
 async function showContainers({ instances }: Settings, compose: Compose): Promise<number> {
   const containers = await compose.containers();
   const running = instances.flatMap(({ name }) => containers.filter((each) => each.name === name));
   const urls = Object.fromEntries(running.map(({ name, url = '' }) => [name, url]));
-  const chats = instances.filter(({ service }) => service === 'chat');
-  const model = await waitForModels(chats.map(({ name }) => urls[name] ?? ''));
-  showTable(
+  return showRunning(urls, () =>
     running.map(({ name, url = '', id }) => ({ service: name, url, container: id.slice(0, 12) })),
   );
-  showModel(model);
-  await showNextSteps(urls);
-  return model === undefined ? 1 : 0;
 }

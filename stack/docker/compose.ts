@@ -1,39 +1,40 @@
-/** Asks Docker and runs Compose on `stack/compose.yaml`. Used by the commands of docker mode, and to pick the mode. */
+/** Asks Docker, and runs Compose on `stack/compose.yaml`. Used by the commands of docker mode, and to choose the mode. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { languageOf, messages, StackError } from '../messages.ts';
+import { messages } from '../messages.ts';
 import { addressOf, type Settings } from '../settings.ts';
+import { localize, StackError } from '../terminal.ts';
 
 const answerMillis = 2000;
-/** Older ones know no optional `env_file`. */
+/** Earlier versions have no optional `env_file`. */
 const oldestCompose = [2, 24] as const;
 
 export interface Compose {
-  /** Its words go to the terminal; the exit code. */
+  /** Runs `docker compose` with its output on the terminal; returns the exit code. */
   run(args: string[], env?: Record<string, string>): Promise<number>;
-  /** Every container of the project, also those that have ended, by service and number. */
+  /** Every container of the project, exited ones too, sorted by name. */
   containers(): Promise<Container[]>;
-  /** That the engine may use: a virtual machine's own, on macOS and Windows. */
+  /** The cores of the engine: on macOS and Windows those of its virtual machine. */
   countCores(): Promise<number>;
 }
 
 export interface Container {
   id: string;
-  /** `chat`, and `chat-2` for the second of its replicas. */
+  /** `chat`; its second replica is `chat-2`. */
   name: string;
-  /** Where it is published; undefined while it does not run. */
+  /** The published address; undefined while the container does not run. */
   url: string | undefined;
-  /** `healthy`, `unhealthy` and `starting` while it runs; else Docker's word: `exited`, `restarting`. */
+  /** `healthy`, `unhealthy` or `starting` while it runs; else Docker's status, such as `exited`. */
   state: string;
-  /** When it was started last, as ISO 8601; undefined while it does not run. */
+  /** ISO 8601; undefined while the container does not run. */
   since: string | undefined;
   restarts: number;
-  /** Docker forgets how, once it runs again. */
+  /** `how` is undefined while the container runs: Docker keeps only the time. */
   lastExit: { at: string; how: string | undefined } | undefined;
 }
 
-/** Why docker mode cannot be; undefined when an engine and Compose answer in time. */
+/** Why docker mode is not possible; undefined when an engine and Compose answer within 2 seconds. */
 export async function missingDocker(): Promise<string | undefined> {
   const signal = AbortSignal.timeout(answerMillis);
   const [engine, compose] = await Promise.all([
@@ -48,7 +49,7 @@ export async function missingDocker(): Promise<string | undefined> {
   return isNew ? undefined : `Compose ${compose.text.trim()}`;
 }
 
-/** @throws StackError that says what is missing and what to do instead. */
+/** @throws StackError with what is missing. */
 export async function requireDocker(): Promise<void> {
   const missing = await missingDocker();
   if (missing !== undefined) throw new StackError(messages.noDocker(missing));
@@ -64,7 +65,7 @@ export function createCompose(settings: Settings): Compose {
         env: shared,
         stdio: 'inherit',
       });
-      // Ctrl-C reaches both; ours must outlast it, or the shell's prompt comes between its last lines.
+      // Ctrl-C reaches both processes. This one exits last, so that the shell's prompt follows Compose's output.
       process.once('SIGINT', () => undefined);
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;
@@ -81,7 +82,7 @@ export function createCompose(settings: Settings): Compose {
   };
 }
 
-/** The last words of a container. */
+/** The last lines of a container's log. */
 export async function readContainerLog({ id }: Container, lines: number): Promise<string> {
   return (await capture('docker', ['logs', '--tail', String(lines), id])).text.trimEnd();
 }
@@ -96,12 +97,11 @@ function composeEnvironment(settings: Settings): NodeJS.ProcessEnv {
     LLAMASCOPE_RUN_DIR: settings.runDir,
     CHAT_MODELS_DIR: modelsDir,
     CHAT_PORTS: first === last ? String(first) : `${first}-${last}`,
-    DASHBOARD_LOCALE:
-      process.env['DASHBOARD_LOCALE'] || (languageOf(process.env) === 'zh' ? 'zh-CN' : 'en'),
+    DASHBOARD_LOCALE: process.env['DASHBOARD_LOCALE'] || localize({ en: 'en', zh: 'zh-CN' }),
   };
 }
 
-/** The part of `docker inspect` that is read here. */
+/** The fields of `docker inspect` that are used here. */
 interface Inspected {
   Id: string;
   RestartCount: number;
@@ -123,7 +123,7 @@ function toContainer({ Id, RestartCount, Config, NetworkSettings, State }: Inspe
   const published = Object.values(NetworkSettings.Ports).find((port) => port !== null)?.[0];
   const isRunning = State.Status === 'running';
   const how = State.OOMKilled ? 'out of memory' : `code ${State.ExitCode}`;
-  // Docker's word for never is the year 1.
+  // Docker reports "never" as the year 1.
   const hasEnded = !State.FinishedAt.startsWith('0001');
   return {
     id: Id,
@@ -142,7 +142,7 @@ async function demand(args: string[]): Promise<string> {
   return text.trim();
 }
 
-/** Both streams together; a program that is not there or takes too long is one that fails. */
+/** Runs a program; `text` is stdout and stderr. A missing program and a timeout count as exit code 1. */
 function capture(
   program: string,
   args: string[],
@@ -155,8 +155,9 @@ function capture(
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
     }
     child.once('error', (error) => {
-      const late = `no answer within ${answerMillis / 1000} s`;
-      resolve({ code: 1, text: error.name === 'AbortError' ? late : error.message });
+      const isTimeout = error.name === 'AbortError';
+      const reason = isTimeout ? `no answer within ${answerMillis / 1000} s` : error.message;
+      resolve({ code: 1, text: reason });
     });
     child.once('close', (code) => resolve({ code: code ?? 1, text }));
   });

@@ -1,27 +1,28 @@
 /**
- * What the containers read, one folder for each service: configuration, settings and secrets. Used by `make up` before
- * it starts `stack/compose.yaml`, which mounts the folders.
+ * Writes the folders that `stack/compose.yaml` mounts, one for each service: configuration, settings and secrets. Used by
+ * `make up` in docker mode.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { alertmanagerFiles, prometheusFiles, readSecret, withAddresses } from '../configuration.ts';
+import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configuration.ts';
 import { readFolder, syncFolder, type Files } from '../folder.ts';
-import type { ServiceName, Settings } from '../settings.ts';
+import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 
-/** Whose settings are whose; what `compose.yaml` itself sets is set there for good. */
+/** The variables that each service gets, without the ones that `compose.yaml` sets itself. */
 const settingsOf = {
   chat: /^(CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
   notifier: /^(NOTIFIER|METRICS|DINGTALK|WECOM|FEISHU|SMTP|MAIL|OTEL|LOG)_/,
 } as const;
-/** Those that hold a secret, or name a file that does. */
+/** Variables that contain a secret, or name a file that does. */
 const secretNames = /_(KEYS|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;
 const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB']);
 
 /**
- * Writes everything below the run folder, and tells what Compose is to put into `compose.yaml`. The run folder is its
- * owner's alone; within it everything may be read, since each image has a user of its own.
- * @throws StackError when a secret's file cannot be read
+ * Writes everything below the run folder. Only its owner can enter that folder; all files inside are readable, because each
+ * image runs as a different user.
+ * @returns The variables for `compose.yaml`: a hash of each service's configuration.
+ * @throws StackError when a secret's file cannot be read.
  */
 export function writeDockerFiles(
   settings: Settings,
@@ -54,14 +55,14 @@ export function writeDockerFiles(
 export interface Password {
   value: string;
   file: string;
-  /** Made just now, so nobody has seen it. */
+  /** True when this call created it, so nobody has seen it yet. */
   created: boolean;
 }
 
-/** Grafana's first: made once, and kept in a file as its database is in a volume. */
+/** Grafana's initial password: created once and kept in a file, because the volume with Grafana's database keeps it too. */
 export function grafanaPassword({ dataDir }: Pick<Settings, 'dataDir'>): Password {
   const file = join(dataDir, 'grafana-admin-password');
-  if (existsSync(file)) return { value: readSecret({ file }), file, created: false };
+  if (existsSync(file)) return { value: readSecret('Grafana', { file }), file, created: false };
   const value = randomBytes(18).toString('base64url');
   mkdirSync(dataDir, { recursive: true });
   writeFileSync(file, value, { mode: 0o600 });
@@ -80,8 +81,8 @@ function settingsFor(
     if (secretNames.test(name)) {
       const isFile = name.endsWith('_FILE') || name === 'NOTIFIER_CONFIG';
       const plain = name.replace(/_FILE$/, '');
-      const from = isFile ? { file: resolve(settings.root, value) } : { value };
-      secrets.set(plain, readSecret(from));
+      const source = isFile ? { file: resolve(settings.root, value) } : { value };
+      secrets.set(plain, readSecret(name, source));
       given[name === 'NOTIFIER_CONFIG' ? name : `${plain}_FILE`] = `/run/secrets/${plain}`;
     } else {
       given[name] = value;
@@ -89,7 +90,7 @@ function settingsFor(
   }
   const hasZone = given['NOTIFIER_TIME_ZONE'] !== undefined;
   if (service === 'notifier' && !hasZone) {
-    // The clock of the machine that it runs on; a container has UTC.
+    // The time zone of the machine; a container has UTC.
     given['NOTIFIER_TIME_ZONE'] = env['TZ'] || new Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
   if (settings.profile === 'full') {
@@ -105,7 +106,7 @@ function settingsFor(
   return given;
 }
 
-/** As Compose reads a value back: single quotes keep everything but themselves. */
+/** Quotes a value for an `env_file` of Compose, where single quotes keep every character but themselves. */
 function quote(value: string): string {
   if (!value.includes("'")) return `'${value}'`;
   return `"${value.replaceAll(/["\\$]/g, String.raw`\$&`)}"`;
@@ -123,8 +124,8 @@ function grafanaFiles(settings: Settings): Files {
 }
 
 /**
- * Targets apart: Prometheus reads them again by itself. Created anew it could not mark the series of those that are
- * gone as such, and panels would count them for five minutes more.
+ * Leaves out the scrape targets, which Prometheus reloads itself. A new container for changed targets could not mark the series
+ * of removed targets as stale, and panels would count those for another 5 minutes.
  */
 function hashOf(files: Files): string {
   const fixed = [...files].filter(([name]) => !name.startsWith('targets/'));

@@ -1,4 +1,4 @@
-/** The processes of the stack: how each is started, and where it says that it is well. */
+/** The processes of the stack in native mode: command, environment and health check of each. Used by `make up`. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,14 +8,15 @@ import type { ServiceName, Settings } from '../settings.ts';
 import type { ChildDefinition } from './supervisor/plan.ts';
 import type { Tools } from './tools/tools.ts';
 
-/** In the order in which they start: who is talked to comes before who talks. */
+/** In start order: a process starts after the ones that it connects to. */
 export function describeChildren(
   settings: Settings,
   tools: Pick<Tools, 'prometheus' | 'alertmanager'>,
   configuration: Configuration,
 ): ChildDefinition[] {
   const { addresses, dataDir } = settings;
-  const listens = (name: ServiceName): string => `${addresses[name].host}:${addresses[name].port}`;
+  const listenAddress = (name: ServiceName): string =>
+    `${addresses[name].host}:${addresses[name].port}`;
   const healthUrl = (name: ServiceName, path: string): string => addresses[name].url + path;
   const urls = {
     PROMETHEUS_URL: addresses.prometheus.url,
@@ -27,7 +28,7 @@ export function describeChildren(
   return [
     {
       name: 'notifier',
-      command: ours('alerting/notifier/main.ts'),
+      command: nodeProgram('alerting/notifier/main.ts'),
       env: { ...urls, OTEL_SERVICE_NAME: 'llamascope-notifier', NOTIFIER_DB: notifierDatabase },
       healthUrl: healthUrl('notifier', '/healthz'),
       graceSeconds: 10,
@@ -38,9 +39,9 @@ export function describeChildren(
         tools.alertmanager,
         `--config.file=${configuration.alertmanagerFile}`,
         `--storage.path=${dataFolder(dataDir, 'alertmanager')}`,
-        `--web.listen-address=${listens('alertmanager')}`,
+        `--web.listen-address=${listenAddress('alertmanager')}`,
         `--web.external-url=${addresses.alertmanager.url}`,
-        // One of a kind needs no cluster; the default opens 0.0.0.0:9094.
+        // A single Alertmanager needs no cluster; by default it opens 0.0.0.0:9094.
         '--cluster.listen-address=',
         ...maintenance(tools.alertmanager),
       ],
@@ -54,9 +55,9 @@ export function describeChildren(
         tools.prometheus,
         `--config.file=${configuration.prometheusFile}`,
         `--storage.tsdb.path=${dataFolder(dataDir, 'prometheus')}`,
-        // The error budget looks back 30 days.
+        // The error budget covers 30 days.
         '--storage.tsdb.retention.time=31d',
-        `--web.listen-address=${listens('prometheus')}`,
+        `--web.listen-address=${listenAddress('prometheus')}`,
         `--web.external-url=${addresses.prometheus.url}`,
         '--enable-feature=exemplar-storage',
       ],
@@ -68,7 +69,7 @@ export function describeChildren(
       .filter(({ service }) => service === 'chat')
       .map(({ name, address }) => ({
         name,
-        command: ours('src/main.ts'),
+        command: nodeProgram('src/main.ts'),
         env: {
           ...urls,
           ...shareOfThreads(settings.replicas),
@@ -76,20 +77,23 @@ export function describeChildren(
           CHAT_PORT: String(address.port),
         },
         healthUrl: `${address.url}/healthz`,
-        // Its own limit for running answers is 15 s.
+        // The service gives running answers 15 s.
         graceSeconds: 20,
       })),
   ];
 }
 
-/** One alone takes all cores; several that did would spin against each other, at a fortieth of the speed. */
+/**
+ * Divides the cores among replicas. With the default (all cores but one) each, their threads spin against each other, at 1/40 of
+ * the speed.
+ */
 function shareOfThreads(replicas: number): Record<string, string> {
   if (replicas === 1 || process.env['CHAT_THREADS']) return {};
   return { CHAT_THREADS: String(Math.max(1, Math.floor(availableParallelism() / replicas))) };
 }
 
-/** A program of this repository, with its telemetry. */
-function ours(entry: string): string[] {
+/** Runs a program of this repository with telemetry. */
+function nodeProgram(entry: string): string[] {
   return [process.execPath, '--import', './otel/register.ts', entry];
 }
 
@@ -99,7 +103,10 @@ function dataFolder(dataDir: string, name: string): string {
   return folder;
 }
 
-/** With the default of 15m a SIGKILL repeats a notification or forgets a resolved one; older releases have no choice. */
+/**
+ * Saves Alertmanager's state every 2 s. With the default of 15m a SIGKILL repeats notifications or loses resolved ones; older
+ * releases lack the option.
+ */
 function maintenance(alertmanager: string): string[] {
   const help = execFileSync(alertmanager, ['--help'], { stdio: 'pipe' }).toString();
   return help.includes('--data.maintenance-interval') ? ['--data.maintenance-interval=2s'] : [];

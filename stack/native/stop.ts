@@ -1,53 +1,56 @@
-/** `make down` in native mode: an orderly end, and nothing of this run folder left running, whatever had happened to it. */
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+/** `make down` in native mode: an orderly stop, after which no process of the run folder is left. `make up` uses it on failure. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { withLock } from '../lock.ts';
-import { messages, say, StackError } from '../messages.ts';
+import { messages } from '../messages.ts';
 import type { Settings } from '../settings.ts';
+import { createProgress, say, StackError } from '../terminal.ts';
 import {
   findOwnProcesses,
   isAlive,
   stopOwnProcesses,
   type OwnProcess,
 } from './supervisor/processes.ts';
-import { pidFiles, readState, removeState } from './supervisor/state.ts';
+import { readState, removeState } from './supervisor/state.ts';
 
-/** All children's graces, one after the other, and some. */
+/** The graces of all children, which stop one after the other, and a margin. */
 const supervisorSeconds = 75;
-export const leftoverGraceMillis = 20_000;
+const leftoverGraceMillis = 20_000;
 const pollMillis = 100;
-const progressMillis = 3000;
 
 export async function takeDown(settings: Settings): Promise<number> {
-  return withLock(join(settings.runDir, 'command.lock'), async () => {
-    const running = readState(settings.runDir)?.supervisor;
-    const nothing = running === undefined && findOwnProcesses(settings.runDir).length === 0;
-    if (running !== undefined && isAlive(running)) say(messages.stopping(running.pid));
-    await stopStack(settings);
-    say(nothing ? messages.isDown() : messages.stopped());
-    return 0;
-  });
+  const supervisor = readState(settings.runDir)?.supervisor;
+  const isDown = supervisor === undefined && findOwnProcesses(settings.runDir).length === 0;
+  if (supervisor !== undefined && isAlive(supervisor)) say(messages.stopping(supervisor.pid));
+  await stopStack(settings);
+  say(isDown ? messages.isDown() : messages.stopped());
+  return 0;
 }
 
-/** The caller holds the lock. */
+/** Stops the supervisor, which stops its children, and then every process that is left. */
 export async function stopStack(
   { runDir }: Pick<Settings, 'runDir'>,
   limits = { leftoverGraceMillis },
 ): Promise<void> {
-  const tell = tellProgress();
+  const onWait = showStillRunning();
   const supervisor = readState(runDir)?.supervisor;
   if (supervisor !== undefined && isAlive(supervisor)) {
     kill(supervisor.pid, 'SIGTERM');
     const deadline = performance.now() + supervisorSeconds * 1000;
     while (isAlive(supervisor) && performance.now() < deadline) {
-      tell(findOwnProcesses(runDir));
+      onWait(findOwnProcesses(runDir));
       await delay(pollMillis);
     }
     if (isAlive(supervisor)) kill(supervisor.pid, 'SIGKILL');
   }
-  await stopOwnProcesses({ runDir, graceMillis: limits.leftoverGraceMillis, onWait: tell });
-  for (const file of pidFiles(runDir)) rmSync(file, { force: true });
+  await stopOwnProcesses({ runDir, graceMillis: limits.leftoverGraceMillis, onWait });
+  removeState(runDir);
+}
+
+/** Stops what a killed supervisor left behind. */
+export async function stopLeftovers({ runDir }: Pick<Settings, 'runDir'>): Promise<void> {
+  const names = new Set(findOwnProcesses(runDir).map(({ name }) => name));
+  if (names.size > 0) say(messages.stoppingLeftovers([...names]));
+  const onWait = showStillRunning();
+  await stopOwnProcesses({ runDir, graceMillis: leftoverGraceMillis, onWait });
   removeState(runDir);
 }
 
@@ -61,15 +64,10 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Names what still runs, every few seconds. */
-export function tellProgress(): (left: OwnProcess[]) => void {
-  const startedAt = performance.now();
-  let toldAt = startedAt;
+function showStillRunning(): (left: OwnProcess[]) => void {
+  const progress = createProgress();
   return (left) => {
-    const now = performance.now();
-    if (now - toldAt < progressMillis) return;
-    toldAt = now;
     const names = new Set(left.map(({ name }) => name).filter((name) => name !== 'supervisor'));
-    say(messages.stillStopping([...names], Math.round((now - startedAt) / 1000)));
+    progress((seconds) => messages.stillRunning([...names], seconds));
   };
 }

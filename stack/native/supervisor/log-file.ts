@@ -1,12 +1,12 @@
 /**
- * A bounded log file that a child writes to by itself, so that its words outlive the supervisor. Used by the keeper of
- * each child, by `make up` for the end of a log, and by `make logs`.
+ * Bounded log files. A child writes to its own directly, so that logging does not depend on the supervisor. Used by the keepers,
+ * `make up` and `make logs`.
  */
 import {
-  copyFileSync,
-  openSync,
   closeSync,
+  copyFileSync,
   fstatSync,
+  openSync,
   readSync,
   statSync,
   truncateSync,
@@ -18,8 +18,8 @@ export function logFile(runDir: string, name: string): string {
 }
 
 /**
- * Moves the content to `<file>.1` once it is larger than `maxBytes`. The file itself stays, since the child holds it
- * open for appending; what is written between the copy and the cut is lost.
+ * Copies a file larger than `maxBytes` to `<file>.1` and empties it. It is not renamed, because the child has it open for
+ * appending; a line written between the copy and the truncation is lost.
  */
 export function rotateLog(file: string, maxBytes: number): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
@@ -28,7 +28,7 @@ export function rotateLog(file: string, maxBytes: number): void {
   truncateSync(file);
 }
 
-/** The last lines of a log, of its last 64 KB at most; empty when there is none. */
+/** The last lines of a log, at most 64 KB; empty when the file does not exist. */
 export function readLogEnd(file: string, lines: number): string {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return '';
   const descriptor = openSync(file, 'r');

@@ -1,13 +1,13 @@
-/** What a supervisor is told to run, as the file that `make up` writes and the supervisor reads. It holds no secret. */
+/** What the supervisor runs, in a file that `make up` writes. It contains no secret. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface ChildDefinition {
   name: string;
   command: string[];
-  /** Beside the environment that the supervisor itself has. */
+  /** Added to the supervisor's own environment. */
   env: Record<string, string>;
-  /** Answers 2xx while the process is well. */
+  /** Answers 2xx while the process is healthy. */
   healthUrl: string;
   /** From SIGTERM to SIGKILL. */
   graceSeconds: number;
@@ -16,18 +16,18 @@ export interface ChildDefinition {
 export interface SupervisionLimits {
   healthIntervalMillis: number;
   healthTimeoutMillis: number;
-  /** So many failed checks in a row, after a first good one, mean that the process hangs. */
+  /** A process that was healthy hangs when this many checks fail in a row. */
   healthFailures: number;
-  /** From SIGTERM to SIGKILL for one that hangs. */
+  /** From SIGTERM to SIGKILL for a process that hangs. */
   hungGraceMillis: number;
-  /** A process that was never well for so long is started again. */
+  /** A process that is not healthy after this time hangs. */
   startupMillis: number;
-  /** The wait before a restart: the first, doubled each time up to the longest. */
+  /** The pause before a restart doubles from the first to the longest backoff. */
   firstBackoffMillis: number;
   longestBackoffMillis: number;
-  /** Well for so long: the next restart waits the first backoff again. */
+  /** A process that was healthy for this long resets the backoff. */
   steadyMillis: number;
-  /** A log larger than this moves to `.1`; so each child's logs are bounded by twice this. */
+  /** A larger log moves to `.1`, so the logs of a child take at most twice this. */
   logBytes: number;
 }
 
@@ -46,7 +46,7 @@ export const supervisionLimits: SupervisionLimits = {
 export interface Plan {
   /** The working directory of every child. */
   root: string;
-  /** Started in this order, stopped in the reverse one. */
+  /** In start order; they stop in reverse order. */
   children: ChildDefinition[];
   limits: SupervisionLimits;
 }

@@ -1,12 +1,12 @@
 /**
- * Which processes are this stack's, told from `/proc`: a known one by its pid and start time, since pids are used again;
- * unknown ones (left behind when a supervisor was killed) by a mark in their environment that all descendants inherit.
+ * Finds the stack's processes in `/proc`. A known process is identified by its pid and start time, because pids are reused. A
+ * process that a killed supervisor left behind is found by a variable in its environment, which all descendants inherit.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readStat } from '../../../otel/process/proc.ts';
 
-/** Set by the supervisor for its children only: `chat@/path/of/the/run/folder`. */
+/** Its value is `chat@/path/of/the/run/folder`. */
 const markVariable = 'LLAMASCOPE_PROCESS';
 const pollMillis = 100;
 
@@ -18,16 +18,16 @@ export interface ProcessIdentity {
 
 export interface OwnProcess extends ProcessIdentity {
   name: string;
-  /** Leads its process group; the others are its descendants. */
+  /** True for the leader of a process group; the other processes are its descendants. */
   leader: boolean;
 }
 
-/** What to put into the environment of a process of this run folder. */
+/** The variable that marks a process of this run folder and its descendants. */
 export function markOf(name: string, runDir: string): Record<string, string> {
   return { [markVariable]: `${name}@${runDir}` };
 }
 
-/** Undefined when no such process lives; a zombie counts as none. */
+/** Undefined when the process has ended, also when it is a zombie. */
 export function readProcess(pid: number): (ProcessIdentity & { groupId: number }) | undefined {
   const stat = readStat(pid);
   if (stat === undefined || stat.state === 'Z') return undefined;
@@ -38,7 +38,7 @@ export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
   return readProcess(pid)?.startTicks === startTicks;
 }
 
-/** Every live process that carries the mark of this run folder. */
+/** Every live process with the mark of this run folder. */
 export function findOwnProcesses(runDir: string): OwnProcess[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -54,16 +54,22 @@ export function findOwnProcesses(runDir: string): OwnProcess[] {
     });
 }
 
-/** The environment a process was started with; empty when it is gone or another user's. */
+/** The environment that a process started with; empty when it has ended or belongs to another user. */
 export function readEnvironment(pid: number): Record<string, string> {
-  const pairs = (readProc(pid, 'environ') ?? '').split('\0').map((pair) => {
+  let environ = '';
+  try {
+    environ = readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    // Ended, or another user's.
+  }
+  const pairs = environ.split('\0').map((pair) => {
     const at = pair.indexOf('=');
     return [pair.slice(0, at), pair.slice(at + 1)] as const;
   });
   return Object.fromEntries(pairs.filter(([name]) => name !== ''));
 }
 
-/** Sends a signal; a process that has gone meanwhile is what was wanted. A negative pid names a group. */
+/** Sends a signal; a process that has ended is no error. A negative pid means a process group. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
@@ -72,11 +78,11 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** SIGTERM to the leaders of what the mark finds, SIGKILL to all that is left after the grace. */
+/** Sends SIGTERM to the group leaders of this run folder, and SIGKILL to everything left after the grace. */
 export async function stopOwnProcesses(options: {
   runDir: string;
   graceMillis: number;
-  /** Called at every look with what still runs. */
+  /** Called at every poll with the processes that still run. */
   onWait?: (left: OwnProcess[]) => void;
 }): Promise<void> {
   const { runDir, graceMillis, onWait } = options;
@@ -88,14 +94,5 @@ export async function stopOwnProcesses(options: {
     onWait?.(left);
     if (performance.now() > deadline) for (const { pid } of left) signal(pid, 'SIGKILL');
     await delay(pollMillis);
-  }
-}
-
-function readProc(pid: number, file: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  } catch {
-    // Gone, or another user's.
-    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Unpacks Debian's packages into a folder, with an apt state of its own: no root is needed, nothing is installed and no
- * system service starts. Used by `debian-packages.ts` and `chromium.ts` on machines that lack the programs.
+ * Unpacks Debian packages into a folder. apt gets its own state folder, so this needs no root, installs nothing and starts no
+ * service. Used by `debian-packages.ts` and by the console's tests.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -13,24 +13,23 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { messages, say, StackError } from '../../messages.ts';
+import { messages } from '../../messages.ts';
+import { createProgress, StackError } from '../../terminal.ts';
 
 export interface Wanted {
-  /** The first has to be known; of the others, those that this release of Debian knows are fetched. */
+  /** The first is required; the others are fetched if this release of Debian has them. */
   packages: readonly string[];
-  /** Whether what they depend on comes too, as far as the machine lacks it. */
+  /** Also fetches the dependencies that the machine lacks. */
   withDependencies: boolean;
-  /** The packages, apt's lists and what comes out of both. */
+  /** For the packages, apt's lists and the unpacked files. */
   neededMegabytes: number;
-  /** Makes the programs run from where they are, in the draft of the folder. */
+  /** Adapts the unpacked programs below `root` to run from there. */
   arrange: (root: string) => void;
 }
 
-const progressMillis = 3000;
-
 /**
- * Fills `folder` and tells progress on the terminal. The folder appears whole or not at all.
- * @throws StackError when the disk is too full, Error with apt's own words when the packages cannot be had.
+ * Fills `folder` and shows the progress on the terminal. The folder appears complete or not at all.
+ * @throws StackError when the disk is too full, Error with apt's message when the packages cannot be fetched.
  */
 export async function unpackPackages(folder: string, wanted: Wanted): Promise<void> {
   const draft = `${folder}.new`;
@@ -53,13 +52,13 @@ export async function unpackPackages(folder: string, wanted: Wanted): Promise<vo
   }
 }
 
-/** The packages' files. */
+/** Returns the paths of the package files. */
 async function download(apt: string, wanted: Wanted): Promise<string[]> {
   const settings = join(apt, 'apt.conf');
   const archives = join(apt, 'cache/archives');
   writeFileSync(settings, aptSettings(apt, wanted.withDependencies));
   writeFileSync(join(apt, 'status'), '');
-  // A third party's source that does not answer fails the update, though Debian's own may be there.
+  // The update fails when a third party's source does not answer, although Debian's own may have answered.
   const update = await run('apt-get', ['-c', settings, '-q', 'update'], apt);
   const known = new Set((await demand('apt-cache', ['-c', settings, 'pkgnames'], apt)).split('\n'));
   const [first = ''] = wanted.packages;
@@ -75,8 +74,8 @@ async function download(apt: string, wanted: Wanted): Promise<string[]> {
 }
 
 /**
- * Read after the machine's own settings, so that its proxies and sources stay: only where apt writes is moved. What is
- * installed is read from dpkg's status, if it matters, without a lock: that would take root.
+ * apt reads these after the machine's own settings, so the machine's proxies and sources stay. Locks are off, because locking
+ * dpkg's status takes root.
  */
 function aptSettings(apt: string, withInstalled: boolean): string {
   return `Dir::State "${apt}";
@@ -96,7 +95,7 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 `;
 }
 
-/** A shell script to run something of the folder, wherever that was moved. */
+/** The start of a shell script in `usr/bin` that finds its root folder, also after that was moved. */
 export const wrapper = `#!/bin/sh
 root=$(dirname "$(readlink -f "$0")")/../..
 `;
@@ -113,7 +112,7 @@ function refuseFullDisk(folder: string, neededMegabytes: number): void {
   throw new StackError(messages.noSpace({ folder, freeMegabytes, neededMegabytes }));
 }
 
-/** The output of a program. @throws Error with its last words when it is not there or fails. */
+/** The output of a program. @throws Error with its complaint when it fails or does not exist. */
 async function demand(program: string, args: string[], cwd: string): Promise<string> {
   const { code, output } = await run(program, args, cwd);
   if (code !== 0) throw new Error(`${program}: ${reasonIn(output)}`);
@@ -125,30 +124,29 @@ async function run(
   args: string[],
   cwd: string,
 ): Promise<{ code: number | null; output: string }> {
-  const startedAt = performance.now();
-  const seconds = (): number => Math.round((performance.now() - startedAt) / 1000);
-  const progress = setInterval(() => say(messages.step(program, seconds())), progressMillis);
+  const progress = createProgress();
+  const timer = setInterval(() => progress((seconds) => messages.step(program, seconds)), 1000);
   try {
     return await new Promise((resolve, reject) => {
       let output = '';
-      // One language, since `reasonIn` reads it.
+      // `reasonIn` reads the output in English.
       const env = { ...process.env, LC_ALL: 'C' };
       const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding('utf8').on('data', (text: string) => (output += text));
       }
       child.on('error', (error) => {
-        const gone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        reject(gone ? new Error(`no ${program} here`) : error);
+        const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        reject(isMissing ? new Error(`${program} not found`) : error);
       });
       child.on('close', (code) => resolve({ code, output }));
     });
   } finally {
-    clearInterval(progress);
+    clearInterval(timer);
   }
 }
 
-/** The first complaint in apt's output, without the ones that follow from it. */
+/** The first error or warning in apt's output; the later ones follow from it. */
 function reasonIn(output: string): string {
   const lines = output.trim().split('\n');
   const complaint = lines.find((line) => /^[EW]:/.test(line)) ?? lines.at(-1) ?? '';

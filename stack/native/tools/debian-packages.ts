@@ -1,9 +1,9 @@
-/** Debian's Prometheus and Alertmanager, made to run from a folder. Used by `tools.ts` on machines that have neither. */
+/** Debian's Prometheus and Alertmanager, arranged to run from a folder. Used by `tools.ts`. */
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { unpackPackages, wrapper, writeProgram } from './debian-archive.ts';
 
-/** The programs, and what Prometheus' page is drawn with. Debian 13 has promtool in a package of its own. */
+/** The programs, and the libraries of Prometheus' web page. In Debian 13 promtool is a separate package. */
 const packages = [
   'prometheus',
   'promtool',
@@ -21,7 +21,7 @@ const packages = [
   'libjs-rickshaw',
 ];
 
-/** @throws StackError when the disk is too full, Error with apt's own words when the packages cannot be had. */
+/** @throws StackError when the disk is too full, Error with apt's message when the packages cannot be fetched. */
 export async function unpackDebianPackages(folder: string): Promise<void> {
   await unpackPackages(folder, {
     packages,
@@ -34,9 +34,9 @@ export async function unpackDebianPackages(folder: string): Promise<void> {
   });
 }
 
-/** Debian's Prometheus reads its page from /usr/share unless told otherwise. */
+/** By default Debian's Prometheus reads its web page from /usr/share. */
 function wrapPrometheus(root: string): void {
-  const program = setAside(root, 'prometheus');
+  const program = moveToLib(root, 'prometheus');
   writeProgram(
     join(root, 'usr/bin/prometheus'),
     `${wrapper}exec "$root/${program}" --web.local-assets="$root/usr/share/prometheus/web" "$@"\n`,
@@ -44,11 +44,11 @@ function wrapPrometheus(root: string): void {
 }
 
 /**
- * Debian's Alertmanager does not start without the templates in /usr/share, whose path is compiled in (seen in 0.25,
- * 0.28 and 0.33). The copy here has a path of the same length in its place, through a descriptor that the wrapper opens.
+ * Debian's Alertmanager does not start without the templates in /usr/share; the path is compiled in (seen in 0.25, 0.28 and
+ * 0.33). This replaces it by a path of the same length to a descriptor that the wrapper script opens.
  */
 function wrapAlertmanager(root: string): void {
-  const program = setAside(root, 'prometheus-alertmanager');
+  const program = moveToLib(root, 'prometheus-alertmanager');
   const compiledIn = '/usr/share/prometheus/alertmanager';
   const here = '/proc/self/fd/9'.padEnd(compiledIn.length, '/');
   const content = readFileSync(join(root, program));
@@ -61,7 +61,7 @@ function wrapAlertmanager(root: string): void {
 }
 
 /** Moves a program out of `usr/bin`; returns its new path within `root`. */
-function setAside(root: string, name: string): string {
+function moveToLib(root: string, name: string): string {
   const path = `usr/lib/llamascope/${name}`;
   mkdirSync(dirname(join(root, path)), { recursive: true });
   renameSync(join(root, 'usr/bin', name), join(root, path));

@@ -1,15 +1,16 @@
 /**
- * Finds Prometheus, promtool, Alertmanager and amtool: on PATH, else Debian's packages unpacked into `.tools/debian`.
- * Used by `make up`; `make test` runs it as `node stack/native/tools/tools.ts`, so that the tests find all four on PATH.
+ * Finds Prometheus, promtool, Alertmanager and amtool: on PATH, else in Debian's packages, unpacked into `.tools/debian`. Used by
+ * `make up`; `make test` runs it as `node stack/native/tools/tools.ts`.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { messages, runCommand, say, StackError } from '../../messages.ts';
-import { withLock } from '../../lock.ts';
+import { withFileLock } from '../../../src/kit/file-lock.ts';
+import { messages } from '../../messages.ts';
 import { readSettings } from '../../settings.ts';
+import { runCommand, say, sayWaiting, StackError } from '../../terminal.ts';
 import { unpackDebianPackages } from './debian-packages.ts';
 
-/** The names a program goes by; Debian has its own for Alertmanager. */
+/** The names of each program; Debian renames Alertmanager. */
 const programs = {
   prometheus: ['prometheus'],
   promtool: ['promtool'],
@@ -22,10 +23,7 @@ type ToolName = keyof typeof programs;
 /** The absolute path of each program. */
 export type Tools = Record<ToolName, string>;
 
-/**
- * What is there, without bringing anything: PATH first, then what was unpacked earlier.
- * Given an empty `toolsDir`, the answer is PATH's alone.
- */
+/** Looks on PATH first, then in what was unpacked earlier; fetches nothing. */
 export function findTools(path: string, toolsDir: string): Partial<Tools> {
   const folders = [...path.split(delimiter).filter(Boolean), unpackedBin(toolsDir)];
   const found: Partial<Tools> = {};
@@ -38,12 +36,13 @@ export function findTools(path: string, toolsDir: string): Partial<Tools> {
   return found;
 }
 
-/** @throws StackError that says what to install, when the tools are neither here nor to be had. */
+/** Unpacks missing tools. @throws StackError with what to install when that fails. */
 export async function ensureTools(path: string, toolsDir: string): Promise<Tools> {
   const found = findTools(path, toolsDir);
   if (isComplete(found)) return found;
-  return withLock(join(toolsDir, 'debian.lock'), async () => {
-    // Another `make` may have brought them while we waited.
+  const lock = { file: join(toolsDir, 'debian.lock'), onWait: sayWaiting };
+  return withFileLock(lock, async () => {
+    // Another `make` may have unpacked them meanwhile.
     const missing = missingFrom(findTools(path, toolsDir));
     if (missing.length > 0) {
       say(messages.fetchingTools(missing));
@@ -56,7 +55,7 @@ export async function ensureTools(path: string, toolsDir: string): Promise<Tools
     }
     const tools = findTools(path, toolsDir);
     if (isComplete(tools)) return tools;
-    const reason = 'they hold no such program';
+    const reason = 'the packages lack the program';
     throw new StackError(messages.toolsMissing(missingFrom(tools), reason));
   });
 }

@@ -82,7 +82,7 @@ describe('the whole stack', () => {
 
   test('is left as it is by a second up', async () => {
     const pid = stack.pid('chat');
-    expect(await stack.command('up')).toContain('The stack is up already.');
+    expect(await stack.command('up')).toContain('The stack is already running');
     expect(stack.pid('chat')).toBe(pid);
   });
 
@@ -159,7 +159,7 @@ test('names the port that is taken and the variable that moves it', async () => 
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   try {
     await expect(stack.command('up')).rejects.toThrow(
-      new RegExp(`Port ${port}, which prometheus wants.*PROMETHEUS_PORT=`),
+      new RegExp(String.raw`Port ${port} \(prometheus\) is in use.*PROMETHEUS_PORT=`),
     );
   } finally {
     server.close();
@@ -169,6 +169,6 @@ test('names the port that is taken and the variable that moves it', async () => 
 test('names every wrong setting at once', async () => {
   const stack = await createStack({ CHAT_PORT: 'eight', SCRAPE_INTERVAL: '15' });
   await expect(stack.command('up')).rejects.toThrow(
-    /SCRAPE_INTERVAL: expected.*\n.*CHAT_PORT: expected a port/,
+    /CHAT_PORT: expected an integer.*\n.*SCRAPE_INTERVAL: expected/,
   );
 });

@@ -56,7 +56,7 @@ test('says what is missing, why it could not be had, and what to install', async
   const bin = folderWith('prometheus', 'promtool');
   vi.stubEnv('PATH', bin);
   await expect(ensureTools(bin, folderWith())).rejects.toThrow(
-    /^alertmanager, amtool: expected on PATH, found none.*\(no apt-get here\).*prometheus\.io\/download/,
+    /^Not on PATH: alertmanager, amtool\..*\(apt-get not found\).*prometheus\.io\/download/,
   );
 });
 
@@ -75,6 +75,6 @@ test('says why Chromium could not be had, and what to install', async () => {
   const bin = folderWith();
   vi.stubEnv('PATH', bin);
   await expect(ensureChromium(bin, folderWith())).rejects.toThrow(
-    /^chromium: expected on PATH, found none.*\(no apt-get here\).*apt-get install chromium/,
+    /^Not on PATH: chromium\..*\(apt-get not found\).*apt-get install chromium/,
   );
 });

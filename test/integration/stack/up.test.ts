@@ -29,8 +29,8 @@ describe('the stack', { timeout: 60_000 }, () => {
 
   test('comes up once when it is started twice at the same time', async () => {
     const [first, second] = await Promise.all([sandbox.run('up'), sandbox.run('up')]);
-    expect(first.text + second.text).toContain('Another `make` is at work on this stack');
-    expect(first.text + second.text).toContain('The stack is up already.');
+    expect(first.text + second.text).toContain('Another `make` is running here');
+    expect(first.text + second.text).toContain('The stack is already running');
     expect([first.code, second.code]).toEqual([0, 0]);
     const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
     expect(leaders.map(({ name }) => name).toSorted()).toEqual(['supervisor', ...names].toSorted());
@@ -50,7 +50,7 @@ describe('the stack', { timeout: 60_000 }, () => {
 
   test('tells a second up that other settings are asked for than run', async () => {
     const { text, code } = await sandbox.run('up', { CHAT_QUEUE_LIMIT: '3' });
-    expect(text).toContain('other settings than now asked for (CHAT_QUEUE_LIMIT)');
+    expect(text).toContain('The running stack has other settings (CHAT_QUEUE_LIMIT)');
     expect(code).toBe(0);
   });
 
@@ -87,11 +87,11 @@ describe('the stack', { timeout: 60_000 }, () => {
     const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
     await vi.waitFor(async () => {
       expect((await sandbox.run('status')).text).toContain(
-        `The supervisor is gone, engine (${left.pid}) left behind`,
+        `The supervisor has died, still running: engine (${left.pid})`,
       );
     }, 20_000);
     const { code, text } = await sandbox.run('up');
-    expect(text).toContain('Stopping what an earlier run left behind: engine');
+    expect(text).toContain('Stopping processes that an earlier run left behind: engine');
     expect(code).toBe(0);
     const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
     expect(leaders).toHaveLength(names.length + 1);
@@ -120,7 +120,7 @@ describe('what is in the way', () => {
     holder.close();
     expect(text).toMatch(
       new RegExp(
-        `^Port ${sandbox.env['PROMETHEUS_PORT']}, which prometheus wants, is in use by .+ \\(process ${process.pid}\\)\\. .*PROMETHEUS_PORT=\\d+ make up\\n$`,
+        `^Port ${sandbox.env['PROMETHEUS_PORT']} \\(prometheus\\) is in use by .+ \\(pid ${process.pid}\\)\\. .*PROMETHEUS_PORT=\\d+ make up\\n$`,
       ),
     );
     expect(code).toBe(1);
@@ -132,7 +132,7 @@ describe('what is in the way', () => {
     const { code, text } = await sandbox.run('up');
     expect(text).toContain('chat did not start (code 1)');
     expect(text).toMatch(/CHAT_QUEUE_LIMIT: expected an integer .*many/);
-    expect(text).toContain('What was started has been stopped again.');
+    expect(text).toContain('Everything that was started has been stopped.');
     expect(code).toBe(1);
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
   });
@@ -156,7 +156,7 @@ describe('what is in the way', () => {
 
   test('a Chinese terminal is told in Chinese', async () => {
     await using sandbox = await createSandbox({ LANG: 'zh_CN.UTF-8' });
-    expect((await sandbox.run('down')).text).toBe('服务栈未在运行。\n');
+    expect((await sandbox.run('down')).text).toBe('整套服务未运行。\n');
   });
 });
 

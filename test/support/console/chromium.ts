@@ -5,9 +5,9 @@
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { withLock } from '../../../stack/lock.ts';
-import { messages, runCommand, say, StackError } from '../../../stack/messages.ts';
+import { withFileLock } from '../../../src/kit/file-lock.ts';
 import { readSettings } from '../../../stack/settings.ts';
+import { runCommand, say, sayWaiting, StackError } from '../../../stack/terminal.ts';
 import {
   unpackPackages,
   wrapper,
@@ -17,6 +17,15 @@ import { isExecutable } from '../../../stack/native/tools/tools.ts';
 
 const shell = 'chromium-headless-shell';
 const names = [shell, 'chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
+
+const fetchingChromium = {
+  en: "Not on PATH: Chromium. Unpacking Debian's package into .tools/ (100 to 170 MB download, nothing is installed)",
+  zh: 'PATH 中没有 Chromium。正在将 Debian 软件包解压到 .tools/（下载 100 至 170 MB，不安装到系统）',
+};
+const chromiumMissing = (reason: string) => ({
+  en: `Not on PATH: chromium. Debian's package could not be fetched (${reason}). Put Chromium or Chrome on PATH, or run \`sudo apt-get install chromium\`, then run make again.`,
+  zh: `PATH 中没有 Chromium，Debian 软件包也无法下载（${reason}）。请将 Chromium 或 Chrome 放入 PATH，或运行 sudo apt-get install chromium，然后重试。`,
+});
 
 /** The absolute path of a Chromium that is there: PATH first, then what was unpacked earlier. */
 export function findChromium(path: string, toolsDir: string): string | undefined {
@@ -28,10 +37,11 @@ export function findChromium(path: string, toolsDir: string): string | undefined
 /** @throws StackError that says what to install, when there is none and none is to be had. */
 export async function ensureChromium(path: string, toolsDir: string): Promise<void> {
   if (findChromium(path, toolsDir) !== undefined) return;
-  await withLock(join(toolsDir, 'chromium.lock'), async () => {
+  const lock = { file: join(toolsDir, 'chromium.lock'), onWait: sayWaiting };
+  await withFileLock(lock, async () => {
     // Another `make` may have brought it while we waited.
     if (findChromium(path, toolsDir) !== undefined) return;
-    say(messages.fetchingChromium());
+    say(fetchingChromium);
     try {
       await unpackPackages(join(toolsDir, 'chromium'), {
         packages: [shell],
@@ -41,7 +51,7 @@ export async function ensureChromium(path: string, toolsDir: string): Promise<vo
       });
     } catch (error) {
       if (error instanceof StackError || !(error instanceof Error)) throw error;
-      throw new StackError(messages.chromiumMissing(error.message), { cause: error });
+      throw new StackError(chromiumMissing(error.message), { cause: error });
     }
   });
 }

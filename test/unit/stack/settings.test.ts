@@ -1,6 +1,6 @@
 /** What `make up` makes of the environment. */
 import { expect, test } from 'vitest';
-import { languageOf } from '../../../stack/messages.ts';
+import { languageOf } from '../../../src/kit/language.ts';
 import { readSettings } from '../../../stack/settings.ts';
 
 test('listens on loopback and the ports of the documentation when nothing is set', () => {
@@ -76,9 +76,9 @@ test('tells every wrong setting at once, what was expected and what came', () =>
     new RegExp(
       [
         'MODE: expected native or docker, got "test"',
+        'CHAT_PORT: expected an integer from 1 to 65535, got "eight"',
+        'NOTIFIER_PORT: expected an integer from 1 to 65535, got "65536"',
         'SCRAPE_INTERVAL: expected a duration such as 15s or 1m, got "15"',
-        'CHAT_PORT: expected a port from 1 to 65535, got "eight"',
-        'NOTIFIER_PORT: expected a port from 1 to 65535, got "65536"',
       ].join('\\s+'),
     ),
   );
