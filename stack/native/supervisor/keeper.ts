@@ -1,161 +1,168 @@
 /**
- * Keeps one child running: starts it, asks after its health, starts it again with a growing pause when it dies or hangs,
- * and stops it in order. Used by the supervisor, one for each child.
+ * Keeps one child running: starts it, checks its health, restarts it with exponential backoff when it dies or hangs, and stops
+ * it. The supervisor has one keeper for each child.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { logFile, rotateLog } from './log-file.ts';
 import type { ChildDefinition, SupervisionLimits } from './plan.ts';
 import { markOf, signal } from './processes.ts';
-import { pidFile, type ChildState } from './state.ts';
+import type { ChildState } from './state.ts';
 
-export interface Keeper {
-  state(): ChildState;
-  /** SIGTERM, and SIGKILL to the whole process group after the grace; resolves when the child is gone. */
-  stop(): Promise<void>;
+export interface Keeper extends KeeperOptions {
+  readonly state: ChildState;
+  /** Aborted by `stopKeeping`. */
+  readonly stopping: AbortController;
+  process: ChildProcess | undefined;
+  /** Resolves when the child is gone for good. */
+  done: Promise<void>;
 }
 
-export interface KeeperOptions {
+interface KeeperOptions {
   child: ChildDefinition;
   root: string;
   runDir: string;
   limits: SupervisionLimits;
-  /** Called after every change of `state()`. */
+  /** Called after every change of `state`. */
   onChange: () => void;
   log: (line: string) => void;
 }
 
-interface Exit {
-  how: string;
-}
-
 /** Starts the child at once. */
-export function keepRunning({ child, root, runDir, limits, onChange, log }: KeeperOptions): Keeper {
-  const { name } = child;
-  const output = logFile(runDir, name);
-  const stopping = new AbortController();
-  const state: ChildState = {
-    name,
-    health: 'starting',
-    pid: undefined,
-    since: undefined,
-    restarts: 0,
-    lastExit: undefined,
-  };
-  let running: ChildProcess | undefined;
-
-  function change(part: Partial<ChildState>): void {
-    Object.assign(state, part);
-    onChange();
-  }
-
-  function launch(): { process: ChildProcess; exited: Promise<Exit> } {
-    const log = openSync(output, 'a');
-    const [program = '', ...args] = dieWithParent(child.command);
-    const started = spawn(program, args, {
-      cwd: root,
-      env: { ...process.env, ...child.env, ...markOf(name, runDir) },
-      // A group of its own: one signal reaches all of it, and Ctrl-C in the terminal does not.
-      detached: true,
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    const exited = new Promise<Exit>((resolve) => {
-      started.once('exit', (code, by) => resolve({ how: by ?? `code ${code}` }));
-      started.once('error', (error) => resolve({ how: error.message }));
-    });
-    return { process: started, exited };
-  }
-
-  async function keep(): Promise<void> {
-    let backoffMillis = limits.firstBackoffMillis;
-    while (!stopping.signal.aborted) {
-      const launched = launch();
-      running = launched.process;
-      if (running.pid !== undefined) writeFileSync(pidFile(runDir, name), `${running.pid}\n`);
-      change({ health: 'starting', pid: running.pid, since: new Date().toISOString() });
-      const gone = new AbortController();
-      const health = watchHealth(launched.process, gone.signal);
-      const exit = await launched.exited;
-      gone.abort();
-      const { steady, hung } = await health;
-      // Whatever of its group outlived it must not hold its port.
-      if (running.pid !== undefined) signal(-running.pid, 'SIGKILL');
-      running = undefined;
-      rmSync(pidFile(runDir, name), { force: true });
-      const how = hung ? `${exit.how}, gave no answer to its health check` : exit.how;
-      const lastExit = { at: new Date().toISOString(), how };
-      if (stopping.signal.aborted) {
-        log(`${name} stopped (${how})`);
-        return change({ health: 'stopped', pid: undefined, lastExit });
-      }
-      if (steady) backoffMillis = limits.firstBackoffMillis;
-      log(`${name} ended (${how}), next start in ${backoffMillis} ms`);
-      change({ health: 'waiting', pid: undefined, lastExit });
-      await delay(backoffMillis, undefined, { signal: stopping.signal }).catch(() => undefined);
-      backoffMillis = Math.min(backoffMillis * 2, limits.longestBackoffMillis);
-      state.restarts += 1;
-    }
-    change({ health: 'stopped', pid: undefined });
-  }
-
-  /** Until the process is gone. `hung` when it had to be ended, `steady` when it was well for long. */
-  async function watchHealth(
-    watched: ChildProcess,
-    gone: AbortSignal,
-  ): Promise<{ steady: boolean; hung: boolean }> {
-    const startedAt = performance.now();
-    let wellSince: number | undefined;
-    let failures = 0;
-    const steady = (): boolean =>
-      wellSince !== undefined && performance.now() - wellSince >= limits.steadyMillis;
-    while (!gone.aborted) {
-      const well = await answers(child.healthUrl, limits.healthTimeoutMillis);
-      // A child that drains need not answer.
-      if (gone.aborted || stopping.signal.aborted) break;
-      failures = well ? 0 : failures + 1;
-      if (well) wellSince ??= performance.now();
-      const hung =
-        wellSince === undefined
-          ? performance.now() - startedAt > limits.startupMillis
-          : failures >= limits.healthFailures;
-      if (hung) {
-        log(`${name} gave no answer at ${child.healthUrl}, ending it`);
-        await terminate(watched, limits.hungGraceMillis);
-        return { steady: steady(), hung: true };
-      }
-      const health = well ? 'healthy' : wellSince === undefined ? 'starting' : 'unhealthy';
-      if (health !== state.health) {
-        log(`${name} is ${health}`);
-        change({ health });
-      }
-      rotateLog(output, limits.logBytes);
-      // Before its first good answer it is asked more often: `make up` waits for that.
-      const pause = limits.healthIntervalMillis / (wellSince === undefined ? 4 : 1);
-      await delay(pause, undefined, { signal: gone }).catch(() => undefined);
-    }
-    return { steady: steady(), hung: false };
-  }
-
-  const kept = keep();
-  return {
-    state: () => ({ ...state }),
-    async stop() {
-      stopping.abort();
-      if (running !== undefined) await terminate(running, child.graceSeconds * 1000);
-      await kept;
+export function keepRunning(options: KeeperOptions): Keeper {
+  const keeper: Keeper = {
+    ...options,
+    state: {
+      name: options.child.name,
+      health: 'starting',
+      pid: undefined,
+      since: undefined,
+      restarts: 0,
+      lastExit: undefined,
     },
+    stopping: new AbortController(),
+    process: undefined,
+    done: Promise.resolve(),
   };
+  keeper.done = restartUntilStopped(keeper);
+  return keeper;
 }
 
-async function terminate(target: ChildProcess, graceMillis: number): Promise<void> {
-  const { pid } = target;
-  if (pid === undefined || target.exitCode !== null || target.signalCode !== null) return;
+/** Sends SIGTERM, and after the child's grace SIGKILL to its process group. Resolves when the child is gone. */
+export async function stopKeeping(keeper: Keeper): Promise<void> {
+  keeper.stopping.abort();
+  if (keeper.process !== undefined) {
+    await terminate(keeper.process, keeper.child.graceSeconds * 1000);
+  }
+  await keeper.done;
+}
+
+async function restartUntilStopped(keeper: Keeper): Promise<void> {
+  const { child, limits, stopping, state, log } = keeper;
+  let backoffMillis = limits.firstBackoffMillis;
+  while (!stopping.signal.aborted) {
+    const { how, wasSteady } = await runOnce(keeper);
+    const lastExit = { at: new Date().toISOString(), how };
+    if (stopping.signal.aborted) {
+      log(`${child.name} stopped (${how})`);
+      return change(keeper, { health: 'stopped', pid: undefined, lastExit });
+    }
+    if (wasSteady) backoffMillis = limits.firstBackoffMillis;
+    log(`${child.name} ended (${how}), next start in ${backoffMillis} ms`);
+    change(keeper, { health: 'waiting', pid: undefined, lastExit });
+    await sleep(backoffMillis, stopping.signal);
+    backoffMillis = Math.min(backoffMillis * 2, limits.longestBackoffMillis);
+    state.restarts += 1;
+  }
+  change(keeper, { health: 'stopped', pid: undefined });
+}
+
+/** Runs the child until it exits; `wasSteady` when it was healthy for `steadyMillis`. */
+async function runOnce(keeper: Keeper): Promise<{ how: string; wasSteady: boolean }> {
+  const child = launch(keeper);
+  const exit = new Promise<string>((resolve) => {
+    child.once('exit', (code, signalName) => resolve(signalName ?? `code ${code}`));
+    child.once('error', (error) => resolve(error.message));
+  });
+  keeper.process = child;
+  change(keeper, { health: 'starting', pid: child.pid, since: new Date().toISOString() });
   const exited = new AbortController();
-  target.once('exit', () => exited.abort());
+  const health = watchHealth(keeper, child, exited.signal);
+  const how = await exit;
+  exited.abort();
+  const { hung, wasSteady } = await health;
+  // A descendant that outlives the child would keep its port.
+  if (child.pid !== undefined) signal(-child.pid, 'SIGKILL');
+  keeper.process = undefined;
+  return { how: hung ? `${how}, no answer to its health check` : how, wasSteady };
+}
+
+function launch({ child, root, runDir }: Keeper): ChildProcess {
+  const output = openSync(logFile(runDir, child.name), 'a');
+  const [program = '', ...args] = dieWithParent(child.command);
+  const launched = spawn(program, args, {
+    cwd: root,
+    env: { ...process.env, ...child.env, ...markOf(child.name, runDir) },
+    // Its own process group: one signal reaches all of it, and Ctrl-C in the terminal does not.
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  return launched;
+}
+
+/** Checks the health until the child exits; terminates a child that hangs. */
+async function watchHealth(
+  keeper: Keeper,
+  process: ChildProcess,
+  exited: AbortSignal,
+): Promise<{ hung: boolean; wasSteady: boolean }> {
+  const { child, runDir, limits, log } = keeper;
+  const startedAt = performance.now();
+  let healthySince: number | undefined;
+  let failures = 0;
+  let hung = false;
+  while (!exited.aborted) {
+    const isHealthy = await answers(child.healthUrl, limits.healthTimeoutMillis);
+    // A child that drains may stop answering.
+    if (exited.aborted || keeper.stopping.signal.aborted) break;
+    failures = isHealthy ? 0 : failures + 1;
+    if (isHealthy) healthySince ??= performance.now();
+    hung =
+      healthySince === undefined
+        ? performance.now() - startedAt > limits.startupMillis
+        : failures >= limits.healthFailures;
+    if (hung) {
+      log(`${child.name} does not answer at ${child.healthUrl}, terminating it`);
+      await terminate(process, limits.hungGraceMillis);
+      break;
+    }
+    const health = isHealthy ? 'healthy' : healthySince === undefined ? 'starting' : 'unhealthy';
+    if (health !== keeper.state.health) {
+      log(`${child.name} is ${health}`);
+      change(keeper, { health });
+    }
+    rotateLog(logFile(runDir, child.name), limits.logBytes);
+    // More often before the first good answer, because `make up` waits for it.
+    await sleep(limits.healthIntervalMillis / (healthySince === undefined ? 4 : 1), exited);
+  }
+  const healthyMillis = healthySince === undefined ? 0 : performance.now() - healthySince;
+  return { hung, wasSteady: healthySince !== undefined && healthyMillis >= limits.steadyMillis };
+}
+
+function change(keeper: Keeper, part: Partial<ChildState>): void {
+  Object.assign(keeper.state, part);
+  keeper.onChange();
+}
+
+async function terminate(child: ChildProcess, graceMillis: number): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new AbortController();
+  child.once('exit', () => exited.abort());
   signal(pid, 'SIGTERM');
-  await delay(graceMillis, undefined, { signal: exited.signal }).catch(() => undefined);
+  await sleep(graceMillis, exited.signal);
   if (!exited.signal.aborted) signal(-pid, 'SIGKILL');
 }
 
@@ -169,7 +176,12 @@ async function answers(url: string, timeoutMillis: number): Promise<boolean> {
   }
 }
 
-/** Where util-linux is, the kernel sends the child a SIGTERM when the supervisor dies, even by SIGKILL. */
+/** Ends early, without an error, when `until` is aborted. */
+async function sleep(millis: number, until: AbortSignal): Promise<void> {
+  await delay(millis, undefined, { signal: until }).catch(() => undefined);
+}
+
+/** With setpriv of util-linux the kernel sends the child a SIGTERM when the supervisor dies, even by SIGKILL. */
 function dieWithParent(command: string[]): string[] {
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
   return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'TERM', '--', ...command];

@@ -1,17 +1,17 @@
-/** What the supervisor knows about its children, as the file that `make status`, `up` and `down` read. */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** The state of the children, in a file that the supervisor writes and `make up`, `down` and `status` read. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessIdentity } from './processes.ts';
 
 export interface ChildState {
   name: string;
-  /** `waiting`: between a death and the next start. */
+  /** `waiting`: for the next start, after an exit. */
   health: 'starting' | 'healthy' | 'unhealthy' | 'waiting' | 'stopped';
   pid: number | undefined;
-  /** When this process of it started, as ISO 8601. */
+  /** When its current process started, as ISO 8601. */
   since: string | undefined;
   restarts: number;
-  /** How its last process ended: `SIGKILL`, `code 1`, `no answer to its health check`. */
+  /** How its last process ended: `SIGKILL`, `code 1`, `SIGTERM, no answer to its health check`. */
   lastExit: { at: string; how: string } | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface StackState {
   children: ChildState[];
 }
 
-/** Undefined when nothing has run in this folder, or what ran was stopped. */
+/** Undefined when no supervisor has run in this folder since the last orderly stop. */
 export function readState(runDir: string): StackState | undefined {
   try {
     return JSON.parse(readFileSync(stateFile(runDir), 'utf8')) as StackState;
@@ -30,7 +30,7 @@ export function readState(runDir: string): StackState | undefined {
   }
 }
 
-/** By rename, so that a reader never sees half of it. */
+/** Renames a finished draft, so that readers never see a part of it. */
 export function writeState(runDir: string, state: StackState): void {
   const draft = `${stateFile(runDir)}.new`;
   writeFileSync(draft, JSON.stringify(state, undefined, 2));
@@ -43,13 +43,4 @@ export function removeState(runDir: string): void {
 
 function stateFile(runDir: string): string {
   return join(runDir, 'state.json');
-}
-
-export function pidFile(runDir: string, name: string): string {
-  return join(runDir, `${name}.pid`);
-}
-
-export function pidFiles(runDir: string): string[] {
-  const files = readdirSync(runDir).filter((file) => file.endsWith('.pid'));
-  return files.map((file) => join(runDir, file));
 }

@@ -1,17 +1,16 @@
 /**
- * The process behind `make up` in native mode: runs the children of a plan until it is told to stop.
- * Started detached as `node stack/native/supervisor/supervisor.ts RUN_DIR`, one for a run folder; its standard output is its log.
+ * The background process of native mode: runs the children of a plan until it gets a signal to stop. `make up` starts it
+ * detached as `node stack/native/supervisor/supervisor.ts RUN_DIR`; its standard output is its log.
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import { keepRunning, type Keeper } from './keeper.ts';
+import { keepRunning, stopKeeping, type Keeper } from './keeper.ts';
 import { logFile, rotateLog } from './log-file.ts';
 import { readPlan } from './plan.ts';
 import { readProcess } from './processes.ts';
-import { pidFile, removeState, writeState } from './state.ts';
+import { removeState, writeState } from './state.ts';
 
 function supervise(runDir: string): void {
   const self = readProcess(process.pid);
-  if (self === undefined) throw new Error('supervisor: expected itself in /proc, found nothing');
+  if (self === undefined) throw new Error(`supervisor: expected /proc/${process.pid}, found none`);
   const { pid, startTicks } = self;
   const supervisor = { pid, startTicks, since: new Date().toISOString() };
   const { root, children, limits } = readPlan(runDir);
@@ -23,27 +22,25 @@ function supervise(runDir: string): void {
   }
 
   function saveState(): void {
-    writeState(runDir, { supervisor, children: keepers.map((keeper) => keeper.state()) });
+    writeState(runDir, { supervisor, children: keepers.map((keeper) => keeper.state) });
   }
 
-  async function stop(by: string): Promise<void> {
-    log(`${by}: stopping`);
-    // The last to start stops first: chat drains while it is still watched, the notifier hears the last alert.
-    for (const keeper of keepers.toReversed()) await keeper.stop();
-    rmSync(pidFile(runDir, 'supervisor'), { force: true });
+  async function stop(signalName: string): Promise<void> {
+    log(`${signalName}: stopping`);
+    // In reverse start order: Prometheus still scrapes a chat service that drains, and the notifier gets the last alert.
+    for (const keeper of keepers.toReversed()) await stopKeeping(keeper);
     removeState(runDir);
     log('stopped');
     process.exit(0);
   }
 
-  let stopping = false;
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!stopping) void stop(name);
-      stopping = true;
+  let isStopping = false;
+  for (const signalName of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signalName, () => {
+      if (!isStopping) void stop(signalName);
+      isStopping = true;
     });
   }
-  writeFileSync(pidFile(runDir, 'supervisor'), `${pid}\n`);
   for (const child of children) {
     keepers.push(keepRunning({ child, root, runDir, limits, onChange: saveState, log }));
   }

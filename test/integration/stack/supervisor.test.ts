@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { logFile } from '../../../stack/native/supervisor/log-file.ts';
 import { findOwnProcesses, isAlive, signal } from '../../../stack/native/supervisor/processes.ts';
-import { pidFile, readState, type ChildState } from '../../../stack/native/supervisor/state.ts';
+import { readState, type ChildState } from '../../../stack/native/supervisor/state.ts';
 import { stopStack } from '../../../stack/native/stop.ts';
 import { createSandbox, standIn, type Sandbox } from '../../support/stack/sandbox.ts';
 
@@ -49,9 +49,9 @@ async function untilHealthy(name: string): Promise<ChildState> {
 
 test('starts again a child that was killed, and tells how it ended', async () => {
   await sandbox.supervise([await standIn('chat'), await standIn('notifier')], quick);
-  const { pid } = await untilHealthy('chat');
+  const { pid = 0 } = await untilHealthy('chat');
   const other = await untilHealthy('notifier');
-  signal(Number(readFileSync(pidFile(sandbox.runDir, 'chat'), 'utf8')), 'SIGKILL');
+  signal(pid, 'SIGKILL');
   await waitFor(() => expect(child('chat').restarts).toBe(1));
   const again = await untilHealthy('chat');
   expect(again.pid).not.toBe(pid);

@@ -1,12 +1,11 @@
-/** The real stack in a sandbox, asked by its doors: its pid files and Prometheus. For tests of the whole. */
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
+/** The real stack in a sandbox, with its state file and Prometheus. Used by the tests of the whole stack and of the console. */
+import { readState } from '../../../stack/native/supervisor/state.ts';
 import { createSandbox, type Sandbox } from './sandbox.ts';
 
 export interface Stack {
   env: NodeJS.ProcessEnv;
   chatUrl: string;
-  /** `node stack/up.ts COMMAND`; what it printed, on both streams. @throws Error with that when it fails. */
+  /** Runs `node stack/up.ts COMMAND` and returns its output. @throws Error with the output when it fails. */
   command(name: 'up' | 'down' | 'status'): Promise<string>;
   /** 0 while it does not run. */
   pid(service: string): number;
@@ -28,8 +27,8 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
       return text;
     },
     pid(service) {
-      const file = path.join(sandbox.runDir, `${service}.pid`);
-      return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+      const children = readState(sandbox.runDir)?.children ?? [];
+      return children.find(({ name }) => name === service)?.pid ?? 0;
     },
     async query(expression, time) {
       const query = new URLSearchParams({ query: expression });
