@@ -74,17 +74,12 @@ model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id or CHAT_MOD
 notify-test: $(LIBRARIES) ## send one test message and say what the channel answered (CHANNEL=name; else the only one)
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
-.PHONY: rules
-rules: $(LIBRARIES) ## write alerting/rules/*.yml from alerting/rules.ts
-	@node alerting/rules.ts
-
-.PHONY: dashboards
-dashboards: $(LIBRARIES) ## write stack/generated/ from otel/panels/dashboards.ts
-	@node stack/grafana.ts
-
-.PHONY: docs
-docs: $(LIBRARIES) ## write otel/generated/metrics.md from otel/names.ts
-	@node otel/metrics-page.ts
+.PHONY: generate
+generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules (OUT=folder)
+	@node otel/metrics-page.ts --out $(OUT)/otel/generated
+	@node stack/grafana.ts --out $(OUT)/stack/generated
+	@node alerting/rules.ts --out $(OUT)/alerting/generated
+generate: OUT := .
 
 # Quiet it wants: what else runs on the machine is part of what it measures. Its settings are in test/bench/settings.ts.
 .PHONY: bench
@@ -92,13 +87,16 @@ bench: $(LIBRARIES) ## how fast it serves, beside others (THREADS, ROUNDS, WIDTH
 	@node test/bench/serving.ts
 
 .PHONY: check
-check: $(LIBRARIES) ## format, lint, types, dead code
+check: $(LIBRARIES) ## format, lint, types, dead code, generated files
 	oxfmt --check .
 	oxlint
 	tsc -p .
 	tsc -p src/console/page
 	tsc -p test/integration/console
 	knip
+	@rm -rf .tools/generated && $(MAKE) --no-print-directory generate OUT=.tools/generated
+	@for wing in otel stack alerting; do diff -r $$wing/generated .tools/generated/$$wing/generated \
+	  || { echo "$$wing/generated differs from its sources: run make generate" >&2; exit 1; }; done
 
 .PHONY: format
 format: $(LIBRARIES) ## write the format that check asks for

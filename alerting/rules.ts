@@ -1,12 +1,11 @@
 /**
- * All recording and alerting rules, put together from `rules/*.ts`; writes `rules/*.yml`, which Prometheus loads. Run as
- * `node alerting/rules.ts`; the files are committed and a test fails when they drift. `ALERT_*` variables set the numbers
- * (`thresholds.ts`).
+ * Generates `alerting/generated/*.yml`, the recording and alerting rules that Prometheus loads, from `rules/*.ts`. `ALERT_*`
+ * variables override the numbers (`otel/thresholds.ts`). Run by `make generate`.
  *
+ *   --out DIR            where to write (alerting/generated)
  *   --time-scale N       divides every window and `for` by N, for tests that cannot wait minutes
- *   --out DIR            where to write (alerting/rules)
- *   --runbooks-url URL   where runbook pages are read; the notifier serves them (http://127.0.0.1:8060/runbooks)
- *   --prometheus-url URL where a graph is drawn (http://127.0.0.1:9090)
+ *   --runbooks-url URL   address of the runbook pages, which the notifier serves (http://127.0.0.1:8060/runbooks)
+ *   --prometheus-url URL address of Prometheus for links to graphs (http://127.0.0.1:9090)
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +26,7 @@ import { defaultThresholds, readThresholds } from '../otel/thresholds.ts';
 import type { Thresholds } from '../otel/thresholds.ts';
 
 export interface RuleFile {
-  /** Written as `<name>.yml`. */
+  /** The file is `<name>.yml`. */
   name: string;
   groups: { name: string; rules: (RecordingRule | AlertRule)[] }[];
 }
@@ -39,10 +38,7 @@ export interface RuleOptions {
   thresholds?: Thresholds;
 }
 
-/**
- * All rule files. `timeScale` divides windows and `for`.
- * @throws RangeError when the time scale is not a number >= 1.
- */
+/** @throws RangeError when the time scale is not a number >= 1. */
 export function ruleFiles({
   timeScale = 1,
   runbooksUrl = 'http://127.0.0.1:8060/runbooks',
@@ -73,13 +69,12 @@ function file(name: string, rules: (RecordingRule | AlertRule)[], group = name):
   return { name, groups: [{ name: group, rules }] };
 }
 
-/** The text of one rule file, as committed. */
 export function writeRuleFile({ name, groups }: RuleFile): string {
   const document = new Document({ groups });
-  document.commentBefore = ` Written by \`node alerting/rules.ts\` from ${name}.ts; edit that file, not this one.`;
+  document.commentBefore = ` Generated from alerting/rules/${name}.ts by \`make generate\`.`;
   visit(document, {
     Pair(_, pair) {
-      // A blank line between rules is what a reader's eye needs; `yaml` writes none by itself.
+      // `yaml` writes no blank line between rules by itself.
       const rules = pair.value;
       if (String(pair.key) !== 'rules' || !rules || typeof rules !== 'object') return;
       if (!('items' in rules) || !Array.isArray(rules.items)) return;
@@ -93,7 +88,7 @@ if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
       'time-scale': { type: 'string', default: '1' },
-      out: { type: 'string', default: join(import.meta.dirname, 'rules') },
+      out: { type: 'string', default: join(import.meta.dirname, 'generated') },
       'runbooks-url': { type: 'string' },
       'prometheus-url': { type: 'string' },
     },

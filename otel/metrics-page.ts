@@ -1,15 +1,16 @@
 /**
- * Writes `otel/generated/metrics.md`, the contract for people, from `names.ts`: `node otel/metrics-page.ts`. A test fails when the
- * page on disk is another.
+ * Generates `otel/generated/metrics.md`, the reference of all metrics, from `names.ts`. Run by `make generate`.
+ *
+ *   --out DIR  where to write (otel/generated)
  */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { metrics, type MetricDefinition } from './names.ts';
 
-export const metricsPage = new URL('./generated/metrics.md', import.meta.url);
-
-export function writeMetricsPage(): string {
+function writeMetricsPage(): string {
   const sections = Object.values<MetricDefinition>(metrics).map(writeMetric);
-  return `<!-- Written by otel/metrics-page.ts from otel/names.ts; edit that instead. -->
+  return `<!-- Generated from otel/names.ts by \`make generate\`. -->
 
 # Metrics
 
@@ -49,4 +50,10 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-if (process.argv[1] === import.meta.filename) writeFileSync(metricsPage, writeMetricsPage());
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: { out: { type: 'string', default: join(import.meta.dirname, 'generated') } },
+  });
+  mkdirSync(values.out, { recursive: true });
+  writeFileSync(join(values.out, 'metrics.md'), writeMetricsPage());
+}

@@ -1,12 +1,14 @@
 /**
- * Writes Grafana's dashboards in both languages from `otel/panels/dashboards.ts`.
- * Run as `node stack/grafana.ts`; `generated/` is committed and a test fails when it drifts.
+ * Generates Grafana's dashboards, `stack/generated/dashboards/`, from `otel/panels/dashboards.ts`. Run by `make generate`.
  *
- * A title in Grafana is plain text, so there is one folder a language with the same uids in both, and Grafana is shown
- * the one that DASHBOARD_LOCALE names: two sets at once would double every dashboard.
+ *   --out DIR  where to write (stack/generated)
+ *
+ * A title in Grafana has one language, so there is one folder of dashboards a language, with the same uids in both. Grafana
+ * loads the folder that DASHBOARD_LOCALE names.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import {
   AnnotationQueryBuilder,
   DashboardBuilder,
@@ -126,10 +128,11 @@ function withoutHiding(key: string, value: unknown): unknown {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const folder = join(import.meta.dirname, 'generated');
-  rmSync(folder, { recursive: true, force: true });
+  const { values } = parseArgs({
+    options: { out: { type: 'string', default: join(import.meta.dirname, 'generated') } },
+  });
   for (const [path, text] of generatedFiles()) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
+    mkdirSync(dirname(join(values.out, path)), { recursive: true });
+    writeFileSync(join(values.out, path), text);
   }
 }

@@ -121,7 +121,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     dataDir: folder('LLAMASCOPE_DATA_DIR', 'data'),
     toolsDir: join(root, '.tools'),
     modelsDir: folder('CHAT_MODELS_DIR', 'models'),
-    rulesDir: folder('LLAMASCOPE_RULES_DIR', 'alerting/rules'),
+    rulesDir: folder('LLAMASCOPE_RULES_DIR', 'alerting/generated'),
     addresses,
     instances,
     scrapeInterval: given.read('SCRAPE_INTERVAL', interval, '15s'),

@@ -1,4 +1,4 @@
-/** The dashboard that the article asks for, over the article's own names, which `alerting/rules/seed-names.yml` records. */
+/** The dashboard that the article asks for, over the article's own names, which `alerting/generated/seed-names.yml` records. */
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { selectedChat } from '../promql.ts';

@@ -1,4 +1,4 @@
-/** What was promised and how much of the promise is left, over the SLO recordings of `alerting/rules/slo.yml`. */
+/** What was promised and how much of the promise is left, over the SLO recordings of `alerting/generated/slo.yml`. */
 import type { Text } from '../text.ts';
 import type { Panel, PanelQuery } from './panel.ts';
 import { burnRates, defaultThresholds, errorBudget } from '../thresholds.ts';

@@ -1,28 +1,13 @@
 /** The generated dashboards, and the files that Grafana and Jaeger are started with, as their documentation asks. */
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { buildDashboard, generatedFiles } from '../../stack/grafana.ts';
+import { buildDashboard } from '../../stack/grafana.ts';
 import { dashboards } from '../../otel/panels/dashboards.ts';
 import { dataSourcesFile } from '../support/otel/prometheus-queries.ts';
 import { readText, root } from '../support/otel/prometheus-series.ts';
-
-describe('stack/generated', () => {
-  const files = generatedFiles();
-
-  test.each([...files.keys()])('%s is what grafana.ts writes', (file) => {
-    expect(readText(`stack/generated/${file}`), 'run make dashboards and commit').toBe(
-      files.get(file),
-    );
-  });
-
-  test('holds nothing else', () => {
-    const found = globSync('**/*.json', { cwd: path.join(root, 'stack/generated') });
-    expect(found.toSorted()).toEqual([...files.keys()].toSorted());
-  });
-});
 
 interface Placed {
   title: string;

@@ -51,7 +51,7 @@ describe('a misspelling is found', () => {
       queries: panel.queries.map(({ expr }) => ({ expr: expr.replace(from, to), legend: '' })),
     });
 
-  const seed = 'alerting/rules/seed-alerts.yml';
+  const seed = 'alerting/generated/seed-alerts.yml';
   const page = 'alerting/runbooks/HighLatency.md';
 
   test.each<[string, FoundQuery[], string]>([

@@ -228,6 +228,7 @@ describe('without Prometheus', () => {
     await page.getByText('No Prometheus answers').waitFor();
     await page.getByText('from http://127.0.0.1:1, got').waitFor();
     await card(page, 'first-token').getByText('This takes Prometheus.').waitFor();
+    expect(await page.locator('canvas').count()).toBe(0);
   });
 });
 

@@ -19,7 +19,7 @@ import { ensureTools, type Tools } from '../../../stack/native/tools/tools.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { root } from '../../support/stack/sandbox.ts';
 
-const ruleFiles = readdirSync(path.join(root, 'alerting/rules')).filter((name) =>
+const ruleFiles = readdirSync(path.join(root, 'alerting/generated')).filter((name) =>
   name.endsWith('.yml'),
 );
 let tools: Tools;
@@ -53,7 +53,7 @@ describe('as committed', () => {
   test('is valid as it stands, beside the rules', () => {
     const folder = scratch();
     cpSync(path.join(root, 'stack/prometheus'), folder, { recursive: true });
-    cpSync(path.join(root, 'alerting/rules'), path.join(folder, 'rules'), { recursive: true });
+    cpSync(path.join(root, 'alerting/generated'), path.join(folder, 'rules'), { recursive: true });
     const alertmanagerFile = path.join(folder, 'alertmanager.yml');
     copyFileSync(path.join(root, 'stack/alertmanager/alertmanager.yml'), alertmanagerFile);
     const told = check({ prometheusFile: path.join(folder, 'prometheus.yml'), alertmanagerFile });

@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { ruleFiles } from '../../../alerting/rules.ts';
 
 const root = join(import.meta.dirname, '../../..');
-export const rulesDir = join(root, 'alerting/rules');
+const rulesDir = join(root, 'alerting/rules');
 export const runbooksDir = join(root, 'alerting/runbooks');
 export const files = ruleFiles();
 export const rules = files.flatMap((file) => file.groups.flatMap((group) => group.rules));

@@ -23,7 +23,7 @@ import {
 import { formatBound } from '../../../otel/prometheus/prometheus-names.ts';
 
 export interface FoundQuery {
-  /** `panel latency-p99`, `alerting/rules/slo.yml ChatErrorBudgetBurn`. */
+  /** `panel latency-p99`, `alerting/generated/slo.yml ChatErrorBudgetBurn`. */
   where: string;
   expr: string;
   /** Labels that the text around it takes from its result, beyond those that the rule itself sets. */

@@ -38,7 +38,7 @@ const foreign: Record<string, string[]> = {
 };
 
 export function readRuleFiles(): Map<string, Rule[]> {
-  const files = globSync('alerting/rules/*.yml', { cwd: root }).toSorted();
+  const files = globSync('alerting/generated/*.yml', { cwd: root }).toSorted();
   return new Map(files.map((file) => [file, parseRules(readText(file))]));
 }
 
