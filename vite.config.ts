@@ -17,19 +17,18 @@ const precompress: Plugin = {
   },
 };
 
-// The console: `vite build` bundles src/console/page into src/console/dist, which the chat service serves.
+// `make console` bundles src/console/page into src/console/dist, which the chat service serves at / and /console/.
 export default defineConfig({
   root: 'src/console/page',
   base: '/console/',
   publicDir: false,
   plugins: [precompress],
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../dist',
     assetsDir: '',
     emptyOutDir: true,
     target: 'es2023',
-    // As files: the page's policy allows no data: URL.
+    // Inlined assets become data: URLs, which the Content-Security-Policy of the page forbids.
     assetsInlineLimit: 0,
     modulePreload: false,
     reportCompressedSize: false,

@@ -1,6 +1,7 @@
 /** The frame around the views: where one is, how the service is, and what is chosen. */
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
+import type { AlertList, Status } from '../server/answers.ts';
 import { AlertsView } from './alerts/alerts-view.tsx';
 import { RunbookView } from './alerts/runbook.tsx';
 import { ChatView } from './chat/chat-view.tsx';
@@ -13,7 +14,6 @@ import { useStore } from './store.ts';
 import { useTexts } from './texts/texts.ts';
 import { TraceList } from './traces/trace-list.tsx';
 import { TraceView } from './traces/trace-view.tsx';
-import type { AlertList, Status } from './wire.ts';
 
 const statusSeconds = 3;
 const alertSeconds = 10;

@@ -1,9 +1,9 @@
 /** How the service is, in one line: which model, whether it answers, who waits. */
 import type { VNode } from 'preact';
+import type { Status } from '../server/answers.ts';
 import type { Failure } from './client.ts';
 import { useTexts } from './texts/texts.ts';
 import { useFailureText } from './trouble.tsx';
-import type { Status } from './wire.ts';
 
 interface StatusStripProps {
   status: Status | undefined;

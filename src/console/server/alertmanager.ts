@@ -1,10 +1,10 @@
-/** What fires and how to silence it, from Alertmanager's API v2. Used by the endpoints of alerts and silences. */
+/** Alerts and silences of Alertmanager, over its API v2. Used by GET /api/alerts and POST /api/silences. */
 import { z } from 'zod';
 import { askPeer } from './peers.ts';
 
 const Labels = z.record(z.string(), z.string());
 
-const FiringAlert = z.object({
+const ActiveAlert = z.object({
   fingerprint: z.string(),
   labels: Labels,
   annotations: Labels,
@@ -12,41 +12,40 @@ const FiringAlert = z.object({
   status: z.object({ silencedBy: z.array(z.string()), inhibitedBy: z.array(z.string()) }),
 });
 
-export type FiringAlert = z.infer<typeof FiringAlert>;
+export type ActiveAlert = z.infer<typeof ActiveAlert>;
 
-const KeptSilence = z.object({
+const StoredSilence = z.object({
   id: z.string(),
   createdBy: z.string(),
   comment: z.string(),
   endsAt: z.string(),
 });
 
-export type KeptSilence = z.infer<typeof KeptSilence>;
+export type StoredSilence = z.infer<typeof StoredSilence>;
 
 export interface Silence {
-  /** Exactly these: the silence holds for one alert. */
+  /** All labels of one alert, matched exactly. */
   labels: Record<string, string>;
   startsAt: Date;
   endsAt: Date;
   comment: string;
 }
 
-/** In the order in which they began, the latest first. @throws ChatError `peer_unreachable` */
-export async function readAlerts(url: string | undefined): Promise<FiringAlert[]> {
+/** Newest first. @throws ChatError `peer_unreachable` */
+export async function readAlerts(url: string | undefined): Promise<ActiveAlert[]> {
   const alerts = await askPeer(
     { peer: 'alertmanager', url, path: '/api/v2/alerts' },
-    z.array(FiringAlert),
+    z.array(ActiveAlert),
   );
   return alerts.toSorted((a, b) => Date.parse(b.startsAt) - Date.parse(a.startsAt));
 }
 
-/** Also those that are over. @throws ChatError `peer_unreachable` */
-export async function readSilences(url: string | undefined): Promise<KeptSilence[]> {
-  const question = { peer: 'alertmanager', url, path: '/api/v2/silences' } as const;
-  return askPeer(question, z.array(KeptSilence));
+/** Includes expired silences. @throws ChatError `peer_unreachable` */
+export async function readSilences(url: string | undefined): Promise<StoredSilence[]> {
+  return askPeer({ peer: 'alertmanager', url, path: '/api/v2/silences' }, z.array(StoredSilence));
 }
 
-/** @returns the silence's id. @throws ChatError `peer_unreachable` */
+/** @returns the id of the silence. @throws ChatError `peer_unreachable` */
 export async function postSilence(url: string | undefined, silence: Silence): Promise<string> {
   const { labels, startsAt, endsAt, comment } = silence;
   const body = {
@@ -61,6 +60,9 @@ export async function postSilence(url: string | undefined, silence: Silence): Pr
     createdBy: 'llamascope console',
     comment,
   };
-  const question = { peer: 'alertmanager', url, path: '/api/v2/silences', body } as const;
-  return (await askPeer(question, z.object({ silenceID: z.string() }))).silenceID;
+  const answer = await askPeer(
+    { peer: 'alertmanager', url, path: '/api/v2/silences', body },
+    z.object({ silenceID: z.string() }),
+  );
+  return answer.silenceID;
 }

@@ -1,59 +1,24 @@
-/** GET /api/alerts: what fires, from Alertmanager, and what was told to whom, from the notifier; either may be missing. */
-import { z } from 'zod';
+/** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. Answers with one if the other is not available. */
+import type { Text } from '../../../otel/text.ts';
+import type { Endpoint } from '../../api/endpoint.ts';
 import type { Peers } from '../../config.ts';
 import { toChatError } from '../../errors.ts';
-import type { Endpoint } from '../../api/endpoint.ts';
-import { readAlerts, readSilences, type FiringAlert, type KeptSilence } from './alertmanager.ts';
-import { Notification, readDeliveries } from './notifications.ts';
+import { readAlerts, readSilences, type ActiveAlert, type StoredSilence } from './alertmanager.ts';
+import { AlertList, type Alert } from './answers.ts';
+import { readDeliveries } from './notifications.ts';
+import { toText } from './peers.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { Text, toText } from './text.ts';
 
-/** What POST /api/silences changes. */
+/** Key of the shared read, which POST /api/silences invalidates. */
 export const alertsKey = 'alerts';
 
-/** It fires always, and says that alerts get through; nobody has to do anything about it. */
+/** Always fires, to prove that alerts are delivered; not listed, because it needs no action. */
 const watchdog = 'Watchdog';
-
-const Alert = z.object({
-  fingerprint: z.string(),
-  name: z.string(),
-  severity: z.string(),
-  state: z.enum(['firing', 'silenced', 'inhibited']),
-  /** ISO 8601. */
-  startsAt: z.string(),
-  summary: Text,
-  description: Text,
-  labels: z.record(z.string(), z.string()),
-  /** A name for GET /api/runbooks/{name}. */
-  runbook: z.string().optional(),
-  dashboardUrl: z.string().optional(),
-  silenceIds: z.array(z.string()),
-  /** Who silenced it, why, and until when, ISO 8601. */
-  silences: z.array(z.object({ createdBy: z.string(), reason: z.string(), endsAt: z.string() })),
-});
-
-type Alert = z.infer<typeof Alert>;
-
-const AlertList = z.object({
-  source: z.enum(['alertmanager', 'none']),
-  /** Why there is no Alertmanager. */
-  reason: Text.optional(),
-  /** Latest first, without the Watchdog. */
-  alerts: z.array(Alert),
-  /** Newest first. */
-  notifications: z.array(Notification),
-  /** Why there is no notifier. */
-  notificationsReason: Text.optional(),
-  /** When the notifier heard the Watchdog last, ISO 8601: alerts get through. */
-  watchdogSeenAt: z.string().nullable(),
-});
-
-type AlertList = z.infer<typeof AlertList>;
 
 export interface AlertListDeps {
   peers: Pick<Peers, 'alertmanager' | 'notifier'>;
-  /** NOTIFIER_TOKEN: the notifier lists deliveries only with it. */
+  /** NOTIFIER_TOKEN */
   notifierToken: string | undefined;
 }
 
@@ -65,7 +30,7 @@ export function createAlertList(
   return {
     method: 'GET',
     path: '/api/alerts',
-    summary: 'What fires, and what was told to whom',
+    summary: 'Active alerts and recent notifications',
     access: 'console',
     answers: {
       'application/json': { name: 'AlertList', schema: AlertList, example: exampleAlerts },
@@ -79,36 +44,36 @@ async function readAll(
   { peers, notifierToken }: AlertListDeps,
   runbooks: Runbooks,
 ): Promise<AlertList> {
-  const [firing, told] = await Promise.allSettled([
-    readFiring(peers.alertmanager, runbooks),
+  const [alerts, deliveries] = await Promise.allSettled([
+    listAlerts(peers.alertmanager, runbooks),
     readDeliveries(peers.notifier, notifierToken),
   ]);
   return {
-    ...(firing.status === 'fulfilled'
-      ? { source: 'alertmanager', alerts: firing.value }
-      : { source: 'none', reason: toText(toChatError(firing.reason)), alerts: [] }),
-    ...(told.status === 'fulfilled'
-      ? told.value
+    ...(alerts.status === 'fulfilled'
+      ? { source: 'alertmanager', alerts: alerts.value }
+      : { source: 'none', reason: toText(toChatError(alerts.reason)), alerts: [] }),
+    ...(deliveries.status === 'fulfilled'
+      ? deliveries.value
       : {
           notifications: [],
-          notificationsReason: toText(toChatError(told.reason)),
+          notificationsReason: toText(toChatError(deliveries.reason)),
           watchdogSeenAt: null,
         }),
   };
 }
 
 /** @throws ChatError `peer_unreachable` */
-async function readFiring(url: string | undefined, runbooks: Runbooks): Promise<Alert[]> {
-  const [firing, silences] = await Promise.all([
+async function listAlerts(url: string | undefined, runbooks: Runbooks): Promise<Alert[]> {
+  const [alerts, silences] = await Promise.all([
     readAlerts(url),
-    // Why one is silenced is worth less than that it fires.
+    // Only the reasons of silences are missing then.
     readSilences(url).catch(() => []),
   ]);
-  const others = firing.filter(({ labels }) => labels['alertname'] !== watchdog);
+  const others = alerts.filter(({ labels }) => labels['alertname'] !== watchdog);
   return others.map((alert) => toAlert(alert, silences, runbooks));
 }
 
-function toAlert(alert: FiringAlert, silences: KeptSilence[], runbooks: Runbooks): Alert {
+function toAlert(alert: ActiveAlert, silences: StoredSilence[], runbooks: Runbooks): Alert {
   const { fingerprint, labels, annotations, startsAt, status } = alert;
   const { silencedBy, inhibitedBy } = status;
   const text = (key: string): Text => {
@@ -127,7 +92,7 @@ function toAlert(alert: FiringAlert, silences: KeptSilence[], runbooks: Runbooks
     description: text('description'),
     labels,
     ...(runbooks.has(runbook) ? { runbook } : {}),
-    // It becomes a link, and whoever may post an alert wrote it.
+    // The page links to it, and any client of Alertmanager may have written it.
     ...(/^https?:\/\//.test(dashboardUrl) ? { dashboardUrl } : {}),
     silenceIds: silencedBy,
     silences: silences

@@ -1,4 +1,4 @@
-/** The console's part of the API, over the runbooks that it reads once at the start. Listed by app.ts. */
+/** The endpoints of the console. Used by app.ts. */
 import type { Endpoint } from '../../api/endpoint.ts';
 import type { Peers } from '../../config.ts';
 import { createAlertList, type AlertListDeps } from './alerts.ts';
@@ -9,7 +9,7 @@ import { createSharedReads } from './shared-reads.ts';
 import { createSilence, type SilenceDeps } from './silences.ts';
 import { createStatus, type StatusDeps } from './status.ts';
 
-/** Below what anybody sees as old, above what several pages ask within. */
+/** Several pages that poll within this time cost one request to Prometheus or Alertmanager. */
 const shareMillis = 1000;
 
 type ConsoleDeps = StatusDeps & AlertListDeps & SilenceDeps & { peers: Peers };

@@ -1,29 +1,32 @@
 /**
- * Who may use the console's routes. A page of somebody else's can reach a service on this machine, or in its network, under a
- * name of its own that it points here (DNS rebinding): then Host is that name, and the request is refused.
+ * Who may use the console. Another site's page can reach this service through a host name of its own that resolves to this
+ * machine (DNS rebinding), and a form of its own (CSRF); Host and Origin reveal both.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { isIP } from 'node:net';
 import { isOnLoopback, requireBearer } from '../../api/guards.ts';
 import type { ApiEnv } from '../../api/request-context.ts';
+import { ChatError } from '../../errors.ts';
 import { isLoopback } from '../../kit/loopback.ts';
-import { createConsoleError } from './text.ts';
 
 /**
- * Lets in what asks for localhost, 127.0.0.1, [::1] or `host`, which is CHAT_HOST. Where neither service nor caller are on
- * loopback, any address will do, since only names can be pointed elsewhere, and any name where `token` (METRICS_TOKEN) is asked for.
+ * Allows the hosts localhost, 127.0.0.1, [::1] and `host` (CHAT_HOST). If neither the service nor the caller is on loopback, it also
+ * allows any IP address, because only names can be rebound, and any name if `token` (METRICS_TOKEN) is required.
  * @throws ChatError `forbidden`
  */
 export function requireOwnHost(host: string, token: string | undefined): MiddlewareHandler<ApiEnv> {
-  const names = new Set(['localhost', '127.0.0.1', '[::1]', bracket(host)]);
+  const names = new Set(['localhost', '127.0.0.1', '[::1]', isIP(host) === 6 ? `[${host}]` : host]);
   return async function requireOwnHost(c, next) {
     const name = URL.parse(`http://${hostOf(c)}`)?.hostname ?? '';
-    const isAway = !isLoopback(host) && !isOnLoopback(c);
-    if (!names.has(name) && !(isAway && (token !== undefined || isAddress(name)))) {
-      throw createConsoleError('forbidden', {
-        en: `host: expected ${[...names].join(', ')}, got another. Open the console under one of these; a proxy has to send it as Host.`,
-        zh: `host：应为 ${[...names].join('、')}，收到的是其他名称。请用其中之一打开控制台；若经过代理，代理转发的 Host 须为其中之一。`,
-      });
+    const isRemote = !isLoopback(host) && !isOnLoopback(c);
+    if (!names.has(name) && !(isRemote && (token !== undefined || isAddress(name)))) {
+      throw new ChatError(
+        'forbidden',
+        `host: expected one of ${[...names].join(', ')}. Open the console under one of them; a proxy has to send one as Host.`,
+        {
+          zh: `host：应为 ${[...names].join('、')} 之一。请用其中之一打开控制台；若经过代理，代理须以其中之一作为 Host 转发。`,
+        },
+      );
     }
     await next();
     c.header('x-content-type-options', 'nosniff');
@@ -31,27 +34,31 @@ export function requireOwnHost(host: string, token: string | undefined): Middlew
   };
 }
 
-/** A browser says with every write which page it comes from. @throws ChatError `forbidden` */
+/** Browsers send Origin with every write. @throws ChatError `forbidden` */
 export const requireOwnOrigin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const origin = c.req.header('origin');
   if (origin !== undefined && URL.parse(origin)?.host !== hostOf(c)) {
-    throw createConsoleError('forbidden', {
-      en: 'origin: expected the page of this service, got another. Use the console itself.',
-      zh: 'origin：应为本服务自己的页面，收到的是其他来源。请在控制台页面中操作。',
-    });
+    throw new ChatError(
+      'forbidden',
+      'origin: expected the address of this console. Make changes on its own page.',
+      { zh: 'origin：应为本控制台的地址。请在控制台页面中操作。' },
+    );
   }
   await next();
 };
 
-/** Nobody writes from beyond loopback without a token. @throws ChatError `unauthorized`, `forbidden` */
+/** @throws ChatError `unauthorized`, `forbidden` */
 export function requireTokenBeyondLoopback(token: string | undefined): MiddlewareHandler<ApiEnv> {
   return async function requireTokenBeyondLoopback(c, next) {
     if (!isOnLoopback(c)) {
       if (token === undefined) {
-        throw createConsoleError('forbidden', {
-          en: 'METRICS_TOKEN: expected to be set before another machine changes anything, it is not. Set it and restart, or use a browser on the machine itself.',
-          zh: 'METRICS_TOKEN：必须先设置它，才能从其他机器进行修改；目前未设置。请设置后重启，或在本机浏览器中操作。',
-        });
+        throw new ChatError(
+          'forbidden',
+          'METRICS_TOKEN: required for changes from another machine. Set it and restart, or use a browser on the machine of the service.',
+          {
+            zh: 'METRICS_TOKEN：从其他机器进行修改时必须设置。请设置后重启，或在服务所在机器的浏览器中操作。',
+          },
+        );
       }
       requireBearer([token], c);
     }
@@ -65,9 +72,4 @@ function hostOf(c: Context): string {
 
 function isAddress(name: string): boolean {
   return isIP(name.replaceAll(/^\[|\]$/g, '')) !== 0;
-}
-
-/** As it stands in a URL. */
-function bracket(host: string): string {
-  return isIP(host) === 6 ? `[${host}]` : host;
 }

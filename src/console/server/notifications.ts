@@ -1,22 +1,9 @@
-/** What was told to whom, from the notifier. Used by GET /api/alerts. */
+/** Recent notifications and their deliveries, from the notifier. Used by GET /api/alerts. */
 import { z } from 'zod';
+import { Notification } from './answers.ts';
 import { askPeer } from './peers.ts';
 
-const shown = 50;
-
-export const Notification = z.object({
-  id: z.int(),
-  /** When Alertmanager said it, ISO 8601. */
-  at: z.string(),
-  channel: z.string(),
-  state: z.enum(['pending', 'delivered', 'dead']),
-  attempts: z.int(),
-  /** In the notifier's language. */
-  title: z.string(),
-  /** Why the last attempt failed. */
-  lastReason: z.string().nullable(),
-  lastDetail: z.string().nullable(),
-});
+const limit = 50;
 
 const Outbox = z.object({
   watchdog: z.object({ lastSeenAt: z.string().nullable() }),
@@ -30,8 +17,8 @@ const Outbox = z.object({
 
 export interface Deliveries {
   /** Newest first. */
-  notifications: z.infer<typeof Notification>[];
-  /** When the alert that always fires arrived last: the proof that alerts get through. */
+  notifications: Notification[];
+  /** When the notifier last received the Watchdog, ISO 8601. */
   watchdogSeenAt: string | null;
 }
 
@@ -41,7 +28,7 @@ export async function readDeliveries(
   token: string | undefined,
 ): Promise<Deliveries> {
   const { watchdog, notifications } = await askPeer(
-    { peer: 'notifier', url, path: `/api/notifications?limit=${shown}`, token },
+    { peer: 'notifier', url, path: `/api/notifications?limit=${limit}`, token },
     Outbox,
   );
   return {

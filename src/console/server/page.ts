@@ -4,7 +4,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import path from 'node:path';
 import type { ApiEnv } from '../../api/request-context.ts';
-import { createConsoleError } from './text.ts';
+import { ChatError } from '../../errors.ts';
 
 export const bundleDir = path.join(import.meta.dirname, '../dist');
 
@@ -50,8 +50,7 @@ export function createPage(bundleDir: string, guard: MiddlewareHandler<ApiEnv>):
     precompressed: true,
   });
   app.get('/console/:file{.+}', guard, pageHeaders, cacheHeaders, files, () => {
-    throw createConsoleError('not_found', {
-      en: 'file: not part of the page. Reload the page.',
+    throw new ChatError('not_found', 'file: not part of the page. Reload the page.', {
       zh: 'file：页面中没有这个文件。请刷新页面。',
     });
   });

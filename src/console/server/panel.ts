@@ -1,34 +1,14 @@
 /** GET /api/panels/{id}: the series of one panel. A client names the panel and how far back, never a query. */
-import { z } from 'zod';
 import { panels } from '../../../otel/panels/dashboards.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
-import { toChatError } from '../../errors.ts';
+import { ChatError, toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
 import type { Endpoint } from '../../api/endpoint.ts';
+import { PanelData } from './answers.ts';
 import { chooseRange } from './panel-range.ts';
+import { toText } from './peers.ts';
 import { readExemplars, readSeries } from './prometheus.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { createConsoleError, Text, toText } from './text.ts';
-
-const PanelData = z.object({
-  /** `none`: Prometheus is not configured or does not answer; `reason` explains which, and there are no series. */
-  source: z.enum(['prometheus', 'none']),
-  reason: Text.optional(),
-  from: z.number(),
-  to: z.number(),
-  stepSeconds: z.number(),
-  /** For a heatmap: one series a bucket, ascending and cumulative, with the upper bound as its legend. */
-  series: z.array(
-    z.object({
-      legend: z.string(),
-      points: z.array(z.tuple([z.number(), z.number().nullable()])),
-    }),
-  ),
-  /** Largest value first. */
-  exemplars: z.array(z.object({ at: z.number(), value: z.number(), traceId: z.string() })),
-});
-
-type PanelData = z.infer<typeof PanelData>;
 
 const minutesBounds = { least: 5, most: 24 * 60 };
 const defaultMinutes = 60;
@@ -56,8 +36,7 @@ export function createPanel(prometheusUrl: string | undefined, share: SharedRead
     async handle(c) {
       const panel = byId.get(c.req.param('id') ?? '');
       if (panel === undefined) {
-        throw createConsoleError('not_found', {
-          en: 'id: no such panel. GET /api/panels lists them.',
+        throw new ChatError('not_found', 'id: no such panel. GET /api/panels lists them.', {
           zh: 'id：没有该面板。面板列表见 GET /api/panels。',
         });
       }

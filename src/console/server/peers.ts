@@ -1,71 +1,80 @@
-/** Asks the programs around the service (Prometheus, Alertmanager, the notifier) on behalf of the console. */
+/** Requests to the programs around the service (Prometheus, Alertmanager, the notifier) for the console. */
 import type { z } from 'zod';
+import type { Text } from '../../../otel/text.ts';
 import { ChatError } from '../../errors.ts';
-import { createConsoleError } from './text.ts';
+import { explainFetchFailure } from '../../kit/fetch-failure.ts';
 
-/** A page that waits longer has given up. */
+/** Below the time after which a reader reloads the page. */
 const timeoutMillis = 4000;
 
 const peers = {
-  prometheus: { name: { en: 'Prometheus', zh: 'Prometheus' }, variable: 'PROMETHEUS_URL' },
-  alertmanager: { name: { en: 'Alertmanager', zh: 'Alertmanager' }, variable: 'ALERTMANAGER_URL' },
-  notifier: { name: { en: 'the notifier', zh: '通知器' }, variable: 'NOTIFIER_URL' },
+  prometheus: { en: 'Prometheus', zh: 'Prometheus', variable: 'PROMETHEUS_URL' },
+  alertmanager: { en: 'Alertmanager', zh: 'Alertmanager', variable: 'ALERTMANAGER_URL' },
+  notifier: { en: 'The notifier', zh: '通知服务', variable: 'NOTIFIER_URL' },
 } as const;
 
-export interface Question {
+const unexpectedAnswer: Text = { en: 'sent an unexpected answer', zh: '返回了意外的内容' };
+
+export interface PeerRequest {
   peer: keyof typeof peers;
-  /** Its address, or undefined where none is set. */
+  /** Base URL; undefined if none is configured. */
   url: string | undefined;
   /** With the query: `/api/v2/alerts?active=true`. */
   path: string;
-  /** A bearer. */
+  /** Sent as a bearer token. */
   token?: string | undefined;
-  /** Makes it a POST. */
+  /** Sent as JSON with POST. */
   body?: object;
 }
 
-/** @throws ChatError `peer_unreachable` that says who was asked, what came of it and what to do, in both languages. */
+/** @throws ChatError `peer_unreachable` in both languages: which peer, what happened, what to do. */
 export async function askPeer<T extends z.ZodType>(
-  question: Question,
+  { peer, url, path, token, body }: PeerRequest,
   schema: T,
 ): Promise<z.infer<T>> {
-  const { peer, url, body, token } = question;
-  const { name, variable } = peers[peer];
+  const { en, zh, variable } = peers[peer];
   if (url === undefined) {
-    throw createConsoleError('peer_unreachable', {
-      en: `${variable}: expected the address of ${name.en}, got none. \`make up\` sets it; otherwise set it and restart.`,
-      zh: `${variable}：应为${name.zh}的地址，目前未设置。make up 会自动设置；否则请设置后重启。`,
-    });
+    throw new ChatError(
+      'peer_unreachable',
+      `${variable}: not set. Set it and restart; \`make up\` sets it by itself.`,
+      { zh: `${variable}：未设置。请设置后重启；make up 会自动设置。` },
+    );
   }
-  const fail = (came: string, cause?: unknown): ChatError => {
-    const en = `${variable}: expected an answer of ${name.en} from ${url}, got ${came}. See \`make status\`, or correct the address.`;
-    const zh = `${variable}：应从 ${url} 得到${name.zh}的回答，实际为 ${came}。请查看 make status，或更正该地址。`;
-    return new ChatError('peer_unreachable', en, { zh, cause });
-  };
+  const fail = (happened: Text, cause?: unknown): ChatError =>
+    new ChatError(
+      'peer_unreachable',
+      `${en} at ${url} ${happened.en}. Run \`make status\`, or correct ${variable}.`,
+      { zh: `${zh}（${url}）${happened.zh}。请运行 make status 查看，或更正 ${variable}。`, cause },
+    );
   let response: Response;
   let answer: unknown;
   try {
-    response = await fetch(url + question.path, {
+    response = await fetch(url + path, {
       signal: AbortSignal.timeout(timeoutMillis),
       headers: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
     });
-    answer = await response.json();
+    if (response.ok) answer = await response.json();
   } catch (error) {
-    throw fail(reasonOf(error), error);
+    if (error instanceof SyntaxError) throw fail(unexpectedAnswer, error);
+    const reason = explainFetchFailure(error);
+    throw fail({ en: `does not answer (${reason})`, zh: `没有响应：${reason}` }, error);
   }
-  if (!response.ok) throw fail(`status ${response.status}`);
+  const { status } = response;
+  if (!response.ok) {
+    throw fail({ en: `answered with status ${status}`, zh: `返回状态码 ${status}` });
+  }
   const parsed = schema.safeParse(answer);
-  if (!parsed.success) throw fail('an answer of another program', parsed.error);
+  if (!parsed.success) {
+    throw fail(unexpectedAnswer, parsed.error);
+  }
   return parsed.data;
 }
 
-/** A word such as ECONNREFUSED, TimeoutError or SyntaxError: messages of others may hold anything. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'an error';
-  const { cause } = error;
-  return (cause instanceof Error && (cause as NodeJS.ErrnoException).code) || error.name;
+/** The message of an error in both languages, for an answer that goes on without the peer. */
+export function toText(error: ChatError): Text {
+  return { en: error.message, zh: error.zh ?? error.message };
 }

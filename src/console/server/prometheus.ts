@@ -1,26 +1,14 @@
-/** The lines of a panel and the traces behind them, from Prometheus. Used by GET /api/panels/{id}. */
+/** The series and exemplars of a panel, from Prometheus. Used by GET /api/panels/{id}. */
 import { z } from 'zod';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import { withoutVariables } from '../../../otel/promql.ts';
+import type { Exemplar, Series } from './answers.ts';
 import { askPeer } from './peers.ts';
 import type { Range } from './panel-range.ts';
 
-export interface Series {
-  legend: string;
-  /** Epoch seconds and value; null where there is none. */
-  points: [number, number | null][];
-}
-
-export interface Exemplar {
-  /** Epoch seconds. */
-  at: number;
-  value: number;
-  traceId: string;
-}
-
-/** One line a series; more than these is a picture of nothing. */
-const mostSeries = 100;
-const mostExemplars = 100;
+/** A plot with more lines is not readable. */
+const maxSeries = 100;
+const maxExemplars = 100;
 
 const Labels = z.record(z.string(), z.string());
 
@@ -40,7 +28,7 @@ const ExemplarSets = z.object({
   ),
 });
 
-/** Every series over the same moments. @throws ChatError `peer_unreachable` */
+/** Every series has a point for every step of `range`. @throws ChatError `peer_unreachable` */
 export async function readSeries(
   url: string | undefined,
   panel: Panel,
@@ -56,19 +44,16 @@ export async function readSeries(
       });
       return data.result.map(({ metric, values }) => ({
         legend: legend.replaceAll(/\{\{(\w+)\}\}/g, (_, label: string) => metric[label] ?? ''),
-        points: spread(values, range),
+        points: toPoints(values, range),
       }));
     }),
   );
-  const series = answers.flat().slice(0, mostSeries);
+  const series = answers.flat().slice(0, maxSeries);
   if (panel.kind !== 'heatmap') return series;
   return series.toSorted((a, b) => toNumber(a.legend) - toNumber(b.legend));
 }
 
-/**
- * Of the histograms that the panel reads: the largest values, since those are the ones to look into. None where Prometheus
- * keeps none.
- */
+/** The largest exemplars of the panel's histograms, because slow requests are worth a look. Empty if Prometheus stores none. */
 export async function readExemplars(
   url: string | undefined,
   panel: Panel,
@@ -88,7 +73,7 @@ export async function readExemplars(
       byTrace.set(`${traceId} ${value}`, { at: timestamp, value: Number(value), traceId });
     }
   }
-  return [...byTrace.values()].toSorted((a, b) => b.value - a.value).slice(0, mostExemplars);
+  return [...byTrace.values()].toSorted((a, b) => b.value - a.value).slice(0, maxExemplars);
 }
 
 function ask<T extends z.ZodType>(
@@ -106,8 +91,8 @@ function bounds({ from, to }: Range): { start: string; end: string } {
   return { start: String(from), end: String(to) };
 }
 
-/** Prometheus leaves out the moments without a value. */
-function spread(values: [number, string][], { from, to, stepSeconds }: Range): Series['points'] {
+/** Fills the steps that Prometheus leaves out with null. */
+function toPoints(values: [number, string][], { from, to, stepSeconds }: Range): Series['points'] {
   const known = new Map(values);
   const points: Series['points'] = [];
   for (let at = from; at <= to; at += stepSeconds) {
@@ -117,7 +102,7 @@ function spread(values: [number, string][], { from, to, stepSeconds }: Range): S
   return points;
 }
 
-/** `+Inf` is a number to Prometheus and none to JavaScript. */
+/** Prometheus spells infinity `+Inf`. */
 function toNumber(text: string): number {
   return Number(text.replace('Inf', 'Infinity'));
 }

@@ -1,13 +1,13 @@
-/** GET /api/runbooks/{name}: the page of an alert, in both languages, as the console shows it in place. */
+/** GET /api/runbooks/{name}: the runbook of an alert, in both languages. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Endpoint } from '../../api/endpoint.ts';
-import { createConsoleError } from './text.ts';
+import { ChatError } from '../../errors.ts';
 
-/** Beside the rules that name them; files, since nothing here imports from alerting. */
+/** Read as files, because `src` does not import from `alerting`. */
 const folder = new URL('../../../alerting/runbooks/', import.meta.url);
 
-/** Name → markdown. */
+/** Markdown by alert name. */
 export type Runbooks = ReadonlyMap<string, string>;
 
 export function readRunbooks(): Runbooks {
@@ -24,10 +24,10 @@ export function createRunbook(runbooks: Runbooks): Endpoint {
   return {
     method: 'GET',
     path: '/api/runbooks/:name',
-    summary: 'What to do about an alert, as markdown in English and Chinese',
+    summary: 'The runbook of an alert, as Markdown in English and Chinese',
     access: 'console',
     parameters: {
-      name: { in: 'path', description: 'The name of an alert.', example: 'QueueBacklog' },
+      name: { in: 'path', description: 'Name of an alert.', example: 'QueueBacklog' },
     },
     answers: {
       'text/markdown': { schema: z.string(), example: '# QueueBacklog\n' },
@@ -36,9 +36,8 @@ export function createRunbook(runbooks: Runbooks): Endpoint {
     handle(c) {
       const page = runbooks.get(c.req.param('name') ?? '');
       if (page === undefined) {
-        throw createConsoleError('not_found', {
-          en: 'name: expected an alert that has a runbook, got another. They are in alerting/runbooks/.',
-          zh: 'name：应为有处理手册的告警，收到的是其他名称。手册位于 alerting/runbooks/。',
+        throw new ChatError('not_found', 'name: no runbook for it. See alerting/runbooks/.', {
+          zh: 'name：没有对应的处理手册。手册位于 alerting/runbooks/。',
         });
       }
       return c.body(page, 200, { 'content-type': 'text/markdown; charset=utf-8' });

@@ -1,12 +1,12 @@
-/** One answer for everybody who asks the same within a moment, so that several open pages cost what one does. */
+/** Shares the result of a read among callers that ask for the same key within a short time. Used by the console's endpoints. */
 
 export interface SharedReads {
   <T>(key: string, read: () => Promise<T>): Promise<T>;
-  /** After a change: who asks next sees it. */
+  /** Drops the shared result, after a change: the next caller reads anew. */
   forget(key: string): void;
 }
 
-/** An answer, also a failure, is shared while it is awaited and for `shareMillis` after. */
+/** A result or a failure is shared while the read runs and for `shareMillis` after it. */
 export function createSharedReads({ shareMillis }: { shareMillis: number }): SharedReads {
   const reads = new Map<string, Promise<unknown>>();
   function readShared<T>(key: string, read: () => Promise<T>): Promise<T> {

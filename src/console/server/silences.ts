@@ -1,4 +1,4 @@
-/** POST /api/silences: keeps one alert from being told for a while, for a reason that others can read. */
+/** POST /api/silences: silences one alert in Alertmanager for some minutes, with a reason. */
 import { z } from 'zod';
 import type { ReadBody } from '../../api/body.ts';
 import type { Endpoint } from '../../api/endpoint.ts';
@@ -8,17 +8,15 @@ import { ChatError } from '../../errors.ts';
 import { postSilence, readAlerts } from './alertmanager.ts';
 import { alertsKey } from './alerts.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { createConsoleError } from './text.ts';
 
-const longestMinutes = 24 * 60;
-const longestReason = 500;
+const maxMinutes = 24 * 60;
+const maxReasonLength = 500;
 
 const SilenceRequest = z.object({
-  /** Of an alert that GET /api/alerts lists. */
+  /** An alert of GET /api/alerts. */
   fingerprint: z.string().max(64),
-  /** 60 without. */
-  minutes: z.int().min(1).max(longestMinutes).default(60),
-  reason: z.string().max(longestReason),
+  minutes: z.int().min(1).max(maxMinutes).default(60),
+  reason: z.string().max(maxReasonLength),
 });
 
 export interface SilenceDeps {
@@ -31,7 +29,7 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
   return {
     method: 'POST',
     path: '/api/silences',
-    summary: 'Silences one alert that fires, for a while and a reason',
+    summary: 'Silences one firing alert for some minutes, with a reason',
     access: 'console-write',
     request: {
       name: 'SilenceRequest',
@@ -40,7 +38,7 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
         hour: {
           fingerprint: 'c0ffee0000000001',
           minutes: 60,
-          reason: 'The disk is being changed.',
+          reason: 'Replacing the disk.',
         },
       },
     },
@@ -64,31 +62,29 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
     async handle(c) {
       const { fingerprint, minutes, reason } = await deps.readBody(c, SilenceRequest);
       const comment = reason.trim();
-      if (comment === '') throw reasonMissing();
+      if (comment === '') {
+        throw new ChatError('bad_request', 'reason: required. Say why this alert is silenced.', {
+          zh: 'reason：必填。请说明静默该告警的原因。',
+          param: 'reason',
+        });
+      }
       const { alertmanager } = deps.peers;
       const alerts = await readAlerts(alertmanager);
       const alert = alerts.find((candidate) => candidate.fingerprint === fingerprint);
-      if (alert === undefined) throw alertGone();
+      if (alert === undefined) {
+        throw new ChatError(
+          'alert_gone',
+          'fingerprint: no such alert is firing any more. Reload the list.',
+          { zh: 'fingerprint：该告警已不再触发。请重新加载列表。' },
+        );
+      }
       const startsAt = new Date();
       const endsAt = new Date(startsAt.getTime() + minutes * 60_000);
       const { labels } = alert;
       const id = await postSilence(alertmanager, { labels, startsAt, endsAt, comment });
       share.forget(alertsKey);
-      deps.log.info({ silence: id, alert: labels['alertname'], minutes }, 'an alert is silenced');
+      deps.log.info({ silence: id, alert: labels['alertname'], minutes }, 'alert silenced');
       return c.json({ id }, 201);
     },
   };
-}
-
-function reasonMissing(): ChatError {
-  const en = 'reason: expected a few words for whoever wonders why nobody was told, got none.';
-  const zh = 'reason：请写明原因，以便他人知道为何没有收到通知；目前为空。';
-  return new ChatError('bad_request', en, { zh, param: 'reason' });
-}
-
-function alertGone(): ChatError {
-  return createConsoleError('alert_gone', {
-    en: 'fingerprint: expected an alert that fires, this one is over. Load the list again.',
-    zh: 'fingerprint：应为正在触发的告警，该告警已经结束。请重新加载列表。',
-  });
 }

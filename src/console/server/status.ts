@@ -1,42 +1,19 @@
-/** GET /api/status: what runs here and how it is, and where its neighbours are; the first thing that the console asks. */
-import { z } from 'zod';
+/** GET /api/status: the model, the state of the engine, the queue, and links to the rest of the stack. */
 import type { Endpoint } from '../../api/endpoint.ts';
 import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
 import type { Links } from '../../config.ts';
 import type { Engine } from '../../engine/engine.ts';
-
-const linkNames = ['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier'] as const;
-
-const Status = z.object({
-  service: z.object({ name: z.string(), version: z.string() }),
-  model: z.object({
-    id: z.string(),
-    title: z.string(),
-    demo: z.boolean(),
-    notice: z.string().optional(),
-  }),
-  state: z.enum(['loading', 'ready', 'restarting', 'stopped', 'draining']),
-  /** How often the engine process was started again. */
-  restarts: z.int(),
-  /** How many answers run at once, and how many tokens each of them holds; known when the model is loaded. */
-  sequences: z.int().optional(),
-  contextTokens: z.int().optional(),
-  queue: z.object({ depth: z.int(), limit: z.int() }),
-  /** Whether /v1 asks for an API key. */
-  needsKey: z.boolean(),
-  /** Addresses for a browser. */
-  links: z.partialRecord(z.enum(linkNames), z.string().optional()),
-});
+import { Status } from './answers.ts';
 
 export interface StatusDeps {
   engine: Pick<Engine, 'status' | 'pending'>;
   model: ServedModel;
   draining: () => boolean;
-  /** Whether clients must send an API key. */
+  /** Whether /v1 requires an API key. */
   needsKey: boolean;
   links: Links;
-  /** CHAT_QUEUE_LIMIT. */
+  /** CHAT_QUEUE_LIMIT */
   queueLimit: number;
 }
 
@@ -46,7 +23,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
   return {
     method: 'GET',
     path: '/api/status',
-    summary: 'What runs here, how it is, and where its neighbours are',
+    summary: 'Model, state, queue, and links to the rest of the stack',
     access: 'console',
     answers: {
       'application/json': {
@@ -62,7 +39,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
           queue: { depth: 0, limit: 64 },
           needsKey: false,
           links: { prometheus: 'http://127.0.0.1:9090' },
-        } satisfies z.infer<typeof Status>,
+        } satisfies Status,
       },
     },
     errors: ['unauthorized', 'forbidden'],
@@ -70,7 +47,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
       const status = deps.engine.status();
       const facts = status.state === 'ready' ? status.facts : undefined;
       const { id, title, demo, notice } = deps.model;
-      // What runs takes a sequence each; whatever is more than that waits.
+      // Each running request holds a sequence; the rest waits in the queue.
       const waiting = Math.max(0, deps.engine.pending() - (facts?.sequences ?? 0));
       return c.json({
         service: { name, version },
@@ -81,7 +58,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
         queue: { depth: waiting, limit: queueLimit },
         needsKey: deps.needsKey,
         links,
-      } satisfies z.infer<typeof Status>);
+      } satisfies Status);
     },
   };
 }

@@ -1,8 +1,9 @@
 /** The live panels of the console, in a real Chromium, over a real Prometheus that scrapes every second. */
 import type { Locator, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { PanelInfo } from '../../../otel/panels/panel.ts';
 import { formatTime, formatValue } from '../../../src/console/page/format.ts';
-import type { Panel, PanelAnswer, PanelList } from '../../../src/console/page/wire.ts';
+import type { PanelData, PanelList } from '../../../src/console/server/answers.ts';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
 import { findColors, type Rgb } from './canvas-colors.ts';
@@ -34,7 +35,7 @@ function isOf(id: string, minutes = 5): (response: Response) => boolean {
 }
 
 /** The page at one panel, and the answer that it draws there from then on. */
-async function openAt(id: string): Promise<{ page: Page; answer: PanelAnswer }> {
+async function openAt(id: string): Promise<{ page: Page; answer: PanelData }> {
   const dashboard = list.dashboards.find(({ rows }) => rows.some((row) => row.panels.includes(id)));
   const page = await browser.open(stack.chatUrl, {
     hash: `#/live/${dashboard!.id}`,
@@ -43,7 +44,7 @@ async function openAt(id: string): Promise<{ page: Page; answer: PanelAnswer }> 
   await card(page, id).locator('canvas').waitFor();
   const response = page.waitForResponse(isOf(id));
   await page.getByRole('button', { name: 'Refreshes every 5 s' }).click();
-  const answer = (await (await response).json()) as PanelAnswer;
+  const answer = (await (await response).json()) as PanelData;
   await page.evaluate(() => new Promise(requestAnimationFrame));
   return { page, answer };
 }
@@ -64,7 +65,7 @@ function colorsOf(element: Locator, properties: string[]): Promise<Rgb[]> {
 const lineColors = ['decode', 'queue', 'line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'];
 
 /** What a panel does not show of what it should. */
-async function missingIn(page: Page, { id, kind }: Panel): Promise<string[]> {
+async function missingIn(page: Page, { id, kind }: PanelInfo): Promise<string[]> {
   const panel = card(page, id);
   await panel.scrollIntoViewIfNeeded();
   if (!plotted.has(kind)) {
@@ -122,7 +123,7 @@ describe('a plot', () => {
   test('tells under the mouse, and on arrow keys, what was then', async () => {
     await until(async () => {
       const cpu = await fetch(`${stack.chatUrl}/api/panels/cpu?minutes=5`);
-      const [line] = ((await cpu.json()) as PanelAnswer).series;
+      const [line] = ((await cpu.json()) as PanelData).series;
       const told = (line?.points ?? []).map(([, value]) => formatValue(value, '1'));
       return new Set(told).size > 2;
     });
@@ -160,12 +161,12 @@ describe('a plot', () => {
     );
     const above = heights.map((top) => bottom.y + bottom.height - top);
     // The first may be higher than the plot is.
-    const [, second, third] = answer.exemplars!;
+    const [, second, third] = answer.exemplars;
     expect(above.at(-2)! / above.at(-3)!).toBeCloseTo(second!.value / third!.value, 0);
     // Dots may lie on one another; the slowest is on top.
     await dots.last().click();
     await page.locator('[data-span="decode"]').waitFor();
-    expect(page.url()).toContain(answer.exemplars![0]!.traceId);
+    expect(page.url()).toContain(answer.exemplars[0]!.traceId);
   });
 });
 
@@ -181,7 +182,7 @@ describe('the time', () => {
     const { page } = await openAt('queue-depth');
     const asked = page.waitForResponse(isOf('queue-depth', 60));
     await page.getByRole('button', { name: '1h', exact: true }).click();
-    const { from, to } = (await (await asked).json()) as PanelAnswer;
+    const { from, to } = (await (await asked).json()) as PanelData;
     expect(to - from).toBe(3600);
     const panel = card(page, 'queue-depth');
     // The plot may be drawn anew under the mouse.

@@ -1,4 +1,4 @@
-/** The console's page as the service hands it out, from a bundle of the test's own. */
+/** The console's page as the service serves it, from a bundle made by the test. */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -27,7 +27,7 @@ function createBundle(): string {
 const bundleDir = createBundle();
 const { request } = createApiApp({ console: { bundleDir } });
 
-test('runs scripts and styles of its own and nothing else', async () => {
+test('allows only its own scripts and styles', async () => {
   const answer = await request('/');
   expect(await answer.text()).toContain('<title>console</title>');
   expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -51,7 +51,7 @@ test('runs scripts and styles of its own and nothing else', async () => {
   expect(answer.headers.get('strict-transport-security')).toBeNull();
 });
 
-test('is asked for anew each time, and what has a hash in its name never again', async () => {
+test('is revalidated on each visit, except files with a hash in their name', async () => {
   const caching = async (name: string) => (await request(name)).headers.get('cache-control');
   expect(await caching('/')).toBe('no-cache');
   expect(await caching('/console/favicon.svg')).toBe('no-cache');
@@ -62,7 +62,7 @@ test.each([
   ['index-B1a2c3d4.js', 'text/javascript; charset=utf-8'],
   ['fonts/mono-B1a2c3d4.woff2', 'font/woff2'],
   ['favicon.svg', 'image/svg+xml; charset=utf-8'],
-])('hands out %s as %s', async (name, type) => {
+])('serves %s as %s', async (name, type) => {
   const answer = await request(`/console/${name}`);
   expect(answer.status).toBe(200);
   expect(answer.headers.get('content-type')).toBe(type);
@@ -104,14 +104,14 @@ test.each([
   '/console/index-B1a2c3d4.js%00.svg',
   '/console/fonts',
   '/console/none.js',
-])('reads no file for %s', async (name) => {
+])('answers 404 for %s', async (name) => {
   const answer = await request(name);
   expect(answer.status).toBe(404);
   expect(answer.headers.get('cache-control') ?? 'no-store').toBe('no-store');
   expect(await answer.text()).not.toContain('a secret');
 });
 
-test('says in one sentence how the page is built where it is not, and goes on', async () => {
+test('explains how to build the page if it is missing, and the API works', async () => {
   const { request } = createApiApp({ console: { bundleDir: path.join(bundleDir, 'none') } });
   const answer = await request('/');
   expect(answer.status).toBe(503);

@@ -1,4 +1,4 @@
-/** The console where a neighbour of the service is missing, hangs, or is another program; and how often one is asked. */
+/** The console when Prometheus, Alertmanager or the notifier is missing, hangs or is another program, and how often each is asked. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-/** A program that answers as the test says. */
+/** A program that answers with `answer`. */
 async function startPeer(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<string> {
@@ -24,7 +24,7 @@ async function startPeer(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const nobody: Peers = {
+const noPeers: Peers = {
   prometheus: undefined,
   alertmanager: undefined,
   notifier: undefined,
@@ -32,11 +32,11 @@ const nobody: Peers = {
 
 function createConsole(peers: Partial<Peers>, notifierToken?: string) {
   return createApiApp({
-    console: { peers: { ...nobody, ...peers }, notifierToken },
+    console: { peers: { ...noPeers, ...peers }, notifierToken },
   });
 }
 
-// The tests read one field or another.
+// Each test reads other fields.
 // oxlint-disable-next-line typescript/no-explicit-any
 async function get(app: ReturnType<typeof createConsole>, path: string): Promise<any> {
   return (await app.request(path)).json();
@@ -50,8 +50,8 @@ test.each(['queue-depth', 'first-token', 'alerts', 'budget-left'])(
     expect(await answer.json()).toMatchObject({
       source: 'none',
       reason: {
-        en: expect.stringContaining('PROMETHEUS_URL: expected the address'),
-        zh: expect.stringContaining('PROMETHEUS_URL：应为'),
+        en: expect.stringContaining('PROMETHEUS_URL: not set.'),
+        zh: expect.stringContaining('PROMETHEUS_URL：未设置。'),
       },
       series: [],
       exemplars: [],
@@ -61,28 +61,28 @@ test.each(['queue-depth', 'first-token', 'alerts', 'budget-left'])(
 
 describe('a Prometheus that', () => {
   test.each([
-    ['is down', 'down', 'got ECONNREFUSED'],
-    ['is another program', undefined, 'got an answer of another program'],
-    ['answers with a page', '<html>', 'got SyntaxError'],
-    ['refuses', 'error', 'got status 422'],
-  ])('%s is named with its address and what came of it', async (_, how, came) => {
+    ['is down', 'down', 'does not answer (ECONNREFUSED)'],
+    ['is another program', undefined, 'sent an unexpected answer'],
+    ['answers with HTML', '<html>', 'sent an unexpected answer'],
+    ['refuses', 'error', 'answered with status 422'],
+  ])('%s is named with its URL and the reason', async (_, how, reasonText) => {
     const url = await startPeer((__, response) => {
       if (how === 'error') response.statusCode = 422;
       response.end(how === '<html>' ? how : '{"status":"whatever"}');
     });
     if (how === 'down') closing.pop()?.();
     const { reason } = await get(createConsole({ prometheus: url }), '/api/panels/queue-depth');
-    expect(reason.en).toContain(`from ${url}, ${came}.`);
+    expect(reason.en).toContain(`Prometheus at ${url} ${reasonText}.`);
     expect(reason.zh).toContain(url);
   });
 
-  test('hangs is given up before a page would be', async () => {
+  test('hangs is given up after 4 s', async () => {
     const url = await startPeer(() => {});
     const { reason } = await get(createConsole({ prometheus: url }), '/api/panels/queue-depth');
-    expect(reason.en).toContain('got TimeoutError');
+    expect(reason.en).toContain('does not answer (TimeoutError)');
   }, 10_000);
 
-  test('keeps no exemplars still draws its lines', async () => {
+  test('stores no exemplars still answers the series', async () => {
     const url = await startPeer((request, response) => {
       if (request.url?.includes('exemplars')) response.statusCode = 400;
       response.end('{"data":{"result":[{"metric":{},"values":[]}]}}');
@@ -92,7 +92,7 @@ describe('a Prometheus that', () => {
     expect(data.series).toHaveLength(3);
   });
 
-  test('keeps exemplars tells each trace once, the slowest first, and at most 100', async () => {
+  test('stores exemplars answers one a trace, the slowest first, at most 100', async () => {
     const exemplars = Array.from({ length: 150 }, (_, index) => ({
       labels: { trace_id: `trace ${index}` },
       value: `${index}`,
@@ -111,7 +111,7 @@ describe('a Prometheus that', () => {
     ]);
   });
 
-  test('says +Inf or NaN is drawn as a gap, as is a moment that it leaves out', async () => {
+  test('answers +Inf, NaN or nothing for a step gives a gap there', async () => {
     const url = await startPeer((request, response) => {
       const from = Number(new URL(request.url!, 'http://x').searchParams.get('start'));
       const values = [
@@ -131,7 +131,7 @@ describe('a Prometheus that', () => {
     ]);
   });
 
-  test('is asked once, however many pages look at the same', async () => {
+  test('is asked once when many pages show the same panel', async () => {
     let asked = 0;
     const url = await startPeer((_, response) => {
       asked += 1;
@@ -148,14 +148,14 @@ describe('a Prometheus that', () => {
 });
 
 describe('alerts', () => {
-  test('say which of Alertmanager and notifier is missing, in both languages', async () => {
+  test('give a reason in both languages for a missing Alertmanager and a missing notifier', async () => {
     const data = await get(createConsole({}), '/api/alerts');
     expect(data).toMatchObject({ source: 'none', alerts: [], notifications: [] });
-    expect(data.reason.en).toContain('ALERTMANAGER_URL: expected');
-    expect(data.notificationsReason.zh).toContain('NOTIFIER_URL：应为通知器的地址');
+    expect(data.reason.en).toContain('ALERTMANAGER_URL: not set.');
+    expect(data.notificationsReason.zh).toContain('NOTIFIER_URL：未设置。');
   });
 
-  test('of an Alertmanager alone are told, without the Watchdog, which always fires', async () => {
+  test('of an Alertmanager without a notifier are listed, except the Watchdog', async () => {
     const alert = {
       fingerprint: 'c0ffee',
       labels: { alertname: 'QueueBacklog' },
@@ -174,7 +174,7 @@ describe('alerts', () => {
     expect(data.alerts).toHaveLength(1);
   });
 
-  test('ask the notifier with its token, which no answer holds', async () => {
+  test('ask the notifier with its token, which is in no answer', async () => {
     let authorization: string | undefined;
     const url = await startPeer((request, response) => {
       ({ authorization } = request.headers);
@@ -183,7 +183,7 @@ describe('alerts', () => {
     });
     const data = await get(createConsole({ notifier: url }, 'canary'), '/api/alerts');
     expect(authorization).toBe('Bearer canary');
-    expect(data.notificationsReason.en).toContain('got status 401');
+    expect(data.notificationsReason.en).toContain('answered with status 401');
     expect(JSON.stringify(data)).not.toContain('canary');
   });
 });

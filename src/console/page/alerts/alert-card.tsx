@@ -1,9 +1,9 @@
 /** One alert: what it means, what to do, and silence for an hour. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import type { Alert } from '../../server/answers.ts';
 import { formatTime } from '../format.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
-import type { Alert } from '../wire.ts';
 import { Runbook } from './runbook.tsx';
 import { SilenceForm } from './silence-form.tsx';
 

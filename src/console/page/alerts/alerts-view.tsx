@@ -1,10 +1,10 @@
 /** What fires, what is silenced, and what the notifier made of it. */
 import type { VNode } from 'preact';
+import type { Alert, AlertList, Notification, Status } from '../../server/answers.ts';
 import { formatTime } from '../format.ts';
 import type { Polled } from '../polling.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Trouble } from '../trouble.tsx';
-import type { Alert, AlertList, Notification, Status } from '../wire.ts';
 import { AlertCard } from './alert-card.tsx';
 
 interface AlertsViewProps {

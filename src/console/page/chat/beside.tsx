@@ -1,9 +1,9 @@
 /** Beside the chat, on a wide screen: the panels in which a person sees what an answer of theirs does to the service. */
 import type { VNode } from 'preact';
+import type { PanelList } from '../../server/answers.ts';
 import { PanelCard } from '../live/panel-card.tsx';
 import { usePolled } from '../polling.ts';
 import { useTexts } from '../texts/texts.ts';
-import type { PanelList } from '../wire.ts';
 
 const shown = ['tokens', 'first-token', 'sequences'];
 const minutes = 5;

@@ -1,11 +1,11 @@
 /** The chat: conversations beside, messages in the middle, and below them what is asked next. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { Status } from '../../server/answers.ts';
 import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
-import type { Status } from '../wire.ts';
 import { Answer } from './answer.tsx';
 import { ask, retry, stop } from './answering.ts';
 import { Beside } from './beside.tsx';

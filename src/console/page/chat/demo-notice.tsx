@@ -1,8 +1,8 @@
 /** Says that the built-in demo model answers, and how to get one that chats. */
 import type { VNode } from 'preact';
+import type { Status } from '../../server/answers.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { useTexts } from '../texts/texts.ts';
-import type { Status } from '../wire.ts';
 
 const command = 'make model && make down && make up';
 

@@ -1,5 +1,5 @@
 /** A panel's answer as uPlot wants it: one column of times, and one of values a series, holes included. */
-import type { PanelAnswer, PanelSeries } from '../wire.ts';
+import type { PanelData, Series } from '../../server/answers.ts';
 
 export type Column = (number | null)[];
 
@@ -10,11 +10,11 @@ export interface Columns {
   values: Column[];
 }
 
-export function toColumns(answer: PanelAnswer): Columns {
+export function toColumns(answer: PanelData): Columns {
   const { from, to, stepSeconds } = answer;
   const count = Math.max(1, Math.round((to - from) / stepSeconds) + 1);
   const times = Array.from({ length: count }, (_, index) => from + index * stepSeconds);
-  const place = ({ points }: PanelSeries): Column => {
+  const place = ({ points }: Series): Column => {
     const column: Column = Array.from({ length: count }, () => null);
     for (const [time, value] of points) {
       const index = Math.round((time - from) / stepSeconds);

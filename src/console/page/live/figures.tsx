@@ -1,13 +1,14 @@
 /** Panels that are a number, a share or a name rather than a line. */
 import type { VNode } from 'preact';
+import type { PanelInfo } from '../../../../otel/panels/panel.ts';
+import type { PanelData, Series } from '../../server/answers.ts';
 import { formatValue } from '../format.ts';
 import { usePick } from '../texts/texts.ts';
-import type { Panel, PanelAnswer, PanelSeries } from '../wire.ts';
 import { lastValue, levelOf } from './levels.ts';
 
 interface FiguresProps {
-  panel: Panel;
-  answer: PanelAnswer;
+  panel: PanelInfo;
+  answer: PanelData;
 }
 
 export function Figures({ panel, answer }: FiguresProps): VNode {
@@ -21,7 +22,7 @@ export function Figures({ panel, answer }: FiguresProps): VNode {
   );
 }
 
-function Figure({ panel, series }: { panel: Panel; series: PanelSeries }): VNode {
+function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode {
   const pick = usePick();
   const value = lastValue(series.points)!;
   const words = panel.words?.[String(value)];

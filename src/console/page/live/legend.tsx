@@ -1,13 +1,13 @@
 /** The lines of a plot by name, with their values: under the cursor, else the last. */
 import type { VNode } from 'preact';
+import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatValue } from '../format.ts';
 import { useTexts } from '../texts/texts.ts';
-import type { Panel, Thresholds } from '../wire.ts';
 import { colorOf } from './colors.ts';
 import { toHeatRows, type Column, type Columns } from './columns.ts';
 
 interface LegendProps {
-  panel: Panel;
+  panel: PanelInfo;
   columns: Columns;
   cursor: number | null;
 }

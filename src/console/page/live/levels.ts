@@ -1,5 +1,6 @@
 /** Whether a value is past a panel's thresholds. */
-import type { PanelAnswer, Thresholds } from '../wire.ts';
+import type { Thresholds } from '../../../../otel/panels/panel.ts';
+import type { PanelData } from '../../server/answers.ts';
 
 export type Level = 'good' | 'orange' | 'red';
 
@@ -12,7 +13,7 @@ export function levelOf(value: number | null | undefined, thresholds?: Threshold
 }
 
 /** Of the lines as they are now. */
-export function worstLevel(answer: PanelAnswer | undefined, thresholds?: Thresholds): Level {
+export function worstLevel(answer: PanelData | undefined, thresholds?: Thresholds): Level {
   const series = answer?.series ?? [];
   const levels = new Set(series.map(({ points }) => levelOf(lastValue(points), thresholds)));
   if (levels.has('red')) return 'red';
@@ -24,6 +25,6 @@ export function lastValue(points: readonly [number, number | null][]): number | 
   return points.at(-1)?.[1] ?? null;
 }
 
-export function hasValues(answer: PanelAnswer): boolean {
+export function hasValues(answer: PanelData): boolean {
   return answer.series.some(({ points }) => points.some(([, value]) => value !== null));
 }

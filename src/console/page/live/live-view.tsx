@@ -1,12 +1,13 @@
 /** The dashboards, as Grafana has them, over the time that is chosen. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import type { PanelInfo } from '../../../../otel/panels/panel.ts';
+import type { Dashboard, PanelData, PanelList, Status } from '../../server/answers.ts';
 import { Choices } from '../choices.tsx';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Trouble } from '../trouble.tsx';
-import type { Dashboard, Panel, PanelAnswer, PanelList, Status } from '../wire.ts';
 import { PanelCard } from './panel-card.tsx';
 
 const rangeNames = ['5m', '15m', '1h', '6h', '24h'] as const;
@@ -82,7 +83,7 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
 
 interface RowsProps {
   dashboard: Dashboard;
-  panels: ReadonlyMap<string, Panel>;
+  panels: ReadonlyMap<string, PanelInfo>;
   minutes: number;
   everySeconds: number;
 }
@@ -116,7 +117,7 @@ function Source({ panel, minutes }: { panel: string | undefined; minutes: number
   const t = useTexts();
   const pick = usePick();
   const path = panel === undefined ? undefined : `/api/panels/${panel}?minutes=${minutes}`;
-  const { value } = usePolled<PanelAnswer>(path, 15);
+  const { value } = usePolled<PanelData>(path, 15);
   if (value?.source !== 'none') return null;
   return (
     <p class="notice" role="status">

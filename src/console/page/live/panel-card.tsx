@@ -1,18 +1,19 @@
 /** One panel: its question, its picture, and what to do when it is red. It asks only while it is in sight. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { PanelInfo } from '../../../../otel/panels/panel.ts';
+import type { PanelData } from '../../server/answers.ts';
 import { formatValue } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Trouble } from '../trouble.tsx';
-import type { Panel, PanelAnswer } from '../wire.ts';
 import { Figures } from './figures.tsx';
 import { hasValues, lastValue, worstLevel } from './levels.ts';
 import { Plot } from './plot.tsx';
 
 interface PanelCardProps {
-  panel: Panel;
+  panel: PanelInfo;
   minutes: number;
   everySeconds: number;
 }
@@ -22,8 +23,8 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
   const card = useRef<HTMLElement>(null);
   const seen = useInSight(card);
   const path = `/api/panels/${panel.id}?minutes=${minutes}`;
-  const { value: answer, failure } = usePolled<PanelAnswer>(seen ? path : undefined, everySeconds);
-  const [last, setLast] = useState<PanelAnswer>();
+  const { value: answer, failure } = usePolled<PanelData>(seen ? path : undefined, everySeconds);
+  const [last, setLast] = useState<PanelData>();
   useEffect(() => {
     if (answer !== undefined) setLast(answer);
   }, [answer]);
@@ -50,7 +51,7 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
   );
 }
 
-function Picture({ panel, answer }: { panel: Panel; answer: PanelAnswer }): VNode {
+function Picture({ panel, answer }: { panel: PanelInfo; answer: PanelData }): VNode {
   const t = useTexts();
   const pick = usePick();
   const plotted = ['timeseries', 'stacked', 'heatmap'].includes(panel.kind);

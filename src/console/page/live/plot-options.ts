@@ -1,7 +1,7 @@
 /** What uPlot is told to draw for each kind of panel. */
 import uPlot from 'uplot';
+import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatShortTime, formatValue } from '../format.ts';
-import type { Panel, Thresholds } from '../wire.ts';
 import { colorOf, resolveColor, withAlpha } from './colors.ts';
 import { stack, toHeatRows, type Columns } from './columns.ts';
 
@@ -13,7 +13,7 @@ export interface Drawing {
 /** Plots with this key share their cursor. */
 const cursorKey = 'live';
 
-export function toLines(panel: Panel, columns: Columns, element: HTMLElement): Drawing {
+export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
   const stacked = panel.kind === 'stacked';
   const values = stacked ? stack(columns.values) : columns.values;
   const color = (name: string): string => resolveColor(element, name);
@@ -52,7 +52,7 @@ export function toLines(panel: Panel, columns: Columns, element: HTMLElement): D
 }
 
 /** Rows of cells, one a bucket: the fuller, the darker. */
-export function toHeatmap(panel: Panel, columns: Columns, element: HTMLElement): Drawing {
+export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
   const { bounds, rows, most } = toHeatRows(columns);
   const ink = resolveColor(element, '--decode');
   const label = (bucket: number): string => {

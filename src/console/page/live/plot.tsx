@@ -2,12 +2,13 @@
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
+import type { PanelInfo } from '../../../../otel/panels/panel.ts';
+import type { Exemplar, PanelData } from '../../server/answers.ts';
 import { formatTime, formatValue } from '../format.ts';
 import { language, theme } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
-import type { Exemplar, Panel, PanelAnswer } from '../wire.ts';
 import { toColumns, type Columns } from './columns.ts';
 import { HeatLegend, Legend } from './legend.tsx';
 import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
@@ -16,8 +17,8 @@ const height = 150;
 const mostDots = 24;
 
 interface PlotProps {
-  panel: Panel;
-  answer: PanelAnswer;
+  panel: PanelInfo;
+  answer: PanelData;
   label: string;
 }
 
@@ -78,7 +79,7 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
     u.hooks.draw = options.hooks?.draw ?? [];
     u.setData(data);
     // A heatmap's scale is its rows.
-    setDots(panel.kind === 'heatmap' ? [] : toDots(u, answer.exemplars ?? []));
+    setDots(panel.kind === 'heatmap' ? [] : toDots(u, answer.exemplars));
   }, [answer, shape, width]);
 
   return (

@@ -1,6 +1,6 @@
 /** Everything the page says, in English. `zh.ts` has the same keys: the compiler holds them together. */
 import type { Phase } from '../../../../otel/traces/rows.ts';
-import type { ServiceState } from '../wire.ts';
+import type { Status } from '../../server/answers.ts';
 
 /** What an explanation of a trace can tell. */
 export interface PhaseFacts {
@@ -35,7 +35,7 @@ export const en = {
     restarting: 'engine restarts',
     stopped: 'engine stopped',
     draining: 'shutting down',
-  } satisfies Record<ServiceState, string>,
+  } satisfies Record<Status['state'], string>,
   demo: 'demo',
   sequences: 'at once',
   sequencesHint: 'How many answers can be written at the same time',

@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { factOf, type FactName, type Waterfall as Trace } from '../../../../otel/traces/rows.ts';
+import type { Status } from '../../server/answers.ts';
 import { requestOfTrace } from '../chat/conversations.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
@@ -9,7 +10,6 @@ import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
 import { Trouble } from '../trouble.tsx';
-import type { Status } from '../wire.ts';
 import { toCurl } from './curl.ts';
 import { useTrace } from './load-trace.ts';
 import { Outcome } from './outcome.tsx';
