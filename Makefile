@@ -86,14 +86,20 @@ generate: OUT := .
 bench: $(LIBRARIES) ## how fast it serves, beside others (THREADS, ROUNDS, WIDTHS, LLAMA_SERVER=path)
 	@node test/bench/serving.ts
 
+# The type-aware lint takes as long as all the rest, so it runs beside it.
 .PHONY: check
 check: $(LIBRARIES) ## format, lint, types, dead code, generated files
-	oxfmt --check .
-	oxlint
-	tsc -p .
-	tsc -p src/console/page
-	tsc -p test/integration/console
-	knip
+	@oxlint & lint=$$!; status=0; \
+	oxfmt --check . || status=1; \
+	tsc -p . --incremental --tsBuildInfoFile .tools/types.tsbuildinfo || status=1; \
+	tsc -p src/console/page || status=1; \
+	tsc -p test/integration/console || status=1; \
+	knip || status=1; \
+	$(MAKE) --no-print-directory check-generated || status=1; \
+	wait $$lint && exit $$status
+
+.PHONY: check-generated
+check-generated: $(LIBRARIES)
 	@rm -rf .tools/generated && $(MAKE) --no-print-directory generate OUT=.tools/generated
 	@for wing in otel stack alerting; do diff -r $$wing/generated .tools/generated/$$wing/generated \
 	  || { echo "$$wing/generated differs from its sources: run make generate" >&2; exit 1; }; done
@@ -101,6 +107,11 @@ check: $(LIBRARIES) ## format, lint, types, dead code, generated files
 .PHONY: format
 format: $(LIBRARIES) ## write the format that check asks for
 	oxfmt .
+
+.PHONY: unit
+unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=alerting for those of one folder)
+	@node stack/native/tools/tools.ts
+	vitest run --project unit --project telemetry $(WING:%=unit/%/) $(WING:%=contract/%/)
 
 .PHONY: test
 test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores

@@ -1,14 +1,43 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests start real processes (an engine, Prometheus, Alertmanager) and wait for them a third of the time: three files at once
-// keep a machine of two cores busy, since an engine of one thread has no spin barrier to lose itself in. What is waited for
-// may take its time on a slower one.
+// OpenTelemetry's globals can be set once per process, so these files get a worker each.
+const telemetryTests = [
+  'test/unit/otel/**/*.test.ts',
+  'test/contract/otel/**/*.test.ts',
+  'test/unit/alerting/notifier-traces.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration,e2e}/**/*.test.ts'],
     globalSetup: 'test/support/temporary-folder.ts',
-    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/{unit,contract}/**/*.test.ts'],
+          exclude: telemetryTests,
+          pool: 'threads',
+          isolate: false,
+          maxWorkers: '100%',
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'telemetry', include: telemetryTests, pool: 'threads', maxWorkers: '100%' },
+      },
+      {
+        extends: true,
+        test: {
+          // These tests wait for processes a third of the time, so three files at once keep two cores busy.
+          name: 'integration',
+          include: ['test/{integration,e2e}/**/*.test.ts'],
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -1,6 +1,7 @@
 /** Where a long text is cut before it is tokenised. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { anyCharacter } from '../../support/any-character.ts';
 import { createSlicer } from '../../../src/engine/worker/llama/prompt/slices.ts';
 
 const controlTokens = ['<|im_start|>', '<|im_end|>'];
@@ -56,7 +57,7 @@ describe('slices', () => {
 
   test('put together are the text, whatever it is', () => {
     const word = fc.constantFrom('<|im_end|>', '<|im_', ' ', '\n', '，', 'é', '😀', 'word', '12');
-    const text = fc.array(fc.oneof(word, fc.string({ unit: 'binary' })), { maxLength: 80 });
+    const text = fc.array(fc.oneof(word, fc.string({ unit: anyCharacter })), { maxLength: 80 });
     fc.assert(
       fc.property(text, (parts) => {
         const whole = parts.join('');

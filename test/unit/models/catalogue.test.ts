@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  appendFileSync,
   copyFileSync,
   mkdtempSync,
   readFileSync,
@@ -10,12 +11,19 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CATALOGUE, DEFAULT_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
+import {
+  CATALOGUE,
+  DEFAULT_MODEL_ID,
+  SMALL_MODEL_ID,
+} from '../../../src/models/catalogue-entries.ts';
 import { findLocalFile, resolveLocalModel } from '../../../src/models/catalogue.ts';
 import { DEMO, makeGguf } from '../../support/models/make-gguf.ts';
 
 const demo = CATALOGUE.find(({ id }) => id === 'demo')!;
 const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
+const smollm = CATALOGUE.find(({ id }) => id === SMALL_MODEL_ID)!;
+/** As committed. */
+const demoFile = new URL('../../../src/models/llamascope-demo.gguf', import.meta.url);
 
 let modelsDir: string;
 beforeEach(() => {
@@ -30,8 +38,7 @@ describe('the demo model', () => {
     const out = path.join(modelsDir, 'again.gguf');
     const { bytes } = makeGguf({ ...DEMO, out });
     expect({ bytes, sha256: sha256(out) }).toEqual({ bytes: demo.bytes, sha256: demo.sha256 });
-    const committed = new URL('../../../src/models/llamascope-demo.gguf', import.meta.url);
-    expect(readFileSync(committed).equals(readFileSync(out))).toBe(true);
+    expect(readFileSync(demoFile).equals(readFileSync(out))).toBe(true);
   });
 
   test('is under 3 MB', () => {
@@ -75,17 +82,18 @@ describe('the model to serve', () => {
   });
 
   test('is not a file of the right name and size and the wrong content', async () => {
-    const file = path.join(modelsDir, qwen.file);
+    const file = path.join(modelsDir, smollm.file);
     writeFileSync(file, '');
-    truncateSync(file, qwen.bytes);
-    const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
+    truncateSync(file, smollm.bytes);
+    const model = await resolveLocalModel({ model: SMALL_MODEL_ID, modelsDir });
     expect(model.demo).toBe(true);
-    expect(model.notice).toContain(`expected sha256 ${qwen.sha256}`);
+    expect(model.notice).toContain(`expected sha256 ${smollm.sha256}`);
   });
 
   test('is any GGUF file that is named, by path or by its name in the folder', async () => {
     const file = path.join(modelsDir, 'My-Model.Q8_0.gguf');
-    makeGguf({ shape: 'tiny', quant: 'q4_0', out: file });
+    copyFileSync(demoFile, file);
+    appendFileSync(file, 'so that it is no model of the catalogue');
     const expected = {
       id: 'My-Model.Q8_0',
       title: 'My-Model.Q8_0',

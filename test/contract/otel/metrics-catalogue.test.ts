@@ -2,8 +2,8 @@
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { initialiseHttpSeries, observeServer } from '../../otel/http.ts';
-import { createInferenceTelemetry } from '../../otel/generation/inference.ts';
+import { initialiseHttpSeries, observeServer } from '../../../otel/http.ts';
+import { createInferenceTelemetry } from '../../../otel/generation/inference.ts';
 import {
   endings,
   generationRoutes,
@@ -12,15 +12,15 @@ import {
   streamEndings,
   tokenTypes,
   type MetricDefinition,
-} from '../../otel/names.ts';
-import { observeProcess } from '../../otel/process/process.ts';
-import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
+} from '../../../otel/names.ts';
+import { observeProcess } from '../../../otel/process/process.ts';
+import { startTelemetry, type Telemetry } from '../../../otel/sdk.ts';
 import {
   checkWithPromtool,
   parseSamples,
   scrapeText,
   type Samples,
-} from '../support/otel/scrape.ts';
+} from '../../support/otel/scrape.ts';
 
 /** Absent on a machine without such a cgroup, or recorded by the notifier's own process. */
 const elsewhere = /^(container|notifier)\./;

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ruleFiles, writeRuleFile } from '../../alerting/rules.ts';
-import { alertChecks, alerts, files, promtool } from '../support/alerting/rules.ts';
+import { ruleFiles, writeRuleFile } from '../../../alerting/rules.ts';
+import { alertChecks, alerts, files, promtool } from '../../support/alerting/rules.ts';
 
 test('promtool accepts every file', () => {
   const paths = files.map(({ name }) => `../generated/${name}.yml`);

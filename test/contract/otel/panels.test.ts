@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-import { describeChildren } from '../../stack/native/children.ts';
-import { dashboards, panels } from '../../otel/panels/dashboards.ts';
-import { idleSentences } from '../../otel/panels/panel.ts';
-import { readSettings } from '../../stack/settings.ts';
-import { findQueries } from '../support/otel/prometheus-queries.ts';
-import { readText, root } from '../support/otel/prometheus-series.ts';
+import { describeChildren } from '../../../stack/native/children.ts';
+import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
+import { idleSentences } from '../../../otel/panels/panel.ts';
+import { readSettings } from '../../../stack/settings.ts';
+import { findQueries } from '../../support/otel/prometheus-queries.ts';
+import { readText, root } from '../../support/otel/prometheus-series.ts';
 
 describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name', ({ panel }) => {
   const { title, meaning, whenRed, words = {}, queries, thresholds } = panel;

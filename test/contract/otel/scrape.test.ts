@@ -2,11 +2,11 @@
 import { metrics as api, type ObservableCallback, type ObservableGauge } from '@opentelemetry/api';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { gunzipSync } from 'node:zlib';
-import { acceptsGzip, chooseFormat, createScraper } from '../../otel/prometheus/scrape.ts';
-import { createExemplars } from '../../otel/prometheus/exemplars.ts';
-import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
-import { createCeiling } from '../../otel/metrics/series.ts';
-import { parseSamples } from '../support/otel/scrape.ts';
+import { acceptsGzip, chooseFormat, createScraper } from '../../../otel/prometheus/scrape.ts';
+import { createExemplars } from '../../../otel/prometheus/exemplars.ts';
+import { startTelemetry, type Telemetry } from '../../../otel/sdk.ts';
+import { createCeiling } from '../../../otel/metrics/series.ts';
+import { parseSamples } from '../../support/otel/scrape.ts';
 
 let telemetry: Telemetry;
 

@@ -1,7 +1,7 @@
 /** What a person gets with an alert: words in two languages, links, and a runbook that is not stale. */
 import { expect, test } from 'vitest';
-import { endings } from '../../otel/names.ts';
-import { alerts, rules, runbooks } from '../support/alerting/rules.ts';
+import { endings } from '../../../otel/names.ts';
+import { alerts, rules, runbooks } from '../../support/alerting/rules.ts';
 
 test.each(alerts)('$alert says what and how much in two languages', ({ alert, annotations }) => {
   expect(annotations['summary']).not.toContain('$value');

@@ -4,17 +4,17 @@
  */
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildDashboard } from '../../stack/grafana.ts';
-import { dashboards, panels } from '../../otel/panels/dashboards.ts';
-import { withoutVariables } from '../../otel/promql.ts';
+import { buildDashboard } from '../../../stack/grafana.ts';
+import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
+import { withoutVariables } from '../../../otel/promql.ts';
 import {
   findQueries,
   queriesOfPanel,
   type FoundQuery,
-} from '../support/otel/prometheus-queries.ts';
-import { driveTraffic } from '../support/otel/prometheus-traffic.ts';
-import { operandsOf } from '../support/otel/prometheus-grammar.ts';
-import { createStack, type Stack } from '../support/stack/stack.ts';
+} from '../../support/otel/prometheus-queries.ts';
+import { driveTraffic } from '../../support/otel/prometheus-traffic.ts';
+import { operandsOf } from '../../support/otel/prometheus-grammar.ts';
+import { createStack, type Stack } from '../../support/stack/stack.ts';
 
 /** What may be empty here although nothing is wrong; the list is closed. */
 const exceptions = [

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runRegistered, type Run } from '../support/otel/program.ts';
+import { runRegistered, type Run } from '../../support/otel/program.ts';
 
 let folder: string;
 

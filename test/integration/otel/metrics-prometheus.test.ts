@@ -8,9 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { freePort } from '../support/free-ports.ts';
-import { generate, steps, stop, telemetry } from '../support/otel/generation.ts';
-import { findTool, parseSamples } from '../support/otel/scrape.ts';
+import { freePort } from '../../support/free-ports.ts';
+import { generate, steps, stop, telemetry } from '../../support/otel/generation.ts';
+import { findTool, parseSamples } from '../../support/otel/scrape.ts';
 
 const patience = { timeout: 20_000, interval: 100 };
 let folder: string;

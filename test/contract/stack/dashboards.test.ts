@@ -4,10 +4,10 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { buildDashboard } from '../../stack/grafana.ts';
-import { dashboards } from '../../otel/panels/dashboards.ts';
-import { dataSourcesFile } from '../support/otel/prometheus-queries.ts';
-import { readText, root } from '../support/otel/prometheus-series.ts';
+import { buildDashboard } from '../../../stack/grafana.ts';
+import { dashboards } from '../../../otel/panels/dashboards.ts';
+import { dataSourcesFile } from '../../support/otel/prometheus-queries.ts';
+import { readText, root } from '../../support/otel/prometheus-series.ts';
 
 interface Placed {
   title: string;

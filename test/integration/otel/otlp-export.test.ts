@@ -3,8 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runRegistered } from '../support/otel/program.ts';
-import { startCollector, type Collector, type CollectorKind } from '../support/otel/collector.ts';
+import { runRegistered } from '../../support/otel/program.ts';
+import {
+  startCollector,
+  type Collector,
+  type CollectorKind,
+} from '../../support/otel/collector.ts';
 
 let folder: string;
 let collector: Collector;

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { initialiseHttpSeries, isIgnored, observeServer, setRoute } from '../../otel/http.ts';
-import { startTelemetry, type Telemetry } from '../../otel/sdk.ts';
-import { changesDuring, readSamples } from '../support/otel/scrape.ts';
-import { readTrace } from '../support/otel/trace.ts';
+import { initialiseHttpSeries, isIgnored, observeServer, setRoute } from '../../../otel/http.ts';
+import { startTelemetry, type Telemetry } from '../../../otel/sdk.ts';
+import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
+import { readTrace } from '../../support/otel/trace.ts';
 
 let telemetry: Telemetry;
 let server: Server;

@@ -1,6 +1,6 @@
 /** Every query of every panel, rule, runbook and page asks only for what exists, and a misspelt one is found. */
 import { describe, expect, test } from 'vitest';
-import { panels } from '../../otel/panels/dashboards.ts';
+import { panels } from '../../../otel/panels/dashboards.ts';
 import {
   dataSourcesFile,
   findQueries,
@@ -10,14 +10,14 @@ import {
   queriesOfPanel,
   queriesOfRules,
   type FoundQuery,
-} from '../support/otel/prometheus-queries.ts';
+} from '../../support/otel/prometheus-queries.ts';
 import {
   bucketsOf,
   knownSeries,
   readRuleFiles,
   readText,
-} from '../support/otel/prometheus-series.ts';
-import { operandsOf, seriesIn } from '../support/otel/prometheus-grammar.ts';
+} from '../../support/otel/prometheus-series.ts';
+import { operandsOf, seriesIn } from '../../support/otel/prometheus-grammar.ts';
 
 const rules = [...readRuleFiles().values()].flat();
 const known = knownSeries(rules);

@@ -1,10 +1,10 @@
 /** The table of thresholds: bounds that can be reached, and the settings that move them. */
 import { expect, test } from 'vitest';
-import { ruleFiles, writeRuleFile } from '../../alerting/rules.ts';
-import { defaultThresholds, readThresholds } from '../../otel/thresholds.ts';
-import type { Threshold } from '../../otel/thresholds.ts';
-import { metrics } from '../../otel/names.ts';
-import type { MetricDefinition } from '../../otel/names.ts';
+import { ruleFiles, writeRuleFile } from '../../../alerting/rules.ts';
+import { defaultThresholds, readThresholds } from '../../../otel/thresholds.ts';
+import type { Threshold } from '../../../otel/thresholds.ts';
+import { metrics } from '../../../otel/names.ts';
+import type { MetricDefinition } from '../../../otel/names.ts';
 
 const onHistograms = Object.entries<Threshold>(defaultThresholds).filter(([, t]) => t.metric);
 
