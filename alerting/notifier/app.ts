@@ -1,5 +1,6 @@
-/** The notifier's routes: Alertmanager's webhook in, what became of each notification out. */
+/** The notifier's HTTP routes: Alertmanager's webhook, the list of notifications, runbooks, health and metrics. */
 import { Hono } from 'hono';
+import type { Context } from 'hono';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
@@ -9,7 +10,8 @@ import { nameRoute } from '../../src/kit/requests.ts';
 import { limitBody, refusePages, requireToken } from './guards.ts';
 import type { Intake } from './intake.ts';
 import { headings, writeParts } from './message/markdown.ts';
-import type { Message } from './message/message.ts';
+import { renderMessage } from './message/message.ts';
+import type { MessageOptions } from './message/message.ts';
 import { states } from './outbox/outbox.ts';
 import type { Notification, Outbox } from './outbox/outbox.ts';
 import { traceIdOf } from './traces.ts';
@@ -19,10 +21,11 @@ import { parseWebhook } from './webhook.ts';
 export interface AppDeps {
   outbox: Outbox;
   intake: Intake;
-  watchdog: Pick<Watchdog, 'seen' | 'lastSeenAt'>;
+  watchdog: Pick<Watchdog, 'received' | 'lastSeenAt'>;
+  /** Required as a bearer token on /alerts and /api; undefined: none. */
   token: string | undefined;
-  render: (notifications: readonly Notification[]) => Message;
-  /** Something is owed to these again. */
+  message: MessageOptions;
+  /** Called with the channel of a notification that is queued again. */
   onResent: (channel: string) => void;
   telemetry: Pick<Telemetry, 'scrape'>;
   log: Logger;
@@ -32,92 +35,90 @@ export interface AppDeps {
 
 const maxListed = 500;
 const runbooksDir = join(import.meta.dirname, '../runbooks');
-const diskSentence = 'The alert cannot be persisted now. Free the disk; send it again.';
 
 export function createApp(deps: AppDeps) {
-  const { outbox, watchdog, log, now = Date.now } = deps;
   const guard = requireToken(deps.token);
   const app = new Hono();
   app.use(nameRoute);
-
-  app.post('/alerts/:route', refusePages, guard, limitBody, async (c) => {
-    const parsed = parseWebhook(await c.req.text());
-    if (parsed.kind === 'refused') return c.json({ error: parsed.sentence }, 400);
-    // Only the notifier itself says what it found.
-    const { origin: _, ...payload } = parsed.payload;
-    const route = c.req.param('route');
-    try {
-      if (parsed.watchdog) watchdog.seen();
-      if (payload.alerts.length === 0) return c.json({ status: 'nothing to tell' });
-      const status = deps.intake(payload, { route });
-      log.info({ status, alerts: payload.alerts.length }, 'webhook');
-      return c.json({ status });
-    } catch (error) {
-      // Alertmanager retries on 5xx: the alert stays with it until we have a disk to keep it on.
-      log.error({ err: error }, 'a webhook cannot be persisted');
-      return c.json({ error: diskSentence }, 503);
-    }
-  });
-
-  app.get('/api/notifications', guard, (c) => {
-    const limit = Math.min(Number(c.req.query('limit')) || 100, maxListed);
-    const wanted = c.req.query('state');
-    const state = states.find((known) => known === wanted);
-    if (wanted !== undefined && state === undefined) {
-      const error = `state: expected ${states.join(', ')} or none, got another.`;
-      return c.json({ error }, 400);
-    }
-    const notifications = outbox.list(Math.max(1, Math.floor(limit)), state);
-    return c.json({
-      watchdog: { lastSeenAt: toTime(watchdog.lastSeenAt()) },
-      notifications: notifications.map((notification) => describe(notification, deps.render)),
-    });
-  });
-
-  app.post('/api/notifications/:id{[0-9]+}/resend', refusePages, guard, (c) => {
-    const id = Number(c.req.param('id'));
-    const [notification] = outbox.read([id]);
-    const status = outbox.resend(id, now());
-    if (status === 'unknown' || notification === undefined) {
-      return c.json({ error: 'There is no notification of this number.' }, 404);
-    }
-    if (status === 'not_dead') {
-      return c.json({ error: `state: expected dead, got ${notification.state}.` }, 409);
-    }
-    log.info({ notification: id, channel: notification.channel }, 'a dead letter is sent again');
-    deps.onResent(notification.channel);
-    return c.json({ status }, 202);
-  });
-
+  app.post('/alerts/:route', refusePages, guard, limitBody, (c) =>
+    acceptWebhook(c, deps, c.req.param('route')),
+  );
+  app.get('/api/notifications', guard, (c) => listNotifications(c, deps));
+  app.post('/api/notifications/:id{[0-9]+}/resend', refusePages, guard, (c) =>
+    resend(c, deps, Number(c.req.param('id'))),
+  );
   app.get('/runbooks', async (c) => {
     const pages = (await readdir(runbooksDir)).filter((name) => name.endsWith('.md')).toSorted();
     return c.text(pages.map((page) => `/runbooks/${page.replace('.md', '')}\n`).join(''));
   });
   app.get('/runbooks/:alert{[A-Za-z]+}', async (c) => {
-    const page = await readFile(join(runbooksDir, `${c.req.param('alert')}.md`), 'utf8').catch(
-      () => undefined,
-    );
-    if (page === undefined) return c.text(`There is no runbook of this name.\n`, 404);
-    return c.text(page);
+    const file = join(runbooksDir, `${c.req.param('alert')}.md`);
+    const page = await readFile(file, 'utf8').catch(() => undefined);
+    return page === undefined ? c.text('No such runbook. See /runbooks.\n', 404) : c.text(page);
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     return deps.draining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' });
   });
   app.get('/metrics', (c) => answerScrape(deps.telemetry, c.req.raw.headers));
-  app.notFound((c) => {
-    return c.json({ error: 'There is nothing here. Alertmanager posts to /alerts/default.' }, 404);
-  });
+  app.notFound((c) => c.json({ error: 'Not found. Alertmanager posts to /alerts/default.' }, 404));
   app.onError((error, c) => {
-    log.error({ err: error }, 'a request failed');
-    return c.json({ error: 'The notifier failed; its log says why.' }, 500);
+    deps.log.error({ err: error }, 'request failed');
+    return c.json({ error: 'Internal error; see the log of the notifier.' }, 500);
   });
   return app;
 }
 
-function describe(notification: Notification, render: AppDeps['render']) {
-  const { payload: _, alerts: __, progress: ___, traceparent, ...facts } = notification;
-  const message = render([notification]);
+async function acceptWebhook(c: Context, { watchdog, intake, log }: AppDeps, route: string) {
+  const parsed = parseWebhook(await c.req.text());
+  if (parsed.kind === 'refused') return c.json({ error: parsed.sentence }, 400);
+  const { payload } = parsed;
+  try {
+    if (parsed.watchdog) watchdog.received();
+    if (payload.alerts.length === 0) return c.json({ status: 'no alerts' });
+    const status = intake(payload, { route });
+    log.info({ status, alerts: payload.alerts.length }, 'webhook');
+    return c.json({ status });
+  } catch (error) {
+    // Alertmanager retries a 5xx, so it keeps the alert until the outbox can store it.
+    log.error({ err: error }, 'cannot store a webhook');
+    return c.json({ error: 'Cannot store the alert. Check the disk, then send it again.' }, 503);
+  }
+}
+
+function listNotifications(c: Context, { outbox, watchdog, message }: AppDeps) {
+  const limit = Math.min(Number(c.req.query('limit')) || 100, maxListed);
+  const wanted = c.req.query('state');
+  const state = states.find((known) => known === wanted);
+  if (wanted !== undefined && state === undefined) {
+    return c.json({ error: `state: expected one of ${states.join(', ')}.` }, 400);
+  }
+  const notifications = outbox.list(Math.max(1, Math.floor(limit)), state);
+  return c.json({
+    watchdog: { lastSeenAt: toTime(watchdog.lastSeenAt()) },
+    notifications: notifications.map((notification) => describe(notification, message)),
+  });
+}
+
+function resend(c: Context, deps: AppDeps, id: number) {
+  const { outbox, log, onResent, now = Date.now } = deps;
+  const [notification] = outbox.read([id]);
+  const status = outbox.resend(id, now());
+  if (status === 'unknown' || notification === undefined) {
+    return c.json({ error: 'No notification has this id.' }, 404);
+  }
+  if (status === 'not_dead') {
+    return c.json({ error: `state: expected dead, got ${notification.state}.` }, 409);
+  }
+  log.info({ notification: id, channel: notification.channel }, 'dead notification queued again');
+  onResent(notification.channel);
+  return c.json({ status }, 202);
+}
+
+/** A notification as /api/notifications shows it: with times as text and with its message instead of its payload. */
+function describe(notification: Notification, options: MessageOptions) {
+  const { payload, progress: _, traceparent, ...facts } = notification;
+  const message = renderMessage([payload], options);
   const [text] = writeParts(message, { style: headings, maxBytes: Number.POSITIVE_INFINITY });
   return {
     ...facts,

@@ -1,10 +1,10 @@
-/** Time as the notifier sees it, so that a test can let ten minutes pass at once. */
+/** The notifier's clock. Tests inject another one, in which ten minutes pass at once. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {
   /** Milliseconds since 1970. */
   now: () => number;
-  /** Resolves after so long, or at once when `signal` aborts; never rejects. */
+  /** Resolves after `millis` or as soon as `signal` aborts; never rejects. */
   sleep: (millis: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -13,16 +13,24 @@ export const systemClock: Clock = {
   sleep: (millis, signal) => delay(millis, undefined, { signal }).catch(() => undefined),
 };
 
-/** Does a task again and again, `everyMillis` after it ended. Answers how to stop: resolves when a running one is through. */
+/**
+ * Runs `task` at once and again `everyMillis` after each run has ended; an error goes to `onError`. The returned function stops
+ * it and resolves when a run in progress has ended.
+ */
 export function repeat(
-  { sleep }: Clock,
   everyMillis: number,
   task: () => Promise<void> | void,
+  onError: (error: unknown) => void,
+  { sleep }: Clock = systemClock,
 ): () => Promise<void> {
   const stopping = new AbortController();
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      await task();
+      try {
+        await task();
+      } catch (error) {
+        onError(error);
+      }
       await sleep(everyMillis, stopping.signal);
     }
   })();

@@ -3,8 +3,8 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { createSettings, integer, port } from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
-import { channelFromFile, channelsFromEnvironment, defaultChannels } from './channels/channels.ts';
-import type { Channel } from './channels/delivery.ts';
+import { channelFromFile, channelsFromEnvironment, defaultChannel } from './channels/channels.ts';
+import type { Channel } from './channels/channel.ts';
 import { locales } from './message/message-texts.ts';
 import type { Locale } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
@@ -23,14 +23,14 @@ export interface Config {
   token: string | undefined;
   channels: Channel[];
   routes: Route[];
-  /** Whom the reconciliation asks; it needs both. */
+  /** Both are required for the reconciliation. */
   prometheusUrl: URL | undefined;
   alertmanagerUrl: URL | undefined;
-  /** How long Alertmanager may take to tell what Prometheus knows. */
+  /** How long Alertmanager may take to send an alert before the reconciliation sends it; 0: no reconciliation. */
   reconcileSeconds: number;
-  /** Silence of the Watchdog for so long is told; 0 is never. */
+  /** The notifier raises an alert when the Watchdog has been missing for this long; 0: never. */
   watchdogSeconds: number;
-  /** Pinged every minute while all is well. */
+  /** Pinged every minute while the outbox can be written. */
   heartbeatUrl: URL | undefined;
 }
 
@@ -39,9 +39,9 @@ const maxSeconds = 86_400;
 /** @throws Error that lists every invalid setting with the expected and the actual value. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const settings = createSettings(env);
-  const file = readFile(settings);
+  const file = readConfigFile(settings);
   const configured = [...channelsFromEnvironment(settings), ...file.channels];
-  const channels = configured.length > 0 ? configured : defaultChannels();
+  const channels = configured.length > 0 ? configured : [defaultChannel()];
   checkNames(channels, file.routes, settings);
   const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
@@ -87,33 +87,33 @@ const File = z.strictObject({
       z.strictObject({
         path: z.string().optional(),
         match: z.array(z.string()).default([]),
-        channels: z.array(z.string()).min(1, 'expected a channel'),
+        channels: z.array(z.string()).min(1, 'expected at least one channel'),
         continue: z.boolean().default(false),
       }),
     )
     .default([]),
 });
 
-function readFile(settings: Settings): { channels: Channel[]; routes: Route[] } {
+function readConfigFile(settings: Settings): { channels: Channel[]; routes: Route[] } {
   const path = settings.text('NOTIFIER_CONFIG');
   const nothing = { channels: [], routes: [] };
-  const tell = (place: string, sentence: string): void => {
-    settings.problem(`NOTIFIER_CONFIG: ${place}${place && ': '}${sentence}`);
+  const addProblem = (path: string, sentence: string): void => {
+    settings.problem(`NOTIFIER_CONFIG: ${path}${path && ': '}${sentence}`);
   };
   if (path === undefined) return nothing;
   const text = settings.file('NOTIFIER_CONFIG', path);
   if (text === undefined) return nothing;
   const document = parseDocument(text);
   if (document.errors.length > 0) {
-    // Its own message shows the lines around, and they may hold a secret.
+    // The parser's message quotes the lines around the error, which may contain a secret.
     for (const { code, linePos } of document.errors) {
-      tell('', `expected YAML, got ${code} in line ${linePos?.[0].line ?? '?'}`);
+      addProblem('', `invalid YAML in line ${linePos?.[0].line ?? '?'} (${code})`);
     }
     return nothing;
   }
   const parsed = File.safeParse(document.toJS() ?? {});
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) tell(issue.path.join('.'), issue.message);
+    for (const issue of parsed.error.issues) addProblem(issue.path.join('.'), issue.message);
     return nothing;
   }
   const channels = parsed.data.channels.flatMap((entry, index) =>
@@ -123,11 +123,11 @@ function readFile(settings: Settings): { channels: Channel[]; routes: Route[] } 
     path: route.path,
     channels: route.channels,
     continue: route.continue,
-    match: route.match.flatMap((matcher, place): Matcher[] => {
+    match: route.match.flatMap((matcher, position): Matcher[] => {
       try {
         return [parseMatcher(matcher)];
       } catch (error) {
-        tell(`routes.${index}.match.${place}`, error instanceof Error ? error.message : 'wrong');
+        addProblem(`routes.${index}.match.${position}`, (error as Error).message);
         return [];
       }
     }),
@@ -142,11 +142,11 @@ function checkNames(
 ): void {
   const names = channels.map(({ name }) => name);
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) {
-    settings.problem(`NOTIFIER_CONFIG: channels: expected names of their own, got "${name}" twice`);
+    settings.problem(`NOTIFIER_CONFIG: channels: the name "${name}" is used twice`);
   }
   for (const name of new Set(routes.flatMap((route) => route.channels))) {
     if (names.includes(name)) continue;
     const known = names.join(', ');
-    settings.problem(`NOTIFIER_CONFIG: routes: expected a channel of ${known}, got "${name}"`);
+    settings.problem(`NOTIFIER_CONFIG: routes: expected one of ${known}, got "${name}"`);
   }
 }

@@ -1,29 +1,29 @@
-/** What there is to tell goes through here into the outbox: webhooks, and what the notifier found or says itself. */
+/** Stores alerts in the outbox: those of webhooks, and those that the notifier raises itself. */
 import type { Tracer } from '@opentelemetry/api';
 import type { Outbox } from './outbox/outbox.ts';
 import { routeAlerts } from './routes.ts';
 import type { Route } from './routes.ts';
-import { traceRaised } from './traces.ts';
+import { startAlertSpan, traceparentOf } from './traces.ts';
 import type { Payload } from './webhook.ts';
 
 export interface IntakeOptions {
   outbox: Outbox;
   routes: readonly Route[];
-  /** The names of all of them. */
+  /** Names of all configured channels. */
   channels: readonly string[];
   tracer: Tracer;
-  /** Something was persisted for these. */
+  /** Called with the channels that have something new to send. */
   onAccepted: (channels: readonly string[]) => void;
   now: () => number;
 }
 
 /**
- * Persists the payload for the channels of its route; on `everywhere` for every one.
- * @throws Error when the outbox cannot be written; nothing is kept then.
+ * Stores the payload for the channels of its route, or for every channel.
+ * @throws Error when the outbox cannot be written; then nothing is stored.
  */
 export type Intake = (
   payload: Payload,
-  to: { route: string } | 'everywhere',
+  to: { route: string } | 'every channel',
 ) => 'accepted' | 'duplicate';
 
 export function createIntake({
@@ -36,19 +36,20 @@ export function createIntake({
 }: IntakeOptions): Intake {
   return (payload, to) => {
     const at = now();
-    const everyone = channels.map((channel) => ({ channel, alerts: null }));
+    const route = to === 'every channel' ? 'notifier' : to.route;
     const recipients =
-      to === 'everywhere' ? everyone : routeAlerts(routes, channels, to.route, payload.alerts);
-    const status = outbox.accept(
-      {
-        route: to === 'everywhere' ? 'notifier' : to.route,
-        payload,
-        recipients,
-        trace: (channel) => traceRaised(tracer, payload, channel, at),
-      },
-      at,
-    );
-    if (status === 'accepted') onAccepted(recipients.map(({ channel }) => channel));
+      to === 'every channel'
+        ? channels.map((channel) => ({ channel, alerts: null }))
+        : routeAlerts(routes, channels, route, payload.alerts);
+    const traced = recipients.map((recipient) => {
+      const span = startAlertSpan(tracer, payload, recipient.channel, at);
+      return { ...recipient, span, traceparent: traceparentOf(span) };
+    });
+    const status = outbox.accept({ route, payload, recipients: traced }, at);
+    if (status === 'duplicate') return status;
+    // Ended only now: the span of a duplicate or of a write that failed is never exported.
+    for (const { span } of traced) span.end(at);
+    onAccepted(recipients.map(({ channel }) => channel));
     return status;
   };
 }

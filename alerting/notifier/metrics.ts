@@ -1,10 +1,11 @@
-/** The notifier's own metrics; every series exists from the first scrape on. */
+/** The notifier's metrics. Every series exists from the first scrape on. */
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { createInstruments } from '../../otel/metrics/instruments.ts';
 import { attributes } from '../../otel/names.ts';
-import { deadReasons, retryReasons } from './channels/delivery.ts';
-import type { Delivery } from './channels/delivery.ts';
+import { deadReasons, retryReasons } from './channels/channel.ts';
+import type { Delivery } from './channels/channel.ts';
 import type { Outbox } from './outbox/outbox.ts';
+import type { Watchdog } from './watch/watchdog.ts';
 
 const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as const;
 type Outcome = keyof typeof outcomes;
@@ -12,14 +13,13 @@ type Outcome = keyof typeof outcomes;
 interface Observed {
   channels: readonly string[];
   outbox: Pick<Outbox, 'oldestPendingAt' | 'deadLetters'>;
-  /** When the last Watchdog came, or we began to wait for the first. */
-  watchdogAt: () => number;
+  watchdog: Pick<Watchdog, 'waitingSince'>;
 }
 
-/** Answers what the workers call after every attempt, with how many notifications it was for. */
+/** Returns the function that workers call after every attempt, with the number of notifications it was for. */
 export function observeNotifier(
   meter: Meter,
-  { channels, outbox, watchdogAt }: Observed,
+  { channels, outbox, watchdog }: Observed,
 ): (channel: string, delivery: Delivery, count: number) => void {
   const instruments = createInstruments(meter);
   for (const channel of channels) {
@@ -40,11 +40,11 @@ export function observeNotifier(
     }
   });
   instruments.observe('notifierHeartbeatAge', (result) => {
-    result.observe(Math.max(0, Date.now() - watchdogAt()) / 1000);
+    result.observe(Math.max(0, Date.now() - watchdog.waitingSince()) / 1000);
   });
   return (channel, delivery, count) => {
-    // A part of a long message is not an attempt that ended.
-    if (delivery.kind === 'partly') return;
+    // The attempt goes on with the next part.
+    if (delivery.kind === 'partial') return;
     const reason = delivery.kind === 'delivered' ? undefined : delivery.reason;
     instruments.add('notifierNotifications', count, labels(channel, delivery.kind, reason));
   };

@@ -1,25 +1,27 @@
-/** `make notify-test CHANNEL=name`: sends one test message and prints what the channel answered. Without a name it is the only channel. */
-import { channelVariables } from './channels/channels.ts';
+/** `make notify-test CHANNEL=name`: sends one test message and prints the channel's answer. Without CHANNEL: the only channel. */
+import type { Channel, Delivery } from './channels/channel.ts';
 import { readConfig } from './config.ts';
-import type { Channel, Delivery } from './channels/delivery.ts';
 import { renderMessage } from './message/message.ts';
 import type { Message } from './message/message.ts';
 import { ownPayload } from './webhook.ts';
+
+const timeoutMillis = 60_000;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Sends every part of the message. */
 async function deliver(
   channel: Channel,
   message: Message,
-): Promise<Exclude<Delivery, { kind: 'partly' }>> {
+): Promise<Exclude<Delivery, { kind: 'partial' }>> {
   const id = `llamascope-test-${Date.now()}`;
   let progress: string | null = null;
   for (;;) {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(timeoutMillis);
     const delivery: Delivery = await channel.deliver(message, { id, progress, signal });
-    if (delivery.kind !== 'partly') return delivery;
+    if (delivery.kind !== 'partial') return delivery;
     progress = delivery.progress;
   }
 }
@@ -31,8 +33,9 @@ async function run(wanted: string | undefined): Promise<number> {
   const channel = wanted === undefined ? only : channels.find(({ name }) => name === wanted);
   if (channel === undefined) {
     const names = channels.map(({ name }) => name).join(', ');
+    const got = wanted === undefined ? 'none' : `"${wanted}"`;
     say(
-      `CHANNEL: expected one of ${names}, got ${wanted ? `"${wanted}"` : 'none'}. Others are set by ${channelVariables.join(', ')} or NOTIFIER_CONFIG.`,
+      `CHANNEL: expected one of ${names}, got ${got}. How to configure a channel: alerting/notifier/README.md`,
     );
     return 2;
   }
@@ -41,8 +44,8 @@ async function run(wanted: string | undefined): Promise<number> {
       status: 'firing',
       labels: { alertname: 'NotifierTest', severity: 'info' },
       annotations: {
-        summary: 'A test message: nothing is broken',
-        description: 'Whoever reads this is told when something is.',
+        summary: 'Test message: nothing is wrong',
+        description: 'If you can read this, you will receive alerts here.',
         summary_zh: '测试消息：一切正常',
         description_zh: '能看到这条消息，就能收到告警。',
       },
@@ -56,7 +59,7 @@ async function run(wanted: string | undefined): Promise<number> {
   const delivery = await deliver(channel, renderMessage([payload], config));
   channel.close?.();
   const took = `${Math.round(performance.now() - startedAt)} ms`;
-  const answer = delivery.detail ?? 'no answer to show';
+  const answer = delivery.detail ?? '';
   if (delivery.kind === 'delivered') say(`${channel.name}: delivered in ${took}. ${answer}`);
   else say(`${channel.name}: not delivered (${delivery.reason}, ${took}). ${answer}`);
   return delivery.kind === 'delivered' ? 0 : 1;

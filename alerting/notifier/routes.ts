@@ -1,4 +1,4 @@
-/** Which alert goes to which channels: matchers on its labels, written as Alertmanager writes them. Used by the app. */
+/** Decides which alerts go to which channels, by matchers on their labels in Alertmanager's syntax. Used by `intake.ts`. */
 import type { Recipient } from './outbox/outbox.ts';
 import type { Alert } from './webhook.ts';
 
@@ -8,18 +8,18 @@ export interface Matcher {
 }
 
 export interface Route {
-  /** The last part of the webhook's URL, `/alerts/{path}`; undefined is any. */
+  /** Last segment of the webhook's URL, `/alerts/{path}`; undefined: any. */
   path: string | undefined;
-  /** All of them hold. */
+  /** An alert matches when all of them match. */
   match: readonly Matcher[];
   channels: readonly string[];
-  /** Later routes are looked at, too. */
+  /** Later routes are evaluated too. */
   continue: boolean;
 }
 
 const syntax = /^\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"]*?))\s*$/;
 
-/** `severity="critical"`, `team=~"infra|db"`, `!=`, `!~`. @throws Error that says what was expected. */
+/** Parses `severity="critical"`, `team=~"infra|db"`, `!=` or `!~`. @throws Error with the expected syntax. */
 export function parseMatcher(text: string): Matcher {
   const [, label, operator, quoted, bare] = syntax.exec(text) ?? [];
   if (label === undefined) {
@@ -36,8 +36,8 @@ export function parseMatcher(text: string): Matcher {
 }
 
 /**
- * Each channel with the places of its alerts. An alert that no route wants goes to every channel: a gap in a
- * configuration must not be silence.
+ * The channels with the indexes of their alerts. An alert that no route matches goes to every channel, so that a gap in the
+ * configuration does not lose it.
  */
 export function routeAlerts(
   routes: readonly Route[],
@@ -45,19 +45,20 @@ export function routeAlerts(
   path: string,
   alerts: readonly Alert[],
 ): Recipient[] {
-  const places = new Map<string, number[]>(channels.map((channel) => [channel, []]));
-  alerts.forEach(({ labels }, place) => {
+  const indexes = new Map<string, number[]>(channels.map((channel) => [channel, []]));
+  alerts.forEach(({ labels }, index) => {
     for (const channel of channelsOf(routes, path, labels) ?? channels) {
-      places.get(channel)?.push(place);
+      indexes.get(channel)?.push(index);
     }
   });
   return channels.flatMap((channel) => {
-    const own = places.get(channel) ?? [];
+    const own = indexes.get(channel) ?? [];
     if (own.length === 0) return [];
     return [{ channel, alerts: own.length === alerts.length ? null : own }];
   });
 }
 
+/** Undefined when no route matches. */
 function channelsOf(
   routes: readonly Route[],
   path: string,

@@ -1,14 +1,14 @@
 /**
- * One trace a notification: a span from the alert's own start to its webhook, and under it one for every attempt, the
- * last of which ends when the channel has it. The outbox keeps the context, so that a trace outlives a restart.
+ * One trace per notification: span `alert` from the start of the alert to its webhook, and below it one span `deliver` per
+ * attempt. The outbox stores the `traceparent`, so that a trace continues after a restart.
  */
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { Span, Tracer } from '@opentelemetry/api';
+import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { attributes, spans } from '../../otel/names.ts';
-import type { Delivery } from './channels/delivery.ts';
-import type { Notification } from './outbox/outbox.ts';
+import type { Delivery } from './channels/channel.ts';
 import { readTime } from './message/times.ts';
+import type { Notification } from './outbox/outbox.ts';
 import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();
@@ -18,23 +18,22 @@ const carrier = {
   keys: (from: Record<string, string>) => Object.keys(from),
 };
 
-/** Begins the trace of a notification that was just kept; answers its `traceparent`. */
-export function traceRaised(
+/** Starts the trace of a notification. The caller ends the span once the notification is stored; until then nothing is exported. */
+export function startAlertSpan(
   tracer: Tracer,
   { alerts, groupKey }: Payload,
   channel: string,
   now: number,
-): string | null {
-  // Of a resolved alert the news is its end.
-  const news = alerts.flatMap(({ status, startsAt, endsAt }) => {
+): Span {
+  const times = alerts.flatMap(({ status, startsAt, endsAt }) => {
     return readTime(status === 'firing' ? startsAt : endsAt) ?? [];
   });
-  const span = tracer.startSpan(
+  return tracer.startSpan(
     spans.alert,
     {
       kind: SpanKind.CONSUMER,
       root: true,
-      startTime: Math.min(now, ...news),
+      startTime: Math.min(now, ...times),
       attributes: {
         [attributes.channel]: channel,
         'alert.count': alerts.length,
@@ -43,7 +42,9 @@ export function traceRaised(
     },
     ROOT_CONTEXT,
   );
-  span.end(now);
+}
+
+export function traceparentOf(span: Span): string | null {
   const headers: Record<string, string> = {};
   propagator.inject(trace.setSpan(ROOT_CONTEXT, span), headers, carrier);
   return headers['traceparent'] ?? null;
@@ -53,15 +54,18 @@ export function traceIdOf(traceparent: string | null): string | null {
   return traceparent?.split('-')[1] ?? null;
 }
 
-/** Runs one attempt as a span of its notification's trace; a digest links the traces of all that it stands for. */
-export async function traceAttempt(
+/** OpenTelemetry's default limit on links of a span. https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits */
+const maxLinks = 128;
+
+/** Runs one attempt inside a span of the first notification's trace. The span of a digest links to the traces of the others. */
+export async function traceAttempt<Result extends { delivery: Delivery }>(
   tracer: Tracer,
   notifications: readonly Notification[],
-  attempt: () => Promise<Delivery>,
-): Promise<Delivery> {
-  const [first] = notifications;
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  const [first, ...others] = notifications;
   const parent = contextOf(first?.traceparent ?? null);
-  const links = notifications.slice(1, 129).flatMap(({ traceparent }) => {
+  const links = others.slice(0, maxLinks).flatMap(({ traceparent }) => {
     const linked = trace.getSpanContext(contextOf(traceparent));
     return linked === undefined ? [] : [{ context: linked }];
   });
@@ -80,9 +84,9 @@ export async function traceAttempt(
     parent,
   );
   return context.with(trace.setSpan(parent, span), async () => {
-    const delivery = await attempt();
-    endAttempt(span, delivery);
-    return delivery;
+    const result = await attempt();
+    endAttempt(span, result.delivery);
+    return result;
   });
 }
 
@@ -95,7 +99,7 @@ function endAttempt(span: Span, delivery: Delivery): void {
   span.end();
 }
 
-function contextOf(traceparent: string | null): ReturnType<typeof context.active> {
+function contextOf(traceparent: string | null): Context {
   if (traceparent === null) return ROOT_CONTEXT;
   return propagator.extract(ROOT_CONTEXT, { traceparent }, carrier);
 }

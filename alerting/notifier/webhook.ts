@@ -1,10 +1,6 @@
-/** Alertmanager's webhook payload, version 4: checked, keyed and parted from the watchdog. */
+/** Alertmanager's webhook payload, version 4: validated, keyed and separated from the Watchdog. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-
-/** Why the notifier tells something that no webhook of Alertmanager said. */
-const origins = ['never_told', 'end_never_told', 'notifier'] as const;
-export type Origin = (typeof origins)[number];
 
 const strings = z.record(z.string(), z.string());
 
@@ -18,20 +14,25 @@ const Alert = z.object({
   fingerprint: z.string(),
 });
 
-// https://prometheus.io/docs/alerting/latest/configuration/#webhook_config; fields that we do not read may change.
-const Payload = z.object({
+// https://prometheus.io/docs/alerting/latest/configuration/#webhook_config; fields that the notifier does not read are dropped.
+const Webhook = z.object({
   version: z.literal('4'),
   groupKey: z.string().min(1),
   truncatedAlerts: z.number().default(0),
   externalURL: z.string().default(''),
   receiver: z.string().default(''),
   alerts: z.array(Alert),
-  // Ours alone: what the notifier found or says by itself is kept and told as a webhook is.
-  origin: z.enum(origins).optional(),
 });
 
 export type Alert = z.infer<typeof Alert>;
-export type Payload = z.infer<typeof Payload>;
+
+/**
+ * Who raised an alert that no webhook contained: the reconciliation, for a firing (`missed`) or an end (`not_resolved`) that
+ * Alertmanager did not send, or the notifier about itself.
+ */
+export type Origin = 'missed' | 'not_resolved' | 'notifier';
+
+export type Payload = z.infer<typeof Webhook> & { origin?: Origin };
 
 export type ParsedWebhook =
   | { kind: 'payload'; payload: Payload; watchdog: boolean }
@@ -39,7 +40,7 @@ export type ParsedWebhook =
 
 export const watchdogName = 'Watchdog';
 
-/** A payload as Alertmanager would write it, for what the notifier tells by itself. */
+/** A payload of the notifier itself, in the form of Alertmanager's. */
 export function ownPayload(origin: Origin, groupKey: string, alerts: Alert[]): Payload {
   return {
     version: '4',
@@ -52,45 +53,35 @@ export function ownPayload(origin: Origin, groupKey: string, alerts: Alert[]): P
   };
 }
 
-/** A payload that the outbox holds. @throws Error when it is none. */
-export function readStored(text: string): Payload {
-  const parsed = parseWebhook(text);
-  if (parsed.kind === 'payload') return parsed.payload;
-  throw new Error('the outbox holds a payload that cannot be read');
-}
-
 /**
- * Reads one webhook body. Watchdog alerts are taken out: they say that the path is alive, not that a person is needed;
- * `watchdog` tells that there was one, and `alerts` may then be empty.
+ * Reads one webhook body. Watchdog alerts are removed, because they show that the alert path works and notify nobody;
+ * `watchdog` is true when there was one, and `alerts` may then be empty.
  */
 export function parseWebhook(body: string): ParsedWebhook {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch {
-    return refuse('body', 'JSON', 'something else');
+    return refuse('the body is not JSON');
   }
-  const parsed = Payload.safeParse(json);
+  const parsed = Webhook.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return refuse(issue?.path.join('.') || 'body', "Alertmanager's", issue?.message ?? 'another');
+    return refuse(`${issue?.path.join('.') || 'body'}: ${issue?.message}`);
   }
-  return { kind: 'payload', ...withoutWatchdog(parsed.data) };
+  const alerts = parsed.data.alerts.filter(({ labels }) => labels['alertname'] !== watchdogName);
+  const watchdog = alerts.length < parsed.data.alerts.length;
+  return { kind: 'payload', payload: { ...parsed.data, alerts }, watchdog };
 }
 
-function refuse(where: string, expected: string, got: string): ParsedWebhook {
-  const sentence = `${where}: expected ${expected} webhook payload, version 4 (${got}). Point a webhook_config at this URL.`;
+function refuse(problem: string): ParsedWebhook {
+  const sentence = `Not a webhook payload of Alertmanager, version 4 (${problem}). Use this URL in a webhook_config.`;
   return { kind: 'refused', sentence };
 }
 
-function withoutWatchdog(payload: Payload): { payload: Payload; watchdog: boolean } {
-  const alerts = payload.alerts.filter(({ labels }) => labels['alertname'] !== watchdogName);
-  return { payload: { ...payload, alerts }, watchdog: alerts.length < payload.alerts.length };
-}
-
 /**
- * The same key for the same news: group, and each alert's identity, state and start. Alertmanager sends a webhook twice
- * after a crash, from a pair, and when our answer came too late.
+ * Equal for repeats of the same webhook: group, and each alert's fingerprint, state and start. Alertmanager repeats a webhook
+ * after a crash, from each instance of a pair, and when the answer came too late.
  */
 export function idempotencyKey(route: string, { groupKey, alerts }: Payload): string {
   const states = alerts.map(({ fingerprint, status, startsAt }) => [fingerprint, status, startsAt]);

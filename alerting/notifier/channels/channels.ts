@@ -1,23 +1,17 @@
-/** Every kind of channel, one line each. A new one is a file in `channels/` and a line here. */
+/** The kinds of channel, and channels from settings. A new kind is a file in `channels/` and an entry of `kinds`. */
 import { z } from 'zod';
-import type { ChannelKind } from './channel-kind.ts';
+import type { Settings } from '../../../src/kit/settings.ts';
+import type { Channel, ChannelKind } from './channel.ts';
 import { dingtalk } from './dingtalk.ts';
 import { email } from './email.ts';
 import { feishu } from './feishu.ts';
-import { createInbox, inbox } from './inbox.ts';
+import { inbox } from './inbox.ts';
 import { webhook } from './webhook.ts';
 import { wecom } from './wecom.ts';
-import type { Channel } from './delivery.ts';
-import type { Settings } from '../../../src/kit/settings.ts';
 
-const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
+export const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 
-/** The variable of each kind that has one: the address of its robot or server. */
-export const channelVariables: readonly string[] = kinds.flatMap(({ environment }) =>
-  environment['url'] === undefined ? [] : [environment['url']],
-);
-
-/** The channels of the short variables, one a kind. */
+/** At most one channel of each kind, from environment variables. */
 export function channelsFromEnvironment(settings: Settings): Channel[] {
   return kinds.flatMap((kind) => {
     const entries = Object.entries(kind.environment).flatMap(([key, variable]) => {
@@ -28,12 +22,12 @@ export function channelsFromEnvironment(settings: Settings): Channel[] {
     const variables = entries.map(([key]) => kind.environment[key]).join(', ');
     return createChannel(kind, kind.kind, Object.fromEntries(entries), (key, sentence) => {
       const variable = kind.environment[key] ?? kind.kind;
-      settings.problem(`${variable}: ${sentence ?? `expected beside ${variables}, got none`}`);
+      settings.problem(`${variable}: ${sentence ?? `required when ${variables} is set`}`);
     });
   });
 }
 
-/** One entry of `channels` in NOTIFIER_CONFIG; `place` names it in a problem. */
+/** The channel of one entry of `channels` in NOTIFIER_CONFIG, or none and a problem; problems start with `place`. */
 export function channelFromFile(entry: unknown, place: string, settings: Settings): Channel[] {
   const named = z.looseObject({ name: z.string().regex(/^[\w.-]+$/), kind: z.string() });
   const parsed = named.safeParse(entry);
@@ -43,40 +37,40 @@ export function channelFromFile(entry: unknown, place: string, settings: Setting
     }
     return [];
   }
-  const { name, kind: wanted, ...given } = parsed.data;
-  const kind = kinds.find((candidate) => candidate.kind === wanted);
+  const { name, kind: kindName, ...given } = parsed.data;
+  const kind = kinds.find((candidate) => candidate.kind === kindName);
   if (kind === undefined) {
     const known = kinds.map((each) => each.kind).join(', ');
-    settings.problem(`${place}.kind: expected one of ${known}, got "${wanted}"`);
+    settings.problem(`${place}.kind: expected one of ${known}, got "${kindName}"`);
     return [];
   }
   return createChannel(kind, name, readFiles(given, place, settings), (key, sentence) => {
-    settings.problem(`${place}${key && '.'}${key}: ${sentence ?? 'expected a value, got none'}`);
+    settings.problem(`${place}${key && '.'}${key}: ${sentence ?? 'required'}`);
   });
 }
 
-/** The inbox, so that nothing is ever lost for lack of a robot. */
-export function defaultChannels(): Channel[] {
-  return [createInbox()];
+/** The channel that is used when none is configured. */
+export function defaultChannel(): Channel {
+  return inbox.create('inbox', {});
 }
 
 function createChannel(
   kind: ChannelKind,
   name: string,
   given: Record<string, unknown>,
-  /** Without a sentence the setting is missing. */
-  problem: (key: string, sentence: string | undefined) => void,
+  /** `sentence` is undefined when the setting is missing. */
+  addProblem: (key: string, sentence: string | undefined) => void,
 ): Channel[] {
   const parsed = kind.settings.safeParse(given);
   if (parsed.success) return [kind.create(name, parsed.data)];
   for (const { path, message, code } of parsed.error.issues) {
     const key = String(path[0] ?? '');
-    problem(key, code === 'invalid_type' && !(key in given) ? undefined : message);
+    addProblem(key, code === 'invalid_type' && !(key in given) ? undefined : message);
   }
   return [];
 }
 
-/** `url_file: /run/secrets/robot` stands for `url` with the content of that file. */
+/** Replaces a key such as `url_file: /run/secrets/robot` by `url` with the content of that file. */
 function readFiles(
   given: Record<string, unknown>,
   place: string,

@@ -1,19 +1,19 @@
 /**
- * Email over SMTP: text and HTML, one envelope for all recipients. A recipient that the server puts off is tried again by
- * itself; the others have theirs. The Message-ID is the same for every attempt, so that a mailbox can tell a repeat.
+ * Email over SMTP: text and HTML, one envelope for all recipients. A recipient that the server rejects temporarily is retried
+ * alone. The Message-ID is the same for every attempt, so that a mail program can recognise a repeat.
  */
 import { createTransport } from 'nodemailer';
+import type { SendMailOptions } from 'nodemailer';
 import { z } from 'zod';
-import { defineKind } from './channel-kind.ts';
-import type { Call, Channel, Delivery, RetryReason } from './delivery.ts';
-import { writeHtml, writeText } from '../message/mail-text.ts';
-import { createRedaction } from './redaction.ts';
 import { isLoopback } from '../../../src/kit/loopback.ts';
+import { writeHtml, writeText } from '../message/mail-text.ts';
+import { createRedaction, defineKind } from './channel.ts';
+import type { Channel, Delivery, RetryReason } from './channel.ts';
 
 export interface EmailOptions {
   name?: string;
   /**
-   * `smtps://user:password@host:465`, or `smtp://`, which has to offer STARTTLS unless it is on this machine or
+   * `smtps://user:password@host:465`, or `smtp://`, which requires STARTTLS unless the server is on this machine or
    * `?tls=optional` is added.
    */
   url: URL;
@@ -31,13 +31,14 @@ interface MailError {
   rejectedErrors?: readonly MailError[] | undefined;
 }
 
-/** Recipients that still have to get it, and those whom the server will never take. */
 interface Progress {
+  /** Recipients to try again. */
   left: string[];
+  /** Recipients that the server rejected permanently. */
   refused: string[];
 }
 
-/** No vendor's limit: people read a mailbox, and a provider blocks who floods it. */
+/** Not a vendor's limit: mail providers block senders that flood a mailbox. */
 const rates = [{ count: 30, perSeconds: 60 }];
 const defaultPort: Readonly<Record<string, number>> = { 'smtp:': 587, 'smtps:': 465 };
 
@@ -48,101 +49,110 @@ export function createEmail({
   to,
   timeoutSeconds = 20,
 }: EmailOptions): Channel {
+  const redact = createRedaction([url.href, decodeURIComponent(url.password), url.password]);
+  const transport = openTransport(url, timeoutSeconds * 1000);
+  const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
+  return {
+    name,
+    rates,
+    async deliver(message, call) {
+      const before = readProgress(call.progress, to);
+      // A dead notification that a person resends goes to the recipients that were refused.
+      const isResent = before.left.length === 0;
+      const result = await send(transport, {
+        from,
+        // The visible header, whoever this attempt goes to.
+        to: [...to],
+        envelope: { from, to: isResent ? before.refused : before.left },
+        messageId: `<${call.id}@${domain}>`,
+        subject: message.title,
+        text: writeText(message),
+        html: writeHtml(message),
+        signal: call.signal,
+      });
+      return 'error' in result
+        ? judgeError(result.error, redact)
+        : judgeRecipients(result, isResent ? [] : before.refused, redact);
+    },
+    close: () => transport.close(),
+  };
+}
+
+function openTransport(url: URL, timeoutMillis: number) {
   const user = decodeURIComponent(url.username);
-  const pass = decodeURIComponent(url.password);
-  const redact = createRedaction([url.href, pass, url.password]);
-  const millis = timeoutSeconds * 1000;
-  const transport = createTransport({
+  return createTransport({
     pool: true,
     maxConnections: 1,
-    // A repeat is the outbox's business: the pool would send again what the server may have.
+    // The outbox retries. The pool would resend a mail that the server may already have accepted.
     maxRequeues: 0,
     idleTimeout: 30_000,
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port) || (defaultPort[url.protocol] ?? 587),
     secure: url.protocol === 'smtps:',
     requireTLS: !isLoopback(url.hostname) && url.searchParams.get('tls') !== 'optional',
-    // The defaults are 2 and 10 minutes.
-    dnsTimeout: millis,
-    connectionTimeout: millis,
-    greetingTimeout: millis,
-    socketTimeout: millis,
-    ...(user && { auth: { user, pass } }),
+    // nodemailer's defaults are 2 and 10 minutes.
+    dnsTimeout: timeoutMillis,
+    connectionTimeout: timeoutMillis,
+    greetingTimeout: timeoutMillis,
+    socketTimeout: timeoutMillis,
+    ...(user && { auth: { user, pass: decodeURIComponent(url.password) } }),
   });
-  const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
-
-  async function send(recipients: readonly string[], mail: object, call: Call): Promise<Outcome> {
-    try {
-      const info = await transport.sendMail({
-        from,
-        // What a reader sees, whoever still has to get it.
-        to: [...to],
-        envelope: { from, to: [...recipients] },
-        messageId: `<${call.id}@${domain}>`,
-        headers: { 'Auto-Submitted': 'auto-generated' },
-        disableFileAccess: true,
-        disableUrlAccess: true,
-        signal: call.signal,
-        ...mail,
-      });
-      return { failed: info.rejectedErrors ?? [], detail: info.response };
-    } catch (error) {
-      const mailError = error as MailError;
-      // Nobody was taken: as many refusals as recipients. Anything else went wrong for all of them together.
-      if (mailError.code === 'EENVELOPE' && mailError.rejectedErrors !== undefined) {
-        return { failed: mailError.rejectedErrors, detail: '' };
-      }
-      return { error: mailError };
-    }
-  }
-
-  return {
-    name,
-    rates,
-    async deliver(message, call) {
-      const before = readProgress(call.progress, to);
-      // A dead letter that is sent again goes to those who did not get it.
-      const recipients = before.left.length > 0 ? before.left : before.refused;
-      const refused = before.left.length > 0 ? before.refused : [];
-      const mail = { subject: message.title, text: writeText(message), html: writeHtml(message) };
-      const outcome = await send(recipients, mail, call);
-      return 'error' in outcome
-        ? judgeError(outcome.error, redact)
-        : judgeRecipients(outcome, refused, redact);
-    },
-    close: () => transport.close(),
-  };
 }
 
-type Outcome = { failed: readonly MailError[]; detail: string } | { error: MailError };
+type SendResult = { failed: readonly MailError[]; response: string } | { error: MailError };
+
+async function send(
+  transport: ReturnType<typeof openTransport>,
+  mail: SendMailOptions,
+): Promise<SendResult> {
+  try {
+    const info = await transport.sendMail({
+      headers: { 'Auto-Submitted': 'auto-generated' },
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      ...mail,
+    });
+    return { failed: info.rejectedErrors ?? [], response: info.response };
+  } catch (error) {
+    const mailError = error as MailError;
+    // The server rejected every recipient. Other errors concern the whole attempt.
+    if (mailError.code === 'EENVELOPE' && mailError.rejectedErrors !== undefined) {
+      return { failed: mailError.rejectedErrors, response: '' };
+    }
+    return { error: mailError };
+  }
+}
 
 function readProgress(progress: string | null, to: readonly string[]): Progress {
   return progress === null ? { left: [...to], refused: [] } : (JSON.parse(progress) as Progress);
 }
 
+/** Retry while any recipient is left; then dead if any was refused. */
 function judgeRecipients(
-  { failed, detail }: { failed: readonly MailError[]; detail: string },
+  { failed, response }: { failed: readonly MailError[]; response: string },
   refusedBefore: readonly string[],
   redact: (text: string) => string,
 ): Delivery {
-  const left = failed.filter((error) => !isPermanent(error));
-  const gone = failed.filter(isPermanent);
-  const namesOf = (errors: readonly MailError[]): string[] =>
-    errors.flatMap(({ recipient }) => recipient ?? []);
-  const refused = [...refusedBefore, ...namesOf(gone)];
-  const progress = JSON.stringify({ left: namesOf(left), refused } satisfies Progress);
-  const [putOff] = left;
-  if (putOff !== undefined) {
-    const sentence = redact(`SMTP: ${namesOf(left).join(', ')}: ${describe(putOff)}`);
-    return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail: sentence, progress };
+  const temporary = failed.filter((error) => !isPermanent(error));
+  const permanent = failed.filter(isPermanent);
+  const left = recipientsOf(temporary);
+  const refused = [...refusedBefore, ...recipientsOf(permanent)];
+  const progress = JSON.stringify({ left, refused } satisfies Progress);
+  if (temporary[0] !== undefined) {
+    const detail = redact(`SMTP: ${left.join(', ')}: ${describe(temporary[0])}`);
+    return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail, progress };
   }
-  if (refused.length === 0) return { kind: 'delivered', detail: redact(`SMTP: ${detail}`) };
-  const why = gone[0] === undefined ? 'refused before' : describe(gone[0]);
-  const sentence = redact(`SMTP: not for ${refused.join(', ')}: ${why}`);
-  return { kind: 'dead', reason: 'refused', detail: sentence, progress };
+  if (refused.length === 0) return { kind: 'delivered', detail: redact(`SMTP: ${response}`) };
+  const why = permanent[0] === undefined ? 'refused at an earlier attempt' : describe(permanent[0]);
+  const detail = redact(`SMTP: not delivered to ${refused.join(', ')}: ${why}`);
+  return { kind: 'dead', reason: 'refused', detail, progress };
 }
 
-/** What went wrong for all recipients together. */
+function recipientsOf(errors: readonly MailError[]): string[] {
+  return errors.flatMap(({ recipient }) => recipient ?? []);
+}
+
+/** For an error that concerns all recipients. */
 function judgeError(error: MailError, redact: (text: string) => string): Delivery {
   const detail = redact(`SMTP: ${describe(error)}`);
   if (isPermanent(error)) return { kind: 'dead', reason: 'refused', detail };
@@ -155,12 +165,12 @@ function reasonOf({ code, responseCode }: MailError): RetryReason {
   return code === 'EPROTOCOL' ? 'unexpected_answer' : 'network';
 }
 
-/** 5xx is for ever, but for 503: a session that went wrong. https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1 */
+/** 5xx replies, except 503: a bad sequence of commands in one session. https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1 */
 function isPermanent({ responseCode = 0 }: MailError): boolean {
   return responseCode >= 500 && responseCode !== 503;
 }
 
-/** The server's own words, or the code: an error's message may hold more than we know. */
+/** The server's reply or the error code. An error's message may contain a secret. */
 function describe({ response, code }: MailError): string {
   return (response ?? code ?? 'connection failed').replaceAll(/\s+/g, ' ').slice(0, 300);
 }

@@ -4,16 +4,15 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { defineKind, mentions, webUrl } from './channel-kind.ts';
-import { underLimit } from './delivery.ts';
-import type { Channel } from './delivery.ts';
 import { writeParts } from '../message/markdown.ts';
+import { defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { createRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
 
 export interface FeishuOptions {
   name?: string;
-  /** Its last part is the bot's token. */
+  /** The last segment of the path is the bot's token. */
   url: URL;
   secret?: string | undefined;
   mention?: { users: string[]; all: boolean };
@@ -22,25 +21,25 @@ export interface FeishuOptions {
 }
 
 /** 100 a minute and 5 a second. https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot */
-const rates = underLimit([
+const rates = withHeadroom([
   { count: 100, perSeconds: 60 },
   { count: 5, perSeconds: 1 },
 ]);
-/** 20 KB a request (same page); the rest is for the envelope, the title and the signature. */
+/** 20 KB a request (same page), less the JSON around the text, the title and the signature. */
 const maxTextBytes = 18_000;
-const tooFastSeconds = 5;
+const rateLimitSeconds = 5;
 
 /** https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code */
 const answers: RobotAnswers = {
   vendor: 'Feishu',
   codeField: 'code',
   messageField: 'msg',
-  tooFast: new Map([[11_232, tooFastSeconds]]),
-  // Signature or clock (19021), address (19022), keyword (19024), request wrong (9499).
+  rateLimited: new Map([[11_232, rateLimitSeconds]]),
+  // Signature or clock (19021), IP address (19022), keyword (19024), invalid request (9499).
   refused: new Set([19_021, 19_022, 19_024, 9499]),
 };
 
-/** Signature of `timestamp` (seconds): HMAC-SHA256 of nothing under "timestamp\nsecret", base64. */
+/** Signature for `timestamp` (seconds): HMAC-SHA256 of an empty message with the key "timestamp\nsecret", in base64. */
 export function signFeishu(timestamp: number, secret: string): string {
   return createHmac('sha256', `${timestamp}\n${secret}`).update('').digest('base64');
 }
@@ -86,7 +85,7 @@ export function createFeishu({
   }
 }
 
-/** A card knows no headings, and has its title above. */
+/** The markdown of a card has no headings, and the card shows the title in its header. */
 const style = { heading: (text: string) => `**${text}**` };
 
 export const feishu = defineKind({

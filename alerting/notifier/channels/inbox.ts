@@ -1,19 +1,12 @@
-/**
- * The channel of a machine without robots: the notification stays where `GET /api/notifications` shows it, and the
- * worker's log line tells of it.
- */
+/** The channel of a machine without robots: the notification is only stored, and `GET /api/notifications` lists it. */
 import { z } from 'zod';
-import { defineKind } from './channel-kind.ts';
-import type { Channel } from './delivery.ts';
+import { defineKind } from './channel.ts';
 
-export function createInbox(name = 'inbox'): Channel {
-  const detail = 'Nobody is called: what Alertmanager tells is listed at /api/notifications.';
-  return { name, deliver: () => Promise.resolve({ kind: 'delivered', detail }) };
-}
+const detail = 'Stored in the inbox only; see GET /api/notifications.';
 
 export const inbox = defineKind({
   kind: 'inbox',
   settings: z.strictObject({}),
   environment: {},
-  create: createInbox,
+  create: (name) => ({ name, deliver: () => Promise.resolve({ kind: 'delivered', detail }) }),
 });

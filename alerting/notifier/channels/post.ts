@@ -1,6 +1,6 @@
-/** One HTTP POST of JSON, for every channel that has a URL: what the network and proxies do, as a value. */
+/** One HTTP POST of JSON, for every channel that has a URL. Network errors and common statuses become a `Delivery`. */
 import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
-import type { Delivery, RetryReason } from './delivery.ts';
+import type { Delivery, RetryReason } from './channel.ts';
 
 export interface PostOptions {
   url: URL;
@@ -13,16 +13,16 @@ export interface PostOptions {
 export interface Answer {
   kind: 'answer';
   status: number;
-  /** Undefined when the body is no JSON object: whoever wrote it, it was not the vendor. */
+  /** Undefined when the body is not a JSON object: then a proxy wrote it, not the vendor. */
   json: Record<string, unknown> | undefined;
 }
 
-/** An answer is read no further than this: a vendor's has some hundred bytes. */
+/** Reading stops here; a vendor's answer has some hundred bytes. */
 const maxAnswerBytes = 64 * 1024;
-/** What 429 without a usable `Retry-After` asks for. */
+/** For a 429 without a usable `Retry-After`. */
 const defaultRetryAfterSeconds = 60;
 
-/** The URL may hold a token: no error of `fetch` is passed on, only its code. */
+/** Never rejects, and its details never contain the URL, which may hold a token. */
 export async function postJson(options: PostOptions): Promise<Answer | Delivery> {
   const timeout = AbortSignal.timeout(options.timeoutSeconds * 1000);
   try {
@@ -30,21 +30,19 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
       method: 'POST',
       headers: { 'content-type': 'application/json; charset=utf-8', ...options.headers },
       body: JSON.stringify(options.body),
-      // Whoever redirects shall not get the token.
+      // Following a redirect would send the token to another host.
       redirect: 'manual',
       signal: AbortSignal.any([timeout, options.signal]),
     });
     return judgeStatus(response, parseObject(await readStart(response)));
   } catch (error) {
     if (timeout.aborted) return retry('timeout', `no answer within ${options.timeoutSeconds} s`);
-    return retry(
-      'network',
-      options.signal.aborted ? 'stopped while sending' : explainFetchFailure(error),
-    );
+    if (options.signal.aborted) return retry('network', 'the notifier stopped during the call');
+    return retry('network', explainFetchFailure(error));
   }
 }
 
-/** The statuses that mean the same for everyone; the rest is an answer for the channel to judge. */
+/** Decides the statuses that mean the same for every receiver; leaves the others to the channel. */
 function judgeStatus(response: Response, json: Answer['json']): Answer | Delivery {
   const { status } = response;
   if (status === 429) {

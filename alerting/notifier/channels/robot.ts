@@ -1,24 +1,26 @@
-/** What the chat vendors' robots have in common: parts of a long message, and errors told as HTTP 200 with a code in the body. */
-import type { Call, Delivery } from './delivery.ts';
+/** What the chat vendors' robots share: numbered parts of a long message, and errors reported as HTTP 200 with a code in the body. */
+import { createRedaction } from './channel.ts';
+import type { Call, Delivery } from './channel.ts';
 import { postJson } from './post.ts';
-import { createRedaction } from './redaction.ts';
 
+/** How one vendor answers. */
 export interface RobotAnswers {
-  /** As a person knows the vendor. */
+  /** The name that people know. */
   vendor: string;
-  /** The names of the code and its sentence in the body. */
+  /** Field of the body with the code. */
   codeField: string;
+  /** Field of the body with the vendor's sentence. */
   messageField: string;
-  /** Codes for "too fast", and the seconds that it takes to be forgiven. */
-  tooFast: ReadonlyMap<number, number>;
-  /** Codes that will be the same next time. */
+  /** Codes of a rate limit → seconds until the robot accepts calls again. */
+  rateLimited: ReadonlyMap<number, number>;
+  /** Codes that would be the same for every retry. */
   refused: ReadonlySet<number>;
-  /** An answer that has no code and still says something. */
-  without?: (answer: Record<string, unknown>) => Delivery | undefined;
+  /** Judges answers that have no code; undefined leaves them unexpected. */
+  judgeWithoutCode?: (answer: Record<string, unknown>) => Delivery | undefined;
 }
 
 export interface Robot {
-  /** One part by one call. `url` may be signed anew. */
+  /** Sends one part. `url` may carry a fresh signature. */
   post(url: URL, body: unknown, call: Call): Promise<Delivery>;
 }
 
@@ -27,43 +29,48 @@ export function createRobot(
   { secrets, timeoutSeconds }: { secrets: readonly (string | undefined)[]; timeoutSeconds: number },
 ): Robot {
   const redact = createRedaction(secrets);
-  const { vendor } = answers;
-
-  function judge(json: Record<string, unknown>): Delivery {
-    const special = answers.without?.(json);
-    if (special !== undefined) return special;
-    const code = json[answers.codeField];
-    if (typeof code !== 'number') {
-      const detail = `${vendor}: expected ${answers.codeField} in the answer, it has none`;
-      return { kind: 'retry', reason: 'unexpected_answer', afterSeconds: 0, detail };
-    }
-    const said = json[answers.messageField];
-    const sentence = typeof said === 'string' ? said.slice(0, 300) : 'no sentence';
-    const detail = redact(`${vendor}: ${answers.codeField} ${code}, ${sentence}`);
-    // Whatever the HTTP status was, this alone is a delivery.
-    if (code === 0) return { kind: 'delivered', detail };
-    const afterSeconds = answers.tooFast.get(code);
-    if (afterSeconds !== undefined) {
-      return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail };
-    }
-    if (answers.refused.has(code)) return { kind: 'dead', reason: 'refused', detail };
-    // A code nobody has told us of is tried again rather than given up.
-    return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail };
-  }
-
   return {
     async post(url, body, { signal }) {
       const result = await postJson({ url, body, timeoutSeconds, signal });
       if (result.kind !== 'answer') return result;
-      if (result.json !== undefined) return judge(result.json);
-      // A page: of a proxy that is in a bad mood, and not the vendor's word.
-      const detail = `HTTP ${result.status}, expected a JSON object of ${vendor}`;
-      return { kind: 'retry', reason: 'unexpected_answer', afterSeconds: 0, detail };
+      if (result.json !== undefined) return judgeAnswer(answers, result.json, redact);
+      return retryUnexpected(
+        `HTTP ${result.status}, expected a JSON object from ${answers.vendor}`,
+      );
     },
   };
 }
 
-/** Sends the part that is next. A message with more of them is `partly` delivered until the last. */
+/** Judges by the code alone, whatever the HTTP status. A code that is in no table is retried. */
+function judgeAnswer(
+  answers: RobotAnswers,
+  json: Record<string, unknown>,
+  redact: (text: string) => string,
+): Delivery {
+  const { vendor, codeField, messageField } = answers;
+  const special = answers.judgeWithoutCode?.(json);
+  if (special !== undefined) return special;
+  const code = json[codeField];
+  if (typeof code !== 'number') {
+    return retryUnexpected(`${vendor}: no numeric ${codeField} in the answer`);
+  }
+  const message = json[messageField];
+  const sentence = typeof message === 'string' ? message.slice(0, 300) : 'no message';
+  const detail = redact(`${vendor}: ${codeField} ${code}, ${sentence}`);
+  if (code === 0) return { kind: 'delivered', detail };
+  const afterSeconds = answers.rateLimited.get(code);
+  if (afterSeconds !== undefined) {
+    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail };
+  }
+  if (answers.refused.has(code)) return { kind: 'dead', reason: 'refused', detail };
+  return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail };
+}
+
+function retryUnexpected(detail: string): Delivery {
+  return { kind: 'retry', reason: 'unexpected_answer', afterSeconds: 0, detail };
+}
+
+/** Sends the next part of a message. The result is `partial` until the last part is delivered. */
 export async function sendPart(
   parts: readonly string[],
   { progress }: Call,
@@ -72,5 +79,5 @@ export async function sendPart(
   const index = Math.min(Number(progress ?? 0), parts.length - 1);
   const delivery = await send(parts[index] ?? '', index);
   if (delivery.kind !== 'delivered' || index === parts.length - 1) return delivery;
-  return { kind: 'partly', progress: String(index + 1) };
+  return { kind: 'partial', progress: String(index + 1) };
 }

@@ -1,11 +1,8 @@
-/**
- * Any HTTP endpoint: the message and its alerts as JSON, with an `Idempotency-Key` that is the same for every attempt.
- * Success is any 2xx.
- */
+/** Any HTTP endpoint: the message and its alerts as JSON, with an `Idempotency-Key` that is the same for every attempt. */
 import { z } from 'zod';
-import { defineKind, webUrl } from './channel-kind.ts';
-import type { Channel, Delivery } from './delivery.ts';
 import { headings, writeParts } from '../message/markdown.ts';
+import { defineKind, webUrl } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { postJson } from './post.ts';
 
 export interface WebhookOptions {
@@ -34,15 +31,12 @@ export function createWebhook({
         timeoutSeconds,
         signal,
       });
-      return result.kind === 'answer' ? judge(result.status) : result;
+      if (result.kind !== 'answer') return result;
+      const detail = `HTTP ${result.status}`;
+      if (result.status < 300) return { kind: 'delivered', detail };
+      return { kind: 'dead', reason: 'refused', detail };
     },
   };
-}
-
-function judge(status: number): Delivery {
-  const detail = `HTTP ${status}`;
-  if (status < 300) return { kind: 'delivered', detail };
-  return { kind: 'dead', reason: 'refused', detail };
 }
 
 export const webhook = defineKind({

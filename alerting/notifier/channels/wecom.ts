@@ -3,24 +3,23 @@
  * https://developer.work.weixin.qq.com/document/path/91770
  */
 import { z } from 'zod';
-import { defineKind, mentions, webUrl } from './channel-kind.ts';
-import { underLimit } from './delivery.ts';
-import type { Channel } from './delivery.ts';
 import { writeParts } from '../message/markdown.ts';
+import { defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { createRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
 
 export interface WeComOptions {
   name?: string;
-  /** With its `key`. */
+  /** Contains the robot's `key`. */
   url: URL;
   mention?: { users: string[]; all: boolean };
   timeoutSeconds?: number;
 }
 
 /** 20 messages a minute. https://developer.work.weixin.qq.com/document/path/91770 */
-const rates = underLimit([{ count: 20, perSeconds: 60 }]);
-/** 4096 bytes of markdown (same page); WeCom counts the text, we what JSON makes of it, which is never less. */
+const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
+/** 4096 bytes of markdown (same page). `writeParts` counts the text as JSON, which is never shorter than what WeCom counts. */
 const maxTextBytes = 4096;
 
 /** https://developer.work.weixin.qq.com/document/path/90313 */
@@ -28,8 +27,8 @@ const answers: RobotAnswers = {
   vendor: 'WeCom',
   codeField: 'errcode',
   messageField: 'errmsg',
-  tooFast: new Map([[45_009, 60]]),
-  // Key unknown (93000), nothing in it (44004), content refused or too long (40058).
+  rateLimited: new Map([[45_009, 60]]),
+  // Unknown key (93000), empty content (44004), content refused or too long (40058).
   refused: new Set([93_000, 44_004, 40_058]),
 };
 

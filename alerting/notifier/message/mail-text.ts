@@ -1,4 +1,4 @@
-/** A message as the plain text and the HTML of an email. Used by the email channel. */
+/** Writes a message as the plain text and the HTML of an email. */
 import { html, raw } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
 import type { Message, Section } from './message.ts';
@@ -18,7 +18,7 @@ export function writeText({ title, sections, lines, notes }: Message): string {
   return [title, ...notes, ...bodies].join('\n\n');
 }
 
-/** Styles stand in the elements: mail programs drop the others. */
+/** Uses inline styles only, because mail programs drop style sheets. */
 export function writeHtml(message: Message): string {
   const { title, sections, lines, notes, isFiring } = message;
   const color = isFiring ? '#c0392b' : '#1e8449';
@@ -35,7 +35,7 @@ export function writeHtml(message: Message): string {
         ${notes.map((note) => html`<p><em>${note}</em></p>`)} ${body}
       </body>
     </html>`;
-  // Nothing in it is awaited, so it is a string and no promise.
+  // `html` returns a promise only when it contains one.
   return (page as HtmlEscapedString).toString();
 }
 

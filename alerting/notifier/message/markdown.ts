@@ -1,10 +1,10 @@
-/** Writes a message as the markdown of a robot, in as many parts as its size asks for. Used by the robots' channels and the API. */
+/** Writes a message as markdown, in as many parts as the size limit requires. Used by the robots, the webhook channel and the app. */
 import type { Message, Section } from './message.ts';
 
 export interface MarkdownStyle {
-  /** Some robots know no `####`. */
+  /** How a section's heading is written; some robots do not render `####`. */
   heading: (text: string) => string;
-  /** The title stands in the text; a card has it elsewhere. */
+  /** Undefined: the title is shown elsewhere, as in the header of a card. */
   title?: (text: string) => string;
 }
 
@@ -15,38 +15,38 @@ export const headings: MarkdownStyle = {
 
 export interface PartOptions {
   style: MarkdownStyle;
-  /** The most that one part may have, counted as JSON writes it in UTF-8. */
+  /** Limit of one part, counted as UTF-8 inside a JSON string. */
   maxBytes: number;
-  /** Ends every part: mentions. */
+  /** Added to the end of every part: mentions. */
   footer?: string;
 }
 
-/** A long message is told in full in at most so many parts; what is longer, in one line an alert. */
+/** A message that would need more parts than this is written as one line per alert. */
 const maxFullParts = 3;
 
-/** At least one part. Every alert is in one of them. */
+/** Returns at least one part; together they contain every alert. */
 export function writeParts(message: Message, options: PartOptions): string[] {
   const { style, maxBytes, footer } = options;
   const header = (note: string): string => style.title?.(`${message.title}${note}`) ?? '';
   const frame = (body: string, note: string): string =>
     [header(note), body, footer].filter(Boolean).join('\n\n');
-  // Room for the note too; a footer and a header are parted from the body by blank lines.
-  const room = maxBytes - sizeOf(frame('', ' (99/99)')) - sizeOf('\n\n\n\n');
-  const bodies = fit(message, style, room);
+  // Header with the part number, footer, and the blank lines between them and the body.
+  const maxBodyBytes = maxBytes - jsonBytes(frame('', ' (99/99)')) - jsonBytes('\n\n\n\n');
+  const bodies = writeBodies(message, style, maxBodyBytes);
   const count = bodies.length;
   return bodies.map((body, index) => frame(body, count > 1 ? ` (${index + 1}/${count})` : ''));
 }
 
-function fit(message: Message, style: MarkdownStyle, room: number): string[] {
-  const notes = message.notes.map(neutralise);
+function writeBodies(message: Message, style: MarkdownStyle, maxBytes: number): string[] {
+  const notes = message.notes.map(escapeTags);
   if (message.sections.length > 0) {
     const sections = message.sections.map((section) => writeSection(section, style));
-    const full = pack([...sections, ...notes], '\n\n', room);
+    const full = pack([...sections, ...notes], '\n\n', maxBytes);
     if (full.length <= maxFullParts) return full;
   }
-  const lines = message.lines.map((line) => `- ${neutralise(line)}`);
-  // A blank line after the notes starts the list.
-  return pack([...notes.map((note) => `${note}\n`), ...lines], '\n', room);
+  const lines = message.lines.map((line) => `- ${escapeTags(line)}`);
+  // The list needs a blank line before it.
+  return pack([...notes.map((note) => `${note}\n`), ...lines], '\n', maxBytes);
 }
 
 function writeSection(
@@ -55,20 +55,20 @@ function writeSection(
 ): string {
   const linked = links.map(({ name, url }) => `[${name}](${url})`).join(' · ');
   return [
-    style.heading(neutralise(heading)),
+    style.heading(escapeTags(heading)),
     '',
-    ...paragraphs.flatMap((paragraph) => [neutralise(paragraph), '']),
-    ...items.map((item) => `- ${neutralise(item)}`),
+    ...paragraphs.flatMap((paragraph) => [escapeTags(paragraph), '']),
+    ...items.map((item) => `- ${escapeTags(item)}`),
     ...(linked ? [`- ${linked}`] : []),
   ].join('\n');
 }
 
-/** What an alert says must not become a robot's own mark: `<at id=all>`, `<@all>`, `<font>`. */
-function neutralise(text: string): string {
+/** Keeps text of an alert from being read as a robot's markup: `<at id=all>`, `<@all>`, `<font>`. */
+function escapeTags(text: string): string {
   return text.replaceAll(/<(?=[@/a-z])/gi, '＜');
 }
 
-/** Joins pieces into parts of at most `maxBytes`. A piece that is too long by itself is cut at lines, then between characters. */
+/** Joins pieces into parts of at most `maxBytes`. A longer piece is cut between lines, then between characters. */
 export function pack(pieces: readonly string[], separator: string, maxBytes: number): string[] {
   const parts: string[] = [];
   let current: string[] = [];
@@ -79,15 +79,12 @@ export function pack(pieces: readonly string[], separator: string, maxBytes: num
     bytes = 0;
   };
   for (const piece of pieces) {
-    const size = sizeOf(piece) + sizeOf(separator);
-    if (size > maxBytes && piece.includes('\n')) {
-      flush();
-      parts.push(...pack(piece.split('\n'), '\n', maxBytes));
-      continue;
-    }
+    const size = jsonBytes(piece) + jsonBytes(separator);
     if (size > maxBytes) {
       flush();
-      parts.push(...pack(atomsOf(piece, maxBytes), '', maxBytes));
+      const isOneLine = !piece.includes('\n');
+      const smaller = isOneLine ? splitLine(piece, maxBytes) : piece.split('\n');
+      parts.push(...pack(smaller, isOneLine ? '' : '\n', maxBytes));
       continue;
     }
     if (bytes + size > maxBytes) flush();
@@ -101,18 +98,18 @@ export function pack(pieces: readonly string[], separator: string, maxBytes: num
 const graphemes = new Intl.Segmenter();
 const links = /(!?\[[^\]\n]*\]\([^)\s]*\)|https?:\/\/[^\s)]+)/;
 
-/** What is never cut: a markdown link, a URL, a character with all that belongs to it. */
-function atomsOf(line: string, maxBytes: number): string[] {
+/** Splits a line into pieces that are never cut: markdown links, URLs, grapheme clusters. */
+function splitLine(line: string, maxBytes: number): string[] {
   return line.split(links).flatMap((piece, index) => {
-    // `split` puts what the group matched at every odd place. A link that no message can hold is not shown.
-    if (index % 2 === 1) return [sizeOf(piece) > maxBytes ? '…' : piece];
+    // `split` returns the matches of its group at odd indexes. A link that fits into no part is replaced by an ellipsis.
+    if (index % 2 === 1) return [jsonBytes(piece) > maxBytes ? '…' : piece];
     return [...graphemes.segment(piece)].map(({ segment }) =>
-      sizeOf(segment) > maxBytes ? '…' : segment,
+      jsonBytes(segment) > maxBytes ? '…' : segment,
     );
   });
 }
 
-/** Bytes of a text inside a JSON string: at least what a vendor counts. */
-export function sizeOf(text: string): number {
+/** UTF-8 bytes of a text inside a JSON string; never less than what a vendor counts. */
+export function jsonBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text)) - 2;
 }

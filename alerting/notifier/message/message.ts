@@ -1,4 +1,4 @@
-/** From webhooks to what a person reads: what broke, since when, the number, and where to look. Used by the worker and the API. */
+/** Renders webhooks as a message for people: what is firing, since when, its values and links. Used by the worker and the app. */
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
 import { formatDuration } from '../../../src/kit/duration.ts';
@@ -19,13 +19,13 @@ export interface Section {
 }
 
 export interface Message {
-  /** One line for the list of conversations, under 120 characters. */
+  /** One line of at most 110 characters. */
   title: string;
-  /** False when all of it is over. */
+  /** False when every alert is resolved. */
   isFiring: boolean;
   /** Firing alerts first; empty in a digest. */
   sections: Section[];
-  /** Every alert in one line, in the order they came: a digest, or what stands for sections that would fill many messages. */
+  /** Every alert in one line, in order of arrival: for digests, and in place of sections that would fill many messages. */
   lines: string[];
   /** About the message as a whole. */
   notes: string[];
@@ -34,16 +34,17 @@ export interface Message {
 
 export interface MessageOptions {
   locale: Locale;
-  /** IANA name; every time is shown in it. */
+  /** IANA name; times are shown in it. */
   timeZone: string;
 }
 
+const maxTitleCharacters = 110;
 const maxTextCharacters = 600;
 const maxLabelCharacters = 100;
 const maxLabels = 8;
 const maxLinkCharacters = 1500;
 
-/** One webhook is told in full; several become one digest that names each of their alerts. */
+/** Renders one webhook in full, several as a digest with one line per alert. */
 export function renderMessage(payloads: readonly Payload[], options: MessageOptions): Message {
   const words: Texts = texts[options.locale];
   const isDigest = payloads.length > 1;
@@ -60,11 +61,17 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
     lines: alerts.map((alert) => renderLine(alert, words, options.timeZone)),
     notes: [
       ...(isDigest ? [words.digest(payloads.length)] : []),
-      ...new Set(payloads.flatMap(({ origin }) => (origin ? [words.origins[origin]] : []))),
-      ...(truncated > 0 ? [words.more(truncated)] : []),
+      ...new Set(payloads.flatMap(({ origin }) => noteOf(origin, words))),
+      ...(truncated > 0 ? [words.truncated(truncated)] : []),
     ],
     alerts,
   };
+}
+
+function noteOf(origin: Payload['origin'], words: Texts): string[] {
+  // The outbox may hold an origin of an older version.
+  const note: string | undefined = origin && words.origins[origin];
+  return note === undefined ? [] : [note];
 }
 
 function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
@@ -77,31 +84,34 @@ function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
     .map(([word, count]) => (count === 1 ? word : `${word} ${count}`))
     .join(' · ');
   const names = [...new Set([...firing, ...resolved].map(nameOf))];
-  const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ' …' : '');
-  return cut(`${firing.length > 0 ? '🔥' : '✅'} ${states}: ${shown}`, 110);
+  const shown = names.slice(0, 3).join(words.comma) + (names.length > 3 ? ' …' : '');
+  return cut(
+    `${firing.length > 0 ? '🔥' : '✅'} ${states}${words.colon}${shown}`,
+    maxTitleCharacters,
+  );
 }
 
 function headingOf(alert: Alert, words: Texts): string {
   const severity = alert.labels['severity'] ?? '';
   const state =
-    alert.status === 'firing' ? (words.severities[severity] ?? severity) : words.resolved;
+    alert.status === 'firing' ? (words.severities.get(severity) ?? severity) : words.resolved;
   return [state, nameOf(alert)].filter(Boolean).join(' · ');
 }
 
-/** A resolved alert keeps the annotations of its firing: its description holds a number that is no longer true. */
+/** Shows no description of a resolved alert: Alertmanager keeps the annotations of the firing, whose values are outdated. */
 function renderAlert(alert: Alert, words: Texts, timeZone: string): Section {
   const isFiring = alert.status === 'firing';
   const summary = annotation(alert, 'summary', words);
-  const was = summary && `${words.wasAbout}${words.colon}${summary}`;
-  const about = describeLabels(alert.labels);
+  const ended = summary && `${words.resolvedAlert}${words.colon}${summary}`;
+  const labels = describeLabels(alert.labels);
   return {
     heading: headingOf(alert, words),
-    paragraphs: (isFiring ? [summary, annotation(alert, 'description', words)] : [was]).filter(
+    paragraphs: (isFiring ? [summary, annotation(alert, 'description', words)] : [ended]).filter(
       Boolean,
     ),
     items: [
       ...renderTimes(alert, words, timeZone),
-      ...(about ? [[words.about, about] as [string, string]] : []),
+      ...(labels ? [[words.labels, labels] as [string, string]] : []),
     ].map(([name, value]) => `${name}${words.colon}${value}`),
     links: renderLinks(alert, words),
   };
@@ -126,12 +136,15 @@ function annotation({ annotations }: Alert, name: string, words: Texts): string 
 
 function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, string][] {
   const start = readTime(alert.startsAt);
-  const since: [string, string] = [words.since, formatTime(start, timeZone) ?? words.unknownTime];
-  if (alert.status === 'firing') return [since];
+  const started: [string, string] = [
+    words.startedAt,
+    formatTime(start, timeZone) ?? words.unknownTime,
+  ];
+  if (alert.status === 'firing') return [started];
   const end = readTime(alert.endsAt);
   const ended: [string, string] = [words.endedAt, formatTime(end, timeZone) ?? words.unknownTime];
-  if (start === undefined || end === undefined) return [since, ended];
-  return [since, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
+  if (start === undefined || end === undefined) return [started, ended];
+  return [started, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
 }
 
 function describeLabels(labels: Record<string, string>): string {
@@ -154,7 +167,7 @@ function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Link[]
   return links.flatMap(([name, given = '']) => {
     const url = URL.parse(given);
     if (url === null || !/^https?:$/.test(url.protocol)) return [];
-    // A closing parenthesis would end a markdown link.
+    // Parentheses would end the markdown link.
     const href = url.href.replaceAll('(', '%28').replaceAll(')', '%29');
     return href.length > maxLinkCharacters ? [] : [{ name, url: href }];
   });
@@ -164,10 +177,9 @@ function nameOf({ labels }: Alert): string {
   return cut(labels['alertname'] ?? 'alert', maxLabelCharacters);
 }
 
-/** One line of at most `max` characters, never half of one. */
+/** Joins the text into one line and cuts it to `max` characters, not inside a surrogate pair. */
 function cut(text: string, max = maxTextCharacters): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   if (line.length <= max) return line;
-  // A high surrogate at the end has lost its other half.
   return `${line.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

@@ -1,14 +1,13 @@
-/** Times and durations as a message shows them. */
-
-/** Alertmanager writes year 1 for "not known"; that is not a time to show. Milliseconds since 1970. */
+/** Milliseconds since 1970. Undefined for an unknown time, which Alertmanager writes as year 1. */
 export function readTime(text: string): number | undefined {
   const time = Date.parse(text);
   return time > 0 ? time : undefined;
 }
 
+/** As `2026-04-26 11:21:41 (Asia/Shanghai)`. */
 export function formatTime(time: number | undefined, timeZone: string): string | undefined {
   if (time === undefined) return undefined;
-  // Swedish writes dates as ISO 8601 does.
+  // Swedish dates are ISO 8601.
   const format = new Intl.DateTimeFormat('sv-SE', {
     timeZone,
     dateStyle: 'short',

@@ -1,11 +1,12 @@
-/** The notifier's SQLite file: opened and brought to the newest schema. Used by the outbox. */
+/** Opens the notifier's SQLite file and migrates it to the newest schema. Used by `outbox.ts`. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 
 const busyMillis = 500;
 
-/** Step n brings version n to n + 1. A step that is released is never edited: somebody's file has taken it. */
+/** Step n migrates version n to n + 1. A released step is never edited, because files out there have already run it. */
 const migrations: readonly string[] = [
   `CREATE TABLE webhooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -32,25 +33,25 @@ const migrations: readonly string[] = [
   CREATE INDEX notifications_by_attempt ON notifications (channel, last_attempt_at);
   CREATE INDEX notifications_pending ON notifications (channel, group_key, id) WHERE state = 'pending';`,
 
-  `-- Which of the webhook's alerts are for this channel: a JSON list of their places, or null for all of them.
+  `-- Indexes (JSON list) of the webhook's alerts that are for this channel; null: all of them.
   ALTER TABLE notifications ADD COLUMN alerts TEXT;
-  -- What the channel noted of its last call.
+  -- \`Delivery.progress\` of the last call.
   ALTER TABLE notifications ADD COLUMN progress TEXT;
-  -- Notifications that are told as one digest hold the id of its first.
+  -- Notifications of one digest share the id of its first one.
   ALTER TABLE notifications ADD COLUMN digest_id INTEGER;
-  -- Its digest was refused: it is told by itself.
+  -- 1: its digest was refused, so it is sent by itself.
   ALTER TABLE notifications ADD COLUMN is_alone INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE notifications ADD COLUMN queued_at INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE notifications ADD COLUMN traceparent TEXT;
   UPDATE notifications SET queued_at = (SELECT received_at FROM webhooks w WHERE w.id = webhook_id);
   DROP INDEX notifications_by_attempt;
   CREATE INDEX notifications_dead ON notifications (channel) WHERE state = 'dead';
-  -- When each robot was called, and how long one is left alone.
+  -- When each channel was called, and until when it must not be called.
   CREATE TABLE calls (channel TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
   INSERT INTO calls SELECT channel, last_attempt_at FROM notifications WHERE last_attempt_at IS NOT NULL;
   CREATE INDEX calls_by_channel ON calls (channel, at);
   CREATE TABLE pauses (channel TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT;
-  -- Every alert that we know of, to be reconciled with Prometheus.
+  -- Every alert the notifier knows of, for the reconciliation with Prometheus (\`alert-history.ts\`).
   CREATE TABLE heard (
     fingerprint TEXT NOT NULL,
     starts_at INTEGER NOT NULL,
@@ -66,20 +67,19 @@ const migrations: readonly string[] = [
   CREATE TABLE marks (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;`,
 ];
 
-/** @throws Error when the file cannot be opened, is not ours, or is of a newer notifier. */
+/** @throws Error when the file cannot be opened, is not an outbox, or has the schema of a newer version. */
 export function openDatabase(path: string): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true });
     const db = new DatabaseSync(path, { timeout: busyMillis });
-    // FULL: what was committed survives a power cut; WAL alone would only survive a crash of the process. Without the
-    // automatic checkpoint no request pays for the others' pages: `main.ts` calls for one from time to time.
+    // synchronous = FULL: commits survive a power cut; NORMAL only survives a crash of the process. No automatic
+    // checkpoint, because it would delay the request that triggers it; `main.ts` runs one every 10 s.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
     migrate(db);
     return db;
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'an error';
-    const message = `NOTIFIER_DB: expected an outbox or no file at ${path}, got: ${reason}`;
-    throw new Error(message, { cause: error });
+    throw new Error(`NOTIFIER_DB: cannot open ${path} as an outbox: ${reason}`, { cause: error });
   }
 }
 
@@ -87,7 +87,9 @@ function migrate(db: DatabaseSync): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
   const isEmpty = db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
   if ((version === 0 && !isEmpty) || version > migrations.length) {
-    throw new Error(`its version is ${version}, not 1 to ${migrations.length}; move it away`);
+    throw new Error(
+      `its version is ${version}, expected 1 to ${migrations.length}. Move the file away.`,
+    );
   }
   for (const [step, statements] of migrations.entries()) {
     if (step < version) continue;
@@ -102,15 +104,15 @@ export function inTransaction<Result>(db: DatabaseSync, write: () => Result): Re
     db.exec('COMMIT');
     return result;
   } catch (error) {
-    // A full disk has rolled back by itself.
+    // SQLite has already rolled back when the disk is full.
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
 }
 
 /**
- * A write that survives a crash of the process, and a power cut only once a later transaction is on disk: for what may be
- * lost at the price of a repeated message. It spares a request that comes meanwhile the wait for the disk.
+ * Writes without waiting for the disk. The write survives a crash of the process, but survives a power cut only once a later
+ * transaction has been synced: use it where a lost write costs no more than a repeated message.
  */
 export function writeLazily(db: DatabaseSync, write: () => void): void {
   db.exec('PRAGMA synchronous = NORMAL');
@@ -119,4 +121,12 @@ export function writeLazily(db: DatabaseSync, write: () => void): void {
   } finally {
     db.exec('PRAGMA synchronous = FULL');
   }
+}
+
+export function prepareAll<Name extends string>(
+  db: DatabaseSync,
+  sql: Readonly<Record<Name, string>>,
+): Record<Name, StatementSync> {
+  const prepared = Object.entries<string>(sql).map(([name, text]) => [name, db.prepare(text)]);
+  return Object.fromEntries(prepared) as Record<Name, StatementSync>;
 }

@@ -1,96 +1,99 @@
 /**
- * What is owed to each channel, on disk: a webhook and its notifications are written in one transaction before
- * Alertmanager hears 200, and leave the list only when a channel has them. Used by the app and the workers.
+ * Which notification is owed to which channel, on disk. A webhook and its notifications are written in one transaction before
+ * Alertmanager gets its 200; a notification stays pending until its channel has accepted or refused it. Used by the app and the
+ * workers.
  */
-import { inTransaction, openDatabase, writeLazily } from './database.ts';
-import type { DeadReason, Delivery } from '../channels/delivery.ts';
-import { createHeard } from './heard.ts';
-import type { Heard } from './heard.ts';
+import type { StatementSync } from 'node:sqlite';
+import type { DeadReason, Delivery } from '../channels/channel.ts';
 import { idempotencyKey } from '../webhook.ts';
 import type { Payload } from '../webhook.ts';
+import { createAlertHistory } from './alert-history.ts';
+import type { AlertHistory } from './alert-history.ts';
+import { createCallLog } from './call-log.ts';
+import type { CallLog } from './call-log.ts';
+import { inTransaction, openDatabase, prepareAll, writeLazily } from './database.ts';
+import { createMarks } from './marks.ts';
+import type { Marks } from './marks.ts';
+import { queries } from './queries.ts';
 
 export const states = ['pending', 'delivered', 'dead'] as const;
 export type State = (typeof states)[number];
 
-/** For one channel: the places of its alerts in the payload, or null for all of them. */
+/** One channel that a webhook is for. */
 export interface Recipient {
   channel: string;
+  /** Indexes of its alerts in the payload; null: all of them. */
   alerts: number[] | null;
 }
 
 interface Incoming {
   route: string;
   payload: Payload;
-  recipients: readonly Recipient[];
-  /** Called once for each notification that is kept: the trace that its attempts belong to. */
-  trace?: (channel: string) => string | null;
+  /** `traceparent` belongs to the trace that the delivery attempts join. */
+  recipients: readonly (Recipient & { traceparent?: string | null })[];
 }
 
+/** Times are milliseconds since 1970. */
 export interface Notification {
   id: number;
   route: string;
   channel: string;
   state: State;
   attempts: number;
-  /** Why the last attempt failed: a reason and a sentence. */
+  /** Of the last failed attempt. */
   lastReason: string | null;
   lastDetail: string | null;
-  /** Milliseconds since 1970, as all times here. */
   receivedAt: number;
-  /** Received, or sent again by a person. */
+  /** When it was received or last resent by a person. */
   queuedAt: number;
   nextAttemptAt: number | null;
   finishedAt: number | null;
-  payload: string;
-  /** JSON: places of its alerts in the payload; null is all. */
-  alerts: string | null;
-  /** The channel's own note of what is through. */
+  /** Contains only the alerts that are for this channel. */
+  payload: Payload;
+  /** `Delivery.progress` of the last call. */
   progress: string | null;
-  /** The first notification of the digest that it is told in. */
+  /** Id of the first notification of its digest. */
   digestId: number | null;
   traceparent: string | null;
 }
 
-/** A notification that may be told now. */
-interface Due {
+/** A notification that may be sent now. */
+export interface Due {
   id: number;
   digestId: number | null;
+  /** 1: it must not join a digest. */
   isAlone: 0 | 1;
 }
 
 export interface Outbox {
-  /** @throws Error when it cannot be written; nothing is kept then. */
+  /** @throws Error when it cannot be written; then nothing is stored. */
   accept(incoming: Incoming, now: number): 'accepted' | 'duplicate';
-  /** In the order they came, each only when the earlier ones of its group are due, too. */
+  /** In order of arrival. A notification whose group has an earlier one waiting for a retry is not due. */
   due(channel: string, now: number): Due[];
-  /** When `due` may have something, or undefined when nothing is pending. */
+  /** When `due` may return something; undefined when nothing is pending. */
   nextDueAt(channel: string): number | undefined;
-  /** Makes one digest of these, across restarts: told, tried again and settled together. */
-  join(ids: readonly number[]): void;
-  /** Every one of a digest that was refused is told by itself: one alert's words must not silence the others. */
-  part(digestId: number, now: number): void;
+  /** Makes one digest of these notifications: sent, retried and settled together, across restarts too. */
+  joinDigest(ids: readonly number[]): void;
+  /** Queues each notification of a refused digest alone, so that one alert's text does not silence the others. */
+  splitDigest(digestId: number, now: number): void;
   read(ids: readonly number[]): Notification[];
-  /** Before a robot is called: its rate is kept even when we die during the call. */
-  noteCall(channel: string, now: number): void;
-  /** Notes what became of one call; `nextAttemptAt` counts for a retry only. */
+  /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
   settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void;
-  /** When the robot was called since then, oldest first. */
-  callsSince(channel: string, since: number): number[];
-  /** The robot is left alone until then; 0 when it was never blocked. */
-  pausedUntil(channel: string): number;
-  pause(channel: string, until: number): void;
   /** Newest first. */
   list(limit: number, state?: State): Notification[];
-  /** A dead notification is owed again. */
+  /** Queues a dead notification again. */
   resend(id: number, now: number): 'pending' | 'not_dead' | 'unknown';
   oldestPendingAt(): number | undefined;
+  /** Channel → number of dead notifications. */
   deadLetters(): Map<string, number>;
-  /** Ends what waits for channels that are no longer configured; answers how many. */
-  retire(configured: readonly string[], now: number): number;
-  heard: Heard;
+  /** Marks notifications for channels that are no longer configured as dead; returns how many. */
+  retireChannels(configured: readonly string[], now: number): number;
+  alerts: AlertHistory;
+  calls: CallLog;
+  marks: Marks;
   /**
-   * Moves what is in the log into the file. From this connection alone: before 3.51.3 SQLite could lose a transaction
-   * when two of them wrote and checkpointed at the same time. https://sqlite.org/wal.html#walresetbug
+   * Moves the write-ahead log into the file. Only this connection does, because SQLite before 3.51.3 could lose a transaction
+   * when two connections wrote and checkpointed at the same time. https://sqlite.org/wal.html#walresetbug
    */
   checkpoint(): void;
   close(): void;
@@ -98,30 +101,20 @@ export interface Outbox {
 
 export interface OutboxOptions {
   path: string;
-  /** The file grows no larger; past it `accept` throws and Alertmanager keeps the alert. */
+  /** Largest size of the file. Beyond it `accept` throws, and Alertmanager keeps the alert. */
   maxBytes?: number;
-  /** Finished webhooks that are kept to be looked at; dead letters ten times as long. */
+  /** Webhooks to keep after their notifications are finished; those with dead ones are kept ten times as long. */
   keep?: number;
-  /** The same key within this time is the same news; later it is Alertmanager's reminder (`repeat_interval`). */
+  /** The same key within this time is a duplicate; later it is Alertmanager's reminder (`repeat_interval`). */
   duplicateSeconds?: number;
 }
 
 const pageBytes = 4096;
-/** Webhooks between two looks for what can be forgotten: not every request pays for it. */
+/** Old rows are deleted once in so many webhooks, not in every request. */
 const forgetEvery = 50;
-/** As many as one digest may stand for. */
-const maxDue = 2000;
+const removed: DeadReason = 'channel_removed';
 
-const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,
-  n.last_detail AS lastDetail, w.received_at AS receivedAt, n.queued_at AS queuedAt,
-  n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.payload, n.alerts, n.progress,
-  n.digest_id AS digestId, n.traceparent`;
-const joined = 'FROM notifications n JOIN webhooks w ON w.id = n.webhook_id';
-const ofIds = 'id IN (SELECT value FROM json_each(?))';
-const earlierOfItsGroup = `SELECT 1 FROM notifications e
-  WHERE e.channel = n.channel AND e.group_key = n.group_key AND e.state = 'pending' AND e.id < n.id`;
-
-/** @throws Error when the file cannot be opened or is not ours. */
+/** @throws Error when the file cannot be opened or is not an outbox. */
 export function openOutbox({
   path,
   maxBytes = 2 ** 30,
@@ -130,122 +123,104 @@ export function openOutbox({
 }: OutboxOptions): Outbox {
   const db = openDatabase(path);
   db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pageBytes)}`);
-  const heard = createHeard(db);
-
-  const find = db.prepare('SELECT 1 FROM webhooks WHERE key = ? AND received_at > ?');
-  const addWebhook = db.prepare(
-    'INSERT INTO webhooks (route, key, received_at, payload) VALUES (?, ?, ?, ?)',
-  );
-  const addNotification = db.prepare(`INSERT INTO notifications
-    (webhook_id, channel, group_key, next_attempt_at, queued_at, alerts, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?)`);
-  const forget = db.prepare(`DELETE FROM webhooks WHERE id <= ? AND NOT EXISTS (
-    SELECT 1 FROM notifications WHERE webhook_id = webhooks.id AND (state = 'pending' OR (state = 'dead' AND webhook_id > ?)))`);
-  const due =
-    db.prepare(`SELECT n.id, n.digest_id AS digestId, n.is_alone AS isAlone FROM notifications n
-    WHERE n.channel = ?1 AND n.state = 'pending' AND n.next_attempt_at <= ?2
-      AND NOT EXISTS (${earlierOfItsGroup} AND e.next_attempt_at > ?2) ORDER BY n.id LIMIT ${maxDue}`);
-  const nextDue = db.prepare(`SELECT MIN(n.next_attempt_at) AS at FROM notifications n
-    WHERE n.channel = ? AND n.state = 'pending' AND NOT EXISTS (${earlierOfItsGroup})`);
-  const join = db.prepare(`UPDATE notifications SET digest_id = ?, progress = NULL WHERE ${ofIds}`);
-  const part =
-    db.prepare(`UPDATE notifications SET state = 'pending', digest_id = NULL, is_alone = 1,
-    progress = NULL, finished_at = NULL, next_attempt_at = ? WHERE digest_id = ?`);
-  const read = db.prepare(`SELECT ${columns} ${joined} WHERE n.${ofIds} ORDER BY n.id`);
-  const settle =
-    db.prepare(`UPDATE notifications SET attempts = attempts + ?, state = ?, progress = COALESCE(?, progress),
-    last_attempt_at = ?, next_attempt_at = ?, last_reason = ?, last_detail = ?, finished_at = ? WHERE ${ofIds}`);
-  const addCall = db.prepare('INSERT INTO calls (channel, at) VALUES (?, ?)');
-  const forgetCalls = db.prepare('DELETE FROM calls WHERE channel = ? AND at < ?');
-  const calls = db.prepare('SELECT at FROM calls WHERE channel = ? AND at > ? ORDER BY at');
-  const pausedUntil = db.prepare('SELECT until AS at FROM pauses WHERE channel = ?');
-  const pause = db.prepare('INSERT OR REPLACE INTO pauses (channel, until) VALUES (?, ?)');
-  const list = db.prepare(
-    `SELECT ${columns} ${joined} WHERE ?1 IS NULL OR n.state = ?1 ORDER BY n.id DESC LIMIT ?2`,
-  );
-  const stateOf = db.prepare('SELECT state FROM notifications WHERE id = ?');
-  const resend =
-    db.prepare(`UPDATE notifications SET state = 'pending', finished_at = NULL, next_attempt_at = ?2,
-    queued_at = ?2, progress = iif(digest_id IS NULL, progress, NULL), digest_id = NULL, is_alone = 1 WHERE id = ?1`);
-  const oldest = db.prepare(
-    "SELECT MIN(queued_at) AS at FROM notifications WHERE state = 'pending'",
-  );
-  const dead = db.prepare(
-    "SELECT channel, COUNT(*) AS count FROM notifications WHERE state = 'dead' GROUP BY channel",
-  );
-  const retire =
-    db.prepare(`UPDATE notifications SET state = 'dead', last_reason = ?, finished_at = ?
-    WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?))`);
-  const removed: DeadReason = 'channel_removed';
+  const statements = prepareAll(db, queries);
+  const alerts = createAlertHistory(db);
 
   return {
-    accept({ route, payload, recipients, trace }, now) {
-      const key = idempotencyKey(route, payload);
-      return inTransaction(db, () => {
-        if (find.get(key, now - duplicateSeconds * 1000)) return 'duplicate';
-        const id = Number(addWebhook.run(route, key, now, JSON.stringify(payload)).lastInsertRowid);
-        for (const { channel, alerts } of recipients) {
-          const places = alerts && JSON.stringify(alerts);
-          const traceparent = trace?.(channel) ?? null;
-          addNotification.run(id, channel, payload.groupKey, now, now, places, traceparent);
+    accept: (incoming, now) =>
+      inTransaction(db, () => {
+        const key = idempotencyKey(incoming.route, incoming.payload);
+        if (statements.findDuplicate.get(key, now - duplicateSeconds * 1000)) return 'duplicate';
+        const id = insertWebhook(statements, incoming, key, now);
+        // Alerts of the notifier itself are unknown to Prometheus, so there is nothing to reconcile.
+        if (incoming.payload.origin !== 'notifier') {
+          alerts.record(incoming.payload, incoming.route, now);
         }
-        // What the notifier says of itself is nobody else's to know.
-        if (payload.origin !== 'notifier') heard.note(payload, route, now);
         if (id % forgetEvery === 0) {
-          forget.run(id - keep, id - 10 * keep);
-          heard.forget(now);
+          statements.forget.run(id - keep, id - 10 * keep);
+          alerts.forget(now);
         }
         return 'accepted';
-      });
-    },
-    due: (channel, now) => due.all(channel, now) as unknown as Due[],
-    nextDueAt: (channel) => readTime(nextDue.get(channel)),
-    join: (ids) => void join.run(ids[0] ?? null, JSON.stringify(ids)),
-    part: (digestId, now) => void part.run(now, digestId),
-    read: (ids) => read.all(JSON.stringify(ids)) as unknown as Notification[],
-    noteCall: (channel, now) => writeLazily(db, () => addCall.run(channel, now)),
-    settle(ids, delivery, now, nextAttemptAt) {
-      const isPending = delivery.kind === 'retry' || delivery.kind === 'partly';
-      const state = isPending ? 'pending' : delivery.kind;
-      const isFailure = delivery.kind === 'retry' || delivery.kind === 'dead';
-      const values = [
-        delivery.kind === 'partly' ? 0 : 1,
-        state,
-        delivery.kind === 'delivered' ? null : (delivery.progress ?? null),
-        now,
-        isPending ? (delivery.kind === 'partly' ? now : nextAttemptAt) : null,
-        isFailure ? delivery.reason : null,
-        isFailure ? delivery.detail : null,
-        isPending ? null : now,
-        JSON.stringify(ids),
-      ];
-      writeLazily(db, () => settle.run(...values));
-    },
-    callsSince(channel, since) {
-      forgetCalls.run(channel, since);
-      return calls.all(channel, since).flatMap((row) => readTime(row) ?? []);
-    },
-    pausedUntil: (channel) => readTime(pausedUntil.get(channel)) ?? 0,
-    pause: (channel, until) => void pause.run(channel, until),
-    list: (limit, state) => list.all(state ?? null, limit) as unknown as Notification[],
+      }),
+    due: (channel, now) => statements.due.all(channel, now) as unknown as Due[],
+    nextDueAt: (channel) => timeOf(statements.nextDue.get(channel)),
+    joinDigest: (ids) => void statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids)),
+    splitDigest: (digestId, now) => void statements.splitDigest.run(now, digestId),
+    read: (ids) => statements.read.all(JSON.stringify(ids)).map(readNotification),
+    settle: (ids, delivery, now, nextAttemptAt) =>
+      writeLazily(db, () =>
+        statements.settle.run(...settledValues(delivery, now, nextAttemptAt), JSON.stringify(ids)),
+      ),
+    list: (limit, state) => statements.list.all(state ?? null, limit).map(readNotification),
     resend(id, now) {
-      const state = stateOf.get(id)?.['state'];
+      const state = statements.state.get(id)?.['state'];
       if (state === undefined) return 'unknown';
       if (state !== 'dead') return 'not_dead';
-      resend.run(id, now);
+      statements.resend.run(id, now);
       return 'pending';
     },
-    oldestPendingAt: () => readTime(oldest.get()),
+    oldestPendingAt: () => timeOf(statements.oldestPending.get()),
     deadLetters: () =>
-      new Map(dead.all().map((row) => [String(row['channel']), Number(row['count'])])),
-    retire: (configured, now) =>
-      Number(retire.run(removed, now, JSON.stringify(configured)).changes),
-    heard,
+      new Map(
+        statements.countDead.all().map((row) => [String(row['channel']), Number(row['count'])]),
+      ),
+    retireChannels: (configured, now) =>
+      Number(statements.retire.run(removed, now, JSON.stringify(configured)).changes),
+    alerts,
+    calls: createCallLog(db),
+    marks: createMarks(db),
     checkpoint: () => db.exec('PRAGMA wal_checkpoint(PASSIVE)'),
     close: () => db.close(),
   };
 }
 
-function readTime(row: Record<string, unknown> | undefined): number | undefined {
+type Statements = Record<keyof typeof queries, StatementSync>;
+
+/** Returns the id of the webhook. */
+function insertWebhook(
+  { addWebhook, addNotification }: Statements,
+  { route, payload, recipients }: Incoming,
+  key: string,
+  now: number,
+): number {
+  const id = Number(addWebhook.run(route, key, now, JSON.stringify(payload)).lastInsertRowid);
+  for (const { channel, alerts, traceparent = null } of recipients) {
+    const indexes = alerts && JSON.stringify(alerts);
+    addNotification.run(id, channel, payload.groupKey, now, now, indexes, traceparent);
+  }
+  return id;
+}
+
+/** The values of `queries.settle` in their order, but for the ids. */
+function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
+  const isPending = delivery.kind === 'retry' || delivery.kind === 'partial';
+  const isFailure = delivery.kind === 'retry' || delivery.kind === 'dead';
+  return [
+    delivery.kind === 'partial' ? 0 : 1,
+    isPending ? 'pending' : delivery.kind,
+    delivery.kind === 'delivered' ? null : (delivery.progress ?? null),
+    now,
+    isPending ? (delivery.kind === 'partial' ? now : nextAttemptAt) : null,
+    isFailure ? delivery.reason : null,
+    isFailure ? delivery.detail : null,
+    isPending ? null : now,
+  ];
+}
+
+/** The payload was validated before it was stored, so it is only parsed here. */
+function readNotification(row: Record<string, unknown>): Notification {
+  const { alerts, ...columns } = row as unknown as Omit<Notification, 'payload'> & {
+    payload: string;
+    alerts: string | null;
+  };
+  const payload = JSON.parse(columns.payload) as Payload;
+  if (alerts === null) return { ...columns, payload };
+  const indexes = new Set(JSON.parse(alerts) as number[]);
+  const own = payload.alerts.filter((_, index) => indexes.has(index));
+  return { ...columns, payload: { ...payload, alerts: own } };
+}
+
+function timeOf(row: Record<string, unknown> | undefined): number | undefined {
   const at = row?.['at'];
   return typeof at === 'number' ? at : undefined;
 }

@@ -1,29 +1,32 @@
-/** How soon a robot may be called again: at most so many calls in any window, and not at all during a block. */
-import type { Rate } from '../channels/delivery.ts';
+/** When a channel may be called again: at most `count` calls in any window of each rate, and none during a block. */
+import type { Rate } from '../channels/channel.ts';
+import type { CallLog } from './call-log.ts';
 
 export interface RateLimit {
-  /** 0 when a call may start now. */
+  /** 0: a call may start now. */
   waitMillis(now: number): number;
-  /** Calls that may start now in the longest window. */
-  left(now: number): number;
-  /** Notes that a call ended. */
-  note(now: number): void;
-  /** No call before then. */
-  pauseUntil(time: number): void;
+  /** Calls that may start now, by the rate with the longest window; Infinity without rates. */
+  callsLeft(now: number): number;
+  callStarted(now: number): void;
+  callEnded(now: number): void;
+  /** Allows no call before `time`. */
+  blockUntil(time: number): void;
 }
 
 /**
- * Sliding windows, since a bucket of 20 that refills at 20 a minute lets 40 through in its first one. A window runs
- * from the end of a call to the start of another, so that the vendor sees no less between them than we do.
+ * Sliding windows: a bucket of 20 that refills at 20 a minute would allow 40 calls in its first minute. A window runs from
+ * the end of one call to the start of another, so that the vendor never sees a shorter one.
  */
 export function createRateLimit(
-  rates: readonly Rate[],
-  recent: readonly number[] = [],
-  pausedUntil = 0,
+  { name, rates = [] }: { name: string; rates?: readonly Rate[] },
+  log: CallLog,
+  startedAt: number,
 ): RateLimit {
   const longest = rates.toSorted((one, other) => other.perSeconds - one.perSeconds)[0];
-  const most = Math.max(0, ...rates.map(({ count }) => count));
-  const calls = recent.slice(-most || recent.length);
+  const maxCount = Math.max(0, ...rates.map(({ count }) => count));
+  const recent = log.since(name, startedAt - (longest?.perSeconds ?? 0) * 1000);
+  const calls = recent.slice(-maxCount || recent.length);
+  let blockedUntil = log.blockedUntil(name);
 
   function freeAt({ count, perSeconds }: Rate, now: number): number {
     const oldest = calls.at(-count);
@@ -32,18 +35,22 @@ export function createRateLimit(
 
   return {
     waitMillis: (now) =>
-      Math.max(0, pausedUntil - now, ...rates.map((rate) => freeAt(rate, now) - now)),
-    left(now) {
+      Math.max(0, blockedUntil - now, ...rates.map((rate) => freeAt(rate, now) - now)),
+    callsLeft(now) {
       if (longest === undefined) return Number.POSITIVE_INFINITY;
       const used = calls.filter((time) => time > now - longest.perSeconds * 1000).length;
       return Math.max(0, longest.count - used);
     },
-    note(now) {
-      calls.push(now);
-      if (calls.length > most) calls.shift();
+    callStarted(now) {
+      if (rates.length > 0) log.add(name, now);
     },
-    pauseUntil(time) {
-      pausedUntil = Math.max(pausedUntil, time);
+    callEnded(now) {
+      calls.push(now);
+      if (calls.length > maxCount) calls.shift();
+    },
+    blockUntil(time) {
+      blockedUntil = Math.max(blockedUntil, time);
+      log.block(name, blockedUntil);
     },
   };
 }

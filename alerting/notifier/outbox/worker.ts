@@ -1,211 +1,253 @@
-/** Delivers one channel's notifications, one call at a time, until each is delivered or dead. `main.ts` starts one a channel. */
+/** Delivers one channel's notifications, one call at a time, until each is delivered or dead. `main.ts` starts one per channel. */
+import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from '../../../otel/logger.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import type { Channel, Delivery } from '../channels/delivery.ts';
-import type { Message } from '../message/message.ts';
-import type { Notification, Outbox } from './outbox.ts';
+import type { Channel, Delivery } from '../channels/channel.ts';
+import { renderMessage } from '../message/message.ts';
+import type { MessageOptions } from '../message/message.ts';
+import { traceAttempt, traceIdOf } from '../traces.ts';
+import type { Due, Notification, Outbox } from './outbox.ts';
 import { createRateLimit } from './rate-limit.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 export interface WorkerOptions {
   channel: Channel;
   outbox: Outbox;
-  /** One notification in full, or several as a digest. */
-  render: (notifications: readonly Notification[]) => Message;
-  /** Wraps every attempt: the trace. */
-  trace?: (
-    notifications: readonly Notification[],
-    attempt: () => Promise<Delivery>,
-  ) => Promise<Delivery>;
-  /** Told of every attempt, with how many notifications it was for. */
+  message: MessageOptions;
+  tracer: Tracer;
+  /** Called after every attempt, with the number of notifications it was for. */
   onDelivery: (channel: string, delivery: Delivery, count: number) => void;
   log: Logger;
   clock?: Clock;
-  /** In [0, 1): spreads retries. */
+  /** In [0, 1): jitter of the backoff. */
   random?: () => number;
-  /** After so long without success a notification is dead. */
+  /** A notification that has failed for longer is dead. */
   expirySeconds?: number;
 }
 
 export interface Worker {
-  /** There may be something new. */
+  /** There may be something new to send. */
   wake(): void;
-  /** Takes nothing new and gives the running attempt so long to end; what is left stays pending. */
+  /** Starts no new attempt and gives the running one `graceMillis` to end. Notifications that are left stay pending. */
   stop(graceMillis: number): Promise<void>;
 }
 
-const firstRetrySeconds = 1;
-const longestRetrySeconds = 300;
-const longestSleepMillis = 60_000;
-/** The disk refused what became of a delivery: until it takes it, sending again would repeat the message. */
-const diskRetryMillis = 1000;
-
-/** Doubles from 1 s to 5 min, between half and all of it, so that what failed together does not return together. */
-export function backoffMillis(attempts: number, random: () => number): number {
-  const seconds = Math.min(longestRetrySeconds, firstRetrySeconds * 2 ** (attempts - 1));
-  return seconds * 1000 * (0.5 + random() / 2);
+interface State extends Required<WorkerOptions> {
+  limit: RateLimit;
+  /** Aborted by `stop`: ends the loop. */
+  stopping: AbortSignal;
+  /** Aborted when the grace period of `stop` is over: ends the running call. */
+  giveUp: AbortSignal;
+  /** Aborted by `wake` and `stop`: ends the current sleep. A new one for each turn of the loop. */
+  alarm: AbortController;
 }
 
-export function startWorker({
-  channel,
-  outbox,
-  render,
-  trace = (_, attempt) => attempt(),
-  onDelivery,
-  log,
-  clock = systemClock,
-  random = Math.random,
-  expirySeconds = 3 * 86_400,
-}: WorkerOptions): Worker {
-  const { name, rates = [] } = channel;
-  const window = Math.max(0, ...rates.map(({ perSeconds }) => perSeconds));
-  const recent = outbox.callsSince(name, clock.now() - window * 1000);
-  const limit = createRateLimit(rates, recent, outbox.pausedUntil(name));
+/** At least one. */
+type Notifications = readonly [Notification, ...Notification[]];
+
+const firstRetrySeconds = 1;
+const maxRetrySeconds = 300;
+const maxSleepMillis = 60_000;
+/** Wait after a write that failed. Sending again before the outcome is stored would repeat the message. */
+const diskRetryMillis = 1000;
+
+export function startWorker(options: WorkerOptions): Worker {
+  const { channel, outbox, clock = systemClock } = options;
   const stopping = new AbortController();
-  const abort = new AbortController();
-  let alarm = new AbortController();
-
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      alarm = new AbortController();
-      try {
-        const wait = limit.waitMillis(clock.now());
-        const ids = wait === 0 ? chooseNext() : [];
-        if (ids.length > 0) await attempt(outbox.read(ids));
-        else await clock.sleep(Math.min(wait || untilDue(), longestSleepMillis), alarm.signal);
-      } catch (error) {
-        log.error({ channel: name, err: error }, 'the outbox cannot be used; trying again');
-        await clock.sleep(diskRetryMillis, stopping.signal);
-      }
-    }
-  }
-
-  function untilDue(): number {
-    const at = outbox.nextDueAt(name);
-    return at === undefined ? longestSleepMillis : Math.max(0, at - clock.now());
-  }
-
-  /** The first that is due; a digest of all, when the robot's rate has no room for each of them. */
-  function chooseNext(): number[] {
-    const due = outbox.due(name, clock.now());
-    const begun = due.find(({ digestId }) => digestId !== null)?.digestId;
-    if (begun !== undefined) {
-      return due.filter(({ digestId }) => digestId === begun).map(({ id }) => id);
-    }
-    const [first] = due;
-    if (first === undefined) return [];
-    const together = due.filter(({ isAlone }) => isAlone === 0).map(({ id }) => id);
-    if (first.isAlone === 1 || together.length < 2 || due.length <= limit.left(clock.now())) {
-      return [first.id];
-    }
-    outbox.join(together);
-    return together;
-  }
-
-  async function attempt(notifications: Notification[]): Promise<void> {
-    const [first] = notifications;
-    if (first === undefined) return;
-    const startedAt = clock.now();
-    if (rates.length > 0) outbox.noteCall(name, startedAt);
-    const message = { title: '' };
-    const delivery = await trace(notifications, () => send(notifications, message));
-    const now = clock.now();
-    limit.note(now);
-    const attempts = first.attempts + 1;
-    const asked = delivery.kind === 'retry' ? delivery.afterSeconds * 1000 : 0;
-    const nextAttemptAt = Math.round(now + Math.max(asked, backoffMillis(attempts, random)));
-    tell(notifications, delivery, { ...message, attempts, duration_ms: now - startedAt });
-    await persist(() => {
-      outbox.settle(
-        notifications.map(({ id }) => id),
-        delivery,
-        now,
-        nextAttemptAt,
-      );
-      const isBlock = delivery.kind === 'retry' && delivery.reason === 'rate_limited';
-      if (isBlock) {
-        limit.pauseUntil(nextAttemptAt);
-        outbox.pause(name, nextAttemptAt);
-      }
-      const isRefused = delivery.kind === 'dead' && delivery.reason === 'refused';
-      if (isRefused && first.digestId !== null && notifications.length > 1)
-        outbox.part(first.digestId, now);
-    });
-  }
-
-  async function send(notifications: Notification[], note: { title: string }): Promise<Delivery> {
-    const [first] = notifications;
-    const call = {
-      id: `llamascope-${first?.queuedAt}-${first?.id}${notifications.length > 1 ? '-digest' : ''}`,
-      progress: first?.progress ?? null,
-      signal: abort.signal,
-    };
-    try {
-      const message = render(notifications);
-      note.title = message.title;
-      return expire(notifications, await channel.deliver(message, call));
-    } catch (error) {
-      // A fault of ours; its message may hold anything, so only its kind is told.
-      const detail = `${error instanceof Error ? error.name : 'Error'} in channel ${name}`;
-      const reason = 'unexpected_answer';
-      return expire(notifications, { kind: 'retry', reason, afterSeconds: 0, detail });
-    }
-  }
-
-  function expire(notifications: Notification[], delivery: Delivery): Delivery {
-    const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
-    const isOver = clock.now() - newest > expirySeconds * 1000;
-    if (delivery.kind !== 'retry' || !isOver) return delivery;
-    return { kind: 'dead', reason: 'expired', detail: delivery.detail };
-  }
-
-  function tell(
-    notifications: Notification[],
-    delivery: Delivery,
-    more: { title: string; attempts: number; duration_ms: number },
-  ): void {
-    const [first] = notifications;
-    const count = notifications.length;
-    onDelivery(name, delivery, count);
-    const { kind, ...facts } = delivery;
-    const level = { delivered: 'info', partly: 'info', retry: 'warn', dead: 'error' } as const;
-    log[level[kind]](
-      {
-        notification: first?.id,
-        ...(count > 1 && { digest_of: count }),
-        channel: name,
-        trace_id: first?.traceparent?.split('-')[1],
-        ...more,
-        age_ms: clock.now() - (first?.receivedAt ?? 0),
-        ...facts,
-      },
-      `notification ${kind}`,
-    );
-  }
-
-  async function persist(write: () => void): Promise<void> {
-    for (;;) {
-      try {
-        return write();
-      } catch (error) {
-        log.error({ channel: name, err: error }, 'the outbox cannot be written; trying again');
-      }
-      // Told to stop, we leave it pending: better said twice than not at all.
-      if (stopping.signal.aborted) return;
-      await clock.sleep(diskRetryMillis, stopping.signal);
-    }
-  }
-
-  const running = run();
+  const giveUp = new AbortController();
+  const state: State = {
+    random: Math.random,
+    expirySeconds: 3 * 86_400,
+    ...options,
+    clock,
+    limit: createRateLimit(channel, outbox.calls, clock.now()),
+    stopping: stopping.signal,
+    giveUp: giveUp.signal,
+    alarm: new AbortController(),
+  };
+  const running = run(state);
   return {
-    wake: () => alarm.abort(),
+    wake: () => state.alarm.abort(),
     async stop(graceMillis) {
       stopping.abort();
-      alarm.abort();
-      const timer = setTimeout(() => abort.abort(), graceMillis);
+      state.alarm.abort();
+      const timer = setTimeout(() => giveUp.abort(), graceMillis);
       await running;
       clearTimeout(timer);
       channel.close?.();
     },
   };
+}
+
+async function run(state: State): Promise<void> {
+  const { channel, clock, log, limit, stopping } = state;
+  while (!stopping.aborted) {
+    state.alarm = new AbortController();
+    try {
+      const wait = limit.waitMillis(clock.now());
+      const [first, ...rest] = wait === 0 ? takeNext(state) : [];
+      if (first !== undefined) await attempt(state, [first, ...rest]);
+      else await clock.sleep(Math.min(wait || untilDue(state), maxSleepMillis), state.alarm.signal);
+    } catch (error) {
+      log.error({ channel: channel.name, err: error }, 'cannot use the outbox; will retry');
+      await clock.sleep(diskRetryMillis, stopping);
+    }
+  }
+}
+
+function untilDue({ channel, clock, outbox }: State): number {
+  const at = outbox.nextDueAt(channel.name);
+  return at === undefined ? maxSleepMillis : Math.max(0, at - clock.now());
+}
+
+function takeNext({ channel, outbox, clock, limit }: State): Notification[] {
+  const now = clock.now();
+  const { ids, isNewDigest } = chooseNext(outbox.due(channel.name, now), limit.callsLeft(now));
+  if (isNewDigest) outbox.joinDigest(ids);
+  return outbox.read(ids);
+}
+
+/**
+ * The notifications of the next call: a digest that was already begun; else the first one alone, or a digest of all if the
+ * rate has no room to send each by itself.
+ */
+export function chooseNext(
+  due: readonly Due[],
+  callsLeft: number,
+): { ids: number[]; isNewDigest: boolean } {
+  const begun = due.find(({ digestId }) => digestId !== null)?.digestId;
+  if (begun !== undefined) {
+    const ids = due.filter(({ digestId }) => digestId === begun).map(({ id }) => id);
+    return { ids, isNewDigest: false };
+  }
+  const [first] = due;
+  if (first === undefined) return { ids: [], isNewDigest: false };
+  const together = due.filter(({ isAlone }) => isAlone === 0).map(({ id }) => id);
+  if (first.isAlone === 1 || together.length < 2 || due.length <= callsLeft) {
+    return { ids: [first.id], isNewDigest: false };
+  }
+  return { ids: together, isNewDigest: true };
+}
+
+/** One call to the channel: sends, logs, and stores the outcome. */
+async function attempt(state: State, notifications: Notifications): Promise<void> {
+  const { clock, limit, random, tracer } = state;
+  const startedAt = clock.now();
+  limit.callStarted(startedAt);
+  const { delivery, title } = await traceAttempt(tracer, notifications, async () => {
+    const sent = await send(state, notifications);
+    return { ...sent, delivery: expire(state, notifications, sent.delivery) };
+  });
+  const now = clock.now();
+  limit.callEnded(now);
+  const attempts = notifications[0].attempts + 1;
+  report(state, notifications, delivery, { title, attempts, duration_ms: now - startedAt });
+  const askedMillis = delivery.kind === 'retry' ? delivery.afterSeconds * 1000 : 0;
+  const nextAttemptAt = Math.round(now + Math.max(askedMillis, backoffMillis(attempts, random)));
+  await untilWritten(state, () => settle(state, notifications, delivery, now, nextAttemptAt));
+}
+
+/** Doubles from 1 s to 5 min; jitter takes up to half off, so that notifications that failed together are spread out. */
+export function backoffMillis(attempts: number, random: () => number): number {
+  const seconds = Math.min(maxRetrySeconds, firstRetrySeconds * 2 ** (attempts - 1));
+  return seconds * 1000 * (0.5 + random() / 2);
+}
+
+async function send(
+  { channel, message: options, giveUp }: State,
+  notifications: Notifications,
+): Promise<{ delivery: Delivery; title: string }> {
+  const [first] = notifications;
+  const suffix = notifications.length > 1 ? '-digest' : '';
+  const call = {
+    id: `llamascope-${first.queuedAt}-${first.id}${suffix}`,
+    progress: first.progress,
+    signal: giveUp,
+  };
+  let title = '';
+  try {
+    const payloads = notifications.map(({ payload }) => payload);
+    const message = renderMessage(payloads, options);
+    title = message.title;
+    return { delivery: await channel.deliver(message, call), title };
+  } catch (error) {
+    // A bug of ours. Only the error's name is kept, because its message may contain a secret.
+    const detail = `${error instanceof Error ? error.name : 'Error'} in channel ${channel.name}`;
+    const reason = 'unexpected_answer';
+    return { delivery: { kind: 'retry', reason, afterSeconds: 0, detail }, title };
+  }
+}
+
+/** Turns a retry into `dead` when even the newest notification has waited too long. */
+function expire(state: State, notifications: Notifications, delivery: Delivery): Delivery {
+  const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
+  const isExpired = state.clock.now() - newest > state.expirySeconds * 1000;
+  if (delivery.kind !== 'retry' || !isExpired) return delivery;
+  return { kind: 'dead', reason: 'expired', detail: delivery.detail };
+}
+
+const logLines = {
+  delivered: ['info', 'notification delivered'],
+  partial: ['info', 'part of a notification delivered'],
+  retry: ['warn', 'notification not delivered; will retry'],
+  dead: ['error', 'notification not delivered; giving up'],
+} as const;
+
+function report(
+  { channel: { name }, clock, log, onDelivery }: State,
+  notifications: Notifications,
+  delivery: Delivery,
+  more: { title: string; attempts: number; duration_ms: number },
+): void {
+  const [first] = notifications;
+  const count = notifications.length;
+  onDelivery(name, delivery, count);
+  const { kind, ...facts } = delivery;
+  const [level, sentence] = logLines[kind];
+  log[level](
+    {
+      notification: first.id,
+      ...(count > 1 && { digest_of: count }),
+      channel: name,
+      trace_id: traceIdOf(first.traceparent),
+      ...more,
+      age_ms: clock.now() - first.receivedAt,
+      ...facts,
+    },
+    sentence,
+  );
+}
+
+function settle(
+  { outbox, limit }: State,
+  notifications: Notifications,
+  delivery: Delivery,
+  now: number,
+  nextAttemptAt: number,
+): void {
+  const ids = notifications.map(({ id }) => id);
+  outbox.settle(ids, delivery, now, nextAttemptAt);
+  const reason = 'reason' in delivery ? delivery.reason : undefined;
+  if (reason === 'rate_limited') limit.blockUntil(nextAttemptAt);
+  const { digestId } = notifications[0];
+  if (reason === 'refused' && digestId !== null && ids.length > 1) {
+    outbox.splitDigest(digestId, now);
+  }
+}
+
+/** Repeats a write until the disk takes it or the worker is stopped: then the notification stays pending and is sent twice. */
+async function untilWritten(
+  { channel, clock, log, stopping }: State,
+  write: () => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      return write();
+    } catch (error) {
+      log.error({ channel: channel.name, err: error }, 'cannot write to the outbox; will retry');
+    }
+    if (stopping.aborted) return;
+    await clock.sleep(diskRetryMillis, stopping);
+  }
 }

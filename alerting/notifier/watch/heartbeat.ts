@@ -1,27 +1,27 @@
-/** Tells a watcher outside that the notifier lives, once a minute, as long as it can write. Started by `main.ts`. */
+/** Pings an external monitor once a minute while the outbox can be written. Started by `main.ts`. */
 import type { Logger } from '../../../otel/logger.ts';
-import type { Heard } from '../outbox/heard.ts';
+import type { Marks } from '../outbox/marks.ts';
 
 export const heartbeatMillis = 60_000;
 const timeoutMillis = 10_000;
 
-/** One ping. The URL is a secret: no error tells it. */
+/** One ping. Errors are logged without the URL, which is a secret. */
 export async function sendHeartbeat(
   url: URL,
-  { heard, log, now }: { heard: Pick<Heard, 'setMark'>; log: Logger; now: () => number },
+  { marks, log, now }: { marks: Pick<Marks, 'set'>; log: Logger; now: () => number },
 ): Promise<void> {
   try {
-    // A notifier that cannot write takes no alert: its silence is what the watcher has to hear.
-    heard.setMark('heartbeat', now());
+    // A notifier that cannot write accepts no alert, so it must not report itself as alive.
+    marks.set('heartbeat', now());
   } catch (error) {
-    log.error({ err: error }, 'no heartbeat: the outbox cannot be written');
+    log.error({ err: error }, 'heartbeat skipped: cannot write to the outbox');
     return;
   }
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMillis) });
     await response.body?.cancel();
-    if (!response.ok) log.warn({ status: response.status }, 'the heartbeat was refused');
+    if (!response.ok) log.warn({ status: response.status }, 'heartbeat refused');
   } catch {
-    log.warn('the heartbeat did not arrive');
+    log.warn('heartbeat failed: no answer');
   }
 }

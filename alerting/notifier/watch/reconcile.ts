@@ -1,78 +1,81 @@
 /**
- * Holds what was told against what Prometheus and Alertmanager know: alerts that Alertmanager dropped, and ends that it
- * never told, are found and told as such. Started by `main.ts`.
+ * Compares the alerts that Alertmanager sent with those that Prometheus and Alertmanager know of, and sends the notifications
+ * that are missing: alerts that were dropped, and ends that were never reported. Started by `main.ts`.
  */
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../../otel/logger.ts';
-import type { Heard, HeardAlert } from '../outbox/heard.ts';
 import type { Intake } from '../intake.ts';
-import { readFired, readFiring, readHeld } from './sources.ts';
-import type { FiredSeries, FiringNow, Held } from './sources.ts';
+import type { AlertRecord } from '../outbox/alert-history.ts';
+import type { Outbox } from '../outbox/outbox.ts';
 import { ownPayload, watchdogName } from '../webhook.ts';
 import type { Alert } from '../webhook.ts';
+import { readFired, readFiring, readHeld } from './sources.ts';
+import type { FiredSeries, FiringNow, Held } from './sources.ts';
 
 export interface ReconcileOptions {
   prometheus: URL;
   alertmanager: URL;
-  heard: Heard;
-  tell: Intake;
+  outbox: Pick<Outbox, 'alerts' | 'marks'>;
+  intake: Intake;
   log: Logger;
-  /** How long Alertmanager may take before we tell in its place. */
+  /** How long Alertmanager may take before the notifier sends in its place. */
   graceSeconds: number;
   now: () => number;
 }
 
-/** Up to here everything is reconciled; what came later may still be told. */
+/** Everything before this time has been compared. */
 const cursorMark = 'reconciled';
-/** After a longer absence the older past stays untold. */
-const longestLookMillis = 86_400_000;
+/** After a longer downtime only this much of it is compared. */
+const maxLookbackMillis = 86_400_000;
 
 type Labels = Record<string, string>;
 
-/** One check. Does nothing while Prometheus cannot be asked; the next one covers that time, too. */
+/** One comparison. While Prometheus does not answer it does nothing, and the next one covers that time too. */
 export async function reconcile(options: ReconcileOptions): Promise<void> {
-  const { prometheus, alertmanager, heard, tell, log, graceSeconds, now } = options;
+  const { prometheus, alertmanager, outbox, intake, log, graceSeconds, now } = options;
+  const { alerts: history, marks } = outbox;
   const at = now();
   const settledAt = at - graceSeconds * 1000;
-  const since = Math.max(heard.mark(cursorMark) ?? settledAt, at - longestLookMillis);
   try {
+    const since = Math.max(marks.get(cursorMark) ?? settledAt, at - maxLookbackMillis);
     const fired = await readFired(prometheus, since, at);
     const firing = await readFiring(prometheus);
     const held = await readHeld(alertmanager).catch(() => undefined);
     for (const alert of held ?? []) {
-      if (alert.isNotForUs) heard.noteNotForUs(heldAlert(alert), at);
+      if (alert.isNotForUs) history.recordNotForUs(alertOf(alert), at);
     }
-    const known = heard.since(since);
-    const neverTold = findNeverTold({ fired, firing, known, settledAt });
-    const notEnded =
-      held === undefined ? [] : findNotEnded({ fired, firing, known, held, settledAt });
-    for (const alert of neverTold) {
-      tell(ownPayload('never_told', `reconcile/${alert.fingerprint}`, [alert]), {
-        route: 'default',
-      });
+    const known = history.since(since);
+    const missed = findMissed({ fired, firing, known, settledAt });
+    const notResolved =
+      held === undefined ? [] : findNotResolved({ fired, firing, known, held, settledAt });
+    for (const alert of missed) {
+      const payload = ownPayload('missed', `reconcile/${alert.fingerprint}`, [alert]);
+      intake(payload, { route: 'default' });
     }
-    for (const { alert, route, groupKey } of notEnded) {
-      tell(ownPayload('end_never_told', groupKey, [alert]), { route });
+    for (const { alert, route, groupKey } of notResolved) {
+      intake(ownPayload('not_resolved', groupKey, [alert]), { route });
     }
-    heard.setMark(cursorMark, settledAt);
-    const found = { never_told: neverTold.length, end_never_told: notEnded.length };
-    if (neverTold.length + notEnded.length > 0) log.warn(found, 'reconciled');
+    marks.set(cursorMark, settledAt);
+    if (missed.length + notResolved.length > 0) {
+      const counts = { missed: missed.length, not_resolved: notResolved.length };
+      log.warn(counts, 'sent notifications that Alertmanager did not send');
+    }
   } catch (error) {
     const reason = error instanceof Error ? error.name : 'an error';
-    log.warn({ reason }, 'cannot reconcile now; the next check covers this time, too');
+    log.warn({ reason }, 'cannot reconcile; the next check covers this time too');
   }
 }
 
 interface Facts {
   fired: readonly FiredSeries[];
   firing: readonly FiringNow[];
-  known: readonly HeardAlert[];
-  /** What happened later may still be on its way. */
+  known: readonly AlertRecord[];
+  /** Alertmanager may still report later events. */
   settledAt: number;
 }
 
-/** Alerts that fired, long enough ago, in a time for which nobody told us of them. */
-export function findNeverTold({ fired, firing, known, settledAt }: Facts): Alert[] {
+/** Alerts that fired before `settledAt` and are in no record of that time. */
+export function findMissed({ fired, firing, known, settledAt }: Facts): Alert[] {
   const knownByName = Map.groupBy(known, ({ alert }) => alert.labels['alertname'] ?? '');
   return fired.flatMap(({ labels, firstAt, lastAt }) => {
     if (labels['alertname'] === watchdogName || firstAt > settledAt) return [];
@@ -99,34 +102,32 @@ export function findNeverTold({ fired, firing, known, settledAt }: Facts): Alert
   });
 }
 
-/** Alerts that we told as firing, and that neither Prometheus nor Alertmanager has had for long enough. */
-export function findNotEnded({
+/** Alerts that were sent as firing, but that neither Prometheus nor Alertmanager has had since `settledAt`. */
+export function findNotResolved({
   fired,
   firing,
   known,
   held,
   settledAt,
-}: Facts & { held: readonly Held[] }): Pick<HeardAlert, 'alert' | 'route' | 'groupKey'>[] {
-  return known.flatMap(({ alert, status, heardAt, route, groupKey }) => {
-    if (status !== 'firing' || heardAt > settledAt) return [];
+}: Facts & { held: readonly Held[] }): Pick<AlertRecord, 'alert' | 'route' | 'groupKey'>[] {
+  return known.flatMap(({ alert, status, recordedAt, route, groupKey }) => {
+    if (status !== 'firing' || recordedAt > settledAt) return [];
     const { labels } = alert;
     if (firing.some((candidate) => includes(labels, candidate.labels))) return [];
-    if (
-      held.some(
-        (candidate) => includes(labels, candidate.labels) || includes(candidate.labels, labels),
-      )
-    )
-      return [];
+    const isHeld = held.some(
+      (candidate) => includes(labels, candidate.labels) || includes(candidate.labels, labels),
+    );
+    if (isHeld) return [];
     const series = fired.filter((candidate) => includes(labels, candidate.labels));
     const lastAt = Math.max(...series.map((candidate) => candidate.lastAt));
     if (lastAt > settledAt) return [];
-    // Where Prometheus no longer has its samples, when it ended is not known.
+    // Unknown when Prometheus no longer has its samples.
     const endsAt = series.length > 0 ? new Date(lastAt).toISOString() : '';
     return [{ alert: { ...alert, status: 'resolved', endsAt }, route, groupKey }];
   });
 }
 
-function heldAlert({ labels, startsAt, fingerprint }: Held): Alert {
+function alertOf({ labels, startsAt, fingerprint }: Held): Alert {
   return {
     status: 'firing',
     labels,
@@ -138,7 +139,7 @@ function heldAlert({ labels, startsAt, fingerprint }: Held): Alert {
   };
 }
 
-/** Alertmanager's labels are Prometheus' and its external ones. */
+/** Alertmanager's labels include Prometheus' external labels, so they are compared as a superset. */
 function includes(all: Labels, some: Labels): boolean {
   return Object.entries(some).every(([name, value]) => all[name] === value);
 }

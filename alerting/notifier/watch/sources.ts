@@ -1,30 +1,30 @@
-/** What Prometheus and Alertmanager know of alerts, asked over their HTTP APIs. Used by the reconciliation. */
+/** Reads the alerts that Prometheus and Alertmanager know of from their HTTP APIs. Used by `reconcile.ts`. */
 import { parse } from 'yaml';
 import { z } from 'zod';
 
 const timeoutMillis = 10_000;
 const labels = z.record(z.string(), z.string());
 
-/** One alert that fired, by the samples of `ALERTS`. Milliseconds since 1970. */
+/** First and last sample of one alert in `ALERTS`. Milliseconds since 1970. */
 export interface FiredSeries {
   labels: Record<string, string>;
   firstAt: number;
   lastAt: number;
 }
 
-/** An alert that fires now, as Prometheus tells it. */
+/** An alert that is firing now, from Prometheus. */
 export interface FiringNow {
   labels: Record<string, string>;
   annotations: Record<string, string>;
   activeAt: string;
 }
 
-/** An alert that Alertmanager holds now. */
+/** An alert that Alertmanager has now. */
 export interface Held {
   labels: Record<string, string>;
   startsAt: string;
   fingerprint: string;
-  /** Silenced, inhibited, or for receivers without a webhook. */
+  /** Silenced, inhibited, or routed to receivers without a webhook. */
   isNotForUs: boolean;
 }
 
@@ -36,7 +36,7 @@ const Matrix = z.object({
   }),
 });
 
-/** Every raw sample of the time since then: a range query with a step would miss the short ones. @throws Error */
+/** Alerts that fired between `since` and `now`. Reads raw samples, because a query with a step would miss short alerts. @throws Error */
 export async function readFired(
   prometheus: URL,
   since: number,
@@ -94,7 +94,7 @@ export async function readHeld(alertmanager: URL): Promise<Held[]> {
   const held = HeldAlerts.parse(await getJson(alertmanager, '/api/v2/alerts'));
   const { config } = Status.parse(await getJson(alertmanager, '/api/v2/status'));
   const { receivers } = Receivers.parse(parse(config.original));
-  // Newer releases hide the URLs of webhooks, so that ours cannot be told from another; one without any is not us.
+  // Newer releases of Alertmanager hide webhook URLs, so any receiver with a webhook may be the notifier.
   const possible = new Set(
     receivers.flatMap(({ name, webhook_configs: webhooks = [] }) =>
       webhooks.length > 0 ? [name] : [],
@@ -111,7 +111,7 @@ export async function readHeld(alertmanager: URL): Promise<Held[]> {
 async function getJson(base: URL, path: string): Promise<unknown> {
   const url = new URL(base);
   url.pathname = url.pathname.replace(/\/$/, '');
-  // Credentials in the address are for a header: `fetch` refuses them in a URL.
+  // `fetch` rejects URLs with credentials.
   const { username, password } = url;
   url.username = url.password = '';
   const authorization = `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`;

@@ -1,89 +1,87 @@
 /**
- * The dead man's switch: Alertmanager sends the Watchdog every minute. When it stops, the notifier itself says so on every
- * channel, and when it is back. Used by the app, which sees it come, and by `main.ts`, which looks for its silence.
+ * The dead man's switch. Alertmanager sends the Watchdog alert every minute; when it stops, the notifier raises an alert on
+ * every channel, and resolves it when the Watchdog is back. The app reports each arrival, `main.ts` checks every second.
  */
 import type { Intake } from '../intake.ts';
-import type { Heard } from '../outbox/heard.ts';
+import type { Marks } from '../outbox/marks.ts';
 import { ownPayload, watchdogName } from '../webhook.ts';
 import type { Alert } from '../webhook.ts';
 
 export interface Watchdog {
-  /** It came. */
-  seen(): void;
-  /** Tells of its silence, once, when that has lasted. */
+  /** Records an arrival. */
+  received(): void;
+  /** Raises the alert once when the Watchdog has been missing for `silenceSeconds`. */
   check(): void;
-  /** When it came last, or undefined when it never did. */
+  /** Undefined when it never arrived. */
   lastSeenAt(): number | undefined;
-  /** Since when we have been waiting: it came, or the notifier began. */
+  /** When it last arrived or the notifier started, whichever is later. */
   waitingSince(): number;
 }
 
 export interface WatchdogOptions {
-  heard: Pick<Heard, 'mark' | 'setMark'>;
-  tell: Intake;
-  /** 0 is never. */
+  marks: Marks;
+  intake: Intake;
+  /** 0: never. */
   silenceSeconds: number;
-  /** Ends with the runbook's name. */
+  /** `${runbookUrl}/Watchdog` is the runbook. */
   runbookUrl: string;
   now: () => number;
 }
 
-/** On disk: a restart neither forgets when it came nor says twice that it does not. */
+/** Stored, so that a restart neither repeats the alert nor forgets to resolve it. */
 const seenMark = 'watchdog_seen';
 const silentMark = 'watchdog_silent_since';
 
 export function createWatchdog({
-  heard,
-  tell,
+  marks,
+  intake,
   silenceSeconds,
   runbookUrl,
   now,
 }: WatchdogOptions): Watchdog {
   const startedAt = now();
 
-  function waitingSince(): number {
-    // While the notifier was away nothing could arrive.
-    return Math.max(heard.mark(seenMark) ?? 0, startedAt);
-  }
+  // The Watchdog cannot arrive while the notifier is down.
+  const waitingSince = (): number => Math.max(marks.get(seenMark) ?? 0, startedAt);
 
-  function say(status: Alert['status'], since: number): void {
+  function raise(status: Alert['status'], since: number): void {
     const alert: Alert = {
       status,
       labels: { alertname: 'WatchdogSilent', severity: 'critical' },
-      annotations: describe(silenceSeconds, runbookUrl),
+      annotations: annotate(silenceSeconds, runbookUrl),
       startsAt: new Date(since).toISOString(),
       endsAt: status === 'resolved' ? new Date(now()).toISOString() : '',
       generatorURL: '',
       fingerprint: 'notifier-watchdog',
     };
-    tell(ownPayload('notifier', 'notifier/watchdog', [alert]), 'everywhere');
+    intake(ownPayload('notifier', 'notifier/watchdog', [alert]), 'every channel');
   }
 
   return {
-    seen() {
-      const silentSince = heard.mark(silentMark);
-      if (silentSince !== undefined) say('resolved', silentSince);
-      heard.setMark(silentMark, undefined);
-      heard.setMark(seenMark, now());
+    received() {
+      const silentSince = marks.get(silentMark);
+      if (silentSince !== undefined) raise('resolved', silentSince);
+      marks.set(silentMark, undefined);
+      marks.set(seenMark, now());
     },
     check() {
       const since = waitingSince();
-      const isOver = now() - since >= silenceSeconds * 1000;
-      if (silenceSeconds === 0 || !isOver || heard.mark(silentMark) !== undefined) return;
-      say('firing', since);
-      heard.setMark(silentMark, since);
+      const isMissing = now() - since >= silenceSeconds * 1000;
+      if (silenceSeconds === 0 || !isMissing || marks.get(silentMark) !== undefined) return;
+      raise('firing', since);
+      marks.set(silentMark, since);
     },
-    lastSeenAt: () => heard.mark(seenMark),
+    lastSeenAt: () => marks.get(seenMark),
     waitingSince,
   };
 }
 
-function describe(seconds: number, runbookUrl: string): Record<string, string> {
+function annotate(seconds: number, runbookUrl: string): Record<string, string> {
   return {
-    summary: 'The alert path is silent',
-    description: `No ${watchdogName} has arrived for ${seconds} s: Prometheus, Alertmanager or the way to the notifier is broken. Other alerts do not arrive either.`,
+    summary: 'The alert path is down',
+    description: `No ${watchdogName} alert has arrived for ${seconds} s: Prometheus, Alertmanager or their connection to the notifier is down. Other alerts cannot arrive either. Start with make status.`,
     summary_zh: '告警链路中断',
-    description_zh: `已有 ${seconds} 秒没有收到 ${watchdogName}：Prometheus、Alertmanager 或到通知服务的链路异常，其他告警也无法送达。`,
+    description_zh: `已有 ${seconds} 秒没有收到 ${watchdogName}：Prometheus、Alertmanager 或两者到通知服务的连接异常。在恢复之前不会再收到其他告警，请先运行 make status。`,
     runbook_url: `${runbookUrl}/${watchdogName}`,
   };
 }

@@ -21,7 +21,7 @@ beforeEach(async () => {
   started.push(alertmanager);
 });
 afterEach(async () => {
-  // The sender first. What did not start is not here to be stopped.
+  // The sender first.
   for (const one of started.splice(0).toReversed()) await one.stop();
   await robot.close();
 });
@@ -29,30 +29,30 @@ afterEach(async () => {
 const labels = { alertname: 'HighLatency', job: 'qwen-instruct', severity: 'warning' };
 const annotations = { summary_zh: '回答变慢', description_zh: 'P99 延迟为 7.5s。' };
 
-test('an alert is told when it fires and when it is over', async () => {
+test('an alert is sent when it fires and when it is resolved', async () => {
   await alertmanager.alert({ labels, annotations });
   await until(() => robot.received.length === 1);
   await alertmanager.alert({ labels, annotations, endsAt: new Date().toISOString() });
   await until(() => robot.received.length === 2);
-  const [fired, over] = robot.received;
-  expect(fired?.title).toBe('🔥 告警: HighLatency');
-  expect(fired?.text).toContain('P99 延迟为 7.5s。');
-  expect(over?.title).toBe('✅ 已恢复: HighLatency');
-  expect(over?.text).toMatch(/- 持续：\d+ 秒/);
-  expect(`${fired?.text}${over?.text}`).not.toContain('0001-');
+  const [firing, resolved] = robot.received;
+  expect(firing?.title).toBe('🔥 告警：HighLatency');
+  expect(firing?.text).toContain('P99 延迟为 7.5s。');
+  expect(resolved?.title).toBe('✅ 已恢复：HighLatency');
+  expect(resolved?.text).toMatch(/- 持续：\d+ 秒/);
+  expect(`${firing?.text}${resolved?.text}`).not.toContain('0001-');
 });
 
-test('an alert that still fires is told once, however often Prometheus sends it', async () => {
+test('an alert that stays firing is sent once, however often Prometheus sends it', async () => {
   await alertmanager.alert({ labels });
   await until(() => robot.received.length === 1);
   await alertmanager.alert({ labels });
-  // Another alert of the next group interval has come: the first would have been repeated by then.
+  // This alert arrives in the next group interval, in which the first would have been repeated.
   await alertmanager.alert({ labels: { ...labels, instance: 'b' } });
   await until(() => robot.received.length === 2);
-  expect(robot.received[1]?.title).toBe('🔥 告警 2: HighLatency');
+  expect(robot.received[1]?.title).toBe('🔥 告警 2：HighLatency');
 });
 
-test('the watchdog arrives and wakes nobody', async () => {
+test('the Watchdog is recorded and notifies nobody', async () => {
   await alertmanager.alert({ labels: { alertname: 'Watchdog', severity: 'none' } });
   await until(async () => {
     const page = await (await fetch(`${notifier.url}/api/notifications`)).text();

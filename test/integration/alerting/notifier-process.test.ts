@@ -1,4 +1,4 @@
-/** The real notifier process against a robot: crashes, duplicates, order, a locked disk, an orderly end, no leak. */
+/** The real notifier process and a robot: crashes, duplicates, order, a locked disk, shutdown, secrets. */
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
@@ -49,7 +49,7 @@ test('an alert reaches the robot, is counted, and is listed with its message', a
   expect(await notifier.sample(refused)).toBe(0);
 });
 
-test('killed between the 200 and the delivery, it delivers in its next life', async () => {
+test('killed between the 200 and the delivery, it delivers after a restart', async () => {
   robot.answers.push('hang');
   expect((await notifier.post(firing)).status).toBe(200);
   await until(() => robot.calls === 1);
@@ -59,7 +59,7 @@ test('killed between the 200 and the delivery, it delivers in its next life', as
   await until(() => titles().length === 1);
 });
 
-test('a webhook that comes twice at once is told once', async () => {
+test('a webhook that arrives twice at once is sent once', async () => {
   const answers = await Promise.all([notifier.post(firing), notifier.post(firing)]);
   expect(await Promise.all(answers.map((answer) => answer.json()))).toEqual(
     expect.arrayContaining([{ status: 'accepted' }, { status: 'duplicate' }]),
@@ -69,7 +69,7 @@ test('a webhook that comes twice at once is told once', async () => {
   expect(titles()).toEqual(['🔥 Firing: HighErrorRate', '✅ Resolved: HighErrorRate']);
 });
 
-test('resolved comes after firing, even when firing failed first', async () => {
+test('resolved is sent after firing, even when firing failed first', async () => {
   robot.answers.push(busy, 'reset');
   await notifier.post(firing);
   await notifier.post(resolved);
@@ -77,7 +77,7 @@ test('resolved comes after firing, even when firing failed first', async () => {
   expect(titles()).toEqual(['🔥 Firing: HighErrorRate', '✅ Resolved: HighErrorRate']);
 });
 
-test('answers 503 while the disk refuses, and takes the alert when it does not', async () => {
+test('answers 503 while the outbox is locked, and accepts the alert afterwards', async () => {
   const other = new DatabaseSync(settings['NOTIFIER_DB'] ?? '');
   other.exec('BEGIN EXCLUSIVE');
   expect((await notifier.post(firing)).status).toBe(503);
@@ -87,7 +87,7 @@ test('answers 503 while the disk refuses, and takes the alert when it does not',
   await until(() => titles().length === 1);
 });
 
-test('SIGTERM waits no longer than its grace for a robot that hangs, and owes the rest to the next life', async () => {
+test('SIGTERM waits at most the grace period for a robot that hangs, and the notification stays pending', async () => {
   robot.answers.push('hang');
   await notifier.post(firing);
   await until(() => robot.calls === 1);
@@ -114,23 +114,23 @@ test('no secret is in any log, list or metric, whatever the robot answers', asyn
   for (const canary of [secret, robotToken, 'sign=']) expect(seen).not.toContain(canary);
 });
 
-test('wrong settings end it with one sentence each and no secret', async () => {
-  const wrong = startNotifier({
+test('invalid settings end it with one line each and no secret', async () => {
+  const started = startNotifier({
     NOTIFIER_LOCALE: 'de',
     DINGTALK_URL: 'canary',
     NOTIFIER_PORT: 'x',
   });
-  const error: unknown = await wrong.catch((reason: unknown) => reason);
+  const error: unknown = await started.catch((reason: unknown) => reason);
   expect(String(error)).toMatch(/DINGTALK_URL: expected.*NOTIFIER_PORT: .*NOTIFIER_LOCALE: /s);
   expect(String(error)).not.toContain('canary');
 });
 
-test('a file that is no outbox is named, with what to do', async () => {
+test('a file that is not an outbox is named in the error', async () => {
   const path = newOutboxPath();
   const other = new DatabaseSync(path);
   other.exec('CREATE TABLE notifications (id)');
   other.close();
   await expect(startNotifier({ NOTIFIER_DB: path })).rejects.toThrow(
-    /NOTIFIER_DB: expected an outbox or no file at .*notifier.db, got: its version is 0, not 1 to 2; move it away/,
+    /NOTIFIER_DB: cannot open .*notifier.db as an outbox: its version is 0, expected 1 to 2. Move the file away./,
   );
 });

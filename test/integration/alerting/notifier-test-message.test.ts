@@ -1,4 +1,4 @@
-/** `make notify-test`: one test message, and what the channel answered. */
+/** `make notify-test`: one test message, and the channel's answer. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function run(channel: string, env: Record<string, string>): Promise<[numbe
   return [code, output];
 }
 
-test('a robot that takes the message: 0, and its answer', async () => {
+test('a robot that accepts the message: exit code 0, and its answer', async () => {
   const [code, output] = await run('dingtalk', {
     DINGTALK_URL: robot.url,
     DINGTALK_SECRET: 'SECtest',
@@ -36,15 +36,15 @@ test('a robot that takes the message: 0, and its answer', async () => {
   expect(robot.received[0]?.text).toContain('测试消息：一切正常');
 });
 
-test('no name: the only channel, which may be the inbox', async () => {
+test('no CHANNEL: the only channel, which may be the inbox', async () => {
   const only = { DINGTALK_URL: robot.url, DINGTALK_SECRET: 'SECtest' };
   expect((await run('', only))[1]).toContain('dingtalk: delivered');
   const [code, output] = await run('', {});
-  expect(output).toMatch(/^inbox: delivered in \d+ ms\. Nobody is called/);
+  expect(output).toMatch(/^inbox: delivered in \d+ ms\. Stored in the inbox only/);
   expect(code).toBe(0);
 });
 
-test('a robot that refuses it: 1, and why, without a secret', async () => {
+test('a robot that refuses the message: exit code 1, and the reason without a secret', async () => {
   const [code, output] = await run('dingtalk', {
     DINGTALK_URL: robot.url,
     DINGTALK_SECRET: 'SECcanary',
@@ -55,13 +55,13 @@ test('a robot that refuses it: 1, and why, without a secret', async () => {
   expect(code).toBe(1);
 });
 
-test('no such channel, or wrong settings: 2, and what is expected', async () => {
+test('an unknown channel or invalid settings: exit code 2, and the expected values', async () => {
   const two = { DINGTALK_URL: robot.url, WECOM_URL: robot.url };
   expect(await run('', two)).toEqual([
     2,
-    'CHANNEL: expected one of dingtalk, wecom, got none. Others are set by DINGTALK_URL, WECOM_URL, FEISHU_URL, SMTP_URL or NOTIFIER_CONFIG.\n',
+    'CHANNEL: expected one of dingtalk, wecom, got none. How to configure a channel: alerting/notifier/README.md\n',
   ]);
-  expect((await run('feishu', two))[1]).toContain('got "feishu". Others are set by');
+  expect((await run('feishu', two))[1]).toContain('got "feishu". How to configure');
   const [code, output] = await run('dingtalk', { DINGTALK_URL: 'canary' });
   expect(output).toContain('DINGTALK_URL: expected an http or https URL');
   expect(code).toBe(2);

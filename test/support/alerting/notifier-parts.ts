@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
-import type { Call } from '../../../alerting/notifier/channels/delivery.ts';
+import type { Call } from '../../../alerting/notifier/channels/channel.ts';
 import { renderMessage } from '../../../alerting/notifier/message/message.ts';
 import type { Message, MessageOptions } from '../../../alerting/notifier/message/message.ts';
 import { openOutbox } from '../../../alerting/notifier/outbox/outbox.ts';

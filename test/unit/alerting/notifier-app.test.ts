@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 import { createApp } from '../../../alerting/notifier/app.ts';
 import type { AppDeps } from '../../../alerting/notifier/app.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
-import { renderNotifications } from '../../../alerting/notifier/message/render.ts';
 import { parseMatcher } from '../../../alerting/notifier/routes.ts';
 import type { Route } from '../../../alerting/notifier/routes.ts';
 import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
@@ -24,13 +23,13 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
   const tracer = trace.getTracer('test');
   const onAccepted = (accepted: readonly string[]): void => void woken.push(...accepted);
   const intake = createIntake({ outbox, routes, channels, tracer, onAccepted, now });
-  const { heard } = outbox;
+  const { marks } = outbox;
   const app = createApp({
     outbox,
     intake,
-    watchdog: createWatchdog({ heard, tell: intake, silenceSeconds: 300, runbookUrl: '', now }),
+    watchdog: createWatchdog({ marks, intake, silenceSeconds: 300, runbookUrl: '', now }),
     token: undefined,
-    render: (notifications) => renderNotifications(notifications, english),
+    message: english,
     onResent: (channel) => void woken.push(channel),
     telemetry: { scrape: () => Promise.resolve({ status: 200, headers: {}, body: 'scraped' }) },
     log: pino({ level: 'silent' }),
@@ -52,7 +51,7 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
   return { app, outbox, woken, post, list };
 }
 
-test('an accepted webhook is owed to every channel of its route', async () => {
+test('a webhook creates a pending notification for every channel of its route', async () => {
   const { post, list, woken } = startApp({ now: () => Date.UTC(2026, 3, 26) });
   expect(await post(firing)).toEqual({ status: 200, answer: { status: 'accepted' } });
   expect(woken).toEqual(['robot', 'inbox']);
@@ -68,7 +67,7 @@ test('an accepted webhook is owed to every channel of its route', async () => {
   });
 });
 
-test('the same alerts in another order are the same news', async () => {
+test('the same alerts in another order are a duplicate', async () => {
   const alerts = [createAlert(), createAlert({ fingerprint: 'c0ffee0000000002' })];
   const { post, list } = startApp();
   await post(createWebhook(alerts));
@@ -80,13 +79,13 @@ test.each([
   ['another state', createWebhook([createAlert({ status: 'resolved' })])],
   ['another start', createWebhook([createAlert({ startsAt: '2026-05-01T00:00:00Z' })])],
   ['another group', createWebhook([createAlert()], '{}:{alertname="Other"}')],
-])('%s is other news', async (_, other) => {
+])('%s is not a duplicate', async (_, other) => {
   const { post } = startApp();
   await post(firing);
   expect((await post(other)).answer).toEqual({ status: 'accepted' });
 });
 
-test('what comes again hours later is Alertmanager’s reminder', async () => {
+test('the same webhook hours later is Alertmanager’s reminder', async () => {
   let now = Date.UTC(2026, 3, 26);
   const { post } = startApp({ now: () => now });
   await post(firing);
@@ -94,7 +93,7 @@ test('what comes again hours later is Alertmanager’s reminder', async () => {
   expect((await post(firing)).answer).toEqual({ status: 'accepted' });
 });
 
-test('the watchdog is noted and wakes nobody', async () => {
+test('the Watchdog is recorded and notifies nobody', async () => {
   const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
   const { post, list, woken } = startApp({ now: () => Date.UTC(2026, 3, 26) });
   expect((await list()).watchdog).toEqual({ lastSeenAt: null });
@@ -106,13 +105,13 @@ test('the watchdog is noted and wakes nobody', async () => {
   });
 });
 
-test('an alert for a route that nobody configured takes every way', async () => {
+test('an alert for a path without a route goes to every channel', async () => {
   const { post, list } = startApp();
   expect((await post(firing, {}, 'typo')).status).toBe(200);
   expect((await list()).notifications).toHaveLength(2);
 });
 
-test('each channel is owed only the alerts that its routes want, and what none wants goes everywhere', async () => {
+test('each channel gets the alerts that its routes match; an alert without a match goes to every channel', async () => {
   const route = (channel: string, ...match: string[]): Route => ({
     path: undefined,
     match: match.map(parseMatcher),
@@ -131,7 +130,7 @@ test('each channel is owed only the alerts that its routes want, and what none w
   ]);
 });
 
-test('a dead letter is listed by its state and can be sent again', async () => {
+test('a dead notification is listed by its state and can be resent', async () => {
   const { app, outbox, post, list, woken } = startApp({ channels: ['robot'] });
   await post(firing);
   const resend = (id: number) => app.request(`/api/notifications/${id}/resend`, { method: 'POST' });
@@ -148,44 +147,44 @@ test('a dead letter is listed by its state and can be sent again', async () => {
   expect((await app.request('/api/notifications?state=lost')).status).toBe(400);
 });
 
-test('what claims to be the notifier’s own finding is told as a plain alert', async () => {
+test('a webhook cannot claim to come from the reconciliation', async () => {
   const { post, list } = startApp();
-  await post({ ...firing, origin: 'never_told' });
-  expect(JSON.stringify(await list())).not.toContain('reconciling');
+  await post({ ...firing, origin: 'missed' });
+  expect(JSON.stringify(await list())).not.toContain('reconciliation');
 });
 
 test.each([
-  ['no JSON', 'alert!', 'body: expected JSON webhook payload'],
-  ['a list', '[]', "body: expected Alertmanager's webhook payload, version 4"],
-  ['version 3', { ...firing, version: '3' }, 'version: expected Alertmanager'],
-  ['an alert without a start', createWebhook([{} as never]), 'alerts.0.status: expected'],
-])('%s is refused with a sentence', async (_, body, sentence) => {
+  ['text', 'alert!', 'version 4 (the body is not JSON)'],
+  ['a list', '[]', 'Not a webhook payload of Alertmanager, version 4 (body: '],
+  ['version 3', { ...firing, version: '3' }, '(version: '],
+  ['an alert without a status', createWebhook([{} as never]), '(alerts.0.status: '],
+])('%s is rejected with a reason', async (_, body, sentence) => {
   const { status, answer } = await startApp().post(body);
   expect(status).toBe(400);
   expect(answer['error']).toContain(sentence);
 });
 
-test('a full disk is 503, and what was there before stays', async () => {
+test('a full disk is answered with 503, and stored notifications stay', async () => {
   const { post, list } = startApp({ outbox: createOutbox({ maxBytes: 160 * 1024 }) });
   expect((await post(firing)).status).toBe(200);
   const huge = createAlert({ fingerprint: 'huge', annotations: { summary: 'x'.repeat(200_000) } });
   const { status, answer } = await post(createWebhook([huge]));
   expect({ status, answer }).toEqual({
     status: 503,
-    answer: { error: 'The alert cannot be persisted now. Free the disk; send it again.' },
+    answer: { error: 'Cannot store the alert. Check the disk, then send it again.' },
   });
   expect((await list()).notifications).toHaveLength(2);
   expect((await post(createWebhook([createAlert({ status: 'resolved' })]))).status).toBe(200);
 });
 
-test('without the token nothing is taken and nothing shown', async () => {
-  const { app, post } = startApp({ token: 'hush' });
+test('without the token nothing is accepted and nothing is shown', async () => {
+  const { app, post } = startApp({ token: 'secret' });
   expect(await post(firing)).toMatchObject({ status: 401 });
   expect(await post(firing, { authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
   const resend = await app.request('/api/notifications/1/resend', { method: 'POST' });
   expect(resend.status).toBe(401);
   expect((await app.request('/api/notifications')).status).toBe(401);
-  expect(await post(firing, { authorization: 'Bearer hush' })).toMatchObject({ status: 200 });
+  expect(await post(firing, { authorization: 'Bearer secret' })).toMatchObject({ status: 200 });
 });
 
 test('a page cannot send alerts', async () => {
@@ -203,7 +202,7 @@ test('the list is bounded and newest first', async () => {
   expect(await ids('?limit=nonsense')).toHaveLength(6);
 });
 
-test('old finished webhooks are forgotten, pending and dead ones are not', async () => {
+test('old finished webhooks are deleted, pending and dead ones are kept', async () => {
   const outbox = createOutbox({ keep: 10 });
   const { post, list } = startApp({ outbox, channels: ['robot'] });
   const settle = (delivery: Parameters<typeof outbox.settle>[1]): void => {
@@ -221,7 +220,7 @@ test('old finished webhooks are forgotten, pending and dead ones are not', async
   expect(ids).toEqual([50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 2, 1]);
 });
 
-test('runbook pages are served, and only those', async () => {
+test('runbooks are served, and no other files', async () => {
   const { app } = startApp();
   expect(await (await app.request('/runbooks/HighLatency')).text()).toContain('# HighLatency');
   expect(await (await app.request('/runbooks')).text()).toContain('/runbooks/HighLatency\n');
@@ -229,7 +228,7 @@ test('runbook pages are served, and only those', async () => {
   expect((await app.request('/runbooks/..%2Frules')).status).toBe(404);
 });
 
-test('a draining notifier is not ready but alive', async () => {
+test('while draining, /readyz fails and /healthz does not', async () => {
   const { app } = startApp({ draining: () => true });
   expect((await app.request('/readyz')).status).toBe(503);
   expect((await app.request('/healthz')).status).toBe(200);

@@ -13,7 +13,7 @@ function fileWith(content: string): string {
 const names = (env: NodeJS.ProcessEnv): string[] =>
   readConfig(env).channels.map(({ name }) => name);
 
-test('a machine without robots has the inbox, on loopback, in Chinese', () => {
+test('defaults: the inbox, on loopback, in Chinese', () => {
   expect(readConfig({ TZ: 'Asia/Shanghai' })).toMatchObject({
     host: '127.0.0.1',
     port: 8060,
@@ -26,7 +26,7 @@ test('a machine without robots has the inbox, on loopback, in Chinese', () => {
   });
 });
 
-test('a robot takes the place of the inbox, its secrets by value or from files', () => {
+test('a robot replaces the inbox, its secrets by value or from files', () => {
   expect(names({ DINGTALK_URL: 'https://robot.example/send?access_token=x' })).toEqual([
     'dingtalk',
   ]);
@@ -35,15 +35,15 @@ test('a robot takes the place of the inbox, its secrets by value or from files',
   ]);
 });
 
-test('a token is read from a file without its line end', () => {
-  expect(readConfig({ NOTIFIER_TOKEN_FILE: fileWith('hush\n') }).token).toBe('hush');
+test('a token from a file has no line break', () => {
+  expect(readConfig({ NOTIFIER_TOKEN_FILE: fileWith('secret\n') }).token).toBe('secret');
 });
 
-test('an empty variable is an unset one', () => {
+test('an empty variable counts as unset', () => {
   expect(readConfig({ NOTIFIER_PORT: '', DINGTALK_URL: '', TZ: '' }).port).toBe(8060);
 });
 
-test('every problem is told at once, and no secret', () => {
+test('one error lists every problem and no secret', () => {
   const env = {
     NOTIFIER_PORT: '80a',
     NOTIFIER_URL: 'notifier:8060',
@@ -65,21 +65,21 @@ test('every problem is told at once, and no secret', () => {
   expect(() => readConfig(env)).not.toThrow(/canary/);
 });
 
-test('a secret without its robot is a problem', () => {
-  const sentence = 'DINGTALK_URL: expected beside DINGTALK_SECRET, got none';
+test('a secret without its URL is a problem', () => {
+  const sentence = 'DINGTALK_URL: required when DINGTALK_SECRET is set';
   expect(() => readConfig({ DINGTALK_SECRET: 'canary' })).toThrow(sentence);
 });
 
 const yaml = (content: string): NodeJS.ProcessEnv => ({ NOTIFIER_CONFIG: fileWith(content) });
 
-test('a file names several robots of a kind and says who hears of what', () => {
+test('a file configures several channels of a kind and their routes', () => {
   const config = readConfig(
     yaml(`
 channels:
   - name: oncall
     kind: dingtalk
     url_file: ${fileWith('https://robot.example/send?access_token=x')}
-    secret: hush
+    secret: secret
     mention: { mobiles: ['13800000000'] }
   - { name: office, kind: dingtalk, url: https://robot.example/send?access_token=y, card: true }
   - { name: mail, kind: email, url: smtp://127.0.0.1, from: a@example.com, to: [b@example.com] }
@@ -103,7 +103,7 @@ routes:
   ]);
 });
 
-test('the robots of the short variables stand beside those of the file', () => {
+test('channels from variables are added to those of the file', () => {
   const env = {
     ...yaml('channels: [{ name: second, kind: wecom, url: https://qy.example/send?key=k }]'),
     WECOM_URL: 'https://qy.example/send?key=j',
@@ -115,7 +115,7 @@ test('the robots of the short variables stand beside those of the file', () => {
   expect(names(env)).toEqual(['wecom', 'feishu', 'email', 'second']);
 });
 
-test('every problem of the file is told at once, by its place, and no secret', () => {
+test('one error lists every problem of the file by its path, and no secret', () => {
   const env = yaml(`
 channels:
   - { name: one, kind: dingtalk, url: canary, sekret: canary }
@@ -133,36 +133,39 @@ routes:
     'channels.0.url: expected an http or https URL, got something else (not shown)',
     'channels.0: Unrecognized key: "sekret"',
     'channels.1.kind: expected one of dingtalk, wecom, feishu, email, webhook, inbox, got "pager"',
-    'channels.2.url: expected a value, got none',
-    'channels.4.card: expected no mention beside card',
+    'channels.2.url: required',
+    'channels.4.card: cannot be combined with mention',
     'channels.5.url: expected smtp://… or smtps://…, got something else (not shown)',
     'channels.5.from: expected an email address',
     'channels.5.to: expected an email address',
     'channels.6.url_file: expected a readable file, got ENOENT for /nowhere/url',
     'routes.0.match.0: expected a matcher like severity="critical", got "severity"',
     'routes.1.match.0: Invalid regular expression',
-    'routes: expected a channel of two, got "four"',
+    'routes: expected one of two, got "four"',
   ];
-  const told = (): unknown => {
+  const problems = (): unknown => {
     try {
       return readConfig(env);
     } catch (error) {
       return error;
     }
   };
-  for (const sentence of expected) expect(String(told())).toContain(`NOTIFIER_CONFIG: ${sentence}`);
-  expect(String(told())).not.toContain('canary');
+  for (const sentence of expected)
+    expect(String(problems())).toContain(`NOTIFIER_CONFIG: ${sentence}`);
+  expect(String(problems())).not.toContain('canary');
 });
 
-test('a file that is no YAML is told by its line, without showing it', () => {
+test('invalid YAML is reported by its line, without its text', () => {
   const read = (): unknown => readConfig(yaml('channels:\n  - {url: canary'));
-  expect(read).toThrow(/NOTIFIER_CONFIG: expected YAML, got [A-Z_]+ in line \d/);
+  expect(read).toThrow(/NOTIFIER_CONFIG: invalid YAML in line \d \([A-Z_]+\)/);
   expect(read).not.toThrow(/canary/);
 });
 
 test('two channels of one name, an unknown key and a missing file are problems', () => {
   const twice = '{ name: a, kind: inbox }';
-  expect(() => readConfig(yaml(`channels: [${twice}, ${twice}]`))).toThrow('got "a" twice');
+  expect(() => readConfig(yaml(`channels: [${twice}, ${twice}]`))).toThrow(
+    'the name "a" is used twice',
+  );
   expect(() => readConfig(yaml('chanels: []'))).toThrow('Unrecognized key: "chanels"');
   expect(() => readConfig({ NOTIFIER_CONFIG: '/nowhere' })).toThrow('got ENOENT for /nowhere');
 });

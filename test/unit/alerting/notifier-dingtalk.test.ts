@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDingTalk, signDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
-import type { Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import type { Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
@@ -38,7 +38,7 @@ test('delivers a signed markdown message with its title', async () => {
   expect(robot.received[0]?.text).toContain('Requests are failing');
 });
 
-test('a mention stands in the text and in `at`, while an alert fires', async () => {
+test('a mention is in the text and in `at` while an alert is firing', async () => {
   const mention = { mobiles: ['13800000000'], users: ['manager01'], all: false };
   await deliver({ mention });
   expect(robot.received[0]?.text).toMatch(/\n\n@13800000000 @manager01$/);
@@ -67,20 +67,20 @@ test('a card has the links of its first alert as buttons', async () => {
   });
 });
 
-test('500 alerts are told in parts that fit the vendor’s 20,000 bytes, one call each, none left out', async () => {
+test('500 alerts are sent in parts of at most 20,000 bytes, one call each, none left out', async () => {
   const message = createMessage(createAlerts(500), chinese);
   const channel = createDingTalk({ url: new URL(robot.url), secret });
   let delivery = await channel.deliver(message, createCall());
-  while (delivery.kind === 'partly') {
+  while (delivery.kind === 'partial') {
     delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
   }
   expect(delivery.kind).toBe('delivered');
   const text = robot.received.map((part) => part.text).join('\n');
-  const told = text.match(/instance=host-\d+/g) ?? [];
-  expect(told).toEqual(createAlerts(500).map(({ labels }) => `instance=${labels['instance']}`));
+  const listed = text.match(/instance=host-\d+/g) ?? [];
+  expect(listed).toEqual(createAlerts(500).map(({ labels }) => `instance=${labels['instance']}`));
 });
 
-describe('what the robot refuses is dead, with its reason', () => {
+describe('a message that the robot refuses is dead, with its reason', () => {
   test.each([
     ['another secret', { secret: 'SECother' }, /310000, sign not match/],
     ['no secret', { secret: undefined }, /310000, sign not match/],
@@ -100,7 +100,7 @@ describe('what the robot refuses is dead, with its reason', () => {
 test.each([
   ['punished for 5 s', '{"status":1111,"punish":"deny","wait":5}', 5],
   ['punished', '{"status":1111,"punish":"deny"}', 600],
-])('%s: left alone for so long', async (_, body, afterSeconds) => {
+])('%s: no call for so long', async (_, body, afterSeconds) => {
   robot.answers.push({ status: 200, body });
   expect(await deliver()).toMatchObject({ reason: 'rate_limited', afterSeconds });
 });

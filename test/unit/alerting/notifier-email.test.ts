@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createEmail } from '../../../alerting/notifier/channels/email.ts';
 import type { EmailOptions } from '../../../alerting/notifier/channels/email.ts';
-import type { Channel, Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { startGreeter, startMailServer } from '../../support/alerting/smtp.ts';
@@ -34,13 +34,13 @@ const recipients = (): string[][] => server.received.map((mail) => mail.recipien
 const deliver = (channel: Channel, progress: string | null = null): Promise<Delivery> =>
   channel.deliver(createMessage(), createCall({ progress }));
 
-test('an email has a subject, a text, the same as HTML, and an id that every attempt shares', async () => {
+test('an email has a subject, text, HTML, and a Message-ID that every attempt shares', async () => {
   const channel = create();
   expect(await deliver(channel)).toMatchObject({ kind: 'delivered' });
   await deliver(channel);
   const [first, second] = server.received.map(({ mail }) => mail);
   expect(first?.subject).toBe('🔥 Firing: HighErrorRate');
-  expect(first?.text).toContain('Since: 2026-04-26 03:21:41 (UTC)');
+  expect(first?.text).toContain('Started: 2026-04-26 03:21:41 (UTC)');
   expect(first?.text).toContain('Runbook: http://127.0.0.1:8060/runbooks/HighErrorRate');
   expect(first?.html).toContain(
     '<a href="http://127.0.0.1:8060/runbooks/HighErrorRate">Runbook</a>',
@@ -50,13 +50,13 @@ test('an email has a subject, a text, the same as HTML, and an id that every att
   expect(server.connections).toBe(1);
 });
 
-test('what an alert says is text in the HTML, not a mark', async () => {
+test('text of an alert is escaped in the HTML', async () => {
   const alert = createAlert({ annotations: { summary: '<script>alert(1)</script>' } });
   await create().deliver(createMessage([alert]), createCall());
   expect(server.received[0]?.mail.html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
 });
 
-test('a recipient that is put off is tried again alone', async () => {
+test('a recipient that is rejected temporarily is retried alone', async () => {
   server.recipientErrors.set(bob, [450]);
   const channel = create();
   const first = await deliver(channel);
@@ -71,14 +71,14 @@ test('a recipient that is put off is tried again alone', async () => {
   expect(recipients()).toEqual([[ada, eve], [bob]]);
 });
 
-test('a recipient that is refused is dead, the others have it; sent again, it goes to that one alone', async () => {
+test('a refused recipient makes the notification dead; a resend goes to that recipient alone', async () => {
   server.recipientErrors.set(eve, [550]);
   const channel = create();
   const first = await deliver(channel);
   expect(first).toMatchObject({
     kind: 'dead',
     reason: 'refused',
-    detail: 'SMTP: not for eve@example.com: 550 no',
+    detail: 'SMTP: not delivered to eve@example.com: 550 no',
   });
   expect(await deliver(channel, 'progress' in first ? first.progress : null)).toMatchObject({
     kind: 'delivered',
@@ -86,7 +86,7 @@ test('a recipient that is refused is dead, the others have it; sent again, it go
   expect(recipients()).toEqual([[ada, bob], [eve]]);
 });
 
-test('one put off and one refused: the first is tried again, then the second is told', async () => {
+test('one recipient rejected temporarily and one refused: a retry for the first, then dead for the second', async () => {
   server.recipientErrors.set(bob, [451]).set(eve, [550]);
   const channel = create();
   const first = await deliver(channel);
@@ -94,7 +94,7 @@ test('one put off and one refused: the first is tried again, then the second is 
   const second = await deliver(channel, 'progress' in first ? first.progress : null);
   expect(second).toMatchObject({
     kind: 'dead',
-    detail: 'SMTP: not for eve@example.com: refused before',
+    detail: 'SMTP: not delivered to eve@example.com: refused at an earlier attempt',
   });
   expect(recipients()).toEqual([[ada], [bob]]);
 });
@@ -117,10 +117,10 @@ test.each([
 });
 
 test.each([
-  ['421 as a greeting', '421 try later\r\n', { reason: 'server_error' }],
-  ['a greeting of something else', 'HTTP/1.1 400\r\n\r\n', { reason: 'unexpected_answer' }],
+  ['a greeting of 421', '421 try later\r\n', { reason: 'server_error' }],
+  ['a greeting that is not SMTP', 'HTTP/1.1 400\r\n\r\n', { reason: 'unexpected_answer' }],
   ['a hang', undefined, { reason: 'timeout' }],
-])('%s is tried again', async (_, greeting, expected) => {
+])('%s is retried', async (_, greeting, expected) => {
   const greeter = await startGreeter(greeting);
   const url = new URL(`smtp://127.0.0.1:${greeter.port}`);
   const channel = create({ url, timeoutSeconds: 0.3 });
@@ -128,12 +128,12 @@ test.each([
   await greeter.close();
 });
 
-test('a server that is not there is tried again', async () => {
+test('a refused connection is retried', async () => {
   const delivery = await deliver(create({ url: new URL('smtp://127.0.0.1:9') }));
   expect(delivery).toMatchObject({ kind: 'retry', reason: 'network' });
 });
 
-test('a stopped notifier ends a call that hangs', async () => {
+test('stopping the notifier ends a call that hangs', async () => {
   const greeter = await startGreeter(undefined);
   const stop = new AbortController();
   const channel = create({ url: new URL(`smtp://127.0.0.1:${greeter.port}`) });
@@ -143,7 +143,7 @@ test('a stopped notifier ends a call that hangs', async () => {
   await greeter.close();
 });
 
-test('a password that the server refuses is dead, and not in the reason', async () => {
+test('a refused password makes the notification dead and is not in the detail', async () => {
   const strict = await startMailServer({
     authOptional: false,
     allowInsecureAuth: true,
@@ -157,7 +157,7 @@ test('a password that the server refuses is dead, and not in the reason', async 
   await strict.close();
 });
 
-test('over TLS a certificate that nobody vouches for is a retry, not a delivery', async () => {
+test('an untrusted TLS certificate is retried, not delivered', async () => {
   const secure = await startMailServer({ secure: true });
   const url = new URL(`smtps://127.0.0.1:${secure.port}`);
   expect(await deliver(create({ url }))).toMatchObject({ kind: 'retry', reason: 'network' });

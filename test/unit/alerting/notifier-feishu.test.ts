@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFeishu, signFeishu } from '../../../alerting/notifier/channels/feishu.ts';
-import type { Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import type { Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import { startFeishuRobot } from '../../support/alerting/feishu.ts';
 import {
@@ -27,7 +27,7 @@ test('signs as the vendor does', () => {
   expect(signFeishu(1_700_000_000, secret)).toBe('G7XpBpG8NgG02fJOAhX6FRAObIljmFoxVReo8I62pEk=');
 });
 
-test('delivers a signed card, red while it fires and green when it is over', async () => {
+test('delivers a signed card, red while firing and green when resolved', async () => {
   expect(await deliver()).toEqual({ kind: 'delivered', detail: 'Feishu: code 0, success' });
   await deliver({}, createMessage([createAlert({ status: 'resolved' })]));
   expect(robot.received.map(({ body }) => body['card'])).toMatchObject([
@@ -39,7 +39,7 @@ test('delivers a signed card, red while it fires and green when it is over', asy
   );
 });
 
-test('people are mentioned while an alert fires', async () => {
+test('people are mentioned while an alert is firing', async () => {
   const mention = { users: ['ou_1'], all: true };
   await deliver({ mention });
   expect(robot.received[0]?.text).toMatch(/<at id=ou_1><\/at> <at id=all><\/at>$/);
@@ -54,11 +54,11 @@ test.each([
   expect(await deliver(options)).toEqual({ kind: 'dead', reason: 'refused', detail });
 });
 
-test('300 alerts are told in cards of at most 20 KB', async () => {
+test('300 alerts are sent in cards of at most 20 KB', async () => {
   const message = createMessage(createAlerts(300), chinese);
   let delivery = await deliver({}, message);
   const channel = createFeishu({ url: new URL(robot.url), secret });
-  while (delivery.kind === 'partly') {
+  while (delivery.kind === 'partial') {
     delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
   }
   expect(delivery.kind).toBe('delivered');

@@ -14,7 +14,7 @@ import {
 
 const newPath = (): string => join(mkdtempSync(join(tmpdir(), 'notifier-db-')), 'notifier.db');
 
-/** As the notifier of version 1 wrote it. */
+/** The schema of version 1. */
 const versionOne = `
   CREATE TABLE webhooks (id INTEGER PRIMARY KEY AUTOINCREMENT, route TEXT NOT NULL, key TEXT NOT NULL,
     received_at INTEGER NOT NULL, payload TEXT NOT NULL) STRICT;
@@ -29,12 +29,13 @@ const versionOne = `
   CREATE INDEX notifications_pending ON notifications (channel, group_key, id) WHERE state = 'pending';
   PRAGMA user_version = 1;`;
 
-test('a file of version 1 is brought up to date, and what it owes is still owed', () => {
+test('a file of version 1 is migrated, and its pending notifications stay pending', () => {
   const path = newPath();
   const old = new DatabaseSync(path);
   old.exec(versionOne);
-  const payload = JSON.stringify(createWebhook([createAlert()]));
-  old.prepare('INSERT INTO webhooks VALUES (1, ?, ?, ?, ?)').run('default', 'key', 1000, payload);
+  const payload = createWebhook([createAlert()]);
+  const text = JSON.stringify(payload);
+  old.prepare('INSERT INTO webhooks VALUES (1, ?, ?, ?, ?)').run('default', 'key', 1000, text);
   old
     .prepare(
       "INSERT INTO notifications VALUES (1, 1, 'robot', 'group', 'pending', 2, 5000, 6000, 'timeout', 'x', NULL)",
@@ -43,21 +44,21 @@ test('a file of version 1 is brought up to date, and what it owes is still owed'
   old.close();
   const outbox = openOutbox({ path });
   expect(outbox.due('robot', 7000)).toEqual([{ id: 1, digestId: null, isAlone: 0 }]);
-  expect(outbox.read([1])).toMatchObject([{ attempts: 2, queuedAt: 1000, alerts: null, payload }]);
-  expect(outbox.callsSince('robot', 0)).toEqual([5000]);
+  expect(outbox.read([1])).toMatchObject([{ attempts: 2, queuedAt: 1000, payload }]);
+  expect(outbox.calls.since('robot', 0)).toEqual([5000]);
   outbox.close();
   openOutbox({ path }).close();
 });
 
-test('a file of a newer notifier is refused with a sentence, and untouched', () => {
+test('a file of a newer version is rejected with a reason', () => {
   const path = newPath();
   openDatabase(path).exec('PRAGMA user_version = 99');
   expect(() => openOutbox({ path })).toThrow(
-    /NOTIFIER_DB: expected an outbox or no file at .*, got: its version is 99, not 1 to 2; move it away/,
+    /NOTIFIER_DB: cannot open .* as an outbox: its version is 99, expected 1 to 2. Move the file away./,
   );
 });
 
-test('a step that fails leaves the file as it was', () => {
+test('a failed migration leaves the file unchanged', () => {
   const path = newPath();
   const old = new DatabaseSync(path);
   old.exec(`${versionOne} CREATE TABLE calls (x);`);
@@ -70,11 +71,11 @@ test('a step that fails leaves the file as it was', () => {
   ).toBeUndefined();
 });
 
-test('a checkpoint moves the log into the file', () => {
+test('a checkpoint moves the write-ahead log into the file', () => {
   const path = newPath();
   const outbox = openOutbox({ path });
   addNotification(outbox, 'firing');
-  // A reader that looks at the file alone, without the log, sees what has been moved.
+  // Reads the file without the log.
   const count = (): unknown => {
     const file = new DatabaseSync(`file:${path}?immutable=1`, { readOnly: true });
     try {
@@ -91,10 +92,10 @@ test('a checkpoint moves the log into the file', () => {
   outbox.close();
 });
 
-test('a resolved waits for its firing, whose digest waits, too', () => {
+test('a resolved notification waits for its firing, which waits in a digest', () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b']) addNotification(outbox, name, { groupKey: name });
-  outbox.join([1, 2]);
+  outbox.joinDigest([1, 2]);
   const retry = { kind: 'retry', reason: 'network', afterSeconds: 0, detail: '' } as const;
   outbox.settle([1, 2], retry, virtualStart, virtualStart + 5000);
   const payload = createWebhook([createAlert({ status: 'resolved', fingerprint: 'b' })], 'b');
@@ -106,11 +107,11 @@ test('a resolved waits for its firing, whose digest waits, too', () => {
   expect(outbox.due('robot', virtualStart + 5000).map(({ id }) => id)).toEqual([1, 2, 3]);
 });
 
-test('a firing that comes again after its end is not noted as firing', () => {
-  const { heard } = createOutbox();
+test('a late repeat of a firing does not reopen a resolved alert', () => {
+  const { alerts } = createOutbox();
   const firing = createWebhook([createAlert()]);
-  heard.note(firing, 'default', virtualStart);
-  heard.note(createWebhook([createAlert({ status: 'resolved' })]), 'default', virtualStart + 1);
-  heard.note(firing, 'default', virtualStart + 2);
-  expect(heard.since(0)).toMatchObject([{ status: 'resolved' }]);
+  alerts.record(firing, 'default', virtualStart);
+  alerts.record(createWebhook([createAlert({ status: 'resolved' })]), 'default', virtualStart + 1);
+  alerts.record(firing, 'default', virtualStart + 2);
+  expect(alerts.since(0)).toMatchObject([{ status: 'resolved' }]);
 });

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import type { HeardAlert } from '../../../alerting/notifier/outbox/heard.ts';
-import { findNeverTold, findNotEnded } from '../../../alerting/notifier/watch/reconcile.ts';
+import type { AlertRecord } from '../../../alerting/notifier/outbox/alert-history.ts';
+import { findMissed, findNotResolved } from '../../../alerting/notifier/watch/reconcile.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 
 const labels = { alertname: 'HighErrorRate', job: 'qwen-instruct', severity: 'critical' };
-/** Ten minutes of a day; what happened before minute 5 is settled. */
+/** The tests cover ten minutes; events before minute 5 are settled. */
 const minute = (count: number): number => Date.UTC(2026, 3, 26) + count * 60_000;
 const settledAt = minute(5);
 const series = (from: number, to: number) => ({
@@ -12,52 +12,62 @@ const series = (from: number, to: number) => ({
   firstAt: minute(from),
   lastAt: minute(to),
 });
-const now = { labels, annotations: { summary: 's' }, activeAt: new Date(minute(2)).toISOString() };
+const firingNow = {
+  labels,
+  annotations: { summary: 's' },
+  activeAt: new Date(minute(2)).toISOString(),
+};
 
-function heard(from: number, to: number | null, more: Partial<HeardAlert> = {}): HeardAlert {
+function recorded(from: number, to: number | null, more: Partial<AlertRecord> = {}): AlertRecord {
   return {
-    // Alertmanager's alert has the external labels of Prometheus, too.
+    // Alertmanager adds the external labels of Prometheus.
     alert: createAlert({ labels: { ...labels, cluster: 'a' } }),
     startsAt: minute(from),
     endsAt: to === null ? null : minute(to),
     status: to === null ? 'firing' : 'resolved',
     route: 'default',
     groupKey: 'group',
-    heardAt: minute(to ?? from),
+    recordedAt: minute(to ?? from),
     ...more,
   };
 }
 
 test.each([
-  ['fired and ended unseen', [], [], [series(1, 2)], ['resolved']],
-  ['fires unseen', [], [now], [series(2, 9)], ['firing']],
-  ['fired a moment ago', [], [now], [series(8, 9)], []],
-  ['was told', [heard(1, null)], [now], [series(1, 9)], []],
-  ['was told with its end', [heard(1, 2)], [], [series(1, 2)], []],
-  ['was told earlier, and fired again unseen', [heard(0, 1)], [], [series(3, 4)], ['resolved']],
-  ['was silenced', [heard(1, 9, { status: 'not_for_us' })], [now], [series(1, 9)], []],
+  ['fired and ended without a notification', [], [], [series(1, 2)], ['resolved']],
+  ['is firing without a notification', [], [firingNow], [series(2, 9)], ['firing']],
+  ['started firing a moment ago', [], [firingNow], [series(8, 9)], []],
+  ['was sent', [recorded(1, null)], [firingNow], [series(1, 9)], []],
+  ['was sent as firing and resolved', [recorded(1, 2)], [], [series(1, 2)], []],
+  [
+    'was sent, then fired again without a notification',
+    [recorded(0, 1)],
+    [],
+    [series(3, 4)],
+    ['resolved'],
+  ],
+  ['was silenced', [recorded(1, 9, { status: 'not_for_us' })], [firingNow], [series(1, 9)], []],
 ])('an alert that %s', (_, known, firing, fired, expected) => {
-  const found = findNeverTold({ fired, firing, known, settledAt });
+  const found = findMissed({ fired, firing, known, settledAt });
   expect(found.map(({ status }) => status)).toEqual(expected);
 });
 
-test('what is found has its times, and the words that Prometheus has for it', () => {
-  const [ended] = findNeverTold({ fired: [series(1, 2)], firing: [], known: [], settledAt });
+test('a missed alert has its times and the annotations of Prometheus', () => {
+  const [ended] = findMissed({ fired: [series(1, 2)], firing: [], known: [], settledAt });
   expect(ended).toMatchObject({
     startsAt: '2026-04-26T00:01:00.000Z',
     endsAt: '2026-04-26T00:02:00.000Z',
   });
-  const [firing] = findNeverTold({ fired: [series(2, 9)], firing: [now], known: [], settledAt });
+  const [firing] = findMissed({ fired: [series(2, 9)], firing: [firingNow], known: [], settledAt });
   expect(firing).toMatchObject({
-    startsAt: now.activeAt,
+    startsAt: firingNow.activeAt,
     endsAt: '',
     annotations: { summary: 's' },
   });
 });
 
-test('the watchdog is never missed here', () => {
+test('the Watchdog is not reconciled', () => {
   const fired = [{ ...series(1, 2), labels: { alertname: 'Watchdog' } }];
-  expect(findNeverTold({ fired, firing: [], known: [], settledAt })).toEqual([]);
+  expect(findMissed({ fired, firing: [], known: [], settledAt })).toEqual([]);
 });
 
 const held = {
@@ -68,15 +78,15 @@ const held = {
 };
 
 test.each([
-  ['ended long ago', [heard(1, null)], [series(1, 3)], [], [], [minute(3)]],
-  ['ended a moment ago', [heard(1, null)], [series(1, 7)], [], [], []],
-  ['still fires', [heard(1, null)], [series(1, 9)], [now], [], []],
-  ['is still with Alertmanager', [heard(1, null)], [series(1, 3)], [], [held], []],
-  ['was told a moment ago', [heard(1, null, { heardAt: minute(8) })], [], [], [], []],
-  ['was told as over', [heard(1, 3)], [series(1, 3)], [], [], []],
-  ['ended, who knows when', [heard(1, null)], [], [], [], [undefined]],
+  ['ended before the grace period', [recorded(1, null)], [series(1, 3)], [], [], [minute(3)]],
+  ['ended a moment ago', [recorded(1, null)], [series(1, 7)], [], [], []],
+  ['is still firing', [recorded(1, null)], [series(1, 9)], [firingNow], [], []],
+  ['Alertmanager still has', [recorded(1, null)], [series(1, 3)], [], [held], []],
+  ['was sent a moment ago', [recorded(1, null, { recordedAt: minute(8) })], [], [], [], []],
+  ['was sent as resolved', [recorded(1, 3)], [series(1, 3)], [], [], []],
+  ['ended at an unknown time', [recorded(1, null)], [], [], [], [undefined]],
 ])('the end of an alert that %s', (_, known, fired, firing, alertmanager, expected) => {
-  const found = findNotEnded({ fired, firing, known, held: alertmanager, settledAt });
+  const found = findNotResolved({ fired, firing, known, held: alertmanager, settledAt });
   expect(found.map(({ alert }) => alert.status)).toEqual(expected.map(() => 'resolved'));
   expect(found.map(({ alert }) => Date.parse(alert.endsAt) || undefined)).toEqual(expected);
 });

@@ -1,9 +1,9 @@
-/** One table for every robot: what an answer means, whatever the vendor. */
+/** One table for all robots: how each answer is judged. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
 import { createFeishu } from '../../../alerting/notifier/channels/feishu.ts';
 import { createWeCom } from '../../../alerting/notifier/channels/wecom.ts';
-import type { Channel, Delivery } from '../../../alerting/notifier/channels/delivery.ts';
+import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import { startFeishuRobot } from '../../support/alerting/feishu.ts';
 import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
@@ -85,29 +85,25 @@ describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, 
     expect(await answered(coded(number))).toMatchObject({ kind: 'dead', reason: 'refused' });
   });
 
-  test.each(limited)(`${code} %i is left alone for %i s`, async (number, afterSeconds) => {
+  test.each(limited)(`${code} %i is a rate limit of %i s`, async (number, afterSeconds) => {
     const expected = { kind: 'retry', reason: 'rate_limited', afterSeconds };
     expect(await answered(coded(number))).toMatchObject(expected);
   });
 
-  test.each(busy)(`${code} %i, which nobody has told us of, is tried again`, async (number) => {
+  test.each(busy)(`${code} %i, which is in no table, is retried`, async (number) => {
     expect(await answered(coded(number))).toMatchObject({ kind: 'retry', reason: 'server_error' });
   });
 
   test.each<[string, RobotAnswer, Partial<Delivery> & { afterSeconds?: number }]>([
-    ['a page of a proxy', { status: 200, body: html }, { reason: 'unexpected_answer' }],
+    ['an HTML page of a proxy', { status: 200, body: html }, { reason: 'unexpected_answer' }],
     ['no code', { status: 200, body: '{}' }, { reason: 'unexpected_answer' }],
     [
-      'a code in words',
+      'a code that is a string',
       { status: 200, body: `{"errcode":"0","code":"0"}` },
       { reason: 'unexpected_answer' },
     ],
-    ['JSON that is a list', { status: 200, body: '[0]' }, { reason: 'unexpected_answer' }],
-    [
-      'a page without an end',
-      { status: 200, body: html.repeat(9999) },
-      { reason: 'unexpected_answer' },
-    ],
+    ['a JSON array', { status: 200, body: '[0]' }, { reason: 'unexpected_answer' }],
+    ['an endless page', { status: 200, body: html.repeat(9999) }, { reason: 'unexpected_answer' }],
     [
       'a redirect, which is not followed',
       { status: 302, body: '', headers: { location: 'http://127.0.0.1:9/' } },
@@ -124,15 +120,15 @@ describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, 
     ['429', { status: 429, body: html }, { reason: 'rate_limited', afterSeconds: 60 }],
     ['502 in HTML', { status: 502, body: html }, { reason: 'server_error' }],
     ['a reset', 'reset', { reason: 'network', detail: 'ECONNRESET' }],
-  ])('%s is tried again', async (_, answer, expected) => {
+  ])('%s is retried', async (_, answer, expected) => {
     expect(await answered(answer)).toMatchObject({ kind: 'retry', ...expected });
   });
 
-  test('a robot that hangs is given up after the timeout', async () => {
+  test('a call that hangs is a retry after the timeout', async () => {
     expect(await answered('hang', 0.2)).toMatchObject({ kind: 'retry', reason: 'timeout' });
   });
 
-  test('a robot that is not there is a retry that names no secret', async () => {
+  test('a refused connection is a retry without a secret', async () => {
     const url = new URL(robot.url);
     url.port = '9';
     const delivery = await create(url, 1).deliver(createMessage(), createCall());
@@ -140,13 +136,13 @@ describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, 
     expect(JSON.stringify(delivery)).not.toContain(robotToken);
   });
 
-  test('an answer that repeats the token and the address is redacted', async () => {
+  test('an answer that repeats the token and the URL is redacted', async () => {
     const said = { [code]: dead[0], [message]: `${robotToken} ${robot.url}` };
     const delivery = await answered({ status: 200, body: JSON.stringify(said) });
     expect(delivery).toMatchObject({ detail: expect.stringMatching(/, \*\*\* \*\*\*$/) });
   });
 
-  test('a stopped notifier ends the call', async () => {
+  test('stopping the notifier ends the call', async () => {
     robot.answers.push('hang');
     const stop = new AbortController();
     const delivery = create(new URL(robot.url), 10).deliver(

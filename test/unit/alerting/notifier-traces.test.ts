@@ -12,7 +12,7 @@ const telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0',
 const { tracer } = telemetry;
 const startsAt = Date.UTC(2026, 3, 26, 3, 21, 41);
 
-test('a notification is one trace, from the start of its alert to the channel’s acceptance, over retries', async () => {
+test('a notification is one trace, from the start of its alert to its delivery, including retries', async () => {
   const outbox = createOutbox();
   const receivedAt = startsAt + 12_000;
   const intake = createIntake({
@@ -28,9 +28,13 @@ test('a notification is one trace, from the start of its alert to the channel’
   const notifications = outbox.list(1);
   const detail = 'HTTP 502';
   await traceAttempt(tracer, notifications, () =>
-    Promise.resolve({ kind: 'retry', reason: 'server_error', afterSeconds: 0, detail }),
+    Promise.resolve({
+      delivery: { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail },
+    }),
   );
-  await traceAttempt(tracer, notifications, () => Promise.resolve({ kind: 'delivered' }));
+  await traceAttempt(tracer, notifications, () =>
+    Promise.resolve({ delivery: { kind: 'delivered' } }),
+  );
 
   const traceId = traceIdOf(notifications[0]?.traceparent ?? null);
   const spans = readTrace(telemetry, traceId ?? '');
@@ -46,17 +50,36 @@ test('a notification is one trace, from the start of its alert to the channel’
   });
 });
 
-test('a digest counts for each that it stands for; dead letters and the age of the heartbeat are told', async () => {
+test('a duplicate and a webhook that cannot be stored export no span', () => {
+  const outbox = createOutbox({ maxBytes: 160 * 1024 });
+  const now = (): number => startsAt;
+  const intake = createIntake({
+    outbox,
+    routes: [],
+    channels: ['robot'],
+    tracer,
+    onAccepted: () => undefined,
+    now,
+  });
+  intake(createWebhook([createAlert()]), { route: 'default' });
+  const exported = telemetry.traces.list().length;
+  expect(intake(createWebhook([createAlert()]), { route: 'default' })).toBe('duplicate');
+  const huge = createAlert({ fingerprint: 'huge', annotations: { summary: 'x'.repeat(200_000) } });
+  expect(() => intake(createWebhook([huge]), { route: 'default' })).toThrow('full');
+  expect(telemetry.traces.list()).toHaveLength(exported);
+});
+
+test('a digest counts each of its notifications; dead letters and the age of the Watchdog are measured', async () => {
   const onDelivery = observeNotifier(telemetry.meter, {
     channels: ['robot', 'mail'],
     outbox: { oldestPendingAt: () => undefined, deadLetters: () => new Map([['mail', 2]]) },
-    watchdogAt: () => Date.now() - 60_000,
+    watchdog: { waitingSince: () => Date.now() - 60_000 },
   });
   const delivered = 'notifier_notifications_total{channel="robot",outcome="delivered"}';
   const text = async (): Promise<string> => scrapeText(telemetry);
   expect(await text()).toContain(`${delivered} 0`);
   onDelivery('robot', { kind: 'delivered' }, 50);
-  onDelivery('robot', { kind: 'partly', progress: '1' }, 50);
+  onDelivery('robot', { kind: 'partial', progress: '1' }, 50);
   expect(await text()).toContain(`${delivered} 50`);
   expect(await text()).toContain('notifier_dead_letters{channel="mail"} 2');
   expect(await text()).toContain('notifier_dead_letters{channel="robot"} 0');

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { sendHeartbeat } from '../../../alerting/notifier/watch/heartbeat.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
 import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
-import { renderNotifications } from '../../../alerting/notifier/message/render.ts';
+import { renderMessage } from '../../../alerting/notifier/message/message.ts';
 import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
 import {
   chinese,
@@ -29,9 +29,9 @@ function start(outbox: Outbox, silenceSeconds = 300) {
     onAccepted: () => undefined,
     now: clock,
   });
-  const { heard } = outbox;
+  const { marks } = outbox;
   const runbookUrl = 'http://127.0.0.1:8060/runbooks';
-  return createWatchdog({ heard, tell: intake, silenceSeconds, runbookUrl, now: clock });
+  return createWatchdog({ marks, intake, silenceSeconds, runbookUrl, now: clock });
 }
 
 const titles = (outbox: Outbox): string[] =>
@@ -39,13 +39,13 @@ const titles = (outbox: Outbox): string[] =>
     .list(99)
     .toReversed()
     .map((notification) => {
-      return `${notification.channel} ${renderNotifications([notification], english).title}`;
+      return `${notification.channel} ${renderMessage([notification.payload], english).title}`;
     });
 
-test('five minutes of silence are told on every channel, once, and so is its return', () => {
+test('five minutes without the Watchdog raise one alert on every channel, and its return resolves it', () => {
   const outbox = createOutbox();
   const watchdog = start(outbox);
-  watchdog.seen();
+  watchdog.received();
   for (now += 299_000; now < virtualStart + 299_500; now += 1000) watchdog.check();
   expect(titles(outbox)).toEqual([]);
   now = virtualStart + 300_000;
@@ -57,8 +57,8 @@ test('five minutes of silence are told on every channel, once, and so is its ret
     'inbox 🔥 Firing: WatchdogSilent',
   ]);
   now += 60_000;
-  watchdog.seen();
-  watchdog.seen();
+  watchdog.received();
+  watchdog.received();
   expect(titles(outbox).slice(2)).toEqual([
     'robot ✅ Resolved: WatchdogSilent',
     'inbox ✅ Resolved: WatchdogSilent',
@@ -67,17 +67,17 @@ test('five minutes of silence are told on every channel, once, and so is its ret
   watchdog.check();
   expect(titles(outbox)).toHaveLength(6);
   const back = outbox.list(3).at(-1);
-  if (back === undefined) throw new Error('nothing was told');
-  const { sections, notes } = renderNotifications([back], chinese);
+  if (back === undefined) throw new Error('no notification');
+  const { sections, notes } = renderMessage([back.payload], chinese);
   expect(sections[0]?.items).toContain('持续：7 分');
   expect(notes).toEqual(['由通知服务自身发出']);
 });
 
-test('a restart neither repeats that it is silent nor forgets to say that it is back', () => {
+test('a restart neither repeats the alert nor forgets to resolve it', () => {
   const outbox = createOutbox();
-  start(outbox).seen();
+  start(outbox).received();
   now += 300_000;
-  // The notifier was away, so nothing could arrive: it waits anew.
+  // The Watchdog could not arrive while the notifier was down, so the wait starts again.
   const second = start(outbox);
   second.check();
   expect(titles(outbox)).toEqual([]);
@@ -87,11 +87,11 @@ test('a restart neither repeats that it is silent nor forgets to say that it is 
   now += 600_000;
   third.check();
   expect(titles(outbox)).toHaveLength(2);
-  third.seen();
+  third.received();
   expect(titles(outbox)).toHaveLength(4);
 });
 
-test('a watchdog that never came is missed, too; 0 seconds miss nothing', () => {
+test('a Watchdog that never arrived raises the alert too; 0 seconds raise none', () => {
   const [outbox, quiet] = [createOutbox(), createOutbox()];
   const [watchdog, off] = [start(outbox), start(quiet, 0)];
   now += 300_000;
@@ -101,7 +101,7 @@ test('a watchdog that never came is missed, too; 0 seconds miss nothing', () => 
   expect(titles(quiet)).toEqual([]);
 });
 
-test('the heartbeat comes while the outbox can be written, and names no secret when it cannot arrive', async () => {
+test('the heartbeat is sent while the outbox can be written, and its URL is never logged', async () => {
   let pings = 0;
   const server = createServer((_, response) => {
     pings += 1;
@@ -111,24 +111,24 @@ test('the heartbeat comes while the outbox can be written, and names no secret w
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/canary-token`);
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
-  const { heard } = createOutbox();
-  await sendHeartbeat(url, { heard, log, now: () => now });
+  const { marks } = createOutbox();
+  await sendHeartbeat(url, { marks, log, now: () => now });
   expect([pings, lines]).toEqual([1, []]);
-  await sendHeartbeat(url, { heard, log, now: () => now });
+  await sendHeartbeat(url, { marks, log, now: () => now });
   server.close();
   server.closeAllConnections();
-  await sendHeartbeat(url, { heard, log, now: () => now });
+  await sendHeartbeat(url, { marks, log, now: () => now });
   const full = {
-    setMark: () => {
+    set: () => {
       throw new Error('disk full');
     },
   };
-  await sendHeartbeat(url, { heard: full, log, now: () => now });
+  await sendHeartbeat(url, { marks: full, log, now: () => now });
   expect(pings).toBe(2);
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
-    'the heartbeat was refused',
-    'the heartbeat did not arrive',
-    'no heartbeat: the outbox cannot be written',
+    'heartbeat refused',
+    'heartbeat failed: no answer',
+    'heartbeat skipped: cannot write to the outbox',
   ]);
   expect(lines.join('')).not.toContain('canary');
 });

@@ -10,15 +10,15 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.close());
 
-test('sends the message and its alerts, a key that repeats share, and the token', async () => {
-  const channel = createWebhook({ url: new URL(receiver.url), token: 'hush' });
+test('sends the message and its alerts, the token, and a key that every attempt shares', async () => {
+  const channel = createWebhook({ url: new URL(receiver.url), token: 'secret' });
   const delivery = await channel.deliver(createMessage(), createCall());
   await channel.deliver(createMessage(), createCall());
   expect(delivery).toEqual({ kind: 'delivered', detail: 'HTTP 200' });
   const [first, second] = receiver.received;
   expect(first).toMatchObject({
     key: 'llamascope-1',
-    authorization: 'Bearer hush',
+    authorization: 'Bearer secret',
     body: {
       status: 'firing',
       title: '🔥 Firing: HighErrorRate',
@@ -41,7 +41,7 @@ test.each([
   [429, { kind: 'retry', reason: 'rate_limited' }],
   [500, { kind: 'retry', reason: 'server_error' }],
   [503, { kind: 'retry', reason: 'server_error' }],
-])('%i is judged right', async (status, expected) => {
+])('the outcome of HTTP %i', async (status, expected) => {
   receiver.statuses.push(status);
   const channel = createWebhook({ url: new URL(receiver.url) });
   expect(await channel.deliver(createMessage(), createCall())).toMatchObject(expected);

@@ -20,16 +20,16 @@ afterEach(() => robot.close());
 async function deliverAll(message: Message, options: object = {}): Promise<string[]> {
   const channel = createWeCom({ url: new URL(robot.url), ...options });
   let delivery = await channel.deliver(message, createCall());
-  while (delivery.kind === 'partly') {
+  while (delivery.kind === 'partial') {
     delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
   }
   expect(delivery).toEqual({ kind: 'delivered', detail: 'WeCom: errcode 0, ok' });
   return robot.received.map(({ text }) => text);
 }
 
-test('delivers markdown without the headings that WeCom shows too large', async () => {
+test('delivers markdown with bold headings', async () => {
   const [text] = await deliverAll(createMessage([createAlert()], chinese));
-  expect(text).toBe(`### 🔥 告警: HighErrorRate
+  expect(text).toBe(`### 🔥 告警：HighErrorRate
 
 **严重 · HighErrorRate**
 
@@ -38,11 +38,11 @@ test('delivers markdown without the headings that WeCom shows too large', async 
 最近 5 分钟有 12.3% 的生成请求返回 5xx。
 
 - 开始：2026-04-26 11:21:41 (Asia/Shanghai)
-- 对象：job=qwen-instruct
+- 标签：job=qwen-instruct
 - [处理手册](http://127.0.0.1:8060/runbooks/HighErrorRate) · [图表](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [查询](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`);
 });
 
-test('people are mentioned while an alert fires', async () => {
+test('people are mentioned while an alert is firing', async () => {
   const mention = { users: ['zhangsan'], all: true };
   const [firing] = await deliverAll(createMessage(), { mention });
   expect(firing).toMatch(/\n\n<@zhangsan> <@all>$/);
@@ -52,15 +52,15 @@ test('people are mentioned while an alert fires', async () => {
   expect(resolved).not.toContain('<@');
 });
 
-test('a message over 4096 bytes comes in numbered parts, each alert in one of them', async () => {
+test('a message over 4096 bytes is sent in numbered parts that contain every alert', async () => {
   const parts = await deliverAll(createMessage(createAlerts(12), chinese));
   expect(parts.length).toBeGreaterThan(1);
   expect(parts[0]).toContain(`(1/${parts.length})\n`);
-  const told = parts.join('\n').match(/instance=host-\d+/g);
-  expect(told).toEqual(createAlerts(12).map(({ labels }) => `instance=${labels['instance']}`));
+  const listed = parts.join('\n').match(/instance=host-\d+/g);
+  expect(listed).toEqual(createAlerts(12).map(({ labels }) => `instance=${labels['instance']}`));
 });
 
-test('one alert that is larger than a message is cut between lines, no character and no link', async () => {
+test('an alert larger than a message is cut between lines, never inside a character or a link', async () => {
   const annotations = {
     summary: '故'.repeat(590),
     description: `${'障'.repeat(580)} [手册](http://x/y)`,

@@ -1,9 +1,9 @@
+import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { createDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
-import type { Channel, Delivery, Rate } from '../../../alerting/notifier/channels/delivery.ts';
-import { renderNotifications } from '../../../alerting/notifier/message/render.ts';
+import type { Channel, Delivery, Rate } from '../../../alerting/notifier/channels/channel.ts';
 import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
 import { backoffMillis, startWorker } from '../../../alerting/notifier/outbox/worker.ts';
 import type { Worker, WorkerOptions } from '../../../alerting/notifier/outbox/worker.ts';
@@ -20,14 +20,14 @@ import {
 let running: Worker | undefined;
 afterEach(() => running?.stop(0));
 
-/** A worker of a channel that answers as told and notes what it was given. */
+/** A worker whose channel gives these answers, then delivers; records every call. */
 function run(
   outbox: Outbox,
   answers: (Delivery | Error)[],
   { channelRates = [], ...options }: Partial<WorkerOptions> & { channelRates?: Rate[] } = {},
-): { sent: string[]; told: Delivery[]; progress: (string | null)[] } {
+): { sent: string[]; deliveries: Delivery[]; progress: (string | null)[] } {
   const sent: string[] = [];
-  const told: Delivery[] = [];
+  const deliveries: Delivery[] = [];
   const progress: (string | null)[] = [];
   const channel: Channel = {
     name: 'robot',
@@ -42,36 +42,37 @@ function run(
   running = startWorker({
     channel,
     outbox,
-    render: (notifications) => renderNotifications(notifications, english),
-    onDelivery: (_, delivery) => void told.push(delivery),
+    message: english,
+    tracer: trace.getTracer('test'),
+    onDelivery: (_, delivery) => void deliveries.push(delivery),
     log: pino({ level: 'silent' }),
     clock: createVirtualClock(),
     random: () => 0,
     ...options,
   });
-  return { sent, told, progress };
+  return { sent, deliveries, progress };
 }
 
 const busy: Delivery = { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail: 'busy' };
-const isDone = (outbox: Outbox) => () => outbox.oldestPendingAt() === undefined;
+const isIdle = (outbox: Outbox) => () => outbox.oldestPendingAt() === undefined;
 
-test('a resolved alert waits until its firing is through, another group does not', async () => {
+test('a resolved notification waits until its firing is delivered; another group does not', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing', { groupKey: 'group' });
   addNotification(outbox, 'resolved', { groupKey: 'group' });
   addNotification(outbox, 'other');
   const { sent } = run(outbox, [busy, busy]);
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(sent.indexOf('other')).toBeLessThan(sent.lastIndexOf('firing'));
   expect(sent.lastIndexOf('firing')).toBeLessThan(sent.indexOf('resolved'));
 });
 
-test('a dead firing does not hold its resolved back, and says why it is dead', async () => {
+test('a dead firing does not block its resolved notification, and keeps the reason', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing', { groupKey: 'group' });
   addNotification(outbox, 'resolved', { groupKey: 'group' });
   const { sent } = run(outbox, [{ kind: 'dead', reason: 'refused', detail: 'sign not match' }]);
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(sent).toEqual(['firing', 'resolved']);
   expect(outbox.list(2)).toMatchObject([
     { state: 'delivered', lastReason: null },
@@ -79,42 +80,42 @@ test('a dead firing does not hold its resolved back, and says why it is dead', a
   ]);
 });
 
-test('retries wait twice as long each time, up to five minutes, half of it at random', () => {
+test('the backoff doubles up to five minutes, with up to half of it as jitter', () => {
   const longest = [1, 2, 3, 9, 10, 99].map((attempts) => backoffMillis(attempts, () => 1));
   expect(longest).toEqual([1000, 2000, 4000, 256_000, 300_000, 300_000]);
   expect(backoffMillis(3, () => 0)).toBe(2000);
 });
 
-test('a fault in a channel is tried again, and its message is told to nobody', async () => {
+test('an exception in a channel is retried, and its message is not logged', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing');
-  const { told } = run(outbox, [new TypeError('canary-token')]);
-  await until(isDone(outbox));
-  expect(told.map(({ kind }) => kind)).toEqual(['retry', 'delivered']);
-  expect(JSON.stringify(told)).not.toContain('canary');
+  const { deliveries } = run(outbox, [new TypeError('canary-token')]);
+  await until(isIdle(outbox));
+  expect(deliveries.map(({ kind }) => kind)).toEqual(['retry', 'delivered']);
+  expect(JSON.stringify(deliveries)).not.toContain('canary');
 });
 
-test('after three days of failures a notification is dead, not forgotten', async () => {
+test('after three days of failures a notification is dead and still listed', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing');
-  // An hour each time, so that three days are few attempts.
+  // An hour between attempts, so that three days take few of them.
   const answers = Array.from({ length: 99 }, () => ({ ...busy, afterSeconds: 3600 }));
   run(outbox, answers, { random: () => 0.999 });
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(outbox.list(1)).toMatchObject([
     { state: 'dead', lastReason: 'expired', lastDetail: 'busy' },
   ]);
 });
 
-test('what its rate has room for is told one by one', async () => {
+test('notifications within the rate are sent one by one', async () => {
   const outbox = createOutbox();
   for (let index = 0; index < 18; index += 1) addNotification(outbox, `alert ${index}`);
   const { sent } = run(outbox, [], { channelRates: [{ count: 18, perSeconds: 60 }] });
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(sent).toEqual(Array.from({ length: 18 }, (_, index) => `alert ${index}`));
 });
 
-test('1,000 alerts in one minute reach a robot of 20 a minute, each once, and never trip its block', async () => {
+test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, and never exceed its rate', async () => {
   const time = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: time.now });
   const outbox = createOutbox();
@@ -122,7 +123,7 @@ test('1,000 alerts in one minute reach a robot of 20 a minute, each once, and ne
   const clock: Clock = {
     now: time.now,
     async sleep(millis, signal) {
-      // Alerts come while the worker sleeps, one every 60 ms.
+      // While the worker sleeps, an alert arrives every 60 ms.
       await time.sleep(Math.min(millis, 60), signal);
       for (; raised < 1000 && raised * 60 <= time.now() - virtualStart; raised += 1) {
         addNotification(outbox, `alert-${raised}`, { now: time.now() });
@@ -135,24 +136,24 @@ test('1,000 alerts in one minute reach a robot of 20 a minute, each once, and ne
     secret: 'SECtest',
     now: time.now,
   });
-  const told: Delivery[] = [];
-  let toldAt = 0;
+  const deliveries: Delivery[] = [];
+  let lastAt = 0;
   const onDelivery: WorkerOptions['onDelivery'] = (_, delivery) => {
-    told.push(delivery);
-    toldAt = time.now();
+    deliveries.push(delivery);
+    lastAt = time.now();
   };
   run(outbox, [], { channel, clock, onDelivery });
-  await until(() => raised === 1000 && isDone(outbox)());
-  expect(told.filter(({ kind }) => kind === 'retry' || kind === 'dead')).toEqual([]);
+  await until(() => raised === 1000 && isIdle(outbox)());
+  expect(deliveries.filter(({ kind }) => kind === 'retry' || kind === 'dead')).toEqual([]);
   const text = robot.received.map((message) => message.text).join('\n');
   const names = [...text.matchAll(/^(?:#### |- 🔥 )alert-(\d+)/gm)].map(([, name]) => Number(name));
   expect(names).toEqual(Array.from({ length: 1000 }, (_, index) => index));
   expect(robot.calls).toBe(robot.received.length);
-  expect(toldAt - virtualStart).toBeLessThan(180_000);
+  expect(lastAt - virtualStart).toBeLessThan(180_000);
   await robot.close();
 });
 
-test('a digest that was begun is the same digest after a restart', async () => {
+test('after a restart a digest is retried with the same notifications', async () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
   const rate = { channelRates: [{ count: 2, perSeconds: 60 }] };
@@ -166,44 +167,44 @@ test('a digest that was begun is the same digest after a restart', async () => {
   await running?.stop(0);
   addNotification(outbox, 'd');
   const { sent: second } = run(outbox, [], rate);
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(first).toEqual(['a b c']);
   expect(second.toSorted()).toEqual(['a b c', 'd']);
 });
 
-test('a refused digest falls apart: one alert’s words do not silence the others', async () => {
+test('a refused digest is split, so that one alert’s text does not silence the others', async () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
   const refused: Delivery = { kind: 'dead', reason: 'refused', detail: 'sensitive words' };
   const { sent } = run(outbox, [refused, { kind: 'delivered' }, refused], {
     channelRates: [{ count: 2, perSeconds: 60 }],
   });
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(sent).toEqual(['a b c', 'a', 'b', 'c']);
   expect(outbox.list(9).map(({ state }) => state)).toEqual(['delivered', 'dead', 'delivered']);
 });
 
-test('a long message goes on with the part that is next, after a failure and a restart too', async () => {
+test('a long message continues with its next part after a failure', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'long');
   const { progress } = run(outbox, [
-    { kind: 'partly', progress: '1' },
+    { kind: 'partial', progress: '1' },
     busy,
-    { kind: 'partly', progress: '2' },
+    { kind: 'partial', progress: '2' },
   ]);
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(progress).toEqual([null, '1', '1', '2']);
   expect(outbox.list(1)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
 });
 
-test('a restarted notifier remembers what its robot has left of the minute', async () => {
+test('after a restart the calls of the last minute still count', async () => {
   const clock = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: clock.now });
   const outbox = createOutbox();
   const url = new URL(robot.url);
   const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
   let delivered = 0;
-  // Stopped in the moment of its last delivery: an idle worker's sleep would let the minute pass.
+  // Stopped at its last delivery: the virtual clock would let the minute pass while an idle worker sleeps.
   const onDelivery: WorkerOptions['onDelivery'] = (_, __, count) => {
     delivered += count;
     if (delivered % 15 === 0) void running?.stop(0);
@@ -222,32 +223,32 @@ test('a restarted notifier remembers what its robot has left of the minute', asy
   await robot.close();
 });
 
-test('a restarted notifier remembers that its robot is blocked', async () => {
+test('after a restart a blocked robot stays blocked', async () => {
   const clock = createVirtualClock();
   const outbox = createOutbox();
   addNotification(outbox, 'first');
   const limited = { kind: 'retry', reason: 'rate_limited', afterSeconds: 600, detail: '' } as const;
   run(outbox, [limited], { clock, onDelivery: () => void running?.stop(0) });
-  await until(() => outbox.pausedUntil('robot') > 0);
+  await until(() => outbox.calls.blockedUntil('robot') > 0);
   await running?.stop(0);
   const blockedAt = clock.now();
   addNotification(outbox, 'second');
   let calledAt = 0;
   run(outbox, [], { clock, onDelivery: () => void (calledAt ||= clock.now()) });
-  await until(isDone(outbox));
+  await until(isIdle(outbox));
   expect(calledAt - blockedAt).toBeGreaterThanOrEqual(600_000);
 });
 
-test('a blocked robot is left alone for the ten minutes, whatever else is due', async () => {
+test('a blocked robot is not called for ten minutes, whatever is due', async () => {
   const clock = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: clock.now, perMinute: 2 });
   const outbox = createOutbox();
   for (let index = 0; index < 5; index += 1) addNotification(outbox, `alert ${index}`);
   const url = new URL(robot.url);
   const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
-  // This robot allows less than the vendor says: only its block teaches us.
-  const { told } = run(outbox, [], { channel, clock });
-  await until(isDone(outbox));
+  // This robot allows less than its vendor documents.
+  const { deliveries } = run(outbox, [], { channel, clock });
+  await until(isIdle(outbox));
   expect(robot.received.map(({ title }) => title)).toEqual([
     '🔥 Firing: alert 0',
     '🔥 Firing: alert 1',
@@ -255,15 +256,15 @@ test('a blocked robot is left alone for the ten minutes, whatever else is due', 
     '🔥 Firing: alert 3',
     '🔥 Firing: alert 4',
   ]);
-  expect(told.filter(({ kind }) => kind === 'retry')).toHaveLength(robot.calls - 5);
+  expect(deliveries.filter(({ kind }) => kind === 'retry')).toHaveLength(robot.calls - 5);
   expect(robot.calls).toBeLessThanOrEqual(7);
   await robot.close();
 });
 
-test('what waits for a channel that is no longer set is dead and listed', () => {
+test('notifications for a removed channel are dead and listed', () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing');
-  expect(outbox.retire(['inbox'], virtualStart)).toBe(1);
+  expect(outbox.retireChannels(['inbox'], virtualStart)).toBe(1);
   expect(outbox.list(1)).toMatchObject([{ state: 'dead', lastReason: 'channel_removed' }]);
-  expect(outbox.retire(['inbox'], virtualStart)).toBe(0);
+  expect(outbox.retireChannels(['inbox'], virtualStart)).toBe(0);
 });

@@ -1,0 +1,109 @@
+/** What every channel implements: its kind with the settings, `deliver`, and the outcome of one call. Used by `channels/` and the worker. */
+import { z } from 'zod';
+import type { Message } from '../message/message.ts';
+
+export const retryReasons = [
+  'network',
+  'rate_limited',
+  'server_error',
+  'timeout',
+  'unexpected_answer',
+] as const;
+export const deadReasons = ['refused', 'expired', 'channel_removed'] as const;
+
+export type RetryReason = (typeof retryReasons)[number];
+export type DeadReason = (typeof deadReasons)[number];
+
+/**
+ * `detail` is one sentence for a person and contains no secret. `progress` is the channel's own record of what has been
+ * delivered so far (parts of a long message, recipients of an email); the outbox keeps it and passes it to the next call.
+ */
+export type Delivery =
+  | { kind: 'delivered'; detail?: string }
+  | { kind: 'partial'; progress: string }
+  | {
+      kind: 'retry';
+      reason: RetryReason;
+      /** The shortest wait that the vendor asks for; 0 leaves it to the backoff. */
+      afterSeconds: number;
+      detail: string;
+      progress?: string;
+    }
+  | { kind: 'dead'; reason: DeadReason; detail: string; progress?: string };
+
+/** At most `count` calls in any window of `perSeconds`. */
+export interface Rate {
+  count: number;
+  perSeconds: number;
+}
+
+export interface Call {
+  /** The same for every attempt to deliver the same message, so that a receiver can recognise a repeat. */
+  id: string;
+  /** From the previous call; null at the first. */
+  progress: string | null;
+  /** Aborted when the notifier stops. */
+  signal: AbortSignal;
+}
+
+export interface Channel {
+  /** Unique among the configured channels; the `channel` label of the metrics. */
+  name: string;
+  /** Every one of them applies; without any the channel is not limited. */
+  rates?: readonly Rate[];
+  /** One call. A failure of the other side is a `Delivery`, not a rejection. */
+  deliver(message: Message, call: Call): Promise<Delivery>;
+  /** Closes connections. */
+  close?(): void;
+}
+
+/** What `channels.ts` lists of each kind of channel. */
+export interface ChannelKind<Schema extends z.ZodType = z.ZodType> {
+  kind: string;
+  /** Keys of a channel in NOTIFIER_CONFIG besides `name` and `kind`. */
+  settings: Schema;
+  /** Key of `settings` → environment variable of the one channel that needs no NOTIFIER_CONFIG. `NAME_FILE` names a file instead. */
+  environment: Readonly<Record<string, string>>;
+  create(name: string, settings: z.infer<Schema>): Channel;
+}
+
+/** Types `create` by the schema of the same kind, then erases that type so that kinds fit into one list. */
+export function defineKind<Schema extends z.ZodType>(kind: ChannelKind<Schema>): ChannelKind {
+  return { ...kind, create: (name, settings) => kind.create(name, settings as z.infer<Schema>) };
+}
+
+/** An http or https URL. The problem does not show the value, which may contain a secret. */
+export const webUrl = z.string().transform((given, context) => {
+  const url = URL.parse(given);
+  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
+  context.addIssue('expected an http or https URL, got something else (not shown)');
+  return z.NEVER;
+});
+
+/** People to @-mention while an alert is firing. */
+export const mentions = z
+  .strictObject({
+    users: z.array(z.string().min(1)).default([]),
+    all: z.boolean().default(false),
+  })
+  .default({ users: [], all: false });
+
+/** 90 % of a vendor's limits, because other programs may call the same robot. */
+export function withHeadroom(rates: readonly Rate[]): Rate[] {
+  return rates.map((rate) => ({ ...rate, count: Math.floor(rate.count * 0.9) }));
+}
+
+/**
+ * Returns a function that replaces every secret, plain or URL-encoded, by `***`: a vendor's answer may repeat them. Secrets
+ * shorter than four characters stay, because replacing them would garble the text.
+ */
+export function createRedaction(
+  secrets: readonly (string | undefined)[],
+): (text: string) => string {
+  const known = secrets
+    .filter((secret) => secret !== undefined && secret.length >= 4)
+    .flatMap((secret = '') => [secret, encodeURIComponent(secret)])
+    // Longest first: a URL contains its token.
+    .toSorted((one, other) => other.length - one.length);
+  return (text) => known.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+}

@@ -1,0 +1,76 @@
+/** Which alerts the notifier has been sent and when each fired, on disk. The reconciliation compares them with Prometheus. */
+import type { DatabaseSync } from 'node:sqlite';
+import { readTime } from '../message/times.ts';
+import type { Alert, Payload } from '../webhook.ts';
+import { prepareAll } from './database.ts';
+
+/** One firing of an alert. Times are milliseconds since 1970. */
+export interface AlertRecord {
+  alert: Alert;
+  startsAt: number;
+  /** Null until its resolved notification arrives. */
+  endsAt: number | null;
+  /** `not_for_us`: silenced, inhibited, or routed to receivers without a webhook. */
+  status: 'firing' | 'resolved' | 'not_for_us';
+  route: string;
+  groupKey: string;
+  recordedAt: number;
+}
+
+export interface AlertHistory {
+  /** Records the alerts of a webhook. */
+  record(payload: Payload, route: string, now: number): void;
+  /** Records that Alertmanager withholds this alert on purpose at the moment. */
+  recordNotForUs(alert: Alert, now: number): void;
+  /** Deletes alerts that are not firing and were last recorded over a week ago. */
+  forget(now: number): void;
+  /** Alerts that were firing at or after `time`. */
+  since(time: number): AlertRecord[];
+}
+
+const keptMillis = 7 * 86_400_000;
+
+const sql = {
+  // A firing after the end of the same firing is a late repeat. A notification that was sent is not withheld afterwards.
+  upsert: `INSERT INTO heard
+    (fingerprint, starts_at, ends_at, status, alert, route, group_key, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (fingerprint, starts_at) DO UPDATE SET ends_at = excluded.ends_at, status = excluded.status,
+      alert = excluded.alert, route = excluded.route, group_key = excluded.group_key, heard_at = excluded.heard_at
+    WHERE heard.status <> 'resolved' AND (excluded.status <> 'not_for_us' OR heard.status = 'not_for_us')`,
+  forget: "DELETE FROM heard WHERE heard_at < ? AND status <> 'firing'",
+  since: `SELECT alert, starts_at AS startsAt, ends_at AS endsAt, status, route, group_key AS groupKey,
+    heard_at AS recordedAt FROM heard WHERE ends_at IS NULL OR ends_at >= ?`,
+};
+
+export function createAlertHistory(db: DatabaseSync): AlertHistory {
+  const statements = prepareAll(db, sql);
+
+  function upsert({ alert, startsAt, endsAt, status, route, groupKey, recordedAt }: AlertRecord) {
+    const text = JSON.stringify(alert);
+    const { fingerprint } = alert;
+    const values = [fingerprint, startsAt, endsAt, status, text, route, groupKey, recordedAt];
+    statements.upsert.run(...values);
+  }
+
+  return {
+    record({ alerts, groupKey }, route, now) {
+      for (const alert of alerts) {
+        const { status } = alert;
+        const startsAt = readTime(alert.startsAt) ?? now;
+        const endsAt = status === 'resolved' ? (readTime(alert.endsAt) ?? now) : null;
+        upsert({ alert, startsAt, endsAt, status, route, groupKey, recordedAt: now });
+      }
+    },
+    recordNotForUs(alert, now) {
+      const startsAt = readTime(alert.startsAt) ?? now;
+      const unrouted = { route: '', groupKey: '', recordedAt: now };
+      upsert({ alert, startsAt, endsAt: now, status: 'not_for_us', ...unrouted });
+    },
+    forget: (now) => void statements.forget.run(now - keptMillis),
+    since: (time) =>
+      statements.since.all(time).map((row) => {
+        const record = row as unknown as AlertRecord & { alert: string };
+        return Object.assign(record, { alert: JSON.parse(record.alert) as Alert });
+      }),
+  };
+}

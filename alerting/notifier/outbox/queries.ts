@@ -1,0 +1,45 @@
+/** The SQL of the outbox: webhooks, and the notifications that each of them owes to channels. */
+
+/** One digest covers no more than this. */
+const maxDue = 2000;
+
+const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,
+  n.last_detail AS lastDetail, w.received_at AS receivedAt, n.queued_at AS queuedAt,
+  n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.payload, n.alerts, n.progress,
+  n.digest_id AS digestId, n.traceparent`;
+const joined = 'FROM notifications n JOIN webhooks w ON w.id = n.webhook_id';
+const inIds = 'id IN (SELECT value FROM json_each(?))';
+const earlierOfGroup = `SELECT 1 FROM notifications e
+  WHERE e.channel = n.channel AND e.group_key = n.group_key AND e.state = 'pending' AND e.id < n.id`;
+
+export const queries = {
+  findDuplicate: 'SELECT 1 FROM webhooks WHERE key = ? AND received_at > ?',
+  addWebhook: 'INSERT INTO webhooks (route, key, received_at, payload) VALUES (?, ?, ?, ?)',
+  addNotification: `INSERT INTO notifications
+    (webhook_id, channel, group_key, next_attempt_at, queued_at, alerts, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  // Webhooks up to the first id, except those with pending notifications, or with dead ones after the second id.
+  forget: `DELETE FROM webhooks WHERE id <= ? AND NOT EXISTS (
+    SELECT 1 FROM notifications WHERE webhook_id = webhooks.id AND (state = 'pending' OR (state = 'dead' AND webhook_id > ?)))`,
+
+  due: `SELECT n.id, n.digest_id AS digestId, n.is_alone AS isAlone FROM notifications n
+    WHERE n.channel = ?1 AND n.state = 'pending' AND n.next_attempt_at <= ?2
+      AND NOT EXISTS (${earlierOfGroup} AND e.next_attempt_at > ?2) ORDER BY n.id LIMIT ${maxDue}`,
+  nextDue: `SELECT MIN(n.next_attempt_at) AS at FROM notifications n
+    WHERE n.channel = ? AND n.state = 'pending' AND NOT EXISTS (${earlierOfGroup})`,
+  joinDigest: `UPDATE notifications SET digest_id = ?, progress = NULL WHERE ${inIds}`,
+  splitDigest: `UPDATE notifications SET state = 'pending', digest_id = NULL, is_alone = 1, progress = NULL,
+    finished_at = NULL, next_attempt_at = ? WHERE digest_id = ?`,
+  settle: `UPDATE notifications SET attempts = attempts + ?, state = ?, progress = COALESCE(?, progress),
+    last_attempt_at = ?, next_attempt_at = ?, last_reason = ?, last_detail = ?, finished_at = ? WHERE ${inIds}`,
+
+  read: `SELECT ${columns} ${joined} WHERE n.${inIds} ORDER BY n.id`,
+  list: `SELECT ${columns} ${joined} WHERE ?1 IS NULL OR n.state = ?1 ORDER BY n.id DESC LIMIT ?2`,
+  state: 'SELECT state FROM notifications WHERE id = ?',
+  resend: `UPDATE notifications SET state = 'pending', finished_at = NULL, next_attempt_at = ?2, queued_at = ?2,
+    progress = iif(digest_id IS NULL, progress, NULL), digest_id = NULL, is_alone = 1 WHERE id = ?1`,
+  oldestPending: "SELECT MIN(queued_at) AS at FROM notifications WHERE state = 'pending'",
+  countDead:
+    "SELECT channel, COUNT(*) AS count FROM notifications WHERE state = 'dead' GROUP BY channel",
+  retire: `UPDATE notifications SET state = 'dead', last_reason = ?, finished_at = ?
+    WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?))`,
+};
