@@ -1,6 +1,6 @@
 /**
- * The models that can be served by name, each pinned by size and sha256, and where each can be had. A new model is one
- * entry here. Used by what resolves a model at start and by what fetches one.
+ * The models that can be served by name: size, sha256 and sources of each. A new model is one entry here. Used by `catalogue.ts`
+ * at start and by `make model`.
  */
 
 /** A file in a repository of a model hub. */
@@ -19,28 +19,28 @@ export interface PackageSource {
   member: string;
 }
 
-/** Where a file can be had. Sources are tried in the order in which an entry lists them. */
+/** Tried in the order in which an entry lists them. */
 export type ModelSource = HubSource | PackageSource;
 
 export interface CatalogueModel {
-  /** what CHAT_MODEL and a request's `model` say */
+  /** the value of CHAT_MODEL and of a request's `model` */
   id: string;
   title: string;
-  /** its name in the models folder */
+  /** the file name in the models folder */
   file: string;
   bytes: number;
   sha256: string;
   architecture: string;
   quantization: string;
   parameters: string;
-  /** tokens it was trained to see */
+  /** the context length that it was trained with, in tokens */
   context: number;
   sources: readonly ModelSource[];
 }
 
 export const DEFAULT_MODEL_ID = 'qwen2.5-0.5b-instruct';
 export const DEMO_MODEL_ID = 'demo';
-/** what a machine that reaches only a Python index can have */
+/** for machines that reach only a Python package index */
 export const SMALL_MODEL_ID = 'smollm2-135m-instruct';
 
 const QWEN_REPO = 'Qwen/Qwen2.5-0.5B-Instruct-GGUF';
@@ -64,7 +64,7 @@ export const CATALOGUE: readonly CatalogueModel[] = [
         revision: '9217f5db79a29953eb74d5343926648285ec7e67',
         file: QWEN_FILE,
       },
-      // ModelScope numbers its commits itself; the sha256 above pins the file whatever `master` holds.
+      // ModelScope has commit ids of its own, so the revision is `master` and only the sha256 above pins the file.
       { kind: 'modelscope', repo: QWEN_REPO, revision: 'master', file: QWEN_FILE },
     ],
   },
@@ -88,7 +88,7 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     ],
   },
   {
-    // Comes with the code, in demo/; made by demo/make-gguf.ts.
+    // Part of this repository; test/support/models/make-gguf.ts generates the file.
     id: DEMO_MODEL_ID,
     title: 'built-in demo model',
     file: 'llamascope-demo.gguf',

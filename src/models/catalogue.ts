@@ -1,13 +1,13 @@
 /**
- * Finds the model to serve among the files of this machine: a named file, the models folder, the demo model. Used by
- * the service at start, which never touches the network for it: `make model` does that.
+ * Finds the model to serve: a named file, a model of the catalogue in the models folder, or the demo model. Used by the service at
+ * start. It never uses the network; `make model` does.
  */
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CATALOGUE, DEMO_MODEL_ID, findModel } from './catalogue-entries.ts';
 import type { CatalogueModel } from './catalogue-entries.ts';
-import { rememberedSha256 } from './checksum.ts';
+import { cachedSha256 } from './checksum.ts';
 
 export interface ResolvedModel {
   id: string;
@@ -16,11 +16,11 @@ export interface ResolvedModel {
   demo: boolean;
   /** 64 hexadecimal digits */
   sha256: string;
-  /** this and the next two: 'unknown' for a file that is not in the catalogue */
+  /** this and the next two are 'unknown' for a file that is not in the catalogue */
   quantization: string;
   parameters: string;
   architecture: string;
-  /** why the demo model serves and what to do about it, for the log and the console */
+  /** why the demo model serves and how to change that, in both languages, for the log and the console */
   notice?: string;
 }
 
@@ -29,17 +29,17 @@ export type LocalFile =
   | { kind: 'absent' }
   | { kind: 'wrong'; reason: string };
 
-/** Whether a catalogue model is in the models folder, whole and unchanged. */
+/** Looks for a model of the catalogue in the models folder and verifies its size and sha256. */
 export async function findLocalFile(model: CatalogueModel, modelsDir: string): Promise<LocalFile> {
   const file = path.join(modelsDir, model.file);
   const stats = await stat(file).catch(() => undefined);
   if (stats === undefined) return { kind: 'absent' };
   if (stats.size !== model.bytes) {
-    return { kind: 'wrong', reason: `${file}: expected ${model.bytes} bytes, found ${stats.size}` };
+    return { kind: 'wrong', reason: `${file}: expected ${model.bytes} bytes, got ${stats.size}` };
   }
-  const sha256 = await rememberedSha256(file, modelsDir);
+  const sha256 = await cachedSha256(file, modelsDir);
   if (sha256 !== model.sha256) {
-    return { kind: 'wrong', reason: `${file}: expected sha256 ${model.sha256}, found ${sha256}` };
+    return { kind: 'wrong', reason: `${file}: expected sha256 ${model.sha256}, got ${sha256}` };
   }
   return { kind: 'present', path: path.resolve(file) };
 }
@@ -54,19 +54,19 @@ function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedMod
   const demo = CATALOGUE.find((model) => model.id === DEMO_MODEL_ID)!;
   const file = fileURLToPath(new URL(demo.file, import.meta.url));
   const notice =
-    `The built-in demo model serves, which says one sentence only: ${reasonEnglish}. Run \`make model\`, then \`make down && make up\`, for the real one.` +
-    ` / 当前是内置演示模型,只会说一句话:${reasonChinese}。请运行 make model,再运行 make down && make up。`;
+    `The built-in demo model serves, which can say only one sentence: ${reasonEnglish}. For the real model run \`make model\`, then \`make down && make up\`.` +
+    ` / 当前为内置演示模型，只会说一句话：${reasonChinese}。使用真实模型：先运行 make model，再运行 make down && make up。`;
   return { ...describeModel(demo, file), notice };
 }
 
-/** The path as given, from the working folder, or else within the models folder. */
+/** Looks for the file from the working folder, then in the models folder. */
 async function locateNamedFile(name: string, modelsDir: string): Promise<string> {
   for (const candidate of [path.resolve(name), path.resolve(modelsDir, name)]) {
     const stats = await stat(candidate).catch(() => undefined);
     if (stats?.isFile() === true) return candidate;
   }
   throw new Error(
-    `CHAT_MODEL: expected a GGUF file at ${path.resolve(name)}, found no file there. Check the path, or name one of ${knownIds()}.`,
+    `CHAT_MODEL: expected a GGUF file at ${path.resolve(name)}, found none. Correct the path, or use one of ${knownIds()}.`,
   );
 }
 
@@ -87,10 +87,10 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
   const magic = await readMagic(file);
   if (magic !== 'GGUF') {
     throw new Error(
-      `CHAT_MODEL: expected ${file} to begin with "GGUF", found ${JSON.stringify(magic)}. It is not a model that llama.cpp reads.`,
+      `CHAT_MODEL: expected ${file} to start with "GGUF", got ${JSON.stringify(magic)}. llama.cpp cannot read it.`,
     );
   }
-  const sha256 = await rememberedSha256(file, modelsDir);
+  const sha256 = await cachedSha256(file, modelsDir);
   const id = path.basename(file).replace(/\.gguf$/i, '');
   const known = CATALOGUE.find((model) => model.sha256 === sha256);
   return {
@@ -105,13 +105,12 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
   };
 }
 
-/** Whether a setting means a file rather than a catalogue id. */
 const looksLikeFile = (name: string) => /[\\/]|\.gguf$/i.test(name);
 
 /**
- * The model to serve: `model` is a catalogue id, looked for in `modelsDir` and else answered with the demo model and a
- * notice, or the path of a GGUF file.
- * @throws Error in a sentence for the reader: unknown id, no such file, not a GGUF
+ * The model to serve. `model` is the path of a GGUF file, or an id of the catalogue; when the model with that id is not in
+ * `modelsDir`, the demo model with a notice.
+ * @throws Error for an unknown id, a missing file, or a file that is not GGUF.
  */
 export async function resolveLocalModel(options: {
   model: string;
@@ -130,5 +129,5 @@ export async function resolveLocalModel(options: {
   if (local.kind === 'present') return describeModel(model, local.path);
   return local.kind === 'absent'
     ? describeDemo(`${model.title} is not in ${modelsDir}`, `${modelsDir} 中没有 ${model.title}`)
-    : describeDemo(`damaged file, ${local.reason}`, `文件已损坏,${local.reason}`);
+    : describeDemo(`damaged file, ${local.reason}`, `文件已损坏（${local.reason}）`);
 }

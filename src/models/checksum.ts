@@ -1,6 +1,6 @@
 /**
- * The sha256 of a model file: computed after a download, and remembered between starts of the service, since hashing
- * 500 MB takes one to three seconds. Used by `download.ts`, `python-package.ts` and `catalogue.ts`.
+ * The sha256 of a model file. It is cached between starts of the service, because hashing 500 MB takes 1 to 3 s. Used by
+ * `download.ts`, `python-package.ts` and `catalogue.ts`.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -16,27 +16,28 @@ export async function sha256OfFile(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-type Remembered = Record<string, { bytes: number; mtimeMs: number; sha256: string }>;
+type Cache = Record<string, { bytes: number; mtimeMs: number; sha256: string }>;
 
-async function readRemembered(cache: string): Promise<Remembered> {
+async function readCache(file: string): Promise<Cache> {
   try {
-    return JSON.parse(await readFile(cache, 'utf8')) as Remembered;
+    return JSON.parse(await readFile(file, 'utf8')) as Cache;
   } catch {
-    return {}; // none yet, or damaged: then it is computed again
+    // Missing or damaged: the hashes are computed again.
+    return {};
   }
 }
 
-/** As `sha256OfFile`, but a file whose size and time of change are as before is not read again. */
-export async function rememberedSha256(file: string, modelsDir: string): Promise<string> {
-  const cache = path.join(modelsDir, '.sha256.json');
+/** As `sha256OfFile`, but reads a file only when its size or modification time has changed. */
+export async function cachedSha256(file: string, modelsDir: string): Promise<string> {
+  const cacheFile = path.join(modelsDir, '.sha256.json');
   const key = path.resolve(file);
   const { size: bytes, mtimeMs } = await stat(file);
-  const remembered = await readRemembered(cache);
-  const known = remembered[key];
+  const cache = await readCache(cacheFile);
+  const known = cache[key];
   if (known?.bytes === bytes && known.mtimeMs === mtimeMs) return known.sha256;
   const sha256 = await sha256OfFile(file);
-  remembered[key] = { bytes, mtimeMs, sha256 };
-  // A read-only or missing folder only costs the next start its second.
-  await writeFile(cache, JSON.stringify(remembered, null, 2)).catch(() => {});
+  cache[key] = { bytes, mtimeMs, sha256 };
+  // When the folder is missing or read-only, the next start computes the hash again.
+  await writeFile(cacheFile, JSON.stringify(cache, null, 2)).catch(() => {});
   return sha256;
 }

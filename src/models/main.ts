@@ -1,8 +1,10 @@
 /**
- * `make model`: brings the model that the service will serve, and tells what it does on the terminal.
- * `node src/models/main.ts [--model ID|FILE] [--fallback demo]`; exits 0 when the service can start on what is there.
+ * `make model`: fetches the model that the service will serve, and shows the progress on the terminal.
+ * `node src/models/main.ts [--model ID|FILE] [--fallback demo]`; exits 0 when the service can start.
  */
 import { parseArgs } from 'node:util';
+import type { Text } from '../../otel/text.ts';
+import { languageOf } from '../kit/language.ts';
 import { DEFAULT_MODEL_ID, findModel, SMALL_MODEL_ID } from './catalogue-entries.ts';
 import type { CatalogueModel } from './catalogue-entries.ts';
 import { resolveLocalModel } from './catalogue.ts';
@@ -11,25 +13,28 @@ import { fetchModel } from './fetch-model.ts';
 import type { FetchFact, Hubs } from './fetch-model.ts';
 import { createProgress } from './progress.ts';
 
-const INTERRUPTED = 130; // 128 + SIGINT, as shells count
+/** 128 + SIGINT, the exit code that shells use. */
+const INTERRUPTED = 130;
 
 const env = process.env;
+const modelsDir = env['CHAT_MODELS_DIR'] || 'models';
+const language = languageOf(env);
 const progress = createProgress({
   write: (text) => process.stdout.write(text),
   isTerminal: process.stdout.isTTY,
   now: () => performance.now(),
 });
-const { say } = progress;
+const say = (message: Text): void => progress.say(message[language]);
 
 /**
- * The variables of the hubs' own clients. `||`, since an empty one means none; a mirror stands in for Hugging Face.
- * @throws Error in a sentence when HF_ENDPOINT is not an address
+ * Reads the variables of the hubs' own clients; an empty one counts as unset. A mirror replaces Hugging Face.
+ * @throws Error when HF_ENDPOINT is not a URL.
  */
 function readHubs(): Hubs {
   const huggingface = env['HF_ENDPOINT'] || 'https://huggingface.co';
   if (!/^https?:$/.test(URL.parse(huggingface)?.protocol ?? '')) {
     throw new Error(
-      `HF_ENDPOINT: expected an address such as https://hf-mirror.com, got "${huggingface}"`,
+      `HF_ENDPOINT: expected a URL such as https://hf-mirror.com, got "${huggingface}"`,
     );
   }
   const token = env['HF_TOKEN'];
@@ -40,65 +45,80 @@ function readHubs(): Hubs {
   };
 }
 
-function show(fact: FetchFact): void {
+function report(fact: FetchFact): void {
   switch (fact.kind) {
     case 'waiting':
-      say('Another `make model` is at work in this folder, waiting for it / 等待另一个下载完成');
+      say({
+        en: 'Another `make model` uses this folder. Waiting for it to finish.',
+        zh: '另一个 make model 正在使用此目录，等待其完成。',
+      });
       break;
     case 'trying':
-      say(`Trying ${fact.source} / 正在尝试`);
+      say({ en: `Trying ${fact.source}`, zh: `正在尝试 ${fact.source}` });
       break;
     case 'gave_up':
-      say(`  gave up ${fact.source}: ${fact.reason}`);
+      say({
+        en: `  gave up ${fact.source}: ${fact.reason}`,
+        zh: `  放弃 ${fact.source}：${fact.reason}`,
+      });
       break;
     case 'progress':
       progress.update(fact.receivedBytes, fact.totalBytes);
   }
 }
 
-/** What to do when no source had the model. */
 function explainFailure(model: CatalogueModel, fallsBack: boolean): void {
-  say(`${model.title} could not be fetched. / 未能下载 ${model.title}。`);
-  say('  Run `make model` again when the network is back, or with HF_ENDPOINT set to a mirror;');
-  say(`  or put the file into the models folder yourself, as ${model.file}`);
+  const small = `make model MODEL=${SMALL_MODEL_ID} && make up MODEL=${SMALL_MODEL_ID}`;
+  say({
+    en: `${model.title} could not be fetched. You can:
+  - run \`make model\` again later, or with a mirror: HF_ENDPOINT=https://hf-mirror.com make model
+  - download ${model.file} yourself and put it into ${modelsDir}`,
+    zh: `${model.title} 下载失败。可以：
+  - 稍后再次运行 make model，或使用镜像：HF_ENDPOINT=https://hf-mirror.com make model
+  - 手动下载 ${model.file}，放到 ${modelsDir}`,
+  });
   if (model.id !== SMALL_MODEL_ID) {
-    say('  Where only a Python index can be reached, a smaller real model can be had:');
-    say(`    make model MODEL=${SMALL_MODEL_ID} && make up MODEL=${SMALL_MODEL_ID}`);
+    say({
+      en: `  - use a smaller model, if only a Python package index is reachable: ${small}`,
+      zh: `  - 如果只能访问 Python 软件包源，改用较小的模型：${small}`,
+    });
   }
   if (fallsBack) {
-    say('Until then the built-in demo model serves; it says one sentence only.');
-    say('在此之前由内置演示模型提供服务,它只会说一句话。');
+    say({
+      en: 'Until then the built-in demo model serves. It can say only one sentence.',
+      zh: '在此之前由内置演示模型提供服务，它只会说一句话。',
+    });
   }
 }
 
 async function fetchNamedModel(model: CatalogueModel, fallsBack: boolean): Promise<number> {
   const interruption = new AbortController();
+  const { signal } = interruption;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => interruption.abort());
   }
-  const options = {
-    model,
-    modelsDir: env['CHAT_MODELS_DIR'] || 'models',
-    hubs: readHubs(),
-    limits: DOWNLOAD_LIMITS,
-    report: show,
-    signal: interruption.signal,
-  };
+  const options = { model, modelsDir, hubs: readHubs(), limits: DOWNLOAD_LIMITS, report, signal };
   const outcome = await fetchModel(options).catch((error: unknown) => {
-    if (!interruption.signal.aborted) say(`  ${(error as Error).message}`);
+    if (!signal.aborted) progress.say(`  ${(error as Error).message}`);
     return { kind: 'unavailable' as const };
   });
-  if (interruption.signal.aborted) {
-    say('Stopped; run `make model` to take it up again. / 已停止,再次运行 make model 即可继续。');
+  if (signal.aborted) {
+    say({
+      en: 'Stopped. Run `make model` to continue.',
+      zh: '已停止。再次运行 make model 即可继续下载。',
+    });
     return INTERRUPTED;
   }
   if (outcome.kind === 'unavailable') {
     explainFailure(model, fallsBack);
     return fallsBack ? 0 : 1;
   }
-  const how = outcome.kind === 'found' ? 'is there' : 'is there now, its sha256 verified';
-  say(`${model.title} ${how} / 模型已就绪: ${outcome.path}`);
+  sayReady(model.title, outcome.path);
   return 0;
+}
+
+function sayReady(title: string, file: string): void {
+  say({ en: `${title} is ready: ${file}`, zh: `${title} 已就绪：${file}` });
 }
 
 async function main(): Promise<number> {
@@ -106,7 +126,7 @@ async function main(): Promise<number> {
     options: { model: { type: 'string' }, fallback: { type: 'string' } },
   });
   if (values.fallback !== undefined && values.fallback !== 'demo') {
-    say(`--fallback: expected demo, got "${values.fallback}"`);
+    progress.say(`--fallback: expected demo, got "${values.fallback}"`);
     return 2;
   }
   const name = values.model || env['CHAT_MODEL'] || DEFAULT_MODEL_ID;
@@ -114,15 +134,12 @@ async function main(): Promise<number> {
   if (model !== undefined && model.sources.length > 0) {
     return fetchNamedModel(model, values.fallback === 'demo');
   }
-  const local = await resolveLocalModel({
-    model: name,
-    modelsDir: env['CHAT_MODELS_DIR'] || 'models',
-  });
-  say(`${local.title} is there / 模型已就绪: ${local.path}`);
+  const local = await resolveLocalModel({ model: name, modelsDir });
+  sayReady(local.title, local.path);
   return 0;
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  say(error instanceof Error ? error.message : String(error));
+  progress.say(error instanceof Error ? error.message : String(error));
   return 1;
 });

@@ -1,14 +1,11 @@
-/**
- * Shows how far a download is: one line that is rewritten on a terminal, a line every few seconds elsewhere. Used by
- * `main.ts`.
- */
+/** Shows the progress of a download: one rewritten line on a terminal, a line every 5 s elsewhere. Used by `main.ts`. */
 const TERMINAL_MILLIS = 100;
 const LOG_MILLIS = 5_000;
 
 const mega = (bytes: number) => (bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0);
 
 export interface Progress {
-  /** a line of its own, below which progress goes on */
+  /** writes a separate line; the progress continues below it */
   say: (line: string) => void;
   update: (receivedBytes: number, totalBytes: number) => void;
 }
@@ -22,7 +19,7 @@ export function createProgress(options: {
   const { write, isTerminal, now } = options;
   let begun: { at: number; bytes: number } | undefined;
   let shownAt = -Infinity;
-  let open = false; // a progress line stands without its newline
+  let isLineOpen = false; // a progress line was written without its newline
 
   const describe = (received: number, total: number) => {
     begun ??= { at: now(), bytes: received };
@@ -38,9 +35,9 @@ export function createProgress(options: {
 
   return {
     say(line) {
-      write(`${open ? '\r\u001b[2K' : ''}${line}\n`);
-      open = false;
-      begun = undefined; // the next source has a speed of its own
+      write(`${isLineOpen ? '\r\u001b[2K' : ''}${line}\n`);
+      isLineOpen = false;
+      begun = undefined; // measure the speed of the next source from its start
     },
     update(received, total) {
       const interval = isTerminal ? TERMINAL_MILLIS : LOG_MILLIS;
@@ -48,7 +45,7 @@ export function createProgress(options: {
       if (now() - shownAt < interval && received < total) return;
       shownAt = now();
       write(isTerminal ? `\r\u001b[2K${text}` : `${text}\n`);
-      open = isTerminal;
+      isLineOpen = isTerminal;
     },
   };
 }

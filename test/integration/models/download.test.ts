@@ -145,7 +145,7 @@ describe('a download', () => {
     const server = await serve();
     expect(await download(server.url, { bytes: 2_999_999 })).toEqual({
       kind: 'failed',
-      reason: 'expected a file of 2999999 bytes, it offers 3000000',
+      reason: 'expected a file of 2999999 bytes, got one of 3000000',
     });
     expect(existsSync(partial)).toBe(false);
   });
@@ -191,7 +191,7 @@ describe('a download', () => {
     const server = await serve(({ response }) => response.writeHead(429, headers).end());
     expect(await download(server.url)).toEqual({
       kind: 'failed',
-      reason: 'answered 429 Too Many Requests and asks to come back in 3600 s',
+      reason: 'answered 429 Too Many Requests with Retry-After: 3600 s',
     });
   });
 

@@ -11,7 +11,7 @@ import type { CatalogueModel } from '../../../src/models/catalogue-entries.ts';
 import { DOWNLOAD_LIMITS } from '../../../src/models/download.ts';
 import { fetchModel } from '../../../src/models/fetch-model.ts';
 import type { FetchFact, FetchOptions } from '../../../src/models/fetch-model.ts';
-import { withFolderLock } from '../../../src/models/folder-lock.ts';
+import { withFileLock } from '../../../src/kit/file-lock.ts';
 import { makeBody, startFileServer } from '../../support/models/server.ts';
 import type { Exchange, FileServer } from '../../support/models/server.ts';
 
@@ -134,7 +134,7 @@ describe('fetching a model', () => {
     expect(await fetchWith({ hubs, model: huge })).toEqual({ kind: 'unavailable' });
     expect(facts).toMatchObject([
       {
-        reason: expect.stringMatching(/^expected 1152921504607 MB free on its disk, found \d+ MB/),
+        reason: expect.stringMatching(/^expected 1152921504607 MB of free disk space, got \d+ MB/),
       },
     ]);
     expect(hub.requests).toEqual([]);
@@ -150,19 +150,19 @@ describe('fetching a model', () => {
   });
 
   test('goes on when the process that held the folder was killed', async () => {
+    const file = path.join(path.dirname(modelsDir), 'lock');
     const holder = spawn(
       process.execPath,
       [
         '--input-type=module',
         '--eval',
-        `import { withFolderLock } from ${JSON.stringify(path.join(root, 'src/models/folder-lock.ts'))};
-         const signal = new AbortController().signal;
+        `import { withFileLock } from ${JSON.stringify(path.join(root, 'src/kit/file-lock.ts'))};
          setInterval(() => {}, 1000);
-         await withFolderLock({ folder: process.argv[1], onWait() {}, signal }, () => {
+         await withFileLock({ file: process.argv[1], onWait() {} }, () => {
            console.log('held');
            return new Promise(() => {});
          });`,
-        path.dirname(modelsDir),
+        file,
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
@@ -172,10 +172,8 @@ describe('fetching a model', () => {
       waited.push('waited');
       holder.kill('SIGKILL');
     };
-    const folder = path.dirname(modelsDir);
-    const { signal } = new AbortController();
-    const options = { folder, onWait, signal, pollMillis: 10 };
-    expect(await withFolderLock(options, () => Promise.resolve('mine'))).toBe('mine');
+    const options = { file, onWait, pollMillis: 10 };
+    expect(await withFileLock(options, () => Promise.resolve('mine'))).toBe('mine');
     expect(waited).toEqual(['waited']);
   });
 });
@@ -186,6 +184,7 @@ function start(args: string[], env: Record<string, string> = {}) {
     cwd: root,
     env: {
       ...process.env,
+      LC_ALL: 'C',
       CHAT_MODEL: '',
       CHAT_MODELS_DIR: modelsDir,
       HF_ENDPOINT: 'http://127.0.0.1:2',
@@ -205,8 +204,8 @@ describe('make model', () => {
   test('fails with the reasons and the ways out where no source can be reached', async () => {
     const { code, output } = await start([]).ended;
     expect(code).toBe(1);
-    expect(output).toContain('gave up Hugging Face (127.0.0.1:2): connect ECONNREFUSED');
-    expect(output).toContain('gave up ModelScope (127.0.0.1:2): connect ECONNREFUSED');
+    expect(output).toContain('gave up Hugging Face (127.0.0.1:2): ECONNREFUSED');
+    expect(output).toContain('gave up ModelScope (127.0.0.1:2): ECONNREFUSED');
     expect(output).toContain('make model MODEL=smollm2-135m-instruct');
     expect(output).not.toContain('demo');
     expect(output).not.toContain(token);
@@ -216,7 +215,13 @@ describe('make model', () => {
     const { code, output } = await start(['--fallback', 'demo']).ended;
     expect(code).toBe(0);
     expect(output).toContain('Until then the built-in demo model serves');
-    expect(output).toContain('内置演示模型');
+  });
+
+  test('speaks Chinese on a Chinese terminal', async () => {
+    const { output } = await start(['--fallback', 'demo'], { LC_ALL: 'zh_CN.UTF-8' }).ended;
+    expect(output).toContain('下载失败。可以：');
+    expect(output).toContain('在此之前由内置演示模型提供服务');
+    expect(output).not.toContain('Until then');
   });
 
   test.each([
@@ -226,7 +231,7 @@ describe('make model', () => {
     },
     {
       args: ['--model', './none.gguf'],
-      says: /expected a GGUF file at .*none\.gguf, found no file there/,
+      says: /expected a GGUF file at .*none\.gguf, found none/,
     },
   ])('answers $args with a sentence', async ({ args, says }) => {
     const { code, output } = await start(args).ended;
@@ -237,9 +242,7 @@ describe('make model', () => {
   test('answers an HF_ENDPOINT that is no address with a sentence', async () => {
     const { code, output } = await start([], { HF_ENDPOINT: 'hf-mirror.com' }).ended;
     expect(code).toBe(1);
-    expect(output).toContain(
-      'expected an address such as https://hf-mirror.com, got "hf-mirror.com"',
-    );
+    expect(output).toContain('expected a URL such as https://hf-mirror.com, got "hf-mirror.com"');
   });
 
   test('stops on Ctrl-C with what it received and without a file under the final name', async () => {
@@ -254,7 +257,7 @@ describe('make model', () => {
     });
     const { code, output } = await run.ended;
     expect(code).toBe(130);
-    expect(output).toContain('run `make model` to take it up again');
+    expect(output).toContain('Run `make model` to continue.');
     expect(existsSync(file)).toBe(false);
     expect(existsSync(`${file}.partial`)).toBe(true);
   });

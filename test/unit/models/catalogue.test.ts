@@ -78,7 +78,7 @@ describe('the model to serve', () => {
     writeFileSync(path.join(modelsDir, qwen.file), 'GGUF');
     const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
     expect(model.demo).toBe(true);
-    expect(model.notice).toContain('expected 491400032 bytes, found 4');
+    expect(model.notice).toContain('expected 491400032 bytes, got 4');
   });
 
   test('is not a file of the right name and size and the wrong content', async () => {
@@ -126,7 +126,7 @@ describe('the model to serve', () => {
     const file = path.join(modelsDir, name);
     writeFileSync(file, content);
     await expect(resolveLocalModel({ model: file, modelsDir })).rejects.toThrow(
-      `CHAT_MODEL: expected ${file} to begin with "GGUF", found ${found}`,
+      `CHAT_MODEL: expected ${file} to start with "GGUF", got ${found}`,
     );
   });
 
@@ -135,11 +135,9 @@ describe('the model to serve', () => {
       'CHAT_MODEL: expected one of qwen2.5-0.5b-instruct, smollm2-135m-instruct, demo or the path of a .gguf file, got "qwen".',
     );
     await expect(resolveLocalModel({ model: '/none.gguf', modelsDir })).rejects.toThrow(
-      'CHAT_MODEL: expected a GGUF file at /none.gguf, found no file there.',
+      'CHAT_MODEL: expected a GGUF file at /none.gguf, found none.',
     );
-    await expect(resolveLocalModel({ model: modelsDir, modelsDir })).rejects.toThrow(
-      'found no file there',
-    );
+    await expect(resolveLocalModel({ model: modelsDir, modelsDir })).rejects.toThrow('found none');
   });
 });
 
@@ -159,7 +157,7 @@ describe('a file in the models folder', () => {
     const planted = readFileSync(cache, 'utf8').replace(entry('GGUF').sha256, 'planted');
     writeFileSync(cache, planted);
     expect(await findLocalFile(entry('GGUF'), modelsDir)).toMatchObject({
-      reason: expect.stringContaining('found planted'),
+      reason: expect.stringContaining('got planted'),
     });
 
     writeFileSync(file, 'FUGG');
