@@ -14,9 +14,9 @@ function writeMetricsPage(): string {
 
 # Metrics
 
-Every metric that llamascope emits, by its OpenTelemetry name. Scrapes spell names by OpenTelemetry's
-[compatibility specification](https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/): dots are
-underscores, the unit is a suffix, counters end with \`_total\`. Labels are closed or bounded sets; nothing that a client sends is one.
+Every metric that llamascope emits, by its OpenTelemetry name. Names in Prometheus follow OpenTelemetry's
+[compatibility specification](https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/): dots become
+underscores, the unit is a suffix, counters end with \`_total\`. Every label has a bounded set of values, none of them set by a client.
 
 ${sections.join('\n')}`;
 }
@@ -24,12 +24,12 @@ ${sections.join('\n')}`;
 function writeMetric(metric: MetricDefinition): string {
   const { name, scraped, kind, unit, labels, buckets, meaning, recordedBy } = metric;
   const facts = [
-    ['scraped as', code(scraped)],
+    ['in Prometheus', code(scraped)],
     ['kind, unit', unit === '' ? kind : `${kind}, ${code(unit)}`],
     ['labels', labels.map((label) => code(label.replaceAll('.', '_'))).join(', ')],
     ['buckets', buckets?.join(', ') ?? ''],
     ['recorded by', recordedBy === undefined ? '' : code(recordedBy)],
-    ['for example', code(exampleQuery(metric))],
+    ['example', code(exampleQuery(metric))],
   ];
   const rows = facts
     .filter(([, value]) => value !== '')
@@ -37,7 +37,7 @@ function writeMetric(metric: MetricDefinition): string {
   return `## ${name}\n\n${meaning}\n\n${rows.join('\n')}\n`;
 }
 
-/** Counters are asked for their rate, histograms for a quantile, all others for what they are. */
+/** The rate of a counter, the 95th percentile of a histogram, the plain value of any other metric. */
 function exampleQuery({ scraped, kind, labels }: MetricDefinition): string {
   const [label] = labels;
   const by = label === undefined ? '' : ` by (${label.replaceAll('.', '_')})`;

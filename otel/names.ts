@@ -1,10 +1,10 @@
 /**
  * The telemetry contract as data: every metric, attribute, span and closed label value that llamascope emits.
- * Instruments, rules, panels, documentation and tests take their names from here and nowhere else.
+ * Instruments, rules, panels, documentation and tests take their names only from here.
  */
 import { withScrapedNames, type FamilyType } from './prometheus/prometheus-names.ts';
 
-/** How a generation can end, and the closed set of reasons for each way. */
+/** The outcomes of a generation, each with its closed set of reasons. */
 export const endings = {
   completed: ['stop', 'length', 'tool_calls'],
   cancelled: ['client_gone', 'deadline', 'shutdown'],
@@ -25,21 +25,21 @@ export const endings = {
 export type Outcome = keyof typeof endings;
 export type Reason<O extends Outcome = Outcome> = (typeof endings)[O][number];
 
-/** A way to end with one of its own reasons: `{ outcome: 'rejected', reason: 'queue_full' }`. */
+/** An outcome with one of its own reasons: `{ outcome: 'rejected', reason: 'queue_full' }`. */
 export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outcome];
 
 export const tokenTypes = ['input', 'cached_input', 'output'] as const;
 export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
 export type StreamEnding = (typeof streamEndings)[number];
-/** Why a span was lost: no room in the queue, a collector that answered badly, one that did not answer. */
+/** Values of `error.type` for lost spans: the export queue was full, the collector answered with an error, or it did not answer. */
 export const spanLosses = ['queue_full', 'OTLPExporterError', 'Error'] as const;
 export const processRoles = ['api', 'engine'] as const;
-/** The routes whose requests ask for a generation; every SLI looks at these only. */
+/** Routes that start a generation. SLIs count only these. */
 export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
-/** Status codes for which `http.server.request.duration` exists before the first request. */
+/** Status codes whose `http.server.request.duration` series exist before the first request. */
 export const initialStatusCodes = [200, 400, 429, 500, 503] as const;
 
-/** The scrape jobs in `stack/prometheus/prometheus.yml`. The articles that the project answers query `qwen-instruct`. */
+/** Scrape jobs in `stack/prometheus/prometheus.yml`. `qwen-instruct` is the job name in the articles whose queries must work here. */
 export const jobs = {
   chat: 'qwen-instruct',
   notifier: 'notifier',
@@ -76,7 +76,7 @@ export const attributes = {
   heapSpaceName: 'v8js.heap.space.name',
 } as const;
 
-/** What only spans carry: values here may come from a client, so none of them is ever a metric's label. */
+/** Attributes of spans only. A client may control their values, so they are never metric labels. */
 export const spanAttributes = {
   responseId: 'gen_ai.response.id',
   finishReasons: 'gen_ai.response.finish_reasons',
@@ -92,24 +92,24 @@ export const spanAttributes = {
   stream: 'inference.stream',
   queuePosition: 'inference.queue.position',
   tokensPerSecond: 'inference.tokens_per_second',
-  /** What was said: only where OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
+  /** Prompt and answer, only if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
   inputMessages: 'gen_ai.input.messages',
   outputMessages: 'gen_ai.output.messages',
 } as const;
 
-/** The value of `gen_ai.provider.name`: who generates. */
+/** The value of `gen_ai.provider.name`. */
 export const genAiProvider = 'llama.cpp';
 export const operations = ['chat', 'text_completion'] as const;
 export type Operation = (typeof operations)[number];
 
-/** The trace of one chat request, parents before children. */
+/** Span names of the trace of one chat request, parents before children. */
 export const spans = {
   chat: 'chat',
   tokenize: 'tokenize',
   queue: 'queue',
   prefill: 'prefill',
   decode: 'decode',
-  /** Of the notifier: from what happened to the webhook that tells it, and one attempt to tell a channel. */
+  /** The notifier: from the start of an alert to its webhook, and one delivery attempt to a channel. */
   alert: 'alert',
   deliver: 'deliver',
 } as const;
@@ -148,11 +148,11 @@ const genAiLabels = [
   a.genAiResponseModel,
 ] as const;
 
-// Semconv's bounds for HTTP stop at 10 s; a rule "P99 > 30 s" could then never fire.
+// The bounds in the semantic conventions stop at 10 s, with which a rule `P99 > 30 s` can never fire.
 const httpBuckets = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120,
 ] as const;
-// GenAI semconv: 0.01 doubling to 81.92; finer below for small models, wider above up to the deadline.
+// GenAI semantic conventions: 0.01 doubling to 81.92. Finer bounds below for small models, wider ones above up to the deadline.
 const generationBuckets = [
   0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96,
   81.92, 163.84, 300,
@@ -166,7 +166,7 @@ const perTokenBuckets = [
   10,
 ] as const;
 const batchBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const;
-// GenAI semconv: 4^0 … 4^13.
+// GenAI semantic conventions: 4^0 … 4^13.
 const tokenCountBuckets = Array.from({ length: 14 }, (_, power) => 4 ** power);
 const shortBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
@@ -174,26 +174,27 @@ const shortBuckets = [
 const queueBuckets = [
   0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120,
 ] as const;
-// 1 is a model that is always sure; as large as its vocabulary one that knows nothing.
+// From 1 (every token certain) to the size of the vocabulary (every token equally likely).
 const perplexityBuckets = [
   1, 1.05, 1.1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 100, 1000,
 ] as const;
 
-// Semconv's bounds for garbage collection start at 5 ms; most collections are shorter.
+// The bounds in the semantic conventions start at 5 ms; most collections are shorter.
 const gcBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1,
   2.5, 5, 7.5, 10,
 ] as const;
 const runtimeNode = '@opentelemetry/instrumentation-runtime-node';
 
-export const metrics = withScrapedNames({
+// Marked as pure, so that a bundle without metrics drops the table.
+export const metrics = /* @__PURE__ */ withScrapedNames({
   httpServerRequestDuration: {
     name: 'http.server.request.duration',
     kind: 'histogram',
     unit: 's',
     labels: [a.httpRequestMethod, a.httpRoute, a.httpResponseStatusCode, a.errorType],
     buckets: httpBuckets,
-    meaning: 'How the API answers: from the first byte of the request to the last of the response.',
+    meaning: 'Time from the first byte of a request to the last byte of its response.',
     recordedBy: '@opentelemetry/instrumentation-http',
   },
   httpServerActiveRequests: {
@@ -215,7 +216,7 @@ export const metrics = withScrapedNames({
     unit: 's',
     labels: [...genAiLabels, a.errorType],
     buckets: generationBuckets,
-    meaning: 'A generation from admission to its last token.',
+    meaning: 'Time of a generation from admission to its last token.',
   },
   genAiServerTimeToFirstToken: {
     name: 'gen_ai.server.time_to_first_token',
@@ -223,7 +224,7 @@ export const metrics = withScrapedNames({
     unit: 's',
     labels: genAiLabels,
     buckets: firstTokenBuckets,
-    meaning: 'From admission to the first token, queue included.',
+    meaning: 'Time from admission to the first token, queue included.',
   },
   genAiServerTimePerOutputToken: {
     name: 'gen_ai.server.time_per_output_token',
@@ -232,7 +233,7 @@ export const metrics = withScrapedNames({
     labels: genAiLabels,
     buckets: perTokenBuckets,
     meaning:
-      '(duration - time to first token) / (output tokens - 1), for two output tokens and more.',
+      '(duration - time to first token) / (output tokens - 1), for answers of at least two tokens.',
   },
   genAiClientTokenUsage: {
     name: 'gen_ai.client.token.usage',
@@ -240,7 +241,7 @@ export const metrics = withScrapedNames({
     unit: '{token}',
     labels: [...genAiLabels, a.genAiTokenType],
     buckets: tokenCountBuckets,
-    meaning: 'The size of prompts and answers.',
+    meaning: 'Tokens of a prompt (input) or of an answer (output).',
   },
   inferenceDuration: {
     name: 'inference.duration',
@@ -248,7 +249,7 @@ export const metrics = withScrapedNames({
     unit: 's',
     buckets: generationBuckets,
     meaning:
-      'Prefill start to last token in the engine: the model alone, queue and socket excluded.',
+      'Time from the start of prefill to the last token in the engine, without queue and network.',
   },
   inferenceRequests: {
     name: 'inference.requests',
@@ -256,66 +257,67 @@ export const metrics = withScrapedNames({
     unit: '{request}',
     labels: [a.outcome, a.reason],
     meaning:
-      'Closed accounting: every POST whose headers reach a generation route gets exactly one outcome.',
+      'Requests by outcome and reason. Every POST to a generation route is counted exactly once.',
   },
   inferenceTokens: {
     name: 'inference.tokens',
     kind: 'counter',
     unit: '{token}',
     labels: [a.type],
-    meaning: 'Throughput, and what the prefix cache saved: prefilled, reused and generated tokens.',
+    meaning:
+      'Tokens prefilled (input), reused from the prefix cache (cached_input) and generated (output).',
   },
   inferenceQueueDuration: {
     name: 'inference.queue.duration',
     kind: 'histogram',
     unit: 's',
     buckets: queueBuckets,
-    meaning: 'Waiting for a sequence, then for the prompts that are read before.',
+    meaning: 'Time from entering the queue to the start of prefill.',
   },
   inferenceQueueDepth: {
     name: 'inference.queue.depth',
     kind: 'updown',
     unit: '{request}',
-    meaning: 'Requests that wait for a sequence now.',
+    meaning: 'Requests waiting for a sequence.',
   },
   inferenceQueueLimit: {
     name: 'inference.queue.limit',
     kind: 'gauge',
     unit: '{request}',
-    meaning: 'The most requests that may wait.',
+    meaning: 'Maximum number of waiting requests.',
   },
   inferenceSequencesActive: {
     name: 'inference.sequences.active',
     kind: 'updown',
     unit: '{sequence}',
-    meaning: 'Sequences that generate now.',
+    meaning: 'Sequences in use by a request.',
   },
   inferenceSequencesLimit: {
     name: 'inference.sequences.limit',
     kind: 'gauge',
     unit: '{sequence}',
-    meaning: 'The most sequences that can generate at once.',
+    meaning: 'Maximum number of sequences in use.',
   },
   inferenceTokenizeDuration: {
     name: 'inference.tokenize.duration',
     kind: 'histogram',
     unit: 's',
     buckets: shortBuckets,
-    meaning: 'Chat template and tokenisation of one request.',
+    meaning: 'Time to apply the chat template and tokenize one request.',
   },
   inferencePrefillDuration: {
     name: 'inference.prefill.duration',
     kind: 'histogram',
     unit: 's',
     buckets: generationBuckets,
-    meaning: 'Evaluating the prompt.',
+    meaning: 'Time to evaluate the prompt.',
   },
   inferenceDecodeDuration: {
     name: 'inference.decode.duration',
     kind: 'histogram',
     unit: 's',
     buckets: generationBuckets,
-    meaning: 'From the end of prefill to the last token.',
+    meaning: 'Time from the end of prefill to the last token.',
   },
   inferenceInterTokenDuration: {
     name: 'inference.inter_token.duration',
@@ -323,41 +325,40 @@ export const metrics = withScrapedNames({
     unit: 's',
     buckets: perTokenBuckets,
     meaning:
-      'The gap a reader feels between two tokens; one observation a token from the second on.',
+      'Time between two consecutive tokens of an answer; one observation per token after the first.',
   },
   inferenceBatchTokens: {
     name: 'inference.batch.tokens',
     kind: 'histogram',
     unit: '{token}',
     buckets: batchBuckets,
-    meaning:
-      'What the model evaluates at a time: tokens of prompts and answers in one decode of llama.cpp.',
+    meaning: 'Prompt and answer tokens in one batch, which llama.cpp evaluates at once.',
   },
   inferenceBatchSequences: {
     name: 'inference.batch.sequences',
     kind: 'histogram',
     unit: '{sequence}',
     buckets: batchBuckets,
-    meaning: 'How many chats share one decode of llama.cpp; more of them make each token cheaper.',
+    meaning: 'Sequences that share one batch; more of them lower the cost per token.',
   },
   inferenceContextTokens: {
     name: 'inference.context.tokens',
     kind: 'gauge',
     unit: '{token}',
-    meaning: 'KV cells in use.',
+    meaning: 'KV cache cells in use.',
   },
   inferenceContextLimit: {
     name: 'inference.context.limit',
     kind: 'gauge',
     unit: '{token}',
-    meaning: 'KV cells available, over all sequences.',
+    meaning: 'KV cache cells of all sequences together.',
   },
   inferenceStreamTerminations: {
     name: 'inference.stream.terminations',
     kind: 'counter',
     unit: '{stream}',
     labels: [a.how],
-    meaning: 'How each stream ended, as the client saw it.',
+    meaning: 'Streams by how they ended for the client.',
   },
   inferencePerplexity: {
     name: 'inference.perplexity',
@@ -365,7 +366,7 @@ export const metrics = withScrapedNames({
     unit: '1',
     buckets: perplexityBuckets,
     meaning:
-      "exp of an answer's mean negative log-probability a token: a model gone wrong shows here first. Only answers whose tokens came with one.",
+      'Perplexity of an answer: exp of its mean negative log-probability per token. Only answers with log-probabilities.',
   },
   inferenceModelInfo: {
     name: 'inference.model.info',
@@ -379,19 +380,19 @@ export const metrics = withScrapedNames({
       a.context,
       a.sha256,
     ],
-    meaning: 'What is being served; the value is always 1.',
+    meaning: 'The served model in the labels; the value is 1, and 0 for a model served before.',
   },
   inferenceModelLoadDuration: {
     name: 'inference.model.load.duration',
     kind: 'gauge',
     unit: 's',
-    meaning: 'How long the last load took.',
+    meaning: 'Duration of the last model load.',
   },
   inferenceReady: {
     name: 'inference.ready',
     kind: 'gauge',
     unit: '',
-    meaning: '1 when generations are accepted, else 0.',
+    meaning: '1 if generations are accepted, else 0.',
   },
   processCpuTime: {
     name: 'process.cpu.time',
@@ -399,28 +400,28 @@ export const metrics = withScrapedNames({
     unit: 's',
     labels: [a.processRole, a.processCpuMode],
     meaning:
-      'CPU time of the API process and of the engine process, which never falls over restarts.',
+      'CPU time of the process. That of the engine is summed over restarts, so it never falls.',
   },
   processMemoryUsage: {
     name: 'process.memory.usage',
     kind: 'gauge',
     unit: 'By',
     labels: [a.processRole],
-    meaning: 'Resident memory; the model lives in the engine process.',
+    meaning: 'Resident memory. The model is in the memory of the engine process.',
   },
   processStartTime: {
     name: 'process.start_time',
     kind: 'gauge',
     unit: 's',
     labels: [a.processRole],
-    meaning: 'When the process started, in seconds since 1970.',
+    meaning: 'Start of the process, in seconds since 1970.',
   },
   processUptime: {
     name: 'process.uptime',
     kind: 'gauge',
     unit: 's',
     labels: [a.processRole],
-    meaning: 'How long the process has run.',
+    meaning: 'Time since the process started.',
   },
   processOpenFileDescriptors: {
     name: 'process.open_file_descriptors',
@@ -441,27 +442,27 @@ export const metrics = withScrapedNames({
     kind: 'gauge',
     unit: 'By',
     labels: [a.systemMemoryState],
-    meaning: 'Memory of the machine: used, and free or reclaimable.',
+    meaning: 'Memory of the machine: used, or free including reclaimable.',
   },
   systemMemoryUtilization: {
     name: 'system.memory.utilization',
     kind: 'gauge',
     unit: '1',
     labels: [a.systemMemoryState],
-    meaning: 'The same as a share of all memory.',
+    meaning: 'Memory of the machine as a share of its total.',
   },
   containerCpuThrottledTime: {
     name: 'container.cpu.throttled.time',
     kind: 'counter',
     unit: 's',
     meaning:
-      'Time in which the cgroup was held back by its CPU quota; absent without a cgroup that counts it.',
+      'Time for which the CPU quota throttled the cgroup; absent if the cgroup does not count it.',
   },
   containerMemoryLimit: {
     name: 'container.memory.limit',
     kind: 'gauge',
     unit: 'By',
-    meaning: 'Memory limit of the cgroup; absent without one.',
+    meaning: 'Memory limit of the cgroup; absent without a limit.',
   },
   nodejsEventloopDelayMin: {
     name: 'nodejs.eventloop.delay.min',
@@ -557,7 +558,7 @@ export const metrics = withScrapedNames({
     kind: 'gauge',
     unit: 'By',
     labels: [a.heapSpaceName],
-    meaning: 'Room left in each heap space.',
+    meaning: 'Free memory in each heap space.',
     recordedBy: runtimeNode,
   },
   v8jsMemoryHeapSpacePhysicalSize: {
@@ -578,21 +579,21 @@ export const metrics = withScrapedNames({
     name: 'telemetry.series.limit',
     kind: 'gauge',
     unit: '{series}',
-    meaning: 'The most attribute sets that this process may export.',
+    meaning: 'Maximum number of attribute sets that this process exports.',
   },
   telemetryScrapeDuration: {
     name: 'telemetry.scrape.duration',
     kind: 'histogram',
     unit: 's',
     buckets: shortBuckets,
-    meaning: 'Collecting and writing one scrape.',
+    meaning: 'Time to collect and write one scrape.',
   },
   telemetrySeriesRefused: {
     name: 'telemetry.series.refused',
     kind: 'counter',
     unit: '{measurement}',
     meaning:
-      'Measurements whose attribute set was over the ceiling and went into an overflow series or nowhere.',
+      'Measurements dropped or moved to the overflow series because the series limit was reached.',
   },
   otelSdkProcessorSpanProcessed: {
     name: 'otel.sdk.processor.span.processed',
@@ -600,7 +601,7 @@ export const metrics = withScrapedNames({
     unit: '{span}',
     labels: [a.errorType],
     meaning:
-      'Spans that were exported; with an error.type those that were lost: queue_full without room to wait, any other when the export failed.',
+      'Exported spans. With error.type, lost spans: queue_full if the queue was full, else the export failed.',
     recordedBy: '@opentelemetry/sdk-trace',
   },
   notifierNotifications: {
@@ -608,27 +609,26 @@ export const metrics = withScrapedNames({
     kind: 'counter',
     unit: '{notification}',
     labels: [a.channel, a.outcome, a.reason],
-    meaning:
-      'Attempts to deliver a notification by what became of them: delivered, retried or dead.',
+    meaning: 'Delivery attempts by outcome: delivered, retried or dead.',
   },
   notifierPendingAge: {
     name: 'notifier.pending.age',
     kind: 'gauge',
     unit: 's',
-    meaning: 'Age of the oldest notification that is not delivered yet; 0 when there is none.',
+    meaning: 'Age of the oldest undelivered notification; 0 without one.',
   },
   notifierDeadLetters: {
     name: 'notifier.dead_letters',
     kind: 'gauge',
     unit: '{notification}',
     labels: [a.channel],
-    meaning: 'Notifications that were given up and wait for someone to send them again.',
+    meaning: 'Notifications whose delivery was given up, until someone resends them.',
   },
   notifierHeartbeatAge: {
     name: 'notifier.heartbeat.age',
     kind: 'gauge',
     unit: 's',
-    meaning: 'Time since the last Watchdog of Alertmanager arrived.',
+    meaning: 'Time since the last Watchdog alert from Alertmanager.',
   },
 } as const satisfies Record<string, MetricEntry>);
 
