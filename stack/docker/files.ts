@@ -5,16 +5,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { readChannelVariables } from '../channel-variables.ts';
 import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configuration.ts';
 import { readFolder, syncFolder, type Files } from '../folder.ts';
 import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 
-/** The variables that each service gets, without the ones that `compose.yaml` sets itself. */
+/** The variables that each service gets, besides those of the notifier's channels. */
 const settingsOf = {
   chat: /^(CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
-  notifier: /^(NOTIFIER|METRICS|DINGTALK|WECOM|FEISHU|SMTP|MAIL|OTEL|LOG)_/,
+  notifier: /^(NOTIFIER|METRICS|OTEL|LOG)_/,
 } as const;
-/** Variables that contain a secret, or name a file that does. */
+/** Variables that contain a secret, or name a file that does, besides all those of the channels. */
 const secretNames = /_(KEYS|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;
 const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB']);
 
@@ -27,13 +28,15 @@ const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB'])
 export function writeDockerFiles(
   settings: Settings,
   env: NodeJS.ProcessEnv,
+  channelVariables = readChannelVariables(settings.root),
 ): Record<string, string> {
   const { root, runDir } = settings;
   mkdirSync(runDir, { recursive: true });
   chmodSync(runDir, 0o700);
   const secrets = { chat: new Map<string, string>(), notifier: new Map<string, string>() };
   for (const service of ['chat', 'notifier'] as const) {
-    const given = settingsFor(service, settings, env, secrets[service]);
+    const channels = service === 'notifier' ? channelVariables : new Set<string>();
+    const given = settingsFor(service, settings, env, channels, secrets[service]);
     const lines = Object.entries(given).map(([name, value]) => `${name}=${quote(value)}\n`);
     writeFileSync(join(runDir, `${service}.env`), lines.join(''));
   }
@@ -73,12 +76,15 @@ function settingsFor(
   service: keyof typeof settingsOf,
   settings: Settings,
   env: NodeJS.ProcessEnv,
+  channelVariables: ReadonlySet<string>,
   secrets: Files,
 ): Record<string, string> {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (!settingsOf[service].test(name) || setByCompose.has(name) || !value) continue;
-    if (secretNames.test(name)) {
+    const isChannel = channelVariables.has(name);
+    const isWanted = isChannel || settingsOf[service].test(name);
+    if (!isWanted || setByCompose.has(name) || !value) continue;
+    if (isChannel || secretNames.test(name)) {
       const isFile = name.endsWith('_FILE') || name === 'NOTIFIER_CONFIG';
       const plain = name.replace(/_FILE$/, '');
       const source = isFile ? { file: resolve(settings.root, value) } : { value };

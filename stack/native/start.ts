@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readChannelVariables } from '../channel-variables.ts';
 import { writeConfiguration } from '../configuration.ts';
 import { messages } from '../messages.ts';
 import { fetchModel } from '../model.ts';
@@ -24,15 +25,15 @@ const pollMillis = 100;
 /** Enough of a log to see why a process did not start. */
 const logLines = 20;
 
-/** The variables that decide what runs: two runs with the same ones are the same stack. */
+/** The variables that decide what runs, besides those of the notifier's channels. */
 const settingNames =
-  /^(REPLICAS$|(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|DINGTALK|WECOM|FEISHU|SMTP|MAIL|OTEL|SCRAPE|LOG)_)/;
+  /^(REPLICAS$|(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|OTEL|SCRAPE|LOG)_)/;
 
 /** @throws StackError when something does not start; then everything that it started is stopped again. */
 export async function startStack(settings: Settings): Promise<number> {
   const running = readState(settings.runDir)?.supervisor;
   if (running !== undefined && isAlive(running)) {
-    showDifferences(running.pid);
+    showDifferences(running.pid, settings.root);
     await waitUntilHealthy(settings, running);
     return showStack(settings);
   }
@@ -48,14 +49,25 @@ export async function startStack(settings: Settings): Promise<number> {
 }
 
 /** Prints the settings in which the running stack differs from the environment. */
-function showDifferences(supervisorPid: number): void {
+function showDifferences(supervisorPid: number, root: string): void {
   say(messages.alreadyRunning(supervisorPid));
   const running = readEnvironment(supervisorPid);
-  const names = new Set([...Object.keys(running), ...Object.keys(process.env)]);
+  const differing = findDifferences(running, process.env, readChannelVariables(root));
+  if (differing.length > 0) say(messages.settingsDiffer(differing));
+}
+
+/** The names of the settings whose values differ, sorted. */
+export function findDifferences(
+  running: NodeJS.ProcessEnv,
+  current: NodeJS.ProcessEnv,
+  channelVariables: ReadonlySet<string>,
+): string[] {
+  const names = new Set([...Object.keys(running), ...Object.keys(current)]);
   const differing = [...names].filter((name) => {
-    return settingNames.test(name) && (running[name] ?? '') !== (process.env[name] ?? '');
+    const isSetting = settingNames.test(name) || channelVariables.has(name);
+    return isSetting && (running[name] ?? '') !== (current[name] ?? '');
   });
-  if (differing.length > 0) say(messages.settingsDiffer(differing.toSorted()));
+  return differing.toSorted();
 }
 
 async function startSupervisor(settings: Settings): Promise<ProcessIdentity> {

@@ -11,6 +11,12 @@ import { wecom } from './wecom.ts';
 
 export const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 
+/** The environment variables that configure these kinds, with and without `_FILE`. */
+export function variablesOf(kinds: readonly ChannelKind[]): string[] {
+  const names = kinds.flatMap(({ environment }) => Object.values(environment));
+  return names.flatMap((name) => [name, `${name}_FILE`]);
+}
+
 /** At most one channel of each kind, from environment variables. */
 export function channelsFromEnvironment(settings: Settings): Channel[] {
   return kinds.flatMap((kind) => {

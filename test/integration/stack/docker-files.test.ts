@@ -4,11 +4,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { kinds, variablesOf } from '../../../alerting/notifier/channels/channels.ts';
 import { writeDockerFiles } from '../../../stack/docker/files.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { root } from '../../support/stack/sandbox.ts';
 
 const withCompose = spawnSync('docker', ['compose', 'version']).status === 0;
+
+const channelVariables = new Set(variablesOf(kinds));
 
 interface Written {
   runDir: string;
@@ -27,7 +30,7 @@ function write(env: Record<string, string> = {}, folder = scratch()): Written {
     LLAMASCOPE_DATA_DIR: dataDir,
     ...given,
   });
-  const variables = writeDockerFiles(settings, given);
+  const variables = writeDockerFiles(settings, given, channelVariables);
   const read = (...parts: string[]): string => readFileSync(path.join(runDir, ...parts), 'utf8');
   return { runDir, dataDir, variables, read };
 }
