@@ -1,17 +1,17 @@
 /**
- * Turns output tokens into text that may be shown: whole characters only, and nothing that belongs to a stop
- * sequence. The scheduler has one for each generation.
+ * Turns output tokens into text that can be sent: whole characters only, and nothing that may belong to a stop sequence. Used by
+ * job.ts, one for each generation.
  */
 
-// What a decoder writes for bytes that are not a whole character yet.
+// A UTF-8 decoder writes it for bytes of an incomplete character.
 const incomplete = '\uFFFD';
-// A model that writes rubbish bytes for ever must not make every token dearer than the last.
+// Bounds the work per token for a model that emits invalid bytes without end.
 const maxPendingTokens = 64;
 
 export interface AnswerText {
-  /** Text that is certain after this token, and whether a stop sequence was completed by it. */
+  /** The text that is certain after this token, and whether the token completed a stop sequence. */
   push(token: number): { text: string; stopped: boolean };
-  /** What was held back, when the answer ends without another token; not a character that it ends within. */
+  /** The text held back when the answer ends without another token; an incomplete character is dropped. */
   flush(): string;
 }
 
@@ -19,7 +19,7 @@ export function createAnswerText(options: {
   stop: readonly string[];
   detokenize: (tokens: readonly number[], previous: readonly number[]) => string;
 }): AnswerText {
-  /** Tokens whose text ends within a character, and how much of that text is out already. */
+  /** Tokens whose text ends within a character, and how much of that text was returned already. */
   let pending: number[] = [];
   let shown = 0;
   let previous: number[] = [];
@@ -66,7 +66,7 @@ function firstStop(text: string, stops: readonly string[]): number {
   return found.length === 0 ? -1 : Math.min(...found);
 }
 
-/** Length of the longest end of `text` that is the beginning of a stop sequence. */
+/** Length of the longest suffix of `text` that is a prefix of a stop sequence. */
 function possibleStopLength(text: string, stops: readonly string[]): number {
   let longest = 0;
   for (const stop of stops) {

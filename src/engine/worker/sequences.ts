@@ -1,87 +1,66 @@
-/** Which sequence serves a prompt: the one whose state saves the most and hurts the least. Used by the scheduler. */
+/** Assigns prompts to sequences so that as much KV cache as possible is reused and as little as possible lost. Used by scheduler.ts. */
 import type { Sequence } from './loaded-model.ts';
 
 export interface SequencePool {
   /**
-   * The best free sequence and how many tokens of `prompt` its state already holds; undefined when none is free.
-   * Taking it means that the rest of its state will be forgotten.
+   * Takes the best free sequence; `reusable` is how many tokens of `prompt` it holds already. The caller drops the rest of its
+   * state. Undefined when no sequence is free.
    */
   take(prompt: readonly number[]): { sequence: Sequence; reusable: number } | undefined;
   give(sequence: Sequence): void;
 }
 
-/** Somebody who reads and types comes back within this; a conversation that rests for longer may make room. */
-const liveMillis = 5 * 60_000;
+/** A conversation that was used within this time is expected to continue. */
+const activeMillis = 5 * 60_000;
 
 interface Slot {
   sequence: Sequence;
   usedAt: number;
-  /** Length of the prompt that began what the sequence holds: the system prompt and what was said first. */
-  opening: number;
-  /** Length of the prompt it served last; what it holds beyond is the answer. */
-  latest: number;
+  /** Length of the prompt that began the conversation in this sequence: the system prompt and the first message. */
+  openingTokens: number;
+  /** Length of the last prompt; the tokens after it are the answer. */
+  promptTokens: number;
 }
+
+/**
+ * In order of preference:
+ * - `continues`: the prompt extends all that the sequence holds; or it extends the last prompt (the next turn of the conversation,
+ *   even if its answer has other tokens now); or it extends the opening and loses no more than it reuses (an edited conversation).
+ *   Most reused tokens first.
+ * - `idle`: empty, or unused for so long that its state counts as lost. Most reused tokens first, then empty ones.
+ * - `active`: a recent conversation that shares at most a system prompt. Largest difference of reused and lost tokens first, then
+ *   the least recently used.
+ */
+const ranks = ['continues', 'idle', 'active'] as const;
 
 interface Candidate {
   slot: Slot;
   reusable: number;
-  /** Who gets it is decided by rank first, the higher the better. */
-  rank: 'own' | 'spare' | 'live';
-  /** Tokens. */
+  rank: (typeof ranks)[number];
+  /** Compared within a rank, in tokens. */
   gain: number;
-  empty: boolean;
+  isEmpty: boolean;
 }
-
-const rankOrder = { own: 2, spare: 1, live: 0 } as const;
 
 export function createSequencePool(
   sequences: readonly Sequence[],
   now: () => number = () => performance.now(),
 ): SequencePool {
   // Least recently used first; at the start in ascending order of ids.
-  const free: Slot[] = sequences.map((sequence) => ({
-    sequence,
-    usedAt: -Infinity,
-    opening: 0,
-    latest: 0,
-  }));
+  const free = sequences.map((sequence): Slot => {
+    return { sequence, usedAt: -Infinity, openingTokens: 0, promptTokens: 0 };
+  });
   const taken = new Map<Sequence, Slot>();
-
-  /**
-   * What counts is what a choice saves (tokens of the prompt that need no evaluation) against what it destroys (state
-   * beyond them, which its owner would have to evaluate again):
-   * - own: nothing is lost; or the prompt goes on from the one before, and is the next turn of that conversation,
-   *   whatever becomes of an answer that has other tokens now; or it goes on from the opening, an edited conversation
-   *   perhaps, and loses no more than it saves. The longest reusable prefix wins.
-   * - spare: empty, or at rest for so long that the loss counts nothing. What is saved decides, then emptiness.
-   * - live: someone's conversation that shares a system prompt at most. Only when there is no other: the one whose
-   *   loss is outweighed most by what it saves; where none is, the least recently used.
-   */
-  function judge(slot: Slot, prompt: readonly number[]): Candidate {
-    const held = slot.sequence.tokens();
-    // The last prompt token is evaluated again: the first output token comes from its logits.
-    const reusable = Math.min(commonLength(held, prompt), prompt.length - 1);
-    const lost = held.length - reusable;
-    const empty = held.length === 0;
-    const isNext = lost === 0 || reusable >= slot.latest - 1;
-    const isEdited = reusable >= slot.opening - 1 && lost <= reusable;
-    if (reusable > 0 && (isNext || isEdited))
-      return { slot, reusable, rank: 'own', gain: reusable, empty };
-    if (empty || now() - slot.usedAt > liveMillis) {
-      return { slot, reusable, rank: 'spare', gain: reusable, empty };
-    }
-    return { slot, reusable, rank: 'live', gain: Math.max(0, reusable - lost), empty };
-  }
 
   return {
     take(prompt) {
-      const [best] = free.map((slot) => judge(slot, prompt)).toSorted(compare);
+      const [best] = free.map((slot) => rateSlot(slot, prompt, now())).toSorted(compare);
       if (best === undefined) return undefined;
       const { slot, reusable, rank } = best;
       free.splice(free.indexOf(slot), 1);
       taken.set(slot.sequence, slot);
-      if (rank !== 'own') slot.opening = prompt.length;
-      slot.latest = prompt.length;
+      if (rank !== 'continues') slot.openingTokens = prompt.length;
+      slot.promptTokens = prompt.length;
       return { sequence: slot.sequence, reusable };
     },
     give(sequence) {
@@ -93,13 +72,30 @@ export function createSequencePool(
   };
 }
 
-/** The better first. Sorting is stable: what is equal stays in order of last use. */
+function rateSlot(slot: Slot, prompt: readonly number[], now: number): Candidate {
+  const held = slot.sequence.tokens();
+  // The last prompt token is always evaluated, because its logits give the first output token.
+  const reusable = Math.min(commonLength(held, prompt), prompt.length - 1);
+  const lost = held.length - reusable;
+  const isEmpty = held.length === 0;
+  const isNextTurn = lost === 0 || reusable >= slot.promptTokens - 1;
+  const isEdited = reusable >= slot.openingTokens - 1 && lost <= reusable;
+  if (reusable > 0 && (isNextTurn || isEdited)) {
+    return { slot, reusable, rank: 'continues', gain: reusable, isEmpty };
+  }
+  if (isEmpty || now - slot.usedAt > activeMillis) {
+    return { slot, reusable, rank: 'idle', gain: reusable, isEmpty };
+  }
+  return { slot, reusable, rank: 'active', gain: Math.max(0, reusable - lost), isEmpty };
+}
+
+/** The better one first. Equal ones stay in order of last use, because sorting is stable. */
 function compare(a: Candidate, b: Candidate): number {
   return (
-    rankOrder[b.rank] - rankOrder[a.rank] ||
+    ranks.indexOf(a.rank) - ranks.indexOf(b.rank) ||
     b.gain - a.gain ||
-    Number(b.empty) - Number(a.empty) ||
-    (a.empty ? a.slot.sequence.id - b.slot.sequence.id : 0)
+    Number(b.isEmpty) - Number(a.isEmpty) ||
+    (a.isEmpty ? a.slot.sequence.id - b.slot.sequence.id : 0)
   );
 }
 

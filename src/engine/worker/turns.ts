@@ -1,8 +1,8 @@
-/** Work that is done one piece at a time in order of arrival, and can be called off. Used by the engine process. */
+/** Runs work one item at a time in order of arrival, and cancels it by id. Used by commands.ts. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export interface Turns {
-  /** Resolves with undefined when `id` was cancelled. @throws what the work throws. */
+  /** Resolves with undefined when `id` was cancelled. @throws the error of `work`. */
   take<T>(id: number, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined>;
   cancel(id: number): void;
 }
@@ -34,7 +34,7 @@ export function createTurns(): Turns {
   };
 }
 
-/** Runs a generator to its end, letting the event loop go round before each slice: a decode that is done goes first. */
+/** Runs a generator to its end. The event loop turns before each slice, so that a finished decode is handled first. */
 export async function runSliced<T>(
   slices: Generator<void, T, void>,
   signal: AbortSignal,

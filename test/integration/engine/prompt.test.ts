@@ -112,7 +112,7 @@ describe('a text prompt', () => {
 
   test('without a token is refused', () => {
     expect(() => finish(model.tokenize({ kind: 'text', text: '' }))).toThrow(
-      'Expected a prompt of at least one token, got none.',
+      'The prompt has no tokens. Send a text that is not empty.',
     );
   });
 });

@@ -189,7 +189,7 @@ describe('a context that is full', () => {
       maxTokens: 3000,
     };
     await expect(generate(model, { prompt: chat('Hi'), sampling: endless })).rejects.toThrow(
-      'the sequence is full',
+      'The sequence is full',
     );
   });
 });

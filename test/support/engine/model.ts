@@ -1,7 +1,4 @@
-/**
- * A LoadedModel of plain arrays, for the scheduler: a batch is evaluated when the test says so, and all of them are in
- * the books.
- */
+/** A LoadedModel of plain arrays, for the scheduler. The test decides when a batch is evaluated, and every batch is recorded. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GenerationRequest } from '../../../src/engine/engine.ts';
 import type {
@@ -12,9 +9,9 @@ import type {
 } from '../../../src/engine/worker/loaded-model.ts';
 
 export interface ArrayModel extends LoadedModel {
-  /** What was evaluated together: sequence and number of tokens, in the order of issue. */
+  /** Each batch: sequence and number of tokens, in the order of issue. */
   readonly batches: (readonly [sequence: number, tokens: number])[][];
-  /** Evaluates what has been issued, and lets the scheduler issue what comes next. */
+  /** Evaluates the issued batch, and lets the scheduler issue the next one. */
   step(outcome?: 'done' | 'failed'): Promise<void>;
   prepared(prompt: readonly number[], options?: PreparedOptions): Prepared;
 }
@@ -22,7 +19,7 @@ export interface ArrayModel extends LoadedModel {
 export interface PreparedOptions {
   maxTokens?: number;
   stop?: string[];
-  /** What it says, before it ends by itself; without one it says 7 for ever. */
+  /** The answer, which then ends by itself; without one it is token 7 without end. */
   answer?: Decoded[];
 }
 
@@ -78,9 +75,9 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
     sequences,
     batchTokens: options.batchTokens ?? 128,
     takeBatches: () => [],
-    prepare: notAskedFor,
-    tokenize: notAskedFor,
-    embed: notAskedFor,
+    prepare: unused,
+    tokenize: unused,
+    embed: unused,
     detokenize: (tokens) => tokens.map((token) => `t${token} `).join(''),
     bytesOf: (token) => [...Buffer.from(`t${token} `)],
     batches,
@@ -91,7 +88,7 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
       batch = Promise.withResolvers();
       open = undefined;
       if (outcome === 'done') resolve();
-      // As with llama.cpp every request of a batch fails.
+      // As in llama.cpp, every request of the batch fails.
       else reject(new Error('the batch failed'));
       await nextTurn();
     },
@@ -107,8 +104,8 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
   };
 }
 
-function notAskedFor(): never {
-  throw new Error('the scheduler prepares nothing');
+function unused(): never {
+  throw new Error('not used by the scheduler');
 }
 
 function* forever<T>(value: T): Generator<T> {

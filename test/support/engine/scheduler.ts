@@ -1,13 +1,13 @@
-/** A scheduler on a model of plain arrays, and what it told. */
-import { expect } from 'vitest';
+/** A scheduler on a model of plain arrays, and its facts. */
+import { expect, onTestFinished, vi } from 'vitest';
 import type { Fact } from '../../../src/engine/engine.ts';
 import { createScheduler } from '../../../src/engine/worker/scheduler.ts';
 import type { ArrayModel } from './model.ts';
 
-type Told = Fact & { id: number };
+type JobFact = Fact & { id: number };
 
 export function run(model: ArrayModel, isExpecting: () => boolean = () => false) {
-  const facts: Told[] = [];
+  const facts: JobFact[] = [];
   const failed: [number, unknown][] = [];
   const scheduler = createScheduler(model, {
     onFacts: (step) => facts.push(...step),
@@ -16,7 +16,7 @@ export function run(model: ArrayModel, isExpecting: () => boolean = () => false)
   });
   const of = (id: number) => facts.filter((fact) => fact.id === id);
   const has = (id: number, type: Fact['type']) => of(id).some((fact) => fact.type === type);
-  /** Steps until a request has that fact. */
+  /** Steps until the request has reported such a fact. */
   async function reach(id: number, type: Fact['type']): Promise<void> {
     for (let step = 0; step < 100 && !has(id, type); step++) await model.step();
     expect(has(id, type)).toBe(true);
@@ -24,6 +24,14 @@ export function run(model: ArrayModel, isExpecting: () => boolean = () => false)
   return { scheduler, failed, of, reach };
 }
 
-/** A prompt of its own. */
+/** Sets a clock by hand, so that slices do not depend on the speed of the machine. Used until the test ends. */
+export function stopClock() {
+  const clock = { millis: 0 };
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => clock.millis);
+  onTestFinished(() => spy.mockRestore());
+  return clock;
+}
+
+/** A prompt that shares no token with those of other seeds. */
 export const prompt = (seed: number, length: number) =>
   Array.from({ length }, (_, index) => seed * 10_000 + index);

@@ -3,6 +3,7 @@
  * the tokenizer is Apache-2.0). Used by the generator beside it to fill the tokenizer part of a GGUF.
  */
 import { readFileSync } from 'node:fs';
+import { byteAlphabet } from '../../../src/engine/worker/llama/byte-alphabet.ts';
 
 export interface Tokenizer {
   tokens: string[];
@@ -70,17 +71,6 @@ export function tokenId(tokenizer: Tokenizer, token: string): number {
 
 /** A newline as byte-level BPE writes it. */
 export const NEWLINE = '\u010a';
-
-const isPrintable = (byte: number) =>
-  (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-
-/** GPT-2's printable stand-in for each byte value. */
-function byteAlphabet(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCharCode(isPrintable(byte) ? byte : next++),
-  );
-}
 
 /**
  * Splits a sentence into token ids that decode to it, no id twice: the scripted model knows only its last token, so

@@ -36,7 +36,7 @@ function start() {
         if (report.type !== 'facts') return [];
         return report.facts.filter((fact) => fact.id === id).map(({ type }) => type);
       }),
-    async settle() {
+    settle: async () => {
       for (let turn = 0; turn < 20; turn++) {
         await nextTurn();
         await model.step();

@@ -26,7 +26,7 @@ describe('memory', () => {
       sequences: 8,
       contextTokens: 4096,
       sentence:
-        'threads 1 (2 cores, one left to the rest), 8 sequences of 4,096 tokens (403 MB, with the model 998 of 22,760 MB free)',
+        'threads 1 (2 cores, one left to other processes), 8 sequences of 4,096 tokens (403 MB, with the model 998 of 22,760 MB free)',
     });
   });
 
@@ -46,7 +46,7 @@ describe('memory', () => {
 
   test('that is too small for anything is an error that says what is needed and what to set', () => {
     expect(() => chooseSizes(auto, machine({ freeBytes: 900e6 }), qwen)).toThrow(
-      'not enough memory: 900 MB are free, of which 407 MB may be used, and 601 MB are needed for 1 sequence of 512 tokens. Free some, take a smaller model (CHAT_MODEL), or set CHAT_SEQUENCES and CHAT_CONTEXT to try all the same.',
+      'not enough memory: the model with 1 sequence of 512 tokens needs 601 MB; 900 MB are free, of which 407 MB may be used. Free some memory, choose a smaller model (CHAT_MODEL), or set both CHAT_SEQUENCES and CHAT_CONTEXT to start anyway.',
     );
   });
 
@@ -55,7 +55,7 @@ describe('memory', () => {
     const sizes = chooseSizes(settings, machine({ freeBytes: 900e6 }), qwen);
     expect(sizes).toMatchObject({ threads: 3, sequences: 16, contextTokens: 8192 });
     expect(sizes.sentence).toMatch(
-      /^threads 3 \(as set\), .*: more than is safe, as it was set\)$/,
+      /^threads 3 \(as set\), .*: more than is safe, but set explicitly\)$/,
     );
   });
 
@@ -74,11 +74,11 @@ describe('memory', () => {
 describe('threads', () => {
   test.each([
     [{ cores: 1 }, 1, '1 core'],
-    [{ cores: 2 }, 1, '2 cores, one left to the rest'],
-    [{ cores: 8 }, 7, '8 cores, one left to the rest'],
-    [{ cores: 16, quotaCores: 2.5 }, 1, 'a quota of 2.5 of 16 cores, one left to the rest'],
+    [{ cores: 2 }, 1, '2 cores, one left to other processes'],
+    [{ cores: 8 }, 7, '8 cores, one left to other processes'],
+    [{ cores: 16, quotaCores: 2.5 }, 1, 'a quota of 2.5 of 16 cores, one left to other processes'],
     [{ cores: 16, quotaCores: 0.5 }, 1, 'a quota of 0.5 of 16 cores'],
-    [{ cores: 4, quotaCores: 8 }, 3, '4 cores, one left to the rest'],
+    [{ cores: 4, quotaCores: 8 }, 3, '4 cores, one left to other processes'],
   ])('of %j are %d', (given, threads, why) => {
     const sizes = chooseSizes(auto, machine(given), qwen);
     expect(sizes.threads).toBe(threads);

@@ -73,7 +73,7 @@ describe('heldBackTokens', () => {
   });
 
   test('is 0 for all once every prompt has only its tail left', () => {
-    const ready = together.map((prompt) => ({ ...prompt, evaluatedTokens: 96 }));
+    const ready = [0, 1, 2].map((id) => prefilling(id, 100, { evaluatedTokens: 96 }));
     expect(heldBackTokens(ready, false)).toEqual([0, 0, 0]);
   });
 

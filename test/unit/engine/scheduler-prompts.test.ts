@@ -1,10 +1,13 @@
-/** Who is read in which step, and who waits for whom. */
+/** Which prompts are evaluated in which step, and which wait for others. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { createArrayModel, type ArrayModel } from '../../support/engine/model.ts';
-import { prompt, run } from '../../support/engine/scheduler.ts';
+import { prompt, run, stopClock } from '../../support/engine/scheduler.ts';
 
-test('a lone prompt is read in whole batches, and its last slice brings the first token', async () => {
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => void (clock = stopClock()));
+
+test('a lone prompt is evaluated in whole batches, and its last slice gives the first token', async () => {
   const model = createArrayModel({ sequences: 1 });
   const { scheduler, of, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 300), { maxTokens: 2 }));
@@ -21,7 +24,7 @@ test('a lone prompt is read in whole batches, and its last slice brings the firs
   expect(of(1).at(-1)).toMatchObject({ finishReason: 'length' });
 });
 
-test('a step is one token of each that decodes and a slice of who does not, in ascending sequences', async () => {
+test('a step is one token per decoding sequence and a slice of a prompt, in ascending sequence ids', async () => {
   const model = createArrayModel({ sequences: 3 });
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
@@ -40,7 +43,7 @@ test('a step is one token of each that decodes and a slice of who does not, in a
   );
 });
 
-test('of several long prompts the oldest is served first, whatever its sequence', async () => {
+test('the oldest of several long prompts is evaluated first, whatever its sequence', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
@@ -51,7 +54,7 @@ test('of several long prompts the oldest is served first, whatever its sequence'
   scheduler.start(3, model.prepared(prompt(3, 1300), { maxTokens: 1 }));
   const before = model.batches.length;
   await reach(3, 'ended');
-  // Request 3 took sequence 0, and begins when request 2, on sequence 1, is done.
+  // Request 3 has sequence 0 and begins when request 2, on sequence 1, is evaluated.
   const batches = model.batches.slice(before);
   expect(batches.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => [[1, 128]]));
   expect(batches.slice(-10)).toEqual([
@@ -61,7 +64,7 @@ test('of several long prompts the oldest is served first, whatever its sequence'
   ]);
 });
 
-test('prompts that came together are read in turn and begin to decode together', async () => {
+test('prompts that arrive together are evaluated in turn and begin to decode together', async () => {
   const model = createArrayModel({ sequences: 3 });
   const { scheduler, reach } = run(model);
   for (const id of [1, 2, 3]) scheduler.start(id, model.prepared(prompt(id, 100)));
@@ -78,7 +81,7 @@ test('prompts that came together are read in turn and begin to decode together',
   ]);
 });
 
-test('two that came together are read side by side, a tile of each', async () => {
+test('two prompts that arrive together are evaluated side by side, one tile each per step', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   for (const id of [1, 2]) scheduler.start(id, model.prepared(prompt(id, 128)));
@@ -90,7 +93,7 @@ test('two that came together are read side by side, a tile of each', async () =>
   expect(model.batches.slice(0, 2)).toEqual([step, step]);
 });
 
-test('of a long prompt no more than the last token waits', async () => {
+test('long prompts hold back only their last token', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   for (const id of [1, 2]) scheduler.start(id, model.prepared(prompt(id, 257)));
@@ -107,7 +110,7 @@ test('of a long prompt no more than the last token waits', async () => {
   ]);
 });
 
-test('eight fill a step with their ends', async () => {
+test('the tails of eight prompts fill one step', async () => {
   const model = createArrayModel({ sequences: 8 });
   const { scheduler, reach } = run(model);
   for (let id = 1; id <= 8; id++) scheduler.start(id, model.prepared(prompt(id, 128)));
@@ -116,10 +119,8 @@ test('eight fill a step with their ends', async () => {
   expect(model.batches[8]).toEqual(Array.from({ length: 8 }, (_, at) => [at, 16]));
 });
 
-/** The batches of a machine on which a token of a prompt takes 10 ms and a step of those who decode 50. */
-async function readBeside(maxTokens: number, prompts = [1000]): Promise<ArrayModel['batches']> {
-  let now = 0;
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+/** The batches on a machine where a prompt token takes 10 ms and a decode 50, with prompts that arrive during a decode. */
+async function evaluateBeside(maxTokens: number, prompts = [1000]): Promise<ArrayModel['batches']> {
   const model = createArrayModel({ sequences: 1 + prompts.length });
   const { scheduler, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens }));
@@ -131,33 +132,32 @@ async function readBeside(maxTokens: number, prompts = [1000]): Promise<ArrayMod
         scheduler.start(id, model.prepared(prompt(id, length), { maxTokens }));
     }
     await nextTurn();
-    for (const [, tokens] of model.batches.at(-1)!) now += tokens === 1 ? 50 : tokens * 10;
+    for (const [, tokens] of model.batches.at(-1)!) clock.millis += tokens === 1 ? 50 : tokens * 10;
     await model.step();
   }
-  clock.mockRestore();
   return model.batches;
 }
 
-test('a long prompt waits for one that is done soon, and is read in whole batches then', async () => {
-  const batches = await readBeside(40);
+test('a long prompt waits for an answer that ends soon, and is then evaluated in whole batches', async () => {
+  const batches = await evaluateBeside(40);
   expect(batches.filter((batch) => batch.length === 2)).toEqual([]);
   expect(batches.slice(41, 44)).toEqual([[[1, 128]], [[1, 128]], [[1, 128]]]);
 });
 
-test('each long prompt in turn waits for the one before it', async () => {
-  const batches = await readBeside(50, [1500, 1400, 1300, 1200]);
+test('each of several long prompts waits for the answer before it', async () => {
+  const batches = await evaluateBeside(50, [1500, 1400, 1300, 1200]);
   expect(batches.filter((batch) => batch.length > 1)).toEqual([]);
 });
 
-test('beside one that is not done soon it is read at once', async () => {
-  const batches = await readBeside(300);
+test('a long prompt does not wait for an answer that does not end soon', async () => {
+  const batches = await evaluateBeside(300);
   expect(batches[6]).toEqual([
     [0, 1],
     [1, 13],
   ]);
 });
 
-test('the first prompt after a rest is held for those that are just being counted', async () => {
+test('after idling, the first prompt holds back its tail for prompts that are being tokenized', async () => {
   const model = createArrayModel({ sequences: 2 });
   let expecting = true;
   const { scheduler, reach } = run(model, () => expecting);
@@ -176,16 +176,13 @@ test('the first prompt after a rest is held for those that are just being counte
   ]);
 });
 
-test('the first prompt after a rest waits a moment for those that come with it', async () => {
-  let now = 0;
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  onTestFinished(() => clock.mockRestore());
+test('after idling, the first prompt waits up to 20 ms for others', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
   await nextTurn();
-  // 80 ms a token, so that the next prompt of 100 waits for 20.
-  now = 8000;
+  // 80 ms per token: the next prompt of 100 tokens waits for 20 ms.
+  clock.millis = 8000;
   await reach(1, 'ended');
   scheduler.start(2, model.prepared(prompt(2, 100)));
   await nextTurn();
@@ -200,7 +197,7 @@ test('the first prompt after a rest waits a moment for those that come with it',
   ]);
 });
 
-test('after the first step nobody is held for a prompt that is being counted', async () => {
+test('after the first step no prompt waits for one that is being tokenized', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model, () => true);
   scheduler.start(1, model.prepared(prompt(1, 100)));
@@ -209,9 +206,9 @@ test('after the first step nobody is held for a prompt that is being counted', a
 });
 
 test.each([
-  ['long prompts, although they came together', 1100, 1100],
+  ['long prompts that arrive together', 1100, 1100],
   ['a prompt that is much longer', 300, 700],
-])('nobody is held for %s', async (_, first, second) => {
+])('no prompt waits for %s', async (_, first, second) => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, first)));
@@ -220,7 +217,7 @@ test.each([
   expect(of(2).map(({ type }) => type)).toEqual(['started']);
 });
 
-test('nobody is held for a prompt that came later', async () => {
+test('no prompt waits for one that arrived later', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 700)));
@@ -232,7 +229,7 @@ test('nobody is held for a prompt that came later', async () => {
   expect(of(2).map(({ type }) => type)).toEqual(['started']);
 });
 
-test('nobody is held while somebody decodes', async () => {
+test('no prompt waits for another while a sequence decodes', async () => {
   const model = createArrayModel({ sequences: 3 });
   const { scheduler, reach, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { epochMillis } from '../../../otel/clock.ts';
 import { createArrayModel } from '../../support/engine/model.ts';
-import { prompt, run } from '../../support/engine/scheduler.ts';
+import { prompt, run, stopClock } from '../../support/engine/scheduler.ts';
 
 test('a request cancelled while it decodes leaves after the step', async () => {
   const model = createArrayModel({ sequences: 1 });
@@ -17,7 +17,8 @@ test('a request cancelled while it decodes leaves after the step', async () => {
   expect(of(1).at(-1)).toMatchObject({ type: 'token' });
 });
 
-test('a request cancelled while its prompt is read leaves after the step', async () => {
+test('a request cancelled during prefill leaves after the step', async () => {
+  stopClock();
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
@@ -33,7 +34,7 @@ test('a request cancelled while its prompt is read leaves after the step', async
   expect(model.batches.at(-1)).toEqual([[0, 1]]);
 });
 
-test('a request that comes before a cancelled one has left waits for its sequence', async () => {
+test('a request that arrives before a cancelled one has left waits for its sequence', async () => {
   const model = createArrayModel({ sequences: 1 });
   const { scheduler, reach, failed } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
@@ -55,7 +56,7 @@ test('a request cancelled before it had a sequence is never evaluated', async ()
   expect(of(2)).toEqual([]);
 });
 
-test('a batch that fails ends every request in it, clears their sequences, and the loop goes on', async () => {
+test('a failed batch ends every request in it and clears their sequences, and the loop goes on', async () => {
   const model = createArrayModel({ sequences: 3 });
   const { scheduler, reach, failed, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 10)));
@@ -81,7 +82,7 @@ test('the next turn of a conversation evaluates only what is new', async () => {
   expect(of(2)[1]).toMatchObject({ type: 'prefilled', inputTokens: 105, cachedTokens: 102 });
 });
 
-test('prefill begins with its first slice, not with the wait for others', async () => {
+test('prefill begins with the first slice, not while other prompts are evaluated', async () => {
   const model = createArrayModel({ sequences: 2 });
   const { scheduler, reach, of } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 1600), { maxTokens: 1 }));
@@ -96,7 +97,7 @@ test('prefill begins with its first slice, not with the wait for others', async 
   expect(at[1]).toBeGreaterThan(between);
 });
 
-test('a token carries its log-probability and the likeliest beside it, as text and bytes', async () => {
+test('a token has its log-probability and those of the most likely tokens, as text and bytes', async () => {
   const model = createArrayModel({ sequences: 1 });
   const { scheduler, reach, of } = run(model);
   const answer = [{ token: 5, logprob: -0.25, top: [[5, -0.25] as const, [6, -2] as const] }];

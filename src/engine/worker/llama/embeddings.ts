@@ -1,4 +1,4 @@
-/** Texts as vectors, in a context of their own. Used by model.ts where embeddings are asked for. */
+/** Embeds texts in a context of its own. Used by model.ts where embeddings are on. */
 import type { LlamaModel } from 'node-llama-cpp';
 import { ChatError } from '../../../errors.ts';
 import type { Embedding } from '../../engine.ts';
@@ -11,14 +11,14 @@ export interface Embedder {
   embed(text: string): Promise<Embedding>;
 }
 
-/** What an embedding's context holds, whatever the chat's does. */
+/** Context size for embeddings, independent of the chat's. */
 export function embeddingContextTokens(model: LlamaModel): number {
   return Math.min(model.trainContextSize, maxContextTokens);
 }
 
 /**
- * A batch is as small as the chat's, so that those who decode wait for one of it and not for a whole text. The vectors are the
- * same for a model that reads forwards, as all that chat do (cosine 0.9999 with a batch of 2,048, measured).
+ * The batch is as small as the chat's, so that a decode waits for one batch and not for a whole text. The vectors do not depend on
+ * it for causal models, which all chat models are (cosine 0.9999 with a batch of 2,048, measured).
  */
 export async function createEmbedder(
   model: LlamaModel,
@@ -34,7 +34,7 @@ export async function createEmbedder(
     dimensions: model.embeddingVectorSize,
     async embed(text) {
       const inputTokens = context.calculateInputLength(text);
-      // The library needs one more than the text has.
+      // node-llama-cpp needs room for one more token than the text has.
       if (inputTokens >= contextSize) {
         throw new ChatError(
           'context_overflow',
@@ -43,9 +43,13 @@ export async function createEmbedder(
         );
       }
       if (inputTokens === 0) {
-        throw new ChatError('bad_request', 'Expected a text of at least one token, got none.', {
-          param: 'input',
-        });
+        throw new ChatError(
+          'bad_request',
+          'The text has no tokens. Send a text that is not empty.',
+          {
+            param: 'input',
+          },
+        );
       }
       const { vector } = await context.getEmbeddingFor(text);
       return { vector: normalize(vector), inputTokens };
@@ -53,7 +57,7 @@ export async function createEmbedder(
   };
 }
 
-/** To length 1, as OpenAI's are, so that a dot product is the cosine. */
+/** To length 1, as OpenAI's are: a dot product is then the cosine. */
 function normalize(vector: readonly number[]): number[] {
   const length = Math.hypot(...vector);
   return length === 0 ? [...vector] : vector.map((value) => value / length);

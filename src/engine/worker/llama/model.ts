@@ -1,4 +1,4 @@
-/** Loads a model and puts together what the scheduler needs of it. The engine process calls it once. */
+/** Loads a model and assembles its parts. The engine process calls it once. */
 import {
   getLlama,
   GgufFileType,
@@ -19,16 +19,13 @@ import { createBatchOrder, createSequence, type LlamaSequence } from './sequence
 import { createTokenBytes } from './token-bytes.ts';
 import { chooseSizes, chooseThreads, type Costs } from './sizing.ts';
 
-// The compute buffer grows with it (512 took 340 MB, 128 takes 104 MB) at the same prefill speed.
+// Batches of 128: the compute buffer is 104 MB instead of 340 MB at 512, at the same prefill speed (measured).
 const batchTokens = 128;
 
-/** `dispose` frees all of it; the engine process just ends. */
+/** `dispose` is for tests; the engine process just ends. */
 export type DisposableModel = LoadedModel & { dispose(): Promise<void> };
 
-/**
- * @throws Error where memory is short, and what node-llama-cpp throws; a malformed file can also abort the process, hence
- * a process of its own.
- */
+/** @throws Error when there is not enough memory, and the errors of node-llama-cpp. A malformed file can abort the process. */
 export async function loadModel(options: EngineOptions): Promise<DisposableModel> {
   const startedAt = performance.now();
   const machine = readMachine();
@@ -86,7 +83,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
       if (embedder !== undefined) return embedder.embed(text);
       throw new ChatError(
         'bad_request',
-        'Embeddings are off; they need memory of their own. Start the service with CHAT_EMBEDDINGS=true.',
+        'Embeddings are off, because they take memory. Start the service with CHAT_EMBEDDINGS=true.',
       );
     },
     detokenize: (tokens, previous) =>
@@ -99,7 +96,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
   };
 }
 
-/** The first evaluation allocates; it should not be the first user's. */
+/** The first evaluation allocates buffers, which would delay the first request. */
 async function warmUp(sequences: readonly LlamaSequence[], model: LlamaModel): Promise<void> {
   const [first] = sequences;
   await first?.prefill(model.tokenize('warm up'));
@@ -131,7 +128,7 @@ function createPrepare(parts: {
   };
 }
 
-/** llama.cpp lays the contexts out without allocating them: what two of them differ by is the price of a token. */
+/** Estimates memory per token from the size difference of two context layouts; nothing is allocated. */
 async function estimateCosts(model: LlamaModel, embeddings: boolean): Promise<Costs> {
   const estimate = async (contextSize: number, isEmbeddingContext = false): Promise<number> => {
     const { cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
@@ -162,7 +159,7 @@ function describeModel(model: LlamaModel): ModelFacts {
   const tensors = model.fileInfo.fullTensorInfo ?? [];
   return {
     architecture: model.architecture,
-    // `MOSTLY_Q4_K_M` is called Q4_K_M.
+    // The file says MOSTLY_Q4_K_M where everyone says Q4_K_M.
     quantization: type.replace(/^MOSTLY_/, ''),
     parameters: tensors
       .map(({ dimensions }) =>

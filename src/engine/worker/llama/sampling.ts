@@ -1,4 +1,4 @@
-/** How the next token is chosen: OpenAI's parameters as node-llama-cpp's. Used by model.ts, anew for each generation. */
+/** Translates OpenAI's sampling parameters to node-llama-cpp's. Used by model.ts and sequence.ts, once per generation. */
 import { randomInt } from 'node:crypto';
 import {
   TokenBias,
@@ -14,18 +14,18 @@ import { countVocabulary } from './prompt/prompt.ts';
 
 /** llama.cpp's own default, `--repeat-last-n`. */
 const repeatPenaltyTokens = 64;
-/** A logit divided by less is infinite in 32 bits, and every token then as likely as the next. */
-const leastTemperature = 1e-30;
-/** llama.cpp's seeds are 32 bits wide, and the last one, LLAMA_DEFAULT_SEED, asks it for a new one each time. */
-const seeds = 2 ** 32 - 1;
-/** What OpenAI's API gives for a token that is out of the question. */
-const lowestLogprob = -9999;
+/** A logit divided by a smaller temperature is infinite in 32 bits, which makes every token equally likely. */
+const minTemperature = 1e-30;
+/** llama.cpp's seeds have 32 bits. The last one, LLAMA_DEFAULT_SEED, means a random seed. */
+const seedCount = 2 ** 32 - 1;
+/** OpenAI's API returns it for a token that cannot occur. */
+const minLogprob = -9999;
 
 export interface Sampler {
   readonly options: SequenceEvaluateOptions;
-  /** What is asked of node-llama-cpp beside the token. */
+  /** What node-llama-cpp returns with each token. */
   readonly metadata: { confidence?: true; probabilities?: true };
-  /** Penalties count from here. */
+  /** Call it for each output token: penalties apply to it from then on. */
   accept(token: number): void;
 }
 
@@ -36,11 +36,11 @@ export function checkLogitBias(sampling: Sampling, model: LlamaModel): void {
     if (!Number.isInteger(token) || token < 0 || token >= count) {
       throw new ChatError(
         'bad_request',
-        `logit_bias: expected token ids from 0 to ${count - 1}, got ${token}. See /tokenize for the ids of a text.`,
+        `logit_bias: expected token ids from 0 to ${count - 1}, got ${token}. POST /tokenize returns the ids of a text.`,
         { param: 'logit_bias' },
       );
     }
-    // node-llama-cpp leaves these out without a word.
+    // node-llama-cpp ignores these tokens silently.
     if (model.isEogToken(token as Token)) {
       throw new ChatError(
         'bad_request',
@@ -51,7 +51,7 @@ export function checkLogitBias(sampling: Sampling, model: LlamaModel): void {
   }
 }
 
-/** `prompt` is what the repeat penalty looks back at. */
+/** The repeat penalty starts with the last tokens of `prompt`. */
 export function createSampler(
   sampling: Sampling,
   model: LlamaModel,
@@ -63,14 +63,13 @@ export function createSampler(
   return {
     metadata: metadataFor(sampling),
     options: {
-      temperature: sampling.temperature < leastTemperature ? 0 : sampling.temperature,
+      temperature: sampling.temperature < minTemperature ? 0 : sampling.temperature,
       topP: sampling.topP,
-      // With null there is no such sampler; with 0 the library sorts the whole vocabulary (11 ms a token at 152,000),
-      // and with undefined it takes 40.
+      // null turns the sampler off; 0 sorts the whole vocabulary (11 ms a token at 152,000 tokens); undefined means 40.
       topK: sampling.topK === 0 ? (null as unknown as number) : sampling.topK,
       minP: sampling.minP,
-      // Left alone it is the current second: two equal requests would get equal answers.
-      seed: foldSeed(sampling.seed ?? randomInt(seeds)),
+      // The default is the current second, which gives two equal requests the same answer.
+      seed: foldSeed(sampling.seed ?? randomInt(seedCount)),
       ...(repeatPenalty === 1
         ? {}
         : {
@@ -90,15 +89,15 @@ export function createSampler(
   };
 }
 
-/** OpenAI's seeds are any integers: each gets one that llama.cpp keeps. */
+/** Maps any integer, which OpenAI's API accepts, to a fixed seed of llama.cpp. */
 function foldSeed(seed: number): number {
-  return ((seed % seeds) + seeds) % seeds;
+  return ((seed % seedCount) + seedCount) % seedCount;
 }
 
 /**
- * Presence and frequency penalties as OpenAI defines them (count x frequency + presence, taken off the logit), over the
- * whole answer, together with logit_bias. llama.cpp's own sampler has one list of tokens for these and the repeat
- * penalty, and a window; as a bias that grows with the answer both can be had at once.
+ * logit_bias, and presence and frequency penalties as OpenAI defines them (count x frequency + presence, subtracted from the logit)
+ * over the whole answer. They are a bias that grows with the answer, because llama.cpp's sampler has a single window of tokens for
+ * them and the repeat penalty.
  */
 function createAnswerBias(
   sampling: Sampling,
@@ -123,10 +122,9 @@ function createAnswerBias(
 }
 
 /**
- * The library sorts what the token is drawn from for a probability, and hands all of it over for the likeliest. A 0.5B model
- * of 152,000 tokens takes 30 ms a token, 1 thread; at temperature 0 or without top_k `confidence` adds 13 ms to that and
- * `probabilities` 65; after a top_k of 40 neither can be measured. With a grammar it is 30 more: it is then asked about
- * every token.
+ * For `confidence` node-llama-cpp sorts the candidates, for `probabilities` it also copies them. Measured with 152,000 tokens (0.5B
+ * model, 1 thread, 30 ms a token): at temperature 0 or without top_k they add 13 and 65 ms, with a top_k of 40 nothing measurable.
+ * A grammar adds 30 ms, because it is then applied to every token.
  */
 function metadataFor({ topLogprobs }: Sampling): Sampler['metadata'] {
   if (topLogprobs === undefined) return {};
@@ -134,8 +132,8 @@ function metadataFor({ topLogprobs }: Sampling): Sampler['metadata'] {
 }
 
 /**
- * Log-probabilities of the distribution that the token was drawn from: after penalties, grammar, top_k, top_p, min_p
- * and temperature. At temperature 0 it is the model's own.
+ * Log-probabilities of the distribution that the token was sampled from: after penalties, grammar, top_k, top_p, min_p and
+ * temperature. At temperature 0 it is the model's own.
  */
 export function logprobsOf(
   value: SequenceEvaluateOutput,
@@ -149,7 +147,7 @@ export function logprobsOf(
   };
 }
 
-/** The likeliest come first. A list of all of them would cost as much as sampling. */
+/** The map is sorted, most likely first. Copying all of it would take as long as sampling. */
 function take(probabilities: Map<Token, number> | undefined, count: number): [Token, number][] {
   const taken: [Token, number][] = [];
   for (const entry of probabilities ?? []) {
@@ -160,5 +158,5 @@ function take(probabilities: Map<Token, number> | undefined, count: number): [To
 }
 
 function toLogprob(probability: number): number {
-  return Math.max(lowestLogprob, Math.log(probability));
+  return Math.max(minLogprob, Math.log(probability));
 }

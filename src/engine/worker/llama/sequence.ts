@@ -1,4 +1,4 @@
-/** One slot of the KV cache as the scheduler sees it, and the order in which llama.cpp gets what is to be evaluated. */
+/** One sequence of the KV cache, and the order in which llama.cpp evaluates sequences. Used by model.ts. */
 import type {
   BatchItem,
   CustomBatchingPrioritizationStrategy,
@@ -14,7 +14,7 @@ import type { Guard } from './grammar/grammar.ts';
 import { createSampler, logprobsOf } from './sampling.ts';
 
 export interface LlamaSequence extends Sequence {
-  /** `prompt` is what the penalties look back at, `tokens` its end that is not evaluated yet. */
+  /** `prompt` is used by the repeat penalty; `tokens` are its last tokens, which are not evaluated yet. */
   decode(options: {
     model: LlamaModel;
     sampling: Sampling;
@@ -24,7 +24,7 @@ export interface LlamaSequence extends Sequence {
   }): AsyncGenerator<Decoded, void, void>;
 }
 
-/** llama.cpp fuses only consecutive ascending sequence ids; the id travels as the evaluation priority. */
+/** Sorts by sequence id, which is passed as the evaluation priority: llama.cpp fuses only consecutive ascending ids. */
 export function createBatchOrder(
   onBatch: (batch: Batch) => void,
 ): CustomBatchingPrioritizationStrategy {
@@ -50,10 +50,10 @@ function bySequence(items: readonly BatchItem[], size: number): PrioritizedBatch
 
 export function createSequence(id: number, sequence: LlamaContextSequence): LlamaSequence {
   const evaluationPriority = id as 1;
-  // The library would drop the first tokens, the system prompt with them, and say nothing.
+  // Without it node-llama-cpp drops the first tokens silently, the system prompt included.
   const contextShift = {
     strategy(): never {
-      throw new Error('the sequence is full: admission let a request through that does not fit');
+      throw new Error('The sequence is full: a request was admitted that does not fit.');
     },
   };
   return {

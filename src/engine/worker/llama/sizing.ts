@@ -1,20 +1,20 @@
-/** How many threads, sequences and tokens a machine can carry, from plain numbers. Used by model.ts. */
+/** Chooses threads, sequences and context size for a machine, from plain numbers. Used by model.ts. */
 
 export interface Machine {
   /** Cores that this process may use. */
   cores: number;
-  /** CPU time that the cgroup gets, in cores; undefined where there is no quota. */
+  /** CPU quota of the cgroup, in cores; undefined where there is none. */
   quotaCores: number | undefined;
-  /** Bytes that can be had without taking them from another. */
+  /** Memory that is available without swapping. */
   freeBytes: number;
 }
 
 export interface Costs {
-  /** The file: its pages count as free while nobody needs them. */
+  /** Size of the file. It is mapped; its pages count as free as long as no other process needs them. */
   modelBytes: number;
-  /** llama.cpp's compute buffer and what else a context takes at any size. */
+  /** llama.cpp's compute buffer, and everything else that does not grow with the context. */
   fixedBytes: number;
-  /** The KV cache, for each token of each sequence. */
+  /** KV cache per token of each sequence. */
   bytesPerToken: number;
   trainContextTokens: number;
 }
@@ -23,7 +23,7 @@ export interface Sizes {
   threads: number;
   sequences: number;
   contextTokens: number;
-  /** What was chosen and why. */
+  /** One sentence: the choice and its reasons. */
   sentence: string;
 }
 
@@ -31,22 +31,22 @@ type Setting = number | 'auto';
 
 const defaultSequences = 8;
 const defaultContextTokens = 4096;
-/** Less than this is no longer a chat. */
-const smallestContextTokens = 512;
+/** A smaller context is too short for a chat. */
+const minContextTokens = 512;
 const contextStep = 256;
-/** Left to the rest of the machine: the API, what else runs, and what the estimate misses. */
+/** Kept free for the API process, other programs and estimation error. */
 const reserveRatio = 0.25;
 const reserveBytes = 256 * 2 ** 20;
 
 /**
- * One core is left to the rest of the machine: llama.cpp's threads wait for each other by spinning, and fall 40-fold
- * when one has to share its core.
+ * One core is left to other processes: llama.cpp's threads wait for each other by spinning, and throughput falls 40-fold when one
+ * of them has to share its core (measured).
  */
 export function chooseThreads(setting: Setting, { cores, quotaCores = cores }: Machine): number {
   return setting === 'auto' ? Math.max(1, Math.floor(Math.min(cores, quotaCores)) - 1) : setting;
 }
 
-/** @throws Error that says what is free, what is needed and what to set, where not even the smallest context fits. */
+/** @throws Error with the free and the needed memory, when not even the smallest choice fits. */
 export function chooseSizes(
   settings: { threads: Setting; sequences: Setting; contextTokens: Setting },
   machine: Machine,
@@ -64,7 +64,7 @@ export function chooseSizes(
   if (chosen === undefined) {
     const [sequences, context] = candidates.at(-1)!;
     throw new Error(
-      `not enough memory: ${megabytes(machine.freeBytes)} MB are free, of which ${megabytes(Math.max(0, room))} MB may be used, and ${megabytes(needs(sequences, context))} MB are needed for ${plural(sequences, 'sequence')} of ${thousands(context)} tokens. Free some, take a smaller model (CHAT_MODEL), or set CHAT_SEQUENCES and CHAT_CONTEXT to try all the same.`,
+      `not enough memory: the model with ${plural(sequences, 'sequence')} of ${thousands(context)} tokens needs ${megabytes(needs(sequences, context))} MB; ${megabytes(machine.freeBytes)} MB are free, of which ${megabytes(Math.max(0, room))} MB may be used. Free some memory, choose a smaller model (CHAT_MODEL), or set both CHAT_SEQUENCES and CHAT_CONTEXT to start anyway.`,
     );
   }
   const [sequences, contextTokens] = chosen;
@@ -76,12 +76,12 @@ export function chooseSizes(
     contextTokens,
     sentence: [
       `threads ${threads} (${explainThreads(settings.threads, machine)})`,
-      `${plural(sequences, 'sequence')} of ${thousands(contextTokens)} tokens (${megabytes(cacheBytes)} MB, with the model ${megabytes(needed)} of ${megabytes(machine.freeBytes)} MB free${needed > room ? ': more than is safe, as it was set' : ''})`,
+      `${plural(sequences, 'sequence')} of ${thousands(contextTokens)} tokens (${megabytes(cacheBytes)} MB, with the model ${megabytes(needed)} of ${megabytes(machine.freeBytes)} MB free${needed > room ? ': more than is safe, but set explicitly' : ''})`,
     ].join(', '),
   };
 }
 
-/** From what is liked best to the least: fewer sequences first, then a shorter context. */
+/** Candidates in order of preference: reduce sequences first, then the context. */
 function candidatesFor(
   settings: { sequences: Setting; contextTokens: Setting },
   trainContextTokens: number,
@@ -102,8 +102,8 @@ function candidatesFor(
 
 function steps(largest: number): number[] {
   const sizes: number[] = [];
-  for (let size = largest; size > smallestContextTokens; size -= contextStep) sizes.push(size);
-  return [...sizes, Math.min(largest, smallestContextTokens)];
+  for (let size = largest; size > minContextTokens; size -= contextStep) sizes.push(size);
+  return [...sizes, Math.min(largest, minContextTokens)];
 }
 
 function explainThreads(setting: Setting, { cores, quotaCores }: Machine): string {
@@ -112,7 +112,7 @@ function explainThreads(setting: Setting, { cores, quotaCores }: Machine): strin
     quotaCores !== undefined && quotaCores < cores
       ? `a quota of ${quotaCores} of ${plural(cores, 'core')}`
       : plural(cores, 'core');
-  return Math.min(cores, quotaCores ?? cores) >= 2 ? `${has}, one left to the rest` : has;
+  return Math.min(cores, quotaCores ?? cores) >= 2 ? `${has}, one left to other processes` : has;
 }
 
 function plural(count: number, noun: string): string {

@@ -1,6 +1,6 @@
 /**
- * Answer formats as grammars that llama.cpp enforces while it samples. Used by model.ts: a grammar is compiled once and
- * has a state of its own in each generation.
+ * Compiles answer formats to grammars that llama.cpp enforces while it samples. A grammar is compiled once and has a state of its own
+ * in each generation. Used by model.ts.
  */
 import {
   LlamaGrammar,
@@ -20,20 +20,20 @@ import { callsGrammar, callOpening, type ToolGrammar } from './tool-grammar.ts';
 const cachedGrammars = 32;
 const anyObject: GbnfJsonSchema = { type: 'object', additionalProperties: true };
 
-/** Keeps one answer in its format. */
+/** Enforces the format of one answer. */
 export interface Guard {
-  /** Undefined as long as anything may come. */
+  /** Undefined as long as the answer is free text. */
   state(): LlamaGrammarEvaluationState | undefined;
   accept(token: number): void;
 }
 
-/** Begins an answer. */
+/** Creates the guard of one answer. */
 export type GuardFactory = () => Guard;
 
 export interface Grammars {
   /**
-   * Costs 1 to 4 ms a token on a vocabulary of 152,000, and 12 where the model wants what the grammar forbids: only then is it
-   * asked about every token.
+   * Sampling then takes 1 to 4 ms more per token with 152,000 tokens, and 12 ms where the grammar forbids the token that the model
+   * prefers: only then is it applied to every token.
    * @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced.
    */
   prepare(format: AnswerFormat): GuardFactory;
@@ -44,20 +44,20 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
   const cache = new Map<string, GuardFactory>();
 
   function textOf(schema: GbnfJsonSchema): string {
-    // Not the root itself, which comes first: llama.cpp lets rules that it has not read be repeated half as often.
+    // The schema is not the root rule, because llama.cpp halves the repetition limit of rules it has not parsed yet, and the root is first.
     const below = { oneOf: [schema] } as unknown as GbnfJsonObjectSchema;
-    // The constructor, because `llama.createGrammarForJsonSchema` is asynchronous for no reason of ours.
-    return tidy(new LlamaJsonSchemaGrammar(llama, below).grammar);
+    // Not `llama.createGrammarForJsonSchema`, which is asynchronous.
+    return correctGrammar(new LlamaJsonSchemaGrammar(llama, below).grammar);
   }
 
-  // At the start, so that a library whose grammars have changed is found out before anybody asks for one.
+  // Compiled at the start, so that a node-llama-cpp with different grammars fails at once.
   const anyObjectText = textOf(anyObject);
 
   function compile(text: string): GuardFactory {
     const grammar = new LlamaGrammar(llama, { grammar: text });
     return () => {
       const state = new LlamaGrammarEvaluationState({ model, grammar });
-      // What is set is advanced by llama.cpp itself.
+      // llama.cpp advances the state itself.
       return { state: () => state, accept: () => {} };
     };
   }
@@ -87,7 +87,7 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
       return text === undefined ? undefined : compile(text);
     };
     if (format.choice === 'required') return begin('')!;
-    // Compiled now too, so that a schema without a grammar is refused before anything is generated.
+    // Compiled now, so that a schema without a grammar is refused before generation.
     const usual = begin(callOpening);
     return () =>
       createLazyGuard(model, (before) => (before === callOpening ? usual?.() : begin(before)?.()));
@@ -121,13 +121,13 @@ function compileOrRefuse(compileIt: () => GuardFactory, format: AnswerFormat): G
     const param = format.kind === 'tool_calls' ? 'tools' : 'response_format';
     throw new ChatError(
       'bad_request',
-      `${param}: expected a schema that describes finite JSON, llama.cpp finds no grammar for this one`,
+      `${param}: llama.cpp cannot compile a grammar for this schema. Check that it describes finite JSON.`,
       { param, cause: error },
     );
   }
 }
 
-/** Free until the text opens a call; a token may end with more than the opening, which then counts. */
+/** The answer is free text until it opens a call. The token that ends the opening may contain more text of the call. */
 function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | undefined): Guard {
   let guard: Guard | undefined;
   let tail = '';
@@ -143,13 +143,13 @@ function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | u
   };
 }
 
-// The library lets an answer trail off in newlines, for models that do not end it; ours may end it at once.
+// node-llama-cpp requires newlines after the answer, for models that do not emit an end token.
 const trailing = ' "\\n\\n\\n\\n" [\\n]*';
 
 /**
- * Where the library's grammar allows what the schema does not: 1e-1 and 2^63 as integers, 1e999, 30 February, half a
- * character, of which two would count as one, and bytes that are none (a surrogate's, or one's above U+10FFFF), of which
- * each would count. llama.cpp itself takes overlong UTF-8 for a character.
+ * Replacements where node-llama-cpp's grammar allows invalid JSON values: 1e-1 and 2^63 as integers, 1e999, 30 February, escaped
+ * surrogates (two count as one character), and code points that are no characters (surrogates, above U+10FFFF). llama.cpp itself
+ * accepts overlong UTF-8.
  */
 const corrections: readonly [pattern: RegExp | string, replacement: string][] = [
   [String.raw`[^"\\\x7F\x00-\x1F]`, String.raw`[ !#-[\]-~\x80-\uD7FF\uE000-\U0010FFFF]`],
@@ -168,11 +168,11 @@ const corrections: readonly [pattern: RegExp | string, replacement: string][] = 
   ],
 ];
 
-function tidy(grammar: string): string {
+function correctGrammar(grammar: string): string {
   const [root = '', ...rules] = grammar.split('\n');
   if (!root.startsWith('root ::= ') || !root.endsWith(trailing)) {
     throw new Error(
-      `expected node-llama-cpp's grammar to end its root rule with ${trailing}, got ${root.slice(-40)}: its version is not the one this was written for`,
+      `Unsupported version of node-llama-cpp: the root rule of its grammar ends with ${root.slice(-40)}, expected ${trailing}`,
     );
   }
   const text = [root.slice(0, -trailing.length), ...rules].join('\n');

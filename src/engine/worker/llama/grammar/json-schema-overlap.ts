@@ -1,14 +1,14 @@
 /**
- * Whether JSON that is generated for one schema could be valid for another too, which is what `oneOf` forbids. Used by
- * json-schema.ts; where it is in doubt, it could.
+ * Decides whether JSON generated for one schema may be valid for another as well, which `oneOf` forbids. In doubt it may. Used by
+ * json-schema.ts.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { guessType, isRecord, typeOfValue, type Schema } from './json-schema-types.ts';
 
-interface Look {
-  /** What a `$ref` refers to; undefined where that is nothing. */
+interface Comparison {
+  /** The target of a `$ref`, or undefined. */
   resolve(reference: unknown): unknown;
-  /** How many comparisons are left, and how deep this one is: what refers back could be compared for ever. */
+  /** Remaining comparisons, and the depth of this one: recursive schemas could be compared without end. */
   left: number;
   depth: number;
 }
@@ -18,30 +18,34 @@ const maxDepth = 32;
 const maxReferences = 8;
 const allTypes = ['null', 'boolean', 'number', 'string', 'array', 'object'];
 
-/** Whether two of them are not told apart by type, values or a property. */
-export function mayOverlap(schemas: readonly unknown[], resolve: Look['resolve']): boolean {
-  const look: Look = { resolve, left: maxComparisons, depth: 0 };
+/** Whether two of the schemas cannot be told apart by type, values or a property. */
+export function mayOverlap(schemas: readonly unknown[], resolve: Comparison['resolve']): boolean {
+  const comparison: Comparison = { resolve, left: maxComparisons, depth: 0 };
   return schemas.some((made, index) =>
-    schemas.some((other, at) => at !== index && !excludes(made, other, look)),
+    schemas.some((other, at) => at !== index && !excludes(made, other, comparison)),
   );
 }
 
-/** Whether nothing that is generated for `made` is valid for `other`. */
-function excludes(made: unknown, other: unknown, look: Look): boolean {
-  look.left -= 1;
-  if (look.left < 0 || look.depth >= maxDepth) return false;
-  look.depth += 1;
-  const excluded = compare(follow(made, look), follow(other, look), look);
-  look.depth -= 1;
+/** Whether no JSON generated for `made` is valid for `other`. */
+function excludes(made: unknown, other: unknown, comparison: Comparison): boolean {
+  comparison.left -= 1;
+  if (comparison.left < 0 || comparison.depth >= maxDepth) return false;
+  comparison.depth += 1;
+  const excluded = compare(follow(made, comparison), follow(other, comparison), comparison);
+  comparison.depth -= 1;
   return excluded;
 }
 
-function compare(one: Schema | undefined, two: Schema | undefined, look: Look): boolean {
+function compare(
+  one: Schema | undefined,
+  two: Schema | undefined,
+  comparison: Comparison,
+): boolean {
   if (one === undefined || two === undefined) return false;
   const choices = one['anyOf'] ?? one['oneOf'];
-  if (Array.isArray(choices)) return choices.every((each) => excludes(each, two, look));
+  if (Array.isArray(choices)) return choices.every((each) => excludes(each, two, comparison));
   const others = two['anyOf'] ?? two['oneOf'];
-  if (Array.isArray(others)) return others.every((each) => excludes(one, each, look));
+  if (Array.isArray(others)) return others.every((each) => excludes(one, each, comparison));
   const otherTypes = typesOf(two) ?? allTypes;
   const guessed = guessType(one);
   const types = typesOf(one) ?? (guessed === undefined ? allTypes : [guessed]);
@@ -52,11 +56,11 @@ function compare(one: Schema | undefined, two: Schema | undefined, look: Look): 
   if (values !== undefined && otherValues !== undefined) {
     return !values.some((value) => otherValues.some((each) => isDeepStrictEqual(value, each)));
   }
-  return shared.every((type) => type === 'object') && objectsExclude(one, two, look);
+  return shared.every((type) => type === 'object') && objectsExclude(one, two, comparison);
 }
 
-/** All properties that a schema has are generated, but for optional ones that refer to a schema, and no others. */
-function objectsExclude(made: Schema, other: Schema, look: Look): boolean {
+/** The generated object has every declared property, except optional ones that contain a $ref, and nothing else. */
+function objectsExclude(made: Schema, other: Schema, comparison: Comparison): boolean {
   const own = isRecord(made['properties']) ? made['properties'] : {};
   const foreign = isRecord(other['properties']) ? other['properties'] : {};
   const required = namesIn(made['required']);
@@ -70,7 +74,7 @@ function objectsExclude(made: Schema, other: Schema, look: Look): boolean {
     const isCertain =
       required.includes(name) || (isRecord(schema) && valuesOf(schema) !== undefined);
     if (!isCertain) return false;
-    return Object.hasOwn(foreign, name) ? excludes(schema, foreign[name], look) : isClosed;
+    return Object.hasOwn(foreign, name) ? excludes(schema, foreign[name], comparison) : isClosed;
   });
 }
 
@@ -78,11 +82,11 @@ function namesIn(names: unknown): string[] {
   return Array.isArray(names) ? names.map(String) : [];
 }
 
-function follow(schema: unknown, look: Look): Schema | undefined {
+function follow(schema: unknown, comparison: Comparison): Schema | undefined {
   let found = schema;
   for (let steps = 0; steps < maxReferences && isRecord(found); steps++) {
     const { $ref, allOf } = found;
-    if ($ref !== undefined) found = look.resolve($ref);
+    if ($ref !== undefined) found = comparison.resolve($ref);
     else if (Array.isArray(allOf) && allOf.length === 1) found = allOf[0];
     else return found;
   }
@@ -95,7 +99,7 @@ function valuesOf({ const: value, enum: values, nullable }: Schema): unknown[] |
   return nullable === true ? [...(listed as unknown[]), null] : listed;
 }
 
-/** Integers are numbers here, so that a schema of one may overlap with a schema of the other. */
+/** Integers count as numbers, because a schema of one may overlap with a schema of the other. */
 function typesOf(schema: Schema): string[] | undefined {
   const { type, nullable } = schema;
   const named = type ?? valuesOf(schema)?.map((value) => typeOfValue(value));

@@ -1,139 +1,145 @@
-/** What a grammar can enforce of each JSON type's keywords. Used by json-schema.ts. */
+/** Translates the keywords of each JSON type, as far as a grammar can enforce them. Used by json-schema.ts. */
 
-/** A schema in node-llama-cpp's dialect, which has fewer words. */
+/** A schema in node-llama-cpp's dialect, which has fewer keywords. */
 export type GrammarSchema = { [keyword: string]: unknown };
 export type Schema = Record<string, unknown>;
 
-/** The place in a schema where a rule is at work. */
-export interface Place {
-  /** Translates what is inside; `keywords` continue the JSON pointer. */
+/** The part of a schema that a rule translates. */
+export interface RuleContext {
+  /** Translates a nested schema; `keywords` extend the JSON pointer. */
   inside(schema: unknown, ...keywords: (string | number)[]): GrammarSchema;
   /**
-   * For a keyword that no grammar can enforce; `remedy` is what people may do about it ("leave it out").
-   * @throws ChatError `bad_request` where the schema is strict.
+   * Reports a keyword that no grammar can enforce; `remedy` says what the user can do about it ("leave it out").
+   * @throws ChatError `bad_request` if the schema is strict.
    */
   cannotEnforce(keyword: string, remedy?: string): void;
   /**
-   * Counts what makes a grammar large; what has the same key is counted once.
-   * @throws ChatError `bad_request` where it is too much.
+   * Counts the parts of the grammar that make it large; parts with the same key count once.
+   * @throws ChatError `bad_request` if there are too many.
    */
-  spend(amount: number, key?: string): void;
-  /** What a `$ref` refers to; undefined where that is nothing. */
+  countParts(amount: number, key?: string): void;
+  /** The target of a `$ref`, or undefined. */
   resolve(reference: unknown): unknown;
   /** @throws ChatError `bad_request`. */
   invalid(keyword: string, expected: string): never;
 }
 
-/** llama.cpp repeats nothing 2,000 times, and half as often what it has not read yet, such as what refers back. */
+/** llama.cpp's limit on repetitions is below 2,000, and half of that for rules it has not parsed yet (recursive ones). */
 const maxCharacters = 1999;
 const maxItemsOrProperties = 1000;
-/** Integers are told apart one by one where they are no more than a byte has. */
+/** Up to this many integers become a list of values. */
 const maxIntegers = 256;
-/** One more than the largest integer of the grammar, which has 15 digits. */
+/** One more than the largest integer of the grammar, which allows 15 digits. */
 const integerLimit = 1e15;
 const formats = new Set<unknown>(['date', 'time', 'date-time']);
 
-export const typeRules: Record<string, (schema: Schema, place: Place) => GrammarSchema> = {
-  string({ minLength, maxLength, format, ...rest }, place) {
+export const typeRules: Record<string, (schema: Schema, context: RuleContext) => GrammarSchema> = {
+  string({ minLength, maxLength, format, ...rest }, context) {
     if (formats.has(format)) {
-      leaveOut({ ...rest, minLength, maxLength }, place);
+      dropConstraints({ ...rest, minLength, maxLength }, context);
       return { type: 'string', format };
     }
-    leaveOut({ ...rest, format }, place);
-    const lengths = bounds({ minLength, maxLength }, maxCharacters, place);
-    place.spend(Math.max(0, ...Object.values(lengths)), `string ${Object.values(lengths).join()}`);
+    dropConstraints({ ...rest, format }, context);
+    const lengths = bounds({ minLength, maxLength }, maxCharacters, context);
+    context.countParts(
+      Math.max(0, ...Object.values(lengths)),
+      `string ${Object.values(lengths).join()}`,
+    );
     return { type: 'string', ...lengths };
   },
 
-  number({ format, ...rest }, place) {
-    leaveOut({ ...rest, format: format === 'double' ? undefined : format }, place);
+  number({ format, ...rest }, context) {
+    dropConstraints({ ...rest, format: format === 'double' ? undefined : format }, context);
     return { type: 'number' };
   },
 
-  integer(schema, place) {
+  integer(schema, context) {
     const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, ...rest } = schema;
     const limits = { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf };
     const { format, ...others } = rest;
-    leaveOut({ ...others, format: format === 'int64' ? undefined : format }, place);
+    dropConstraints({ ...others, format: format === 'int64' ? undefined : format }, context);
     const values = integersWithin(limits);
     if (values?.length === 0)
-      return place.invalid('maximum', 'limits with an integer between them');
+      return context.invalid('maximum', 'limits with an integer between them');
     if (values !== undefined) {
-      place.spend(values.length);
+      context.countParts(values.length);
       return { oneOf: values.map((value) => ({ const: value })) };
     }
-    leaveOut(omitReached(limits), place);
+    dropConstraints(omitTrivialLimits(limits), context);
     return { type: 'integer' };
   },
 
-  boolean(schema, place) {
-    leaveOut(schema, place);
+  boolean(schema, context) {
+    dropConstraints(schema, context);
     return { type: 'boolean' };
   },
 
-  null(schema, place) {
-    leaveOut(schema, place);
+  null(schema, context) {
+    dropConstraints(schema, context);
     return { type: 'null' };
   },
 
-  array({ minItems, maxItems, uniqueItems, ...schema }, place) {
+  array({ minItems, maxItems, uniqueItems, ...schema }, context) {
     const { items, prefixItems, additionalItems, ...rest } = schema;
-    leaveOut({ ...rest, uniqueItems: Number(maxItems) <= 1 ? undefined : uniqueItems }, place);
-    const counts = bounds({ minItems, maxItems }, maxItemsOrProperties, place);
-    place.spend(Math.max(0, ...Object.values(counts)));
-    // Before the draft of 2020 a list of schemas was written as `items`, and the others as `additionalItems`.
+    dropConstraints(
+      { ...rest, uniqueItems: Number(maxItems) <= 1 ? undefined : uniqueItems },
+      context,
+    );
+    const counts = bounds({ minItems, maxItems }, maxItemsOrProperties, context);
+    context.countParts(Math.max(0, ...Object.values(counts)));
+    // Before draft 2020-12 tuples were written as `items` with a list of schemas, and the other items as `additionalItems`.
     const isTuple = Array.isArray(items);
     const [keyword, first] = isTuple ? ['items', items as unknown[]] : ['prefixItems', prefixItems];
     const [otherKeyword, other] = isTuple ? ['additionalItems', additionalItems] : ['items', items];
     const prefix = (Array.isArray(first) ? first : [])
       .slice(0, counts['maxItems'])
-      .map((item, index) => place.inside(item, keyword, index));
+      .map((item, index) => context.inside(item, keyword, index));
     const least = counts['minItems'] ?? 0;
     const mayBeMore = prefix.length === 0 || least > prefix.length;
     if (other === false || (other === undefined && !mayBeMore)) {
-      if (least > prefix.length) return place.invalid('minItems', `at most ${prefix.length}`);
+      if (least > prefix.length) return context.invalid('minItems', `at most ${prefix.length}`);
       return { type: 'array', prefixItems: prefix, ...counts, maxItems: prefix.length };
     }
-    // More than the first are generated only where it is said what they are, or that they must be.
-    const others = other === undefined ? {} : { items: place.inside(other, otherKeyword) };
+    // Items after the prefix are generated only where they have a schema or are required.
+    const others = other === undefined ? {} : { items: context.inside(other, otherKeyword) };
     const known = prefix.length === 0 ? {} : { prefixItems: prefix };
     return { type: 'array', ...known, ...others, ...counts };
   },
 
-  object({ properties = {}, required = [], ...constraints }, place) {
+  object({ properties = {}, required = [], ...constraints }, context) {
     const { additionalProperties = true, minProperties, maxProperties, ...others } = constraints;
     const { unevaluatedProperties, ...rest } = others;
-    leaveOut(rest, place);
-    if (!isRecord(properties)) return place.invalid('properties', 'an object of schemas');
-    if (!Array.isArray(required)) return place.invalid('required', 'a list of names');
+    dropConstraints(rest, context);
+    if (!isRecord(properties)) return context.invalid('properties', 'an object of schemas');
+    if (!Array.isArray(required)) return context.invalid('required', 'a list of names');
     const names = new Set([...Object.keys(properties), ...required.map(String)]);
     if (names.size > 0) {
-      if (Number(maxProperties) < names.size) leaveOut({ maxProperties }, place);
+      if (Number(maxProperties) < names.size) dropConstraints({ maxProperties }, context);
       const declared = [...names].map((name): [string, GrammarSchema] => {
         const inner = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
-        return [checkText(name, 'properties', place), place.inside(inner, 'properties', name)];
+        return [checkText(name, 'properties', context), context.inside(inner, 'properties', name)];
       });
       const isCertain = ([name, inner]: [string, GrammarSchema]): boolean =>
         required.includes(name) || !refers(inner);
       const certain = declared.filter(isCertain);
-      if (Number(minProperties) > certain.length) leaveOut({ minProperties }, place);
+      if (Number(minProperties) > certain.length) dropConstraints({ minProperties }, context);
       return objectOf(declared, certain);
     }
-    leaveOut({ unevaluatedProperties }, place);
+    dropConstraints({ unevaluatedProperties }, context);
     if (additionalProperties === false) return { type: 'object' };
     const values =
-      additionalProperties === true || place.inside(additionalProperties, 'additionalProperties');
-    const counts = bounds({ minProperties, maxProperties }, maxItemsOrProperties, place);
-    place.spend(Math.max(0, ...Object.values(counts)));
-    // A key that comes twice is one property.
-    if (Number(minProperties) > 1) leaveOut({ minProperties }, place);
+      additionalProperties === true || context.inside(additionalProperties, 'additionalProperties');
+    const counts = bounds({ minProperties, maxProperties }, maxItemsOrProperties, context);
+    context.countParts(Math.max(0, ...Object.values(counts)));
+    // Repeated keys are one property, so the grammar cannot enforce the count.
+    if (Number(minProperties) > 1) dropConstraints({ minProperties }, context);
     return { type: 'object', additionalProperties: values, ...counts };
   },
 };
 
 /**
- * Every property is generated, required or not, in the order of the schema, and no other: that is always valid. Only an
- * optional property that refers to a schema is left open, since that schema may refer back and never end.
+ * Generates every property of the schema, required or not, in its order, and no others, which is always valid. Optional properties
+ * that contain a $ref may be left out together, because they may be recursive.
  */
 function objectOf(
   properties: readonly [string, GrammarSchema][],
@@ -154,7 +160,7 @@ type Limits = Record<
   unknown
 >;
 
-/** All of them where they are few enough; undefined where they are more, or nobody knows. */
+/** All integers within the limits; undefined if there are too many or the limits are not numbers. */
 function integersWithin(limits: Limits): number[] | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf = 1 } = limits;
   const given = Object.values(limits).filter((value) => value !== undefined);
@@ -172,8 +178,8 @@ function integersWithin(limits: Limits): number[] | undefined {
   return values.filter((value) => value % Number(multipleOf) === 0);
 }
 
-/** Those that some integer of the grammar breaks; libraries write the others for any integer of 53 or 64 bits. */
-function omitReached({ minimum, maximum, multipleOf, ...exclusive }: Limits): Schema {
+/** Drops limits that every integer of the grammar meets, such as those that libraries write for 53 or 64 bits. */
+function omitTrivialLimits({ minimum, maximum, multipleOf, ...exclusive }: Limits): Schema {
   return {
     ...exclusive,
     minimum: Number(minimum) <= -integerLimit ? undefined : minimum,
@@ -182,8 +188,8 @@ function omitReached({ minimum, maximum, multipleOf, ...exclusive }: Limits): Sc
   };
 }
 
-/** Values with which a keyword says nothing. */
-const idle: Record<string, (value: unknown) => boolean> = {
+/** Whether a keyword with this value has no effect. */
+const hasNoEffect: Record<string, (value: unknown) => boolean> = {
   uniqueItems: (value) => value === false,
   additionalItems: isAnything,
   unevaluatedItems: isAnything,
@@ -196,34 +202,35 @@ function isAnything(schema: unknown): boolean {
   return schema === true || (isRecord(schema) && Object.keys(schema).length === 0);
 }
 
-function leaveOut(constraints: Schema, place: Place): void {
+export function dropConstraints(constraints: Schema, context: RuleContext): void {
   for (const [keyword, value] of Object.entries(constraints)) {
-    if (value !== undefined && idle[keyword]?.(value) !== true) place.cannotEnforce(keyword);
+    if (value !== undefined && hasNoEffect[keyword]?.(value) !== true)
+      context.cannotEnforce(keyword);
   }
 }
 
-/** Those of a pair of counts that a grammar can enforce. */
-function bounds(pair: Schema, limit: number, place: Place): Record<string, number> {
+/** The members of a minimum and maximum that a grammar can enforce. */
+function bounds(pair: Schema, limit: number, context: RuleContext): Record<string, number> {
   const kept: Record<string, number> = {};
   for (const [keyword, value] of Object.entries(pair)) {
     if (value === undefined) continue;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-      return place.invalid(keyword, `an integer >= 0, got ${JSON.stringify(value)}`);
+      return context.invalid(keyword, `an integer >= 0, got ${JSON.stringify(value)}`);
     }
     if (value <= limit) kept[keyword] = value;
-    else place.cannotEnforce(keyword);
+    else context.cannotEnforce(keyword);
   }
   const [[keyword, least] = ['', 0], [, most] = ['', Infinity]] = Object.entries(kept);
   if (Object.keys(kept).length === 2 && least > most) {
-    return place.invalid(keyword, `at most ${most}, got ${least}`);
+    return context.invalid(keyword, `at most ${most}, got ${least}`);
   }
   return kept;
 }
 
-/** The library writes control characters other than tab, return and newline as they are, which JSON does not allow. */
-export function checkText(text: string, keyword: string, place: Place): string {
+/** node-llama-cpp does not escape control characters other than tab, return and newline, which makes the JSON invalid. */
+export function checkText(text: string, keyword: string, context: RuleContext): string {
   const hasControl = Array.from(text).some((char) => char < ' ' && !'\t\r\n'.includes(char));
-  return hasControl ? place.invalid(keyword, 'texts without control characters') : text;
+  return hasControl ? context.invalid(keyword, 'texts without control characters') : text;
 }
 
 export function isRecord(value: unknown): value is Schema {
@@ -235,7 +242,7 @@ export function typeOfValue(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-/** People forget `type` where there are `properties` or `items`. */
+/** `type` is often missing next to `properties` or `items`. */
 export function guessType(schema: Schema): string | undefined {
   const has = (keyword: string) => schema[keyword] !== undefined;
   if (has('properties') || has('required') || has('additionalProperties')) return 'object';

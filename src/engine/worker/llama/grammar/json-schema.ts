@@ -1,27 +1,36 @@
 /**
- * JSON schemas as people write them, made into what node-llama-cpp turns into a grammar; every JSON that this grammar
- * allows is valid for the schema. Used by grammar.ts.
+ * Translates JSON schemas into the dialect from which node-llama-cpp makes a grammar. Every JSON that the grammar allows is valid for
+ * the schema, except for keywords that were dropped because it is not strict. Used by grammar.ts.
  */
 import type { GbnfJsonSchema } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
 import type { JsonSchema } from '../../../engine.ts';
-import { resolveReference, step } from './json-pointer.ts';
+import { pointerSegment, resolveReference } from './json-pointer.ts';
 import { mayOverlap } from './json-schema-overlap.ts';
-import { checkText, guessType, isRecord, typeOfValue, typeRules } from './json-schema-types.ts';
-import type { GrammarSchema, Place, Schema } from './json-schema-types.ts';
+import {
+  checkText,
+  dropConstraints,
+  guessType,
+  isRecord,
+  typeOfValue,
+  typeRules,
+  type GrammarSchema,
+  type RuleContext,
+  type Schema,
+} from './json-schema-types.ts';
 
-/** Say nothing about the JSON. */
+/** Keywords that do not constrain the JSON. */
 const annotations =
   '$schema $id $comment $anchor id title description default examples example deprecated readOnly writeOnly discriminator'.split(
     ' ',
   );
-/** Far more than a model can follow, and translated in milliseconds. */
+/** Far more than a model can follow; a schema of this size is translated in milliseconds. */
 const maxDepth = 32;
 const maxSchemas = 2000;
-/** Values, and the times that something may or must come: compiled in 60 ms, while everybody waits. */
+/** Limit on enum values and repetition counts. 50,000 take 60 ms to compile, which blocks all decoding. */
 const maxParts = 50_000;
 
-/** Any JSON. Without a type the library would take null alone. */
+/** Any JSON. Without a type node-llama-cpp allows only null. */
 const anything: GrammarSchema = {
   oneOf: [
     { type: ['string', 'number', 'boolean', 'null'] },
@@ -31,8 +40,8 @@ const anything: GrammarSchema = {
 };
 
 /**
- * `strict` refuses what cannot be enforced, otherwise it is left out; `name` and `param` tell people which schema it is.
- * @throws ChatError `bad_request` that names the keyword and its place, also for a schema that is none.
+ * Keywords that cannot be enforced are refused if `strict`, otherwise dropped; errors contain `name` and `param`.
+ * @throws ChatError `bad_request` that names the keyword and its JSON pointer, also for an invalid schema.
  */
 export function toGrammarSchema(
   root: JsonSchema,
@@ -43,7 +52,7 @@ export function toGrammarSchema(
   const references = new Map<string, string>();
   let count = 0;
   let parts = 0;
-  const counted = new Set<string>();
+  const countedKeys = new Set<string>();
 
   function refuse(pointer: string, sentence: string): never {
     throw new ChatError('bad_request', `${options.name}: ${sentence} (at #${pointer})`, {
@@ -59,11 +68,16 @@ export function toGrammarSchema(
     if (!isRecord(schema)) return refuse(pointer, `expected a schema, got ${typeof schema}`);
     return translateOne(schema, refer, {
       inside: (inner, ...keywords) =>
-        translate(inner, pointer + keywords.map((keyword) => step(keyword)).join(''), depth + 1),
-      invalid: (keyword, expected) => refuse(pointer + step(keyword), `expected ${expected}`),
-      spend(amount, key) {
-        if (key !== undefined && counted.has(key)) return;
-        if (key !== undefined) counted.add(key);
+        translate(
+          inner,
+          pointer + keywords.map((keyword) => pointerSegment(keyword)).join(''),
+          depth + 1,
+        ),
+      invalid: (keyword, expected) =>
+        refuse(pointer + pointerSegment(keyword), `expected ${expected}`),
+      countParts(amount, key) {
+        if (key !== undefined && countedKeys.has(key)) return;
+        if (key !== undefined) countedKeys.add(key);
         parts += amount;
         if (parts > maxParts)
           refuse(
@@ -75,24 +89,24 @@ export function toGrammarSchema(
       cannotEnforce(keyword, remedy = 'leave it out') {
         if (!options.strict) return;
         refuse(
-          pointer + step(keyword),
+          pointer + pointerSegment(keyword),
           `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`,
         );
       },
     });
   }
 
-  function refer(reference: unknown, place: Place): GrammarSchema {
+  function refer(reference: unknown, context: RuleContext): GrammarSchema {
     if (typeof reference !== 'string' || !reference.startsWith('#')) {
-      return place.invalid('$ref', 'a reference within the schema, such as "#/$defs/name"');
+      return context.invalid('$ref', 'a reference within the schema, such as "#/$defs/name"');
     }
     const pointer = reference.slice(1);
     let name = references.get(pointer);
     if (name === undefined) {
       const target = resolveReference(root, reference);
-      if (target === undefined) return place.invalid('$ref', `a schema at ${reference}`);
+      if (target === undefined) return context.invalid('$ref', `a schema at ${reference}`);
       name = `ref${references.size}`;
-      // Before its target is looked at, which may refer to itself.
+      // Set before its target is translated, which may refer to itself.
       references.set(pointer, name);
       definitions[name] = translate(target, pointer, 0);
     }
@@ -104,72 +118,79 @@ export function toGrammarSchema(
   return whole as GbnfJsonSchema;
 }
 
-type Refer = (reference: unknown, place: Place) => GrammarSchema;
+type Refer = (reference: unknown, context: RuleContext) => GrammarSchema;
 
-function translateOne(schema: Schema, refer: Refer, place: Place): GrammarSchema {
+function translateOne(schema: Schema, refer: Refer, context: RuleContext): GrammarSchema {
   const { $ref, $defs: _, definitions: __, nullable, ...rest } = schema;
   const constraints = omit(rest, annotations);
-  if ($ref !== undefined) refuseAll(constraints, place);
-  const translated = $ref === undefined ? combine(constraints, place) : refer($ref, place);
+  if ($ref !== undefined) dropConstraints(constraints, context);
+  const translated = $ref === undefined ? combine(constraints, context) : refer($ref, context);
   return nullable === true ? { oneOf: [translated, { type: 'null' }] } : translated;
 }
 
-/** Keywords that say all there is to say beside the type; the first that is there is taken. */
-const combinations: Record<string, (value: unknown, place: Place, type: unknown) => GrammarSchema> =
-  {
-    const(value, place, type) {
-      if (!isOfType(value, type)) return place.invalid('const', 'a value of the type');
-      return literal(value, 'const', place);
-    },
-    enum(values, place, type) {
-      const ofType = Array.isArray(values) ? values.filter((value) => isOfType(value, type)) : [];
-      if (ofType.length === 0) return place.invalid('enum', 'a list of at least one value');
-      place.spend(ofType.length);
-      return { oneOf: ofType.map((value) => literal(value, 'enum', place)) };
-    },
-    anyOf: (alternatives, place, type) => oneOf(alternatives, 'anyOf', place, type),
-    oneOf(alternatives, place, type) {
-      const translated = oneOf(alternatives, 'oneOf', place, type);
-      const schemas = (alternatives as unknown[]).map((each) => withType(each, type));
-      if (mayOverlap(schemas, (reference) => place.resolve(reference))) {
-        place.cannotEnforce('oneOf', 'write anyOf where several may hold');
-      }
-      return translated;
-    },
-    allOf(schemas, place, type) {
-      if (!Array.isArray(schemas) || schemas.length === 0) {
-        return place.invalid('allOf', 'a list of at least one schema');
-      }
-      if (schemas.length > 1) place.cannotEnforce('allOf');
-      return place.inside(withType(schemas[0], type), 'allOf', 0);
-    },
-  };
+/** Keywords that describe a schema completely, apart from its type. The first one present is used. */
+const combinations: Record<
+  string,
+  (value: unknown, context: RuleContext, type: unknown) => GrammarSchema
+> = {
+  const(value, context, type) {
+    if (!isOfType(value, type)) return context.invalid('const', 'a value of the type');
+    return literal(value, 'const', context);
+  },
+  enum(values, context, type) {
+    const ofType = Array.isArray(values) ? values.filter((value) => isOfType(value, type)) : [];
+    if (ofType.length === 0) return context.invalid('enum', 'a list of at least one value');
+    context.countParts(ofType.length);
+    return { oneOf: ofType.map((value) => literal(value, 'enum', context)) };
+  },
+  anyOf: (alternatives, context, type) => oneOf(alternatives, 'anyOf', context, type),
+  oneOf(alternatives, context, type) {
+    const translated = oneOf(alternatives, 'oneOf', context, type);
+    const schemas = (alternatives as unknown[]).map((each) => withType(each, type));
+    if (mayOverlap(schemas, (reference) => context.resolve(reference))) {
+      context.cannotEnforce('oneOf', 'write anyOf where several may hold');
+    }
+    return translated;
+  },
+  allOf(schemas, context, type) {
+    if (!Array.isArray(schemas) || schemas.length === 0) {
+      return context.invalid('allOf', 'a list of at least one schema');
+    }
+    if (schemas.length > 1) context.cannotEnforce('allOf');
+    return context.inside(withType(schemas[0], type), 'allOf', 0);
+  },
+};
 
-function combine(schema: Schema, place: Place): GrammarSchema {
+function combine(schema: Schema, context: RuleContext): GrammarSchema {
   const type = schema['type'] ?? guessType(schema);
   const keyword = Object.keys(combinations).find((each) => schema[each] !== undefined);
-  if (keyword === undefined) return translateTypes({ ...schema, type }, place);
+  if (keyword === undefined) return translateTypes({ ...schema, type }, context);
   const beside = omit(schema, [keyword, 'type']);
   const isWhole = keyword === 'const' || keyword === 'enum' || guessType(beside) === undefined;
   if (isWhole) {
-    refuseAll(beside, place);
-    return combinations[keyword]!(schema[keyword], place, schema['type']);
+    dropConstraints(beside, context);
+    return combinations[keyword]!(schema[keyword], context, schema['type']);
   }
-  // Such as properties with an anyOf about which of them are required: the properties say more.
-  place.cannotEnforce(keyword);
-  return combine(omit(schema, [keyword]), place);
+  // For example properties with an anyOf of required names: the properties constrain more.
+  context.cannotEnforce(keyword);
+  return combine(omit(schema, [keyword]), context);
 }
 
-function oneOf(alternatives: unknown, keyword: string, place: Place, type: unknown): GrammarSchema {
+function oneOf(
+  alternatives: unknown,
+  keyword: string,
+  context: RuleContext,
+  type: unknown,
+): GrammarSchema {
   if (!Array.isArray(alternatives) || alternatives.length === 0) {
-    return place.invalid(keyword, 'a list of at least one schema');
+    return context.invalid(keyword, 'a list of at least one schema');
   }
   return {
-    oneOf: alternatives.map((each, index) => place.inside(withType(each, type), keyword, index)),
+    oneOf: alternatives.map((each, index) => context.inside(withType(each, type), keyword, index)),
   };
 }
 
-/** A type that stands beside alternatives is said for all of them. */
+/** A type next to alternatives applies to each of them. */
 function withType(schema: unknown, type: unknown): unknown {
   const isOpen = isRecord(schema) && schema['type'] === undefined && schema['$ref'] === undefined;
   return isOpen && type !== undefined ? { ...schema, type } : schema;
@@ -182,41 +203,41 @@ function isOfType(value: unknown, type: unknown): boolean {
   );
 }
 
-/** A value as a schema; the library knows only those of one word. */
-function literal(value: unknown, keyword: string, place: Place): GrammarSchema {
+/** A value as a schema, because node-llama-cpp supports `const` only for scalars. */
+function literal(value: unknown, keyword: string, context: RuleContext): GrammarSchema {
   if (Array.isArray(value)) {
-    const items = value.map((item) => literal(item, keyword, place));
+    const items = value.map((item) => literal(item, keyword, context));
     return { type: 'array', prefixItems: items, minItems: items.length, maxItems: items.length };
   }
   if (isRecord(value)) {
     const properties = Object.entries(value).map(([key, item]): [string, GrammarSchema] => [
-      checkText(key, keyword, place),
-      literal(item, keyword, place),
+      checkText(key, keyword, context),
+      literal(item, keyword, context),
     ]);
     return { type: 'object', properties: Object.fromEntries(properties) };
   }
-  return { const: typeof value === 'string' ? checkText(value, keyword, place) : value };
+  return { const: typeof value === 'string' ? checkText(value, keyword, context) : value };
 }
 
-function translateTypes({ type, ...constraints }: Schema, place: Place): GrammarSchema {
+function translateTypes({ type, ...constraints }: Schema, context: RuleContext): GrammarSchema {
   if (type === undefined) {
-    refuseAll(constraints, place);
+    dropConstraints(constraints, context);
     return anything;
   }
   const types: unknown[] = Array.isArray(type) ? type : [type];
   const translated = types.map((each) => {
     const rules = typeof each === 'string' ? typeRules[each] : undefined;
     if (rules === undefined) {
-      return place.invalid('type', `one of ${Object.keys(typeRules).join(', ')}`);
+      return context.invalid('type', `one of ${Object.keys(typeRules).join(', ')}`);
     }
-    return rules(types.length === 1 ? constraints : keepFor(String(each), constraints), place);
+    return rules(types.length === 1 ? constraints : keepFor(String(each), constraints), context);
   });
-  if (translated.length === 0) return place.invalid('type', 'at least one type');
+  if (translated.length === 0) return context.invalid('type', 'at least one type');
   return translated.length === 1 ? translated[0]! : { oneOf: translated };
 }
 
-/** Of a keyword that speaks about one type only, where others are allowed too. */
-const typesOf: readonly [type: string, keywords: string][] = [
+/** Keywords that apply to one type only, for schemas that allow several types. */
+const keywordsByType: readonly [type: string, keywords: string][] = [
   ['string', 'minLength maxLength pattern format contentEncoding contentMediaType'],
   ['number integer', 'minimum maximum exclusiveMinimum exclusiveMaximum multipleOf'],
   ['array', 'items prefixItems additionalItems minItems maxItems uniqueItems contains'],
@@ -227,15 +248,11 @@ const typesOf: readonly [type: string, keywords: string][] = [
 ];
 
 function keepFor(type: string, schema: Schema): Schema {
-  const foreign = typesOf.filter(([types]) => !types.split(' ').includes(type));
+  const foreign = keywordsByType.filter(([types]) => !types.split(' ').includes(type));
   return omit(
     schema,
     foreign.flatMap(([, keywords]) => keywords.split(' ')),
   );
-}
-
-function refuseAll(constraints: Schema, place: Place): void {
-  for (const keyword of Object.keys(constraints)) place.cannotEnforce(keyword);
 }
 
 function omit(schema: Schema, keywords: readonly string[]): Schema {

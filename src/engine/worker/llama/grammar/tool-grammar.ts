@@ -1,17 +1,17 @@
-/** The grammar of tool calls in Qwen's form. Used by grammar.ts. */
+/** Builds the grammar of tool calls in Qwen's form. Used by grammar.ts. */
 
 export const callOpening = '<tool_call>';
 const callEnd = '}\n</tool_call>';
 
 export interface ToolGrammar {
   name: string;
-  /** Of its arguments. */
+  /** Grammar of its arguments. */
   grammar: string;
 }
 
 /**
- * One call, or several where they may be parallel. `before` is what the text has of the first call already; undefined
- * where that begins a call of none of the tools.
+ * One call, or several if `parallel`. `before` is the part of the first call that the answer contains already. Undefined when no
+ * tool's call begins with it.
  */
 export function callsGrammar(
   tools: readonly ToolGrammar[],
@@ -32,7 +32,7 @@ export function callsGrammar(
   ].join('\n');
 }
 
-/** A token may hold the opening's end and more: a newline, or a brace without one. */
+/** The token that ends the opening may contain more: a newline, or a brace without a newline. */
 function restOf(head: string, before: string): string | undefined {
   if (head.startsWith(before)) return head.slice(before.length);
   const begun = `${callOpening}\n${before.slice(callOpening.length).trimStart()}`;
@@ -43,15 +43,15 @@ function callOf(head: string, index: number): string {
   return `${quote(head)} ${renamed('root', index)} ${quote(callEnd)}`;
 }
 
-/** JSON's escapes are also those of a grammar. */
+/** GBNF has the escapes of JSON. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-// Literals and character classes are left as they are.
+// Literals and character classes are matched so that they are skipped.
 const literalOrName = /"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|[a-z][a-z0-9-]*/gi;
 
-/** So that the rules of several grammars can stand in one. */
+/** Gives the rules of each grammar their own names, so that several grammars fit into one. */
 function renameRules(grammar: string, index: number): string {
   return grammar.replaceAll(literalOrName, (found) =>
     /^[a-z]/i.test(found) ? renamed(found, index) : found,

@@ -1,29 +1,21 @@
-/**
- * Writes a conversation the way the model was trained to read it: by the chat template in its own file. Used by
- * prompt.ts.
- */
+/** Renders a conversation with the chat template of the model's file, as the model was trained on it. Used by prompt.ts. */
 import { Template } from '@huggingface/jinja';
 import { ChatError } from '../../../../errors.ts';
-import type { ChatMessage, Tool } from '../../../engine.ts';
-import { withToolsAsText } from './tool-text.ts';
+import type { ChatMessage } from '../../../engine.ts';
+import { withToolsAsText, type Conversation } from './tool-text.ts';
 
-/** https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md, for a file that has no template. */
+/** For a file without a template: https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md */
 export const chatMl =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-export interface Conversation {
-  messages: readonly ChatMessage[];
-  tools?: readonly Tool[] | undefined;
-}
-
 export interface ChatTemplate {
   readonly source: string;
-  /** Up to where the answer begins. @throws ChatError `bad_request` for messages that the template refuses. */
+  /** The prompt up to where the answer begins. @throws ChatError `bad_request` for messages that the template refuses. */
   render(conversation: Conversation): string;
 }
 
-/** @throws for a template that is not Jinja as Hugging Face's libraries read it. */
+/** @throws Error for a template that Hugging Face's Jinja cannot parse. */
 export function createChatTemplate(options: {
   source: string;
   bosToken: string;
@@ -56,7 +48,7 @@ export function createChatTemplate(options: {
   };
 }
 
-/** A message in the shape that templates on Hugging Face expect, which is OpenAI's with parsed arguments. */
+/** The shape that templates on Hugging Face expect: OpenAI's, with parsed arguments. */
 function toTemplate(message: ChatMessage, all: readonly ChatMessage[]): Record<string, unknown> {
   const { role, content } = message;
   if (message.role === 'tool') {

@@ -1,9 +1,9 @@
 /**
- * Keeps what people write apart from what the model is steered by: a control token spelt in a message stays text.
- * Used by prompt.ts and slices.ts.
+ * Keeps control tokens out of messages: a control token that is spelled in a message is tokenized as plain text. Used by prompt.ts
+ * and slices.ts.
  */
 
-/** A pattern that matches any of the texts, as a source for RegExp. */
+/** RegExp source that matches any of the texts. */
 export function anyOf(texts: readonly string[]): string {
   return `(?:${texts.map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})`;
 }
@@ -11,17 +11,17 @@ export function anyOf(texts: readonly string[]): string {
 export interface ControlTokens {
   readonly texts: readonly string[];
   /**
-   * A copy of `value` in which no string, also no key, spells a control token: `mark` stands after the first character of
-   * each. A text rendered from it is tokenised in the parts between the marks, so that no part has a token that a person
-   * wrote, and all other text is tokenised as if nothing had been done.
+   * A copy of `value` in which no string and no key spells a control token: `mark` is inserted after the first character of each.
+   * The rendered text is tokenized in the parts between the marks, so that no part contains a control token that a user wrote; all
+   * other text gets the same tokens as without marks.
    */
   hide<T>(value: T, mark: string): T;
 }
 
 export function createControlTokens(texts: readonly string[]): ControlTokens {
-  // One character cannot be parted; no tokenizer that chats has such a control token.
+  // A single character cannot be split. No chat model has such a control token.
   const separable = texts.filter((text) => Array.from(text).length > 1);
-  // A lookahead, since one occurrence may begin within another.
+  // A lookahead, because occurrences may overlap.
   const start = separable.length > 0 ? new RegExp(`(?=${anyOf(separable)}).`, 'gsu') : /(?!)/g;
 
   function hide(value: unknown, mark: string): unknown {
@@ -36,9 +36,9 @@ export function createControlTokens(texts: readonly string[]): ControlTokens {
   return { texts: separable, hide: <T>(value: T, mark: string) => hide(value, mark) as T };
 }
 
-/** A character for private use that none of the texts has. */
+/** A private-use character that occurs in none of the texts. */
 export function findMark(...texts: readonly string[]): string {
-  // Two planes of them: 131,068 characters, more than a request may have different ones.
+  // The two planes alone have 131,068 characters, more than a request can contain.
   for (const [first, last] of [
     [0xe0_00, 0xf8_ff],
     [0xf_00_00, 0xf_ff_fd],

@@ -1,4 +1,4 @@
-/** Prompts as the tokens that a model evaluates: the chat template applied, in slices. Used by model.ts. */
+/** Turns prompts into tokens, in slices: applies the chat template and tokenizes. Used by model.ts. */
 import { LlamaVocabularyType, type LlamaModel, type Token } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
 import type { Prompt } from '../../../engine.ts';
@@ -9,12 +9,12 @@ import { createSlicer } from './slices.ts';
 export interface Prompts {
   /**
    * Works in slices of 1 to 3 ms and yields between them.
-   * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without a token.
+   * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without tokens.
    */
   tokenize(prompt: Prompt): Generator<void, number[], void>;
 }
 
-/** @throws for a model whose chat template cannot be read. */
+/** @throws Error for a model whose chat template cannot be parsed. */
 export function createPrompts(model: LlamaModel): Prompts {
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
   const control = createControlTokens(readControlTokens(model));
@@ -54,29 +54,33 @@ export function createPrompts(model: LlamaModel): Prompts {
     *tokenize(prompt) {
       const tokens =
         prompt.kind === 'chat' ? yield* tokenizeChat(prompt) : yield* tokenizeText(prompt);
-      // A template may have written it already.
+      // The template may contain the BOS token.
       const isMissing = shouldPrependBosToken && bos !== null && tokens[0] !== bos;
       if (isMissing) tokens.unshift(bos);
       if (tokens.length === 0) {
-        throw new ChatError('bad_request', 'Expected a prompt of at least one token, got none.', {
-          param: prompt.kind === 'chat' ? 'messages' : 'prompt',
-        });
+        throw new ChatError(
+          'bad_request',
+          'The prompt has no tokens. Send a text that is not empty.',
+          {
+            param: prompt.kind === 'chat' ? 'messages' : 'prompt',
+          },
+        );
       }
       return tokens;
     },
   };
 }
 
-/** How many ids a token may have, 0 to this; the embedding may have more rows, which stand for nothing. */
+/** Number of token ids. The embedding matrix may have more rows, which are padding. */
 export function countVocabulary(model: LlamaModel): number {
   const types = model.fileInfo.metadata.tokenizer.ggml.token_type;
   if (types === undefined) {
-    throw new Error('expected tokenizer.ggml.token_type in the model file, found it nowhere');
+    throw new Error('The model file has no tokenizer.ggml.token_type.');
   }
   return types.length;
 }
 
-/** The texts of the tokens that no text may turn into; those a template merely likes, such as `<think>`, are not among them. */
+/** The texts of control tokens. Other special texts of a template, such as `<think>`, are not control tokens. */
 function readControlTokens(model: LlamaModel): string[] {
   const ids = Array.from({ length: countVocabulary(model) }, (_, id) => id as Token);
   return ids

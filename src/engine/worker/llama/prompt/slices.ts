@@ -1,32 +1,31 @@
 /**
- * Cuts a text where a byte-level BPE tokenizer cuts it anyway, so that a long prompt can be tokenised a few
- * milliseconds at a time and nobody who decodes waits for it. Used by prompt.ts.
+ * Cuts a text where a byte-level BPE tokenizer cuts it anyway, so that a long prompt is tokenized a few milliseconds at a time,
+ * between decodes. Used by prompt.ts.
  */
 import { anyOf } from './control-tokens.ts';
 
-/** 1 ms of llama.cpp's tokenizer for English, 3 for Chinese. */
+/** Takes llama.cpp's tokenizer 1 ms for English and 3 ms for Chinese. */
 const sliceCharacters = 2000;
-/** How many slices long a text may be without a seam before it is cut anywhere. */
-const patience = 4;
-/** What the pattern's lookarounds need to see around a window; no control token is longer. */
+/** A text is cut anywhere after this many slices without a seam. */
+const maxSlicesWithoutSeam = 4;
+/** Characters around a window that the pattern's lookarounds may need; no control token is longer. */
 const margin = 64;
 
-// The patterns by which GPT-2, Qwen, Llama 3 and their kin split a text all end a run of letters or digits here, and
-// nothing behind the cut depends on what is before it.
+// The split patterns of GPT-2, Qwen, Llama 3 and similar tokenizers end a run of letters or digits here, and the tokens after the
+// cut do not depend on the text before it.
 const seam = '(?<=[\\p{L}\\p{N}])(?=[ \\n，。、；：？！]\\p{L})';
 
 export interface SlicerOptions {
-  /** Right before one of these is always a place to cut. */
+  /** A text can be cut right before each of these. */
   controlTokens: readonly string[];
-  /** Also between words; false for vocabularies that mark the beginning of a text. */
+  /** Cut also between words; false for vocabularies that mark the beginning of a text. */
   atWords: boolean;
   characters?: number;
 }
 
 /**
- * Gives the slices of a text, in order. Where there is no seam within four slices (8,000 characters without a space
- * or a punctuation mark) a text is cut anywhere: the tokens then spell the same text, but may not be those of the uncut
- * one.
+ * Yields the slices of a text in order. Without a seam within four slices (8,000 characters without a space or a punctuation mark)
+ * the text is cut anywhere: the tokens then spell the same text, but may differ from those of the uncut text.
  */
 export function createSlicer(options: SlicerOptions): (text: string) => Generator<string> {
   const { characters = sliceCharacters } = options;
@@ -34,13 +33,13 @@ export function createSlicer(options: SlicerOptions): (text: string) => Generato
     [
       ...(options.controlTokens.length > 0 ? [`(?=${anyOf(options.controlTokens)})`] : []),
       ...(options.atWords ? [seam] : []),
-      // Never matches, for a vocabulary with neither.
+      // Never matches: for a vocabulary without control tokens that is not cut at words.
       '(?!)',
     ].join('|'),
     'gu',
   );
 
-  /** The places to cut in (from, to]. */
+  /** Indices in (from, to] where the text can be cut. */
   function seams(text: string, from: number, to: number): number[] {
     const start = Math.max(0, from - margin);
     return [...text.slice(start, to + margin).matchAll(pattern)]
@@ -51,7 +50,7 @@ export function createSlicer(options: SlicerOptions): (text: string) => Generato
   function nextCut(text: string, from: number): number {
     const within = seams(text, from, from + characters).at(-1);
     if (within !== undefined) return within;
-    const limit = options.atWords ? from + characters * patience : text.length;
+    const limit = options.atWords ? from + characters * maxSlicesWithoutSeam : text.length;
     const later = seams(text, from + characters, limit).at(0);
     return later ?? (isInsidePair(text, limit) ? limit + 1 : limit);
   }

@@ -1,10 +1,14 @@
 /**
- * Tools for a model whose chat template knows none: told in the system message, called and answered in plain text,
- * word for word as Qwen2.5's template (and Hermes before it) does. Used by chat-template.ts.
+ * Tools for a model whose chat template does not support them: described in the system message, called and answered in plain text,
+ * with the exact words of Qwen2.5's template (and Hermes before it). Used by chat-template.ts.
  */
 import { Template } from '@huggingface/jinja';
 import type { ChatMessage, Tool } from '../../../engine.ts';
-import type { Conversation } from './chat-template.ts';
+
+export interface Conversation {
+  messages: readonly ChatMessage[];
+  tools?: readonly Tool[] | undefined;
+}
 
 // From the template in Qwen/Qwen2.5-0.5B-Instruct, tokenizer_config.json.
 const section = new Template(
@@ -19,7 +23,7 @@ const call = new Template(
   '<tool_call>\n{"name": "{{ name }}", "arguments": {{ arguments | tojson }}}\n</tool_call>',
 );
 
-/** The same conversation in messages of system, user and assistant alone. */
+/** The same conversation with only system, user and assistant messages. */
 export function withToolsAsText({ messages, tools }: Conversation): Conversation {
   const texts = mergeToolAnswers(messages.map((message) => toText(message)));
   if (tools === undefined || tools.length === 0) return { messages: texts };
@@ -46,7 +50,7 @@ function toText(message: ChatMessage): ChatMessage {
   };
 }
 
-/** Answers of tools that follow one another are one message of the user. */
+/** Consecutive tool answers become one user message. */
 function mergeToolAnswers(messages: readonly ChatMessage[]): ChatMessage[] {
   const merged: ChatMessage[] = [];
   let previous: ChatMessage['role'] | undefined;
