@@ -1,24 +1,24 @@
-# llamascope: `make` lists what can be done. Every target does its own set-up.
+# llamascope: `make` lists the targets. Every target installs what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# The services are TypeScript run by Node itself (22.18 or later). An older Node on the machine is left alone: the
-# registry's own build of Node 24 goes into .tools/, which git ignores.
+# Node 22.18 and later run the services' TypeScript directly. On a machine with an older Node, the npm package of Node 24 is
+# installed into .tools/, which git ignores.
 NODE_PLATFORM := $(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')
 NODE_DIR := .tools/node/node_modules/node-$(NODE_PLATFORM)/bin
 NODE_IS_NEW := $(shell node -p 'const [a, b] = process.versions.node.split("."); a > 22 || (a == 22 && b >= 18)' 2>/dev/null)
-# Tools of the project first; Debian's Prometheus and Alertmanager only where the machine has none.
+# The project's tools come first. Debian's Prometheus and Alertmanager come last, for machines that have none.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/.tools/debian/usr/bin
 ifneq ($(NODE_IS_NEW),true)
 NODE_READY := $(NODE_DIR)/node
 export PATH := $(CURDIR)/$(NODE_DIR):$(PATH)
 endif
-# What Node compiled once; a service listens a third sooner with it.
+# Node's compile cache: a service starts to listen a third sooner.
 export NODE_COMPILE_CACHE := $(CURDIR)/.tools/compile-cache
 LIBRARIES := node_modules/.package-lock.json
 CONSOLE := src/console/dist/index.html
 
-# What a person writes reaches a program through the environment and unexpanded: quotes and $ in it stay text.
+# Values from the command line reach the programs unexpanded through the environment, so quotes and $ stay text.
 export QUESTION := $(value Q)
 export TRACE_ID := $(value ID)
 ifdef MODEL
@@ -37,41 +37,41 @@ $(LIBRARIES): package.json package-lock.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and say what runs where (MODEL=id, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
+up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and print its addresses (MODEL=id, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
 	@node stack/up.ts up
 
 .PHONY: down
-down: $(LIBRARIES) ## stop all of it
+down: $(LIBRARIES) ## stop the stack
 	@node stack/up.ts down
 
 .PHONY: status
-status: $(LIBRARIES) ## what runs, for how long, how often it died
+status: $(LIBRARIES) ## show state, uptime and restarts
 	@node stack/up.ts status
 
 .PHONY: logs
-logs: $(LIBRARIES) ## follow the logs, or one of them (NAME=chat)
+logs: $(LIBRARIES) ## follow all logs, or one (NAME=chat)
 	@node stack/up.ts logs $(NAME)
 
 .PHONY: chat
-chat: $(LIBRARIES) ## stream an answer, then draw where its time went (Q="...")
+chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...")
 	@node src/cli/chat.ts "$$QUESTION"
 
 .PHONY: trace
-trace: $(LIBRARIES) ## draw where the time of a request went (ID=trace_id; else the last)
+trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest)
 	@node src/cli/trace.ts "$$TRACE_ID"
 
 $(CONSOLE): vite.config.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn
 
 .PHONY: console
-console: $(CONSOLE) ## build the page at http://127.0.0.1:8000, where it is older than its sources
+console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources changed
 
 .PHONY: model
-model: $(LIBRARIES) ## fetch the model that chats for real (MODEL=id or CHAT_MODEL)
+model: $(LIBRARIES) ## fetch the real model (MODEL=id or CHAT_MODEL)
 	@node src/models/main.ts
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## send one test message and say what the channel answered (CHANNEL=name; else the only one)
+notify-test: $(LIBRARIES) ## send one test message and print the channel's answer (CHANNEL=name; else the only one)
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: generate
@@ -81,9 +81,9 @@ generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
 generate: OUT := .
 
-# Quiet it wants: what else runs on the machine is part of what it measures. Its settings are in test/bench/settings.ts.
+# Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts.
 .PHONY: bench
-bench: $(LIBRARIES) ## how fast it serves, beside others (THREADS, ROUNDS, WIDTHS, LLAMA_SERVER=path)
+bench: $(LIBRARIES) ## measure the speed, beside other servers (THREADS, ROUNDS, WIDTHS, LLAMA_SERVER=path)
 	@node test/bench/serving.ts
 
 # The type-aware lint takes as long as all the rest, so it runs beside it.
@@ -105,7 +105,7 @@ check-generated: $(LIBRARIES)
 	  || { echo "$$wing/generated differs from its sources: run make generate" >&2; exit 1; }; done
 
 .PHONY: format
-format: $(LIBRARIES) ## write the format that check asks for
+format: $(LIBRARIES) ## format the code
 	oxfmt .
 
 .PHONY: unit
@@ -119,7 +119,7 @@ test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
 	@node test/support/console/chromium.ts
 	vitest run
 
-# COMPOSE_LAB is the path of a script that makes an engine and images where no registry can be reached.
+# COMPOSE_LAB is the path of a script that provides a Docker engine and images on machines without a registry.
 .PHONY: e2e
 e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh)
 	vitest run test/e2e

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What the Makefile needs before Node can help itself: `setup.sh node DIR` brings a Node that runs TypeScript,
-# `setup.sh libraries` the npm packages of the lockfile. Each failure is one sentence that says the way out.
+# Prepares what the Makefile needs: `setup.sh node DIR` installs a Node that runs TypeScript into .tools/, `setup.sh libraries`
+# the npm packages of the lockfile. Every failure is one message with the problem and what to do.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly node_version=24.21.0
 readonly log=.tools/setup.log
-# Seconds instead of npm's own minutes, where there is no network.
+# Without a network npm fails after seconds instead of minutes.
 readonly npm_options=(--no-fund --no-audit --loglevel=error --fetch-retries=1
   --fetch-retry-mintimeout=1000 --fetch-timeout=60000)
 
@@ -20,10 +20,10 @@ fail() {
 
 require_npm() {
   command -v node >/dev/null || fail \
-    "node: expected Node.js 20 or later on PATH, found none. Install it with npm (sudo apt-get install nodejs npm, or https://nodejs.org), then run make again." \
-    "PATH 中没有 node：需要 Node.js 20 或更高版本。请安装 Node.js 与 npm（sudo apt-get install nodejs npm，或 https://nodejs.org），然后重试。"
+    "Not on PATH: node. Install Node.js 20 or later with npm (sudo apt-get install nodejs npm, or https://nodejs.org), then run make again." \
+    "PATH 中没有 node。请安装 Node.js 20 或更高版本与 npm（sudo apt-get install nodejs npm，或 https://nodejs.org），然后重试。"
   command -v npm >/dev/null || fail \
-    "npm: expected on PATH, found none. Install it (sudo apt-get install npm, or Node.js from https://nodejs.org), then run make again." \
+    "Not on PATH: npm. Install it (sudo apt-get install npm, or Node.js from https://nodejs.org), then run make again." \
     "PATH 中没有 npm。请安装（sudo apt-get install npm，或从 https://nodejs.org 安装 Node.js），然后重试。"
 }
 
@@ -31,19 +31,19 @@ require_space() { # megabytes
   local free
   free=$(($(df -Pk . | awk 'NR == 2 { print $4 }') / 1024))
   ((free >= $1)) || fail \
-    "Disk: expected $1 MB free in $PWD, found $free MB. Free some, then run make again." \
-    "磁盘：$PWD 需要 $1 MB 可用空间，现有 $free MB。请清理后重试。"
+    "$PWD: expected $1 MB of free disk space, got $free MB. Free some space, then run make again." \
+    "$PWD：需要 $1 MB 可用磁盘空间，实际为 $free MB。请清理空间后重试。"
 }
 
-# One setup at a time: two `npm ci` in one folder destroy each other's work.
+# One setup at a time: two `npm ci` in the same folder break each other.
 lock() {
   mkdir -p .tools 2>/dev/null && [ -w .tools ] && [ -w . ] || fail \
-    "$PWD: expected to be able to write it, cannot. Another user (root, by sudo?) may have made it: sudo chown -R \$(id -un) . gives it back." \
-    "$PWD：没有写权限。它可能由其他用户（例如 sudo 的 root）创建：sudo chown -R \$(id -un) . 可以收回。"
+    "$PWD: no write permission. If another user (root, by sudo?) owns the checkout, run: sudo chown -R \$(id -un) ." \
+    "$PWD：没有写权限。如果此目录属于其他用户（例如由 sudo 创建），请运行：sudo chown -R \$(id -un) ."
   command -v flock >/dev/null || return 0
   exec 9>.tools/setup.lock
   flock -n 9 && return
-  say "Another make is setting up this checkout, waiting for it." "另一个 make 正在准备此目录，等待它结束。"
+  say "Another make is setting up this checkout. Waiting for it to finish." "另一个 make 正在准备此目录，等待其完成。"
   flock 9
 }
 
@@ -60,34 +60,36 @@ with_progress() { # command...
   wait $job
 }
 
-explain_npm() { # what was to be done
+explain_npm() { # the failed step
   if grep -qE 'ENOSPC' "$log"; then
     fail "$1: the disk is full. Free some space, then run make again." "$1：磁盘已满。请清理空间后重试。"
   elif grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT' "$log"; then
-    fail "$1: no answer from $(npm config get registry). Check the network, or name a mirror: npm config set registry URL" \
-      "$1：$(npm config get registry) 无响应。请检查网络，或设置镜像：npm config set registry URL"
+    fail "$1: no answer from $(npm config get registry). Check the network, or use a mirror: npm config set registry URL" \
+      "$1：$(npm config get registry) 无响应。请检查网络，或使用镜像：npm config set registry URL"
   elif grep -qE 'EACCES|EPERM|EROFS' "$log"; then
-    fail "$1: no permission, $(grep -m1 -oE "(EACCES|EPERM|EROFS).*" "$log"). sudo chown -R \$(id -un) . gives the checkout back." \
-      "$1：没有权限，$(grep -m1 -oE "(EACCES|EPERM|EROFS).*" "$log")。sudo chown -R \$(id -un) . 可以收回此目录。"
+    local denied
+    denied=$(grep -m1 -oE "(EACCES|EPERM|EROFS).*" "$log")
+    fail "$1: no permission ($denied). If another user owns the checkout, run: sudo chown -R \$(id -un) ." \
+      "$1：没有权限（$denied）。如果此目录属于其他用户，请运行：sudo chown -R \$(id -un) ."
   fi
   tail -n 15 "$log" >&2
-  fail "$1 failed; npm's words are above and in $log." "$1 失败；npm 的输出见上方及 $log。"
+  fail "$1 failed. npm's output is above and in $log." "$1 失败，npm 的输出见上方和 $log。"
 }
 
-bring_node() { # its bin folder
+install_node() { # the bin folder
   require_npm
   lock
   [ -x "$1/node" ] && return
   require_space 200
-  say "Node.js 22.18 or later is needed, $(node -v) is here: bringing Node.js $node_version into .tools/ (about 45 MB)" \
-    "需要 Node.js 22.18 或更高版本，当前为 $(node -v)：下载 Node.js $node_version 到 .tools/（约 45 MB）"
+  say "Expected Node.js 22.18 or later, got $(node -v). Installing Node.js $node_version into .tools/ (about 45 MB)" \
+    "需要 Node.js 22.18 或更高版本，实际为 $(node -v)。正在将 Node.js $node_version 安装到 .tools/（约 45 MB）"
   local package
   package=$(basename "$(dirname "$1")")
   with_progress npm install --prefix .tools/node --no-save --no-package-lock "${npm_options[@]}" \
     "$package@$node_version" || explain_npm "npm install $package"
 }
 
-bring_libraries() {
+install_libraries() {
   require_npm
   lock
   local installed=node_modules/.package-lock.json
@@ -99,7 +101,7 @@ bring_libraries() {
 }
 
 case "${1:-}" in
-  node) bring_node "$2" ;;
-  libraries) bring_libraries ;;
-  *) fail "setup.sh: expected node or libraries, got \"${1:-}\"" "setup.sh：应为 node 或 libraries，收到“${1:-}”" ;;
+  node) install_node "$2" ;;
+  libraries) install_libraries ;;
+  *) fail "setup.sh: expected node or libraries, got \"${1:-}\"" "setup.sh 的参数无效：“${1:-}”。可选值：node、libraries" ;;
 esac

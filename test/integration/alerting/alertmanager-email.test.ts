@@ -78,7 +78,7 @@ test('mails that the notifier fails, and that it is over, while the notifier is 
   await until(() => mailbox.received.length === 2);
 
   const [fired, over] = mailbox.received;
-  expect(fired?.subject).toBe('🔥 告警 firing: NotifierOutboxStuck');
+  expect(fired?.subject).toBe('🔥 告警中 firing: NotifierOutboxStuck');
   expect([fired?.to].flat().map((to) => to?.text)).toEqual([
     'oncall@example.org, second@example.org',
   ]);
