@@ -69,9 +69,7 @@ export function queriesOfPage(file: string, text: string): FoundQuery[] {
   const queries = blocks.flatMap((block) =>
     isQuery(block.trim()) ? [block.trim()] : block.split('\n').filter((line) => line.trim() !== ''),
   );
-  const examples = [...text.matchAll(/^- example: `(.*)`$/gm)].map(
-    ([, example = '']) => example,
-  );
+  const examples = [...text.matchAll(/^- example: `(.*)`$/gm)].map(([, example = '']) => example);
   return [...queries, ...examples].map((expr) => ({
     where: file,
     expr,
