@@ -166,7 +166,7 @@ function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
   // The account of a generation logs its own errors.
   if (error.code === 'internal_error' && c.get('account') === undefined) {
     const ids = { request_id: c.get('requestId'), route: c.req.path };
-    log.error({ err: error.cause, ...ids }, 'unforeseen error');
+    log.error({ err: error.cause, ...ids }, 'unexpected error');
   }
   if (error.retryAfterSeconds !== undefined)
     c.header('retry-after', String(error.retryAfterSeconds));

@@ -56,27 +56,26 @@ const hostName = z.string().refine((text) => text === 'localhost' || isIP(text) 
 /** @throws Error that lists every invalid setting with the expected and the given value. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const settings = createSettings(env);
-  const { read } = settings;
   const peers: Peers = {
     prometheus: readUrl(settings, 'PROMETHEUS_URL'),
     alertmanager: readUrl(settings, 'ALERTMANAGER_URL'),
     notifier: readUrl(settings, 'NOTIFIER_URL'),
   };
   const config: Config = {
-    host: read('CHAT_HOST', hostName, '127.0.0.1'),
-    port: read('CHAT_PORT', port(0), 8000),
+    host: settings.read('CHAT_HOST', hostName, '127.0.0.1'),
+    port: settings.read('CHAT_PORT', port(0), 8000),
     model: settings.text('CHAT_MODEL') ?? 'qwen2.5-0.5b-instruct',
     modelsDir: settings.text('CHAT_MODELS_DIR') ?? 'models',
-    threads: read('CHAT_THREADS', integerOrAuto(1, 256), 'auto'),
-    sequences: read('CHAT_SEQUENCES', integerOrAuto(1, 64), 'auto'),
-    contextTokens: read('CHAT_CONTEXT', integerOrAuto(256, 131_072), 'auto'),
-    queueLimit: read('CHAT_QUEUE_LIMIT', integer(0, 10_000), 64),
-    queueTimeoutSeconds: read('CHAT_QUEUE_TIMEOUT_SECONDS', integer(1, 3600), 30),
-    deadlineSeconds: read('CHAT_DEADLINE_SECONDS', integer(1, 3600), 300),
-    graceSeconds: read('CHAT_GRACE_SECONDS', integer(0, 3600), 15),
-    hangSeconds: read('CHAT_HANG_SECONDS', integer(1, 3600), 30),
-    embeddings: read('CHAT_EMBEDDINGS', flag, false),
-    anyModel: read('CHAT_ANY_MODEL', flag, false),
+    threads: settings.read('CHAT_THREADS', integerOrAuto(1, 256), 'auto'),
+    sequences: settings.read('CHAT_SEQUENCES', integerOrAuto(1, 64), 'auto'),
+    contextTokens: settings.read('CHAT_CONTEXT', integerOrAuto(256, 131_072), 'auto'),
+    queueLimit: settings.read('CHAT_QUEUE_LIMIT', integer(0, 10_000), 64),
+    queueTimeoutSeconds: settings.read('CHAT_QUEUE_TIMEOUT_SECONDS', integer(1, 3600), 30),
+    deadlineSeconds: settings.read('CHAT_DEADLINE_SECONDS', integer(1, 3600), 300),
+    graceSeconds: settings.read('CHAT_GRACE_SECONDS', integer(0, 3600), 15),
+    hangSeconds: settings.read('CHAT_HANG_SECONDS', integer(1, 3600), 30),
+    embeddings: settings.read('CHAT_EMBEDDINGS', flag, false),
+    anyModel: settings.read('CHAT_ANY_MODEL', flag, false),
     apiKeys: (settings.secret('CHAT_API_KEYS') ?? '').split(/[\s,]+/).filter((key) => key !== ''),
     metricsToken: settings.secret('METRICS_TOKEN'),
     peers,
@@ -95,15 +94,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 /** The URL must not contain credentials, because the console's page gets it as a link. */
-function readUrl({ text, problem }: Settings, name: string): string | undefined {
-  const given = text(name);
+function readUrl(settings: Settings, name: string): string | undefined {
+  const given = settings.text(name);
   if (given === undefined) return undefined;
   const url = URL.parse(given);
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username === '';
   if (isPlain && url.password === '' && url.search === '' && url.hash === '') {
     return url.href.replace(/\/+$/, '');
   }
-  problem(
+  settings.problem(
     `${name}: expected a URL such as http://127.0.0.1:9090 without user, password, query and fragment, got something else (not shown)`,
   );
   return undefined;

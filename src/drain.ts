@@ -1,47 +1,46 @@
-/** The end of a server that answers until nobody is left who waits for one. main.ts calls it on SIGTERM. */
+/** Closes an HTTP server after its running requests. main.ts calls it on SIGTERM. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isFulfilledWithin } from '../otel/clock.ts';
 import { isIgnored } from '../otel/http.ts';
 
-/** For an interrupted request, to tell its client. */
-const farewellMillis = 2000;
-/** For a scrape that is under way when the last request has ended. */
+/** For an interrupted request to send its error. */
+const errorMillis = 2000;
+/** For a scrape that is running when the last request ends. */
 const closeMillis = 500;
 const closePollMillis = 50;
 
 export interface Drain {
   /**
-   * Resolves when the server is closed. Until the last request has ended it still listens: whoever watches reads what became
-   * of each, and newcomers are told where a refused connection would say nothing. `interrupt` is called where the grace
-   * period was not enough.
+   * Resolves when the server is closed. Keeps listening until the last request ends, so that Prometheus can scrape the final
+   * counts and new requests get a 503 instead of a refused connection. Calls `interrupt` when the grace period is over.
    */
   end(options: { graceSeconds: number; interrupt: () => void }): Promise<void>;
 }
 
-/** Scrapes, probes and the console keep no service from ending. */
+/** Waits for requests of clients only: not for scrapes, probes and the console's own requests. */
 export function createDrain(server: Server): Drain {
   const open = new Set<ServerResponse>();
-  const quiet = Promise.withResolvers<void>();
+  const idle = Promise.withResolvers<void>();
   let draining = false;
 
-  // Before the listener that answers.
+  // Prepended: a response must be tracked before its handler can end it.
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     if (draining) response.shouldKeepAlive = false;
     if (isIgnored(request.url)) return;
     open.add(response);
     response.once('close', () => {
       open.delete(response);
-      if (draining && open.size === 0) quiet.resolve();
+      if (draining && open.size === 0) idle.resolve();
     });
   });
 
   return {
     async end({ graceSeconds, interrupt }) {
       draining = true;
-      if (open.size === 0) quiet.resolve();
-      if (!(await isFulfilledWithin(graceSeconds * 1000, quiet.promise))) {
+      if (open.size === 0) idle.resolve();
+      if (!(await isFulfilledWithin(graceSeconds * 1000, idle.promise))) {
         interrupt();
-        await isFulfilledWithin(farewellMillis, quiet.promise);
+        await isFulfilledWithin(errorMillis, idle.promise);
         for (const response of open) response.destroy();
       }
       await close(server);

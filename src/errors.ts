@@ -1,4 +1,4 @@
-/** The one error class of the service: a closed code and a sentence for the person who reads it. */
+/** The one error class of the service. `app.ts` maps each code to an HTTP status. */
 
 export type ChatErrorCode =
   | 'alert_gone'
@@ -22,16 +22,16 @@ export type ChatErrorCode =
   | 'unauthorized';
 
 export interface ChatErrorFacts {
-  /** The request field at fault, as OpenAI's `param`. */
+  /** The invalid request field, as in OpenAI's `param`. */
   param?: string;
-  /** Seconds after which a retry makes sense; becomes `Retry-After`. */
+  /** When the client should retry, in seconds; sent as `Retry-After`. */
   retryAfterSeconds?: number;
-  /** The message in Chinese, where the console shows it. */
+  /** The message in Chinese, for errors that the console shows. */
   zh?: string;
   cause?: unknown;
 }
 
-/** `message` goes to the client: it names what was expected, what came and what to do, and quotes no prompt. */
+/** `message` is sent to the client: what is wrong and what to do, without any text of a prompt. */
 export class ChatError extends Error {
   readonly code: ChatErrorCode;
   readonly param: string | undefined;
@@ -48,14 +48,17 @@ export class ChatError extends Error {
   }
 }
 
-/** Any thrown value as a ChatError; what nobody foresaw becomes `internal_error` with the original as its cause. */
+/** Wraps any other thrown value as `internal_error`, with the value as its cause. */
 export function toChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
-  return new ChatError(
-    'internal_error',
-    'The service failed in a way it did not foresee; see its log.',
-    {
-      cause: error,
-    },
-  );
+  return new ChatError('internal_error', 'Internal error. The log has the details.', {
+    cause: error,
+  });
+}
+
+/** For requests that a draining service refuses, and for those that it interrupts. */
+export function createShutdownError(): ChatError {
+  return new ChatError('shutdown', 'The service is shutting down. Retry in a few seconds.', {
+    retryAfterSeconds: 5,
+  });
 }

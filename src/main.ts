@@ -1,4 +1,4 @@
-/** The chat service's composition root: settings, engine, server, and an orderly end on SIGTERM. */
+/** Starts the chat service: configuration, engine, server, and a graceful shutdown on SIGTERM. */
 import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import path from 'node:path';
@@ -15,13 +15,13 @@ import { bundleDir } from './console/server/page.ts';
 import { createDrain } from './drain.ts';
 import { createHost } from './engine/host/host.ts';
 import type { EngineFacts } from './engine/engine.ts';
-import { ChatError } from './errors.ts';
+import { createShutdownError } from './errors.ts';
 import { resolveLocalModel } from './models/catalogue.ts';
 
 /**
- * A client that keeps its connections must be the first to close one: a request that meets the server's end is lost. nginx keeps
- * idle ones for 60 s (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout), Python's httpx for 5 s
- * (https://www.python-httpx.org/advanced/resource-limits), which is also Node's own for a server.
+ * Longer than clients keep idle connections, because a request sent while the server closes one is lost. nginx keeps them 60 s
+ * (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout), Python's httpx 5 s
+ * (https://www.python-httpx.org/advanced/resource-limits). Node's default for a server is 5 s.
  */
 const keepAliveMillis = 75_000;
 
@@ -97,7 +97,7 @@ const server = createAdaptorServer({
 observeServer(server);
 const drain = createDrain(server);
 server.on('error', (error: NodeJS.ErrnoException) => {
-  const taken = `CHAT_PORT: expected a free port, ${config.port} is in use. Set CHAT_PORT to another.`;
+  const taken = `CHAT_PORT: port ${config.port} is in use. Set CHAT_PORT to another one.`;
   fail(error.code === 'EADDRINUSE' ? new Error(taken) : error);
 });
 server.listen(config.port, config.host, () => {
@@ -106,7 +106,6 @@ server.listen(config.port, config.host, () => {
   log.info({ host: config.host, port, model: model.id, demo: model.demo }, 'listening');
 });
 
-/** What a client may call the model beside its id. */
 function fileNames(file: string): string[] {
   return [path.basename(file), path.basename(file, '.gguf')];
 }
@@ -128,7 +127,7 @@ function describeModel(facts: EngineFacts): void {
   });
 }
 
-/** No new requests; running ones have the grace period; then everything that is left is told and ended. */
+/** Refuses new requests, gives running ones the grace period, then interrupts the rest. */
 async function stop(): Promise<void> {
   if (draining) return;
   draining = true;
@@ -137,8 +136,7 @@ async function stop(): Promise<void> {
   await drain.end({
     graceSeconds,
     interrupt() {
-      const message = 'The service is shutting down. Try again in a few seconds.';
-      shutdown.abort(new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
+      shutdown.abort(createShutdownError());
     },
   });
   await engine.stop();

@@ -1,39 +1,37 @@
-/**
- * Reads a request body: JSON, checked by a schema, told in one sentence when it is wrong. Every POST route uses it.
- */
+/** Reads a JSON request body and checks it against a schema. Used by every POST route. */
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import { ChatError } from '../errors.ts';
 
-/** Far above any prompt that fits a small model's context, far below what tokenising would stall on. */
+/** Far more than a prompt that fits a small model's context, and little enough to be tokenized without a stall. */
 export const maxBodyBytes = 1024 * 1024;
-/** Deeper than any schema or argument that a person writes, shallower than what overflows a recursive reader. */
+/** No real schema or argument is nested deeper, and functions that read a body recursively stay far from a stack overflow. */
 const maxDepth = 64;
-const maxNotedFields = 100;
+const maxLoggedFields = 100;
 
-/** @throws ChatError `bad_request` that names the field, what was expected and what came; never the text itself. */
+/** @throws ChatError `bad_request` with the field, the expected and the given value, but no text of the client. */
 export type ReadBody = <T extends z.ZodObject>(c: Context, schema: T) => Promise<z.infer<T>>;
 
 type Issue = z.core.$ZodIssue;
 
 export function createBodyReader(log: { info(facts: object, message: string): void }): ReadBody {
-  const noted = new Set<string>();
+  const logged = new Set<string>();
   return async function readBody(c, schema) {
     const body = parseJson(await readText(c));
     const parsed = schema.safeParse(body);
     if (!parsed.success) throw toBadRequest(parsed.error.issues[0]!, body);
     for (const field of Object.keys(body)) {
-      if (Object.hasOwn(schema.shape, field) || noted.has(field)) continue;
-      // A field's name is the client's text: only what looks like one is logged, and only so many.
-      if (noted.size >= maxNotedFields || !/^[a-z_]{1,40}$/i.test(field)) continue;
-      noted.add(field);
-      log.info({ field, route: c.req.path }, 'an unknown request field is ignored');
+      if (Object.hasOwn(schema.shape, field) || logged.has(field)) continue;
+      // A client chooses the names: only those that look like a field are logged, and a limited number.
+      if (logged.size >= maxLoggedFields || !/^[a-z_]{1,40}$/i.test(field)) continue;
+      logged.add(field);
+      log.info({ field, route: c.req.path }, 'unknown request field ignored');
     }
     return parsed.data;
   };
 }
 
-/** The error for a field that its schema alone cannot judge. */
+/** An error for a rule that the schema of one field cannot express. */
 export function refuseField(param: string, expectation: string): ChatError {
   return new ChatError('bad_request', `${param}: ${expectation}.`, { param });
 }
@@ -43,7 +41,9 @@ async function readText(c: Context): Promise<string> {
     return await c.req.text();
   } catch (cause) {
     if (cause instanceof ChatError) throw cause;
-    throw new ChatError('client_gone', 'The client left before its request was whole.', { cause });
+    throw new ChatError('client_gone', 'The client disconnected while sending its request.', {
+      cause,
+    });
   }
 }
 
@@ -54,14 +54,14 @@ function parseJson(text: string): Record<string, unknown> {
   } catch {
     throw new ChatError(
       'bad_request',
-      `body: expected JSON, got ${text.length} characters that are not. Check quotes and commas.`,
+      `body: expected JSON, got ${text.length} characters of something else. Check quotes and commas.`,
     );
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new ChatError('bad_request', `body: expected a JSON object, got ${describe(body)}.`);
   }
   if (isDeeperThan(maxDepth, body)) {
-    throw new ChatError('bad_request', `body: expected at most ${maxDepth} levels, got more.`);
+    throw new ChatError('bad_request', `body: expected at most ${maxDepth} nested levels.`);
   }
   return body as Record<string, unknown>;
 }
@@ -72,36 +72,40 @@ function isDeeperThan(levels: number, value: unknown): boolean {
   return Object.values(value).some((member) => isDeeperThan(levels - 1, member));
 }
 
-function toBadRequest(first: Issue, body: unknown): ChatError {
-  const { path, message, cameKey } = innermost(first);
+function toBadRequest(issue: Issue, body: unknown): ChatError {
+  const { path, message, isKey } = innermost(issue);
   const param = path.join('.');
   const expectation = message
     .replace(/^(Invalid [a-z]+|Too small|Too big): /, '')
     .replace(/, received .*$/s, '');
-  const came = cameKey ? 'another' : describe(valueAt(body, path));
-  const sentence = `${param === '' ? 'body' : param}: ${expectation}, got ${came}.`;
-  return new ChatError('bad_request', sentence, { param });
+  const value = valueAt(body, path);
+  const sentence = isKey
+    ? `${expectation}, got another key`
+    : value === undefined
+      ? `required; ${expectation}`
+      : `${expectation}, got ${describe(value)}`;
+  return new ChatError('bad_request', `${param === '' ? 'body' : param}: ${sentence}.`, { param });
 }
 
-/** Of a union the branch whose type was meant: the one that is wrong further inside. */
-function innermost(issue: Issue, above: readonly PropertyKey[] = []): Told {
-  const path = [...above, ...issue.path];
+/** Reports the deepest issue. For a union: of the branch that matched deepest, most likely the one that the client meant. */
+function innermost(issue: Issue, parent: readonly PropertyKey[] = []): Problem {
+  const path = [...parent, ...issue.path];
   if (issue.code === 'invalid_key') {
     const message = issue.issues[0]?.message ?? issue.message;
-    return { path: path.slice(0, -1), message, cameKey: true };
+    return { path: path.slice(0, -1), message, isKey: true };
   }
   if (issue.code === 'invalid_union') {
-    const inside = issue.errors.map((branch) => branch[0]).find((inner) => inner?.path.length);
-    if (inside !== undefined) return innermost(inside, path);
+    const inner = issue.errors.map((branch) => branch[0]).find((first) => first?.path.length);
+    if (inner !== undefined) return innermost(inner, path);
   }
-  return { path, message: issue.message, cameKey: false };
+  return { path, message: issue.message, isKey: false };
 }
 
-interface Told {
+interface Problem {
   path: readonly PropertyKey[];
   message: string;
-  /** The key itself is wrong, and is the client's text. */
-  cameKey: boolean;
+  /** The key is invalid, not its value. Keys are not shown, because a client chooses them. */
+  isKey: boolean;
 }
 
 function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
@@ -111,20 +115,20 @@ function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** Words of OpenAI's vocabulary, which say more than their length and are nobody's text. */
-const words = new Set(
+/** Strings that an error may show, because they belong to OpenAI's API and not to a client. */
+const knownStrings = new Set(
   'audio auto code_interpreter custom developer file file_search function image_url input_audio input_text none output_text refusal required text tool web_search'.split(
     ' ',
   ),
 );
 
-/** A value as an error may show it: its kind and size, but no text that a person wrote. */
+/** A value as an error may show it: its type and size, but no text of the client. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null || typeof value === 'number' || typeof value === 'boolean')
     return String(value);
   if (typeof value === 'string') {
-    return words.has(value) ? `"${value}"` : `a string of ${value.length} characters`;
+    return knownStrings.has(value) ? `"${value}"` : `a string of ${value.length} characters`;
   }
   return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
 }

@@ -11,22 +11,23 @@ export interface Endpoint {
   path: string;
   summary: string;
   /**
-   * `key` asks for an API key where keys are set, `metrics` for METRICS_TOKEN from beyond loopback. `console` is `metrics` for
-   * pages of our own alone, and `console-write` lets nobody from beyond loopback in without the token.
+   * `key`: requires an API key if keys are set. `metrics`: requires METRICS_TOKEN, if it is set, from callers beyond loopback.
+   * `console`: as `metrics`, and refuses other sites' pages. `console-write`: as `console`, and refuses callers beyond loopback if
+   * METRICS_TOKEN is not set.
    */
   access: 'open' | 'key' | 'metrics' | 'console' | 'console-write';
-  /** Every request is accounted as a generation of this kind. */
+  /** The route generates: each request is counted as a generation of this kind. */
   operation?: Operation;
   parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
   request?: {
     name: string;
     schema: z.ZodObject;
-    /** Each is sent to the real service by a test. */
+    /** A test sends each to the real service. */
     examples: Record<string, object>;
   };
-  /** The status of an answer that is no error; 200 by default. */
+  /** Status of a successful answer; 200 by default. */
   success?: 201;
-  /** Another status that an answer of the same shape may have. */
+  /** Another status with the same body. */
   alsoStatus?: 503;
   /** By media type. */
   answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;

@@ -1,4 +1,4 @@
-/** A ChatError in OpenAI's error shape. */
+/** Turns a ChatError into OpenAI's error object. */
 import { z } from 'zod';
 import type { ChatError, ChatErrorCode } from '../errors.ts';
 
@@ -8,7 +8,7 @@ export const ErrorBody = z.object({
     type: z.string(),
     param: z.string().nullable(),
     code: z.string(),
-    /** In Chinese, where the console shows it. */
+    /** The message in Chinese, for errors that the console shows. */
     message_zh: z.string().optional(),
   }),
 });

@@ -1,13 +1,13 @@
-/** Who may call what: API keys, the metrics token, a service that drains, and bodies that are too large. */
+/** Guards that run before a handler: API key, metrics token, shutdown, body size. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { ChatError } from '../errors.ts';
+import { ChatError, createShutdownError } from '../errors.ts';
 import { matchBearer } from '../kit/bearer.ts';
 import { isLoopback } from '../kit/loopback.ts';
 import { maxBodyBytes } from './body.ts';
 import type { ApiEnv } from './request-context.ts';
 
-/** Sets `client`, an id that says nothing about the key. */
+/** Sets `client` to an id that does not reveal the key. */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler<ApiEnv> {
   return async function requireApiKey(c, next) {
     c.set('client', keys.length === 0 ? 'anonymous' : requireBearer(keys, c));
@@ -15,7 +15,7 @@ export function requireApiKey(keys: readonly string[]): MiddlewareHandler<ApiEnv
   };
 }
 
-/** From beyond loopback. */
+/** Requires the token from callers beyond loopback. */
 export function requireMetricsToken(token: string | undefined): MiddlewareHandler<ApiEnv> {
   return async function requireMetricsToken(c, next) {
     if (token !== undefined && !isOnLoopback(c)) requireBearer([token], c);
@@ -23,19 +23,14 @@ export function requireMetricsToken(token: string | undefined): MiddlewareHandle
   };
 }
 
-/** Whether the caller is on this machine. */
 export function isOnLoopback(c: Context<ApiEnv>): boolean {
   return isLoopback(c.env?.incoming?.socket.remoteAddress ?? '');
 }
 
-/** A draining service turns requests away before it reads them. */
+/** Refuses a request before its body is read. */
 export function refuseWhenDraining(draining: () => boolean): MiddlewareHandler<ApiEnv> {
   return async function refuseWhenDraining(_, next) {
-    if (draining()) {
-      throw new ChatError('shutdown', 'The service is shutting down. Try again in a few seconds.', {
-        retryAfterSeconds: 5,
-      });
-    }
+    if (draining()) throw createShutdownError();
     await next();
   };
 }
@@ -43,16 +38,14 @@ export function refuseWhenDraining(draining: () => boolean): MiddlewareHandler<A
 export const limitBody = bodyLimit({
   maxSize: maxBodyBytes,
   onError() {
-    throw new ChatError('too_large', `body: expected at most ${maxBodyBytes} bytes, got more.`);
+    throw new ChatError('too_large', `body: expected at most ${maxBodyBytes} bytes.`);
   },
 });
 
-/** @returns an id that does not reveal the key. @throws ChatError `unauthorized` */
+/** @returns an id that does not reveal the matching key. @throws ChatError `unauthorized` */
 export function requireBearer(keys: readonly string[], c: Context): string {
   const match = matchBearer(c.req.header('authorization'), keys);
   if ('id' in match) return match.id;
-  throw new ChatError(
-    'unauthorized',
-    `authorization: expected "Bearer <key>" with a key of this service, got ${match.got}.`,
-  );
+  const problem = match.got === 'none' ? 'required; send "Bearer <key>"' : 'unknown key';
+  throw new ChatError('unauthorized', `authorization: ${problem}.`);
 }

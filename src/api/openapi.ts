@@ -1,4 +1,4 @@
-/** GET /openapi.json: OpenAPI 3.1, made of the same schemas that check the requests. */
+/** GET /openapi.json: OpenAPI 3.1, generated from the schemas that check the requests. */
 import { z } from 'zod';
 import { ChatError, type ChatErrorCode } from '../errors.ts';
 import { ChatCompletionChunk } from './openai/chat-completion-answers.ts';
@@ -36,7 +36,7 @@ export function createOpenApi(others: readonly Endpoint[], options: OpenApiOptio
 function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): object {
   const schemas: Schemas = {
     Error: toSchema(ErrorBody),
-    // Each frame of a stream of chat completions; OpenAPI 3.1 has no place for it in a response.
+    // A frame of a streamed chat completion: an OpenAPI 3.1 response cannot describe server-sent events.
     ChatCompletionChunk: toSchema(ChatCompletionChunk),
   };
   const paths: Record<string, object> = {};
@@ -51,7 +51,7 @@ function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): ob
     info: {
       title: 'llamascope',
       version: options.version,
-      description: "A chat service on llama.cpp in OpenAI's shape that can be seen through.",
+      description: "An observable chat service on llama.cpp with OpenAI's API.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -95,7 +95,7 @@ function toRequestBody(request: NonNullable<Endpoint['request']>, schemas: Schem
     required: true,
     content: {
       'application/json': {
-        schema: named(request.name, request.schema, schemas),
+        schema: toReference(request.name, request.schema, schemas),
         examples: Object.fromEntries(examples) as object,
       },
     },
@@ -105,17 +105,17 @@ function toRequestBody(request: NonNullable<Endpoint['request']>, schemas: Schem
 function toAnswer(endpoint: Endpoint, schemas: Schemas): object {
   const content = Object.entries(endpoint.answers).map(([type, { name, schema, example }]) => [
     type,
-    { schema: name === undefined ? toSchema(schema) : named(name, schema, schemas), example },
+    { schema: name === undefined ? toSchema(schema) : toReference(name, schema, schemas), example },
   ]);
   return { description: endpoint.summary, content: Object.fromEntries(content) as object };
 }
 
-/** One response a status, with an example of each code that has it. */
+/** One response for each status, with one example for each error code of that status. */
 function toErrors(endpoint: Endpoint, options: OpenApiOptions): Record<string, object> {
   const responses: Record<string, object> = {};
   for (const status of new Set(endpoint.errors.map((code) => options.statusByCode[code]))) {
     const codes = endpoint.errors.filter((code) => options.statusByCode[code] === status);
-    const message = 'What was expected, what came, what to do.';
+    const message = 'What is wrong and what to do.';
     const examples = codes.map((code) => [
       code,
       { value: toErrorBody(new ChatError(code, message)) },
@@ -133,12 +133,12 @@ function toErrors(endpoint: Endpoint, options: OpenApiOptions): Record<string, o
   return responses;
 }
 
-function named(name: string, schema: z.ZodType, schemas: Schemas): object {
+function toReference(name: string, schema: z.ZodType, schemas: Schemas): object {
   schemas[name] = toSchema(schema);
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** `input`: as a client writes it. */
+/** As clients write it: fields with a default are optional. */
 function toSchema(schema: z.ZodType): object {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
   return rest;

@@ -1,4 +1,4 @@
-/** `make chat Q="..."`: streams one answer in the terminal, then draws where its time went and tells its trace id. */
+/** `make chat Q="..."`: streams one answer to the terminal, then prints its trace id and draws its waterfall. */
 import { createParser } from 'eventsource-parser';
 import { styleText } from 'node:util';
 import { notAnswering, readWholeTrace, serviceOrigin } from './client.ts';
@@ -13,9 +13,7 @@ interface Chunk {
 
 const question = process.argv[2] ?? '';
 if (question === '') {
-  console.error(
-    'Q: expected a question, got none. Example: make chat Q="What is the capital of France?"',
-  );
+  console.error('Q: required. Example: make chat Q="What is the capital of France?"');
   process.exit(2);
 }
 const origin = serviceOrigin(process.env);
@@ -39,7 +37,7 @@ const response = await fetch(`${origin}/v1/chat/completions`, {
 
 if (!response.ok || response.body === null) {
   const body = (await response.json().catch(() => ({}))) as Chunk;
-  console.error(`${response.status}: ${body.error?.message ?? 'the service gave no reason'}`);
+  console.error(`${response.status}: ${body.error?.message ?? 'no reason given'}`);
   process.exit(1);
 }
 
@@ -72,7 +70,7 @@ try {
   const width = process.stdout.columns || 100;
   process.stdout.write(drawWaterfall(trace, { width, paint: styleText }));
 } catch (error) {
-  // The answer is what was asked for.
+  // Without a trace the program still succeeds: the answer is printed.
   console.error((error as Error).message);
 }
 process.exit(failed ? 1 : 0);

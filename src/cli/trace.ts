@@ -1,9 +1,9 @@
-/** `make trace ID=...`: the waterfall of one request in the terminal, of the last one without an id. */
+/** `make trace ID=...`: draws the waterfall of one request in the terminal; without an id, of the latest one. */
 import { styleText } from 'node:util';
 import { readLastTraceId, readTrace } from './client.ts';
 import { drawWaterfall } from './waterfall.ts';
 
-/** What a pipe or a file is taken to be wide. */
+/** A pipe or a file has no width. */
 const width = process.stdout.columns || 100;
 
 try {

@@ -1,4 +1,4 @@
-/** Chat completions as OpenAI answers them, whole and in chunks: their schemas, and how a run becomes them. */
+/** Schemas of OpenAI's chat completions, whole and in chunks, and their construction from a run. */
 import { z } from 'zod';
 import { toTimings, toUsage, Timings, Usage } from './answer-facts.ts';
 import type { AnswerLogprob, Piece, Run } from '../run/generation.ts';
@@ -48,7 +48,7 @@ const Delta = z.object({
   tool_calls: z.array(ToolCallDelta).optional(),
 });
 
-/** One frame of a stream. The one with the usage has no choices; timings come with the finish reason. */
+/** One frame of a stream. The frame with the usage has no choices; the one with the finish reason has the timings. */
 export const ChatCompletionChunk = z.object({
   id: z.string(),
   object: z.literal('chat.completion.chunk'),
@@ -68,7 +68,7 @@ export const ChatCompletionChunk = z.object({
 
 type Chunk = z.infer<typeof ChatCompletionChunk>;
 
-/** @throws ChatError */
+/** @throws ChatError that ended the run. */
 export async function toChatCompletion(
   run: Run,
   model: string,
@@ -115,7 +115,7 @@ export function toChatChunks(run: Run, model: string, includeUsage: boolean): St
     object: 'chat.completion.chunk' as const,
     created: run.created,
     model,
-    // As OpenAI does: the other chunks of a stream that ends with its usage say that it is not known yet.
+    // OpenAI sends `usage: null` in every chunk before the one with the usage.
     ...(includeUsage ? { usage: null } : {}),
   };
   const chunk = (

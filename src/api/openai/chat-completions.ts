@@ -1,15 +1,15 @@
-/** POST /v1/chat/completions in OpenAI's shape, streamed or whole. */
+/** POST /v1/chat/completions: OpenAI's chat completions, streamed or whole. */
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unserved } from './fields.ts';
+import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unsupported } from './fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
 import { toServerTiming } from '../run/server-timing.ts';
 import { streamFrames } from '../run/streaming.ts';
-import { toAnswer, ToolFields } from './tools.ts';
+import { toToolsAndFormat, ToolFields } from './tools.ts';
 
 const ChatCompletionRequest = z.object({
   messages: Messages,
@@ -19,10 +19,10 @@ const ChatCompletionRequest = z.object({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   modalities: z
-    .array(z.literal('text', { error: 'expected "text", the one modality of this model' }))
+    .array(z.literal('text', { error: 'expected "text", the only modality of this model' }))
     .nullish(),
-  audio: unserved('this model writes text'),
-  web_search_options: unserved('this service searches nothing'),
+  audio: unsupported('this model writes text'),
+  web_search_options: unsupported('this service does not search the web'),
   ...HarmlessFields.shape,
 });
 
@@ -52,7 +52,7 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
     errors: generationErrors,
     async handle(c) {
       const body = await readBody(c, ChatCompletionRequest);
-      const { tools, format } = toAnswer(body);
+      const { tools, format } = toToolsAndFormat(body);
       const messages = toMessages(body.messages);
       const run = startGeneration(c, deps, {
         prompt: { kind: 'chat', messages, ...(tools === undefined ? {} : { tools }) },
@@ -76,5 +76,5 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
 function toLogprobs({ logprobs, top_logprobs }: Body): { topLogprobs?: number } {
   if (logprobs === true) return { topLogprobs: top_logprobs ?? 0 };
   if (top_logprobs === undefined || top_logprobs === null || top_logprobs === 0) return {};
-  throw refuseField('top_logprobs', 'expected "logprobs": true beside it');
+  throw refuseField('top_logprobs', 'expected together with "logprobs": true');
 }

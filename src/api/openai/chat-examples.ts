@@ -1,4 +1,4 @@
-/** The examples of POST /v1/chat/completions in the OpenAPI document. A test sends each request to the real service. */
+/** Examples for POST /v1/chat/completions in the OpenAPI document. A test sends each request to the real service. */
 
 const messages = [{ role: 'user', content: 'What is the weather in Paris?' }];
 
@@ -6,7 +6,7 @@ const weather = {
   type: 'function',
   function: {
     name: 'get_weather',
-    description: 'The weather of a city, now.',
+    description: 'The current weather of a city.',
     parameters: {
       type: 'object',
       properties: { city: { type: 'string', maxLength: 40 } },

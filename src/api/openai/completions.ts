@@ -1,4 +1,4 @@
-/** POST /v1/completions: OpenAI's older shape, a text that the model continues. */
+/** POST /v1/completions: OpenAI's legacy completions, where the model continues a text. */
 import { z } from 'zod';
 import { Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
 import type { ReadBody } from '../body.ts';
@@ -29,14 +29,14 @@ const Prompt = z.string().min(1);
 
 const CompletionRequest = z.object({
   prompt: z.union([Prompt, z.array(Prompt).length(1)], {
-    error: 'expected a string or an array of one (token ids are not read here)',
+    error: 'expected a string or an array of one (token ids are not supported)',
   }),
   ...AnswerFields.shape,
   ...SamplingFields.shape,
   logprobs: z.int().min(0).max(20).nullish(),
-  echo: only(false, 'the prompt is not sent back'),
-  best_of: only(1, 'one answer a request'),
-  suffix: only('', 'the model writes forward only'),
+  echo: only(false, 'the prompt is not returned'),
+  best_of: only(1, 'one answer per request'),
+  suffix: only('', 'the model only continues a text'),
   ...HarmlessFields.shape,
 });
 

@@ -1,4 +1,4 @@
-/** POST /v1/embeddings in OpenAI's shape: texts in, vectors of unit length out. Off unless CHAT_EMBEDDINGS is true. */
+/** POST /v1/embeddings: OpenAI's embeddings, vectors of unit length. Off unless CHAT_EMBEDDINGS is true. */
 import { z } from 'zod';
 import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../errors.ts';
@@ -8,12 +8,12 @@ import { HarmlessFields } from './fields.ts';
 import { limitRequest, type Limits } from '../run/request-limits.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 
-const Text = z.string({ error: 'expected a string (token ids are not read here)' }).min(1);
+const Text = z.string({ error: 'expected a string (token ids are not supported)' }).min(1);
 
 const EmbeddingRequest = z.object({
-  // OpenAI's limit on the array.
+  // OpenAI's limit.
   input: z.union([Text, z.array(Text).min(1).max(2048)], {
-    error: 'expected a string or an array of strings (token ids are not read here)',
+    error: 'expected a string or an array of strings (token ids are not supported)',
   }),
   model: z.string().max(256).nullish(),
   encoding_format: z.enum(['float', 'base64']).nullish(),
@@ -27,7 +27,7 @@ const EmbeddingList = z.object({
     z.object({
       object: z.literal('embedding'),
       index: z.int(),
-      /** Numbers, or base64 of little-endian 32-bit floats. */
+      /** Numbers, or the base64 of little-endian 32-bit floats. */
       embedding: z.union([z.array(z.number()), z.string()]),
     }),
   ),
@@ -49,7 +49,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
   return {
     method: 'POST',
     path: '/v1/embeddings',
-    summary: 'Turn texts into vectors (CHAT_EMBEDDINGS=true)',
+    summary: 'Embed texts (CHAT_EMBEDDINGS=true)',
     access: 'key',
     request: {
       name: 'EmbeddingRequest',
@@ -89,7 +89,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       if (!deps.embeddings) {
         throw new ChatError(
           'bad_request',
-          'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.',
+          'Embeddings are disabled. Start the service with CHAT_EMBEDDINGS=true.',
         );
       }
       checkModel(deps.model, body.model);
@@ -98,7 +98,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       try {
         let tokens = 0;
         const data = [];
-        // One after another: a long list must not take the engine from those who chat.
+        // One at a time, so that a long list does not delay running chats.
         for (const [index, text] of [body.input].flat().entries()) {
           const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
           tokens += inputTokens;
@@ -116,9 +116,12 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
 
 function checkDimensions(engine: EmbeddingDeps['engine'], wanted: number | null | undefined): void {
   const status = engine.status();
-  const given = status.state === 'ready' ? status.facts.embeddingDimensions : undefined;
-  if (typeof wanted !== 'number' || given === undefined || wanted === given) return;
-  throw refuseField('dimensions', `expected ${given}, as many as this model has, got ${wanted}`);
+  const size = status.state === 'ready' ? status.facts.embeddingDimensions : undefined;
+  if (typeof wanted !== 'number' || size === undefined || wanted === size) return;
+  throw refuseField(
+    'dimensions',
+    `expected ${size}, the size of this model's vectors, got ${wanted}`,
+  );
 }
 
 function toBase64(vector: readonly number[]): string {

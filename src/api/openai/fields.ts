@@ -1,17 +1,16 @@
-/** The request fields that several endpoints share: sampling, format, streaming, and what is accepted and ignored. */
+/** Request fields shared by several endpoints: sampling, format, streaming, and fields that are accepted and ignored. */
 import { z } from 'zod';
 import type { AnswerFormat, Sampling } from '../../engine/engine.ts';
 
-// The sampling that Qwen2.5-0.5B-Instruct's generation_config.json asks for.
+// From generation_config.json of Qwen2.5-0.5B-Instruct.
 const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;
 
-/** A field whose one value does nothing: any other would be ignored in silence otherwise. */
+/** A field that only accepts the value without an effect, so that no other value is silently ignored. */
 export const only = <T extends string | number | boolean>(value: T, why: string) =>
   z.literal(value, { error: `expected ${JSON.stringify(value)} (${why})` }).nullish();
 
-/** A field that is not served at all. */
-export const unserved = (why: string) =>
-  z.null({ error: `expected null or nothing (${why})` }).optional();
+/** A field that is not supported. */
+export const unsupported = (why: string) => z.null({ error: `not supported (${why})` }).optional();
 
 const ignored = z.unknown().optional().meta({ description: 'Accepted and ignored.' });
 
@@ -23,12 +22,12 @@ export const SamplingFields = z.object({
     .int()
     .min(1)
     .nullish()
-    .meta({ description: 'Without it an answer may fill the context.' }),
+    .meta({ description: 'Without a limit an answer may fill the context.' }),
   max_completion_tokens: z
     .int()
     .min(1)
     .nullish()
-    .meta({ description: 'As max_tokens, and stronger where both are given.' }),
+    .meta({ description: 'As max_tokens; takes precedence.' }),
   temperature: z.number().min(0).max(2).nullish().meta({ default: defaults.temperature }),
   top_p: z.number().gt(0).max(1).nullish().meta({ default: defaults.topP }),
   top_k: z.int().min(0).max(1_000_000).nullish().meta({ default: defaults.topK }),
@@ -36,13 +35,13 @@ export const SamplingFields = z.object({
   seed: z
     .int()
     .nullish()
-    .meta({ description: 'The same seed gives the same answer; without one they differ.' }),
+    .meta({ description: 'The same seed gives the same answer. Random by default.' }),
   stop: z
     .union([Stop, z.array(Stop).max(4)], { error: 'expected a string or up to 4 strings' })
     .nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
-  // Logits are divided by it: by far less they are infinite in 32 bits.
+  // Logits are divided by it: a much smaller value makes them infinite in 32 bits.
   repeat_penalty: z.number().min(0.01).max(2).nullish(),
   logit_bias: z
     .record(
@@ -74,10 +73,10 @@ export const AnswerFields = z.object({
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   response_format: ResponseFormat.nullish(),
-  n: only(1, 'one answer a request'),
+  n: only(1, 'one answer per request'),
 });
 
-/** Of OpenAI's platform, not of an answer: leaving them out changes nothing that the client would see. */
+/** Fields of OpenAI's platform. A client sees no difference when they are ignored. */
 export const HarmlessFields = z.object({
   user: ignored,
   metadata: ignored,

@@ -1,17 +1,16 @@
-/** Log-probabilities in the two shapes that OpenAI has for them. */
+/** Log-probabilities in OpenAI's two formats: for chat completions and for completions. */
 import { z } from 'zod';
 import type { TokenLogprob } from '../../engine/engine.ts';
 import type { AnswerLogprob } from '../run/generation.ts';
 
 const Token = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 
-/** Of chat completions. */
 export const ChatLogprobs = z.object({
   content: z.array(Token.extend({ top_logprobs: z.array(Token) })),
   refusal: z.null(),
 });
 
-/** Of completions: `text_offset` counts characters from the beginning of the answer. */
+/** `text_offset`: characters from the start of the answer. */
 export const CompletionLogprobs = z.object({
   tokens: z.array(z.string()),
   token_logprobs: z.array(z.number()),
@@ -19,11 +18,11 @@ export const CompletionLogprobs = z.object({
   text_offset: z.array(z.int()),
 });
 
-// JSON has no infinity; OpenAI writes this number for a token that could not have come.
-const impossible = -9999;
+// JSON has no -Infinity; OpenAI uses this number for tokens of probability 0.
+const zeroProbability = -9999;
 
 function finite(logprob: number): number {
-  return Number.isFinite(logprob) ? logprob : impossible;
+  return Number.isFinite(logprob) ? logprob : zeroProbability;
 }
 
 function toToken({ token, logprob, bytes }: TokenLogprob): z.infer<typeof Token> {
@@ -40,7 +39,7 @@ export function toChatLogprobs(
   return { content, refusal: null };
 }
 
-/** Makes the logprobs of one chunk after another, since offsets count over all of them. */
+/** Returns a function that converts the chunks of one answer in order, because offsets continue from chunk to chunk. */
 export function createCompletionLogprobs(): (
   logprobs: readonly AnswerLogprob[],
 ) => z.infer<typeof CompletionLogprobs> | null {

@@ -1,11 +1,11 @@
-/** The messages of a conversation in OpenAI's shape, checked and turned into what a chat template takes. */
+/** OpenAI's messages, checked and converted for the chat template. */
 import { z } from 'zod';
 import type { ChatMessage, ToolCall } from '../../engine/engine.ts';
 import { describe, refuseField } from '../body.ts';
 
 const TextPart = z.object({
   type: z.literal('text', {
-    error: 'expected "text", the one kind of content that is read here',
+    error: 'expected "text", the only supported content',
   }),
   text: z.string(),
 });
@@ -42,9 +42,9 @@ const Message = z.discriminatedUnion(
 
 export const Messages = z.array(Message).min(1);
 
-type GivenCall = z.infer<typeof PastToolCall>;
+type RequestedCall = z.infer<typeof PastToolCall>;
 
-/** @throws ChatError `bad_request` for arguments that are not JSON, or an answer to a call that nobody made. */
+/** @throws ChatError `bad_request` if arguments are not a JSON object or a tool message answers no earlier call. */
 export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
   const calls = new Set<string>();
   return messages.map((message, index): ChatMessage => {
@@ -59,7 +59,7 @@ export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
     }
     const given = message.tool_calls ?? [];
     if (given.length === 0 && typeof message.content !== 'string' && !message.content) {
-      throw refuseField(`${path}.content`, 'expected a string, since there are no tool_calls');
+      throw refuseField(`${path}.content`, 'required without tool_calls; expected a string');
     }
     const toolCalls = given.map((call, at) => toCall(call, `${path}.tool_calls.${at}`));
     for (const call of toolCalls) calls.add(call.id);
@@ -73,9 +73,9 @@ function toText(content: z.infer<typeof Content>): string {
   return typeof content === 'string' ? content : content.map((part) => part.text).join('');
 }
 
-function toCall({ id, function: called }: GivenCall, path: string): ToolCall {
+function toCall({ id, function: called }: RequestedCall, path: string): ToolCall {
   const param = `${path}.function.arguments`;
-  // Some clients write nothing where a tool takes nothing.
+  // Some clients send an empty string for a tool without parameters.
   const text = called.arguments.trim() === '' ? '{}' : called.arguments;
   let parsed: unknown;
   try {
@@ -90,9 +90,9 @@ function toCall({ id, function: called }: GivenCall, path: string): ToolCall {
 }
 
 function unknownCall(path: string, id: string): Error {
-  const shown = /^[\w-]{1,64}$/.test(id) ? `"${id}"` : 'another';
+  const shown = /^[\w-]{1,64}$/.test(id) ? `"${id}"` : 'another string';
   return refuseField(
     `${path}.tool_call_id`,
-    `expected the id of a call in an assistant message before it, got ${shown}`,
+    `expected the id of a call in an earlier assistant message, got ${shown}`,
   );
 }

@@ -1,4 +1,4 @@
-/** GET /v1/models and /v1/models/{id}, and which names a request may call the model by. */
+/** GET /v1/models and /v1/models/{id}. */
 import { z } from 'zod';
 import type { ChatErrorCode } from '../../errors.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -10,7 +10,7 @@ export const ModelCard = z.object({
   created: z.int(),
   owned_by: z.string(),
   title: z.string(),
-  /** Whether the built-in model serves, which says one sentence. */
+  /** Whether this is the built-in demo model. */
   demo: z.boolean(),
   notice: z.string().optional(),
 });
@@ -29,7 +29,7 @@ export function createModelList(model: ServedModel): Endpoint {
   return {
     method: 'GET',
     path: '/v1/models',
-    summary: 'The model that is served',
+    summary: 'The served model, as a list',
     access: 'key',
     answers: {
       'application/json': {
@@ -47,10 +47,10 @@ export function createModel(model: ServedModel): Endpoint {
   return {
     method: 'GET',
     path: '/v1/models/:id',
-    summary: 'One model, by its id or its file name',
+    summary: 'The served model, by its id or file name',
     access: 'key',
     parameters: {
-      id: { in: 'path', description: 'A name of the model.', example: model.id },
+      id: { in: 'path', description: 'The id or file name of the model.', example: model.id },
     },
     answers: {
       'application/json': { name: 'Model', schema: ModelCard, example: toCard(model) },

@@ -1,8 +1,8 @@
-/** Tools in OpenAI's shape: which the model is told of, and what its answer is held to. Used by chat completions. */
+/** OpenAI's tools: which of them the prompt lists, and the format that constrains the answer. Used by chat completions. */
 import { z } from 'zod';
 import type { AnswerFormat, Tool } from '../../engine/engine.ts';
 import { describe, refuseField } from '../body.ts';
-import { toFormat, type ResponseFormat, unserved } from './fields.ts';
+import { toFormat, type ResponseFormat, unsupported } from './fields.ts';
 
 // OpenAI's limits: 128 tools, names of 64 characters.
 const ToolDefinition = z.object({
@@ -22,7 +22,7 @@ const NamedChoice = z.object({
   function: z.object({ name: z.string() }),
 });
 
-const useTools = 'deprecated by OpenAI; use tools and tool_choice';
+const useTools = 'use tools and tool_choice';
 
 export const ToolFields = z.object({
   tools: z.array(ToolDefinition).max(128).nullish(),
@@ -32,11 +32,11 @@ export const ToolFields = z.object({
     })
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  functions: unserved(useTools),
-  function_call: unserved(useTools),
+  functions: unsupported(useTools),
+  function_call: unsupported(useTools),
 });
 
-interface Answer {
+interface ToolsAndFormat {
   tools?: readonly Tool[];
   format?: AnswerFormat;
 }
@@ -45,24 +45,24 @@ type Fields = z.infer<typeof ToolFields> & {
   response_format?: z.infer<typeof ResponseFormat> | null | undefined;
 };
 
-/** @throws ChatError `bad_request` for what cannot be combined. */
-export function toAnswer(fields: Fields): Answer {
+/** @throws ChatError `bad_request` for fields that cannot be combined. */
+export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
   const tools = (fields.tools ?? []).map(toTool);
   const format = toFormat(fields.response_format);
   const choice = fields.tool_choice ?? 'auto';
   if (tools.length === 0) {
     if (choice !== 'auto' && choice !== 'none') {
-      throw refuseField('tool_choice', 'expected "none" or "auto", since there are no tools');
+      throw refuseField('tool_choice', 'expected "none" or "auto" without tools');
     }
     return format === undefined ? {} : { format };
   }
-  refuseTwins(tools);
-  // The model is still told of its tools, and what it then writes is text.
+  refuseDuplicates(tools);
+  // The prompt still lists the tools, but the answer is text.
   if (choice === 'none') return format === undefined ? { tools } : { tools, format };
   if (format !== undefined) {
     throw refuseField(
       'response_format',
-      'expected {"type":"text"} beside tools: an answer is held to one form; say "tool_choice":"none" for JSON',
+      'expected {"type":"text"} together with tools. For a JSON answer set "tool_choice":"none"',
     );
   }
   return { tools, format: toCallFormat(tools, choice, fields.parallel_tool_calls ?? true) };
@@ -91,9 +91,9 @@ function toTool({ function: given }: z.infer<typeof ToolDefinition>, index: numb
   return { name: given.name, parameters, ...(description === '' ? {} : { description }) };
 }
 
-function refuseTwins(tools: readonly Tool[]): void {
+function refuseDuplicates(tools: readonly Tool[]): void {
   const names = tools.map((tool) => tool.name);
-  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
-  if (twin === -1) return;
-  throw refuseField(`tools.${twin}.function.name`, 'expected a name that no tool before it has');
+  const duplicate = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (duplicate === -1) return;
+  throw refuseField(`tools.${duplicate}.function.name`, 'expected a unique name');
 }

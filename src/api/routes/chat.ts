@@ -1,4 +1,4 @@
-/** POST /chat: a prompt in, plain text out as it is generated; made for curl. */
+/** POST /chat: answers a prompt with plain text as it is generated, for curl. */
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -8,24 +8,24 @@ import {
   SamplingFields,
   toFormat,
   toSampling,
-  unserved,
+  unsupported,
 } from '../openai/fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
 import { streamText } from '../run/streaming.ts';
 
-const noPlace = 'plain text has no place for it; use /v1/chat/completions';
+const useCompletions = 'use /v1/chat/completions';
 
 const ChatRequest = z.object({
   prompt: z.string().min(1).nullish(),
   messages: Messages.nullish(),
   ...SamplingFields.shape,
   response_format: ResponseFormat.nullish(),
-  n: only(1, 'one answer a request'),
-  tools: unserved(noPlace),
-  functions: unserved(noPlace),
-  logprobs: only(false, noPlace),
-  top_logprobs: only(0, noPlace),
+  n: only(1, 'one answer per request'),
+  tools: unsupported(useCompletions),
+  functions: unsupported(useCompletions),
+  logprobs: only(false, useCompletions),
+  top_logprobs: only(0, useCompletions),
 });
 
 type Body = z.infer<typeof ChatRequest>;
@@ -34,7 +34,7 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
   return {
     method: 'POST',
     path: '/chat',
-    summary: 'Answer a prompt as plain text, while it is generated',
+    summary: 'Answer a prompt with plain text, as it is generated',
     access: 'key',
     operation: 'chat',
     request: {
@@ -58,13 +58,13 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
       const body = await readBody(c, ChatRequest);
       const format = toFormat(body.response_format);
       const run = startGeneration(c, deps, {
-        prompt: { kind: 'chat', messages: toMessages(toGivenMessages(body)) },
+        prompt: { kind: 'chat', messages: toMessages(readMessages(body)) },
         sampling: toSampling(body),
         ...(format === undefined ? {} : { format }),
         stream: true,
         idPrefix: 'chatcmpl',
       });
-      // Plain text has no comments: nothing can be sent before the answer begins.
+      // Plain text has no comments that could keep the connection alive before the answer begins.
       await run.started;
       return streamText(c, deps.timeouts, run, {
         contentType: 'text/plain; charset=utf-8',
@@ -80,10 +80,10 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
   };
 }
 
-function toGivenMessages({ prompt, messages }: Body): z.infer<typeof Messages> {
+function readMessages({ prompt, messages }: Body): z.infer<typeof Messages> {
   const hasPrompt = typeof prompt === 'string';
   if (hasPrompt && !messages) return [{ role: 'user', content: prompt }];
   if (messages && !hasPrompt) return messages;
-  const came = hasPrompt ? 'both' : 'neither';
-  throw refuseField('prompt', `expected either "prompt" or "messages", got ${came}`);
+  const got = hasPrompt ? 'both' : 'neither';
+  throw refuseField('prompt', `expected either "prompt" or "messages", got ${got}`);
 }

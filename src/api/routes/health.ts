@@ -1,4 +1,4 @@
-/** GET /healthz, /readyz and /metrics: what watches the service asks for. */
+/** GET /healthz, /readyz and /metrics, for load balancers and Prometheus. */
 import { z } from 'zod';
 import { answerScrape } from '../../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
@@ -17,7 +17,7 @@ export function createHealth(): Endpoint {
   return {
     method: 'GET',
     path: '/healthz',
-    summary: 'Whether the process answers',
+    summary: 'Whether the process is alive',
     access: 'open',
     answers: {
       'application/json': { name: 'Health', schema: Health, example: { status: 'ok' } },
@@ -37,7 +37,7 @@ export function createReadiness({ engine, model, draining }: ReadinessDeps): End
   return {
     method: 'GET',
     path: '/readyz',
-    summary: 'Whether generations are accepted; 503 with the same body where not',
+    summary: 'Whether the service accepts generations; if not, 503 with the same body',
     access: 'open',
     alsoStatus: 503,
     answers: {
@@ -61,7 +61,7 @@ export function createMetrics(telemetry: Pick<Telemetry, 'scrape'>): Endpoint {
   return {
     method: 'GET',
     path: '/metrics',
-    summary: 'Metrics for Prometheus, or OpenMetrics when asked for by Accept',
+    summary: 'Metrics in the Prometheus text format, or OpenMetrics if Accept prefers it',
     access: 'metrics',
     answers: {
       'text/plain': { schema: z.string(), example: 'inference_ready 1\n' },

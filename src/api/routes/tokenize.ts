@@ -1,4 +1,4 @@
-/** POST /tokenize in llama-server's shape: a text, or the prompt that a conversation becomes, as tokens. */
+/** POST /tokenize, compatible with llama-server: the tokens of a text, or of the prompt made from a conversation. */
 import { z } from 'zod';
 import type { Engine, Prompt } from '../../engine/engine.ts';
 import { refuseField, type ReadBody } from '../body.ts';
@@ -64,6 +64,6 @@ function toPrompt({ content, messages }: z.infer<typeof TokenizeRequest>): Promp
   const hasContent = typeof content === 'string';
   if (hasContent && !messages) return { kind: 'text', text: content };
   if (messages && !hasContent) return { kind: 'chat', messages: toMessages(messages) };
-  const came = hasContent ? 'both' : 'neither';
-  throw refuseField('content', `expected either "content" or "messages", got ${came}`);
+  const got = hasContent ? 'both' : 'neither';
+  throw refuseField('content', `expected either "content" or "messages", got ${got}`);
 }

@@ -1,4 +1,4 @@
-/** GET /version: what runs here. */
+/** GET /version: versions of the service, Node and node-llama-cpp, and the served model. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Engine } from '../../engine/engine.ts';
@@ -10,7 +10,7 @@ const Version = z.object({
   node: z.string(),
   engine: z.object({ name: z.string(), version: z.string() }),
   model: z.string(),
-  /** What was chosen for threads, sequences and context, and why; null while the model is being loaded. */
+  /** The chosen threads, sequences and context, and why; null while the model is loading. */
   sizing: z.string().nullable(),
 });
 
@@ -27,14 +27,14 @@ export const service = readPackage(new URL('../../../package.json', import.meta.
 
 export function createVersion(host: Pick<Engine, 'status'>, model: string): Endpoint {
   const { name, version } = service;
-  // Its exports leave package.json out, and importing it would load llama.cpp into this process.
+  // node-llama-cpp does not export its package.json, and importing the package would load llama.cpp into this process.
   const library = readPackage(new URL('../package.json', import.meta.resolve('node-llama-cpp')));
   const engine = { name: library.name, version: library.version };
   const node = process.version;
   return {
     method: 'GET',
     path: '/version',
-    summary: 'What runs here',
+    summary: 'Versions, and the served model',
     access: 'key',
     answers: {
       'application/json': {

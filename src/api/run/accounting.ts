@@ -66,7 +66,7 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
     const message = error === undefined ? {} : { message: error.message };
     summary = generation.end({ ...ending, at: epochMillis(), ...message });
     if (error?.code === 'internal_error') {
-      deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unforeseen error');
+      deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unexpected error');
     }
     logEnd(deps, c, summary);
     return summary;

@@ -42,7 +42,7 @@ describe('the AI SDK', () => {
     expect((await result.usage).outputTokens).toBe(whole.usage.outputTokens);
   });
 
-  test('generates an object of a schema', async () => {
+  test('generates an object that matches a schema', async () => {
     const schema = z.object({ capital: z.boolean(), rank: z.enum(['first', 'second']) });
     const { output } = await generateText({
       model,
@@ -52,7 +52,7 @@ describe('the AI SDK', () => {
     expect(schema.safeParse(output)).toMatchObject({ success: true });
   });
 
-  test('calls a tool, gives it its arguments and carries on', async () => {
+  test('calls a tool and continues with its result', async () => {
     const asked: string[] = [];
     const weather = tool({
       description: 'The weather of a city, now.',
@@ -67,7 +67,7 @@ describe('the AI SDK', () => {
       prompt: 'What is the weather in Paris?',
       tools: { weather },
       stopWhen: stepCountIs(2),
-      // The demo model calls nothing by itself.
+      // The demo model never calls a tool by choice.
       prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'none' }),
     });
     expect(steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'stop']);
@@ -113,7 +113,7 @@ describe('the AI SDK', () => {
     expect(Math.hypot(...embedding)).toBeCloseTo(1, 4);
   });
 
-  test('throws an error with the status and the sentence of the service', async () => {
+  test('throws an error with the status and the message of the service', async () => {
     const unknown = connect(service)('gpt-4o');
     const error = await generateText({ model: unknown, prompt: 'Hi', maxRetries: 0 }).catch(
       (error: unknown) => error,
@@ -132,7 +132,7 @@ describe.skipIf(!hasRealModel)('the AI SDK with a real model', () => {
   });
   afterAll(() => service.stop());
 
-  test('answers from what a tool told', async () => {
+  test('answers with the result of a tool', async () => {
     const { text, steps } = await generateText({
       model: connect(service)(realModelId),
       temperature: 0,

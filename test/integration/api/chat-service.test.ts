@@ -32,7 +32,7 @@ describe('the chat service', () => {
   });
   afterAll(() => service.stop());
 
-  test('answers a chat completion in the shape of OpenAI', async () => {
+  test("answers a chat completion in OpenAI's format", async () => {
     const response = await post(service, '/v1/chat/completions', hello);
     expect(response.status).toBe(200);
     expect(response.headers.get('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
@@ -95,7 +95,7 @@ describe('the chat service', () => {
     expect(cut.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: '这是 ' } });
   });
 
-  test('reuses the turns before in the next one', async () => {
+  test('reuses the cached prefix of earlier turns', async () => {
     const short = { ...hello, max_tokens: 8 };
     const first = await json(await post(service, '/v1/chat/completions', short));
     const messages = [...hello.messages, first.choices[0].message, ...hello.messages];
@@ -105,7 +105,7 @@ describe('the chat service', () => {
     );
   });
 
-  test('says on every answer where its time went', async () => {
+  test('sends Server-Timing with every answer', async () => {
     const whole = await post(service, '/v1/chat/completions', hello);
     expect(whole.headers.get('server-timing')).toMatch(
       /^tokenize;dur=[\d.]+, queue;dur=[\d.]+, prefill;dur=[\d.]+, decode;dur=[\d.]+$/,
@@ -117,22 +117,22 @@ describe('the chat service', () => {
 
   test.each([
     ['a wrong role', '/chat', { messages: [{ role: 'x', content: '' }] }, 400, 'messages.0.role: '],
-    ['a field not served', '/v1/chat/completions', { ...hello, n: 2 }, 400, 'n: expected 1'],
+    ['an unsupported value', '/v1/chat/completions', { ...hello, n: 2 }, 400, 'n: expected 1'],
     [
-      'a token that is none',
+      'an unknown token id',
       '/v1/chat/completions',
       { ...hello, logit_bias: { 99999999: 1 } },
       400,
       'logit_bias: expected token ids from 0 to',
     ],
     [
-      'a schema that no grammar holds',
+      'a schema that the grammar cannot enforce',
       '/v1/chat/completions',
       { ...hello, response_format: strictly({ type: 'string', pattern: '^a+$' }) },
       400,
       'response_format: ',
     ],
-    ['embeddings that are off', '/v1/embeddings', { input: 'a' }, 400, 'CHAT_EMBEDDINGS=true'],
+    ['disabled embeddings', '/v1/embeddings', { input: 'a' }, 400, 'CHAT_EMBEDDINGS=true'],
     [
       'an unknown model',
       '/v1/chat/completions',
@@ -169,7 +169,7 @@ describe('the chat service', () => {
       405,
       'method: expected GET, HEAD for this path, got POST.',
     ],
-  ])('answers %s with what was expected and what came', async (_, path, body, status, message) => {
+  ])('rejects %s with the expected and the given value', async (_, path, body, status, message) => {
     const response = await post(service, path, body);
     expect(response.status).toBe(status);
     const { error } = await json(response);
@@ -178,7 +178,7 @@ describe('the chat service', () => {
     expect(Object.keys(error).toSorted()).toEqual(['code', 'message', 'param', 'type']);
   });
 
-  test('gives every POST that reached a generation route exactly one outcome', async () => {
+  test('counts exactly one outcome for every POST to a generation route', async () => {
     const sum = async () => {
       const text = await (await fetch(`${service.url}/metrics`)).text();
       const values = [...text.matchAll(/^inference_requests_total\{.*\} (\d+)$/gm)];
@@ -193,7 +193,7 @@ describe('the chat service', () => {
     await until(async () => (await sum()) === before + 2);
   });
 
-  test('stops generating when the client is gone, and says so', async () => {
+  test('stops generating when the client disconnects, and counts it', async () => {
     const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
     const before = (await service.sample(gone)) ?? 0;
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
@@ -207,7 +207,7 @@ describe('the chat service', () => {
     await until(async () => (await service.sample('inference_sequences_active')) === 0);
   });
 
-  test('counts a client that leaves before its request is whole as gone', async () => {
+  test('counts a client that disconnects while sending its request', async () => {
     const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
     const before = (await service.sample(gone)) ?? 0;
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
@@ -220,7 +220,7 @@ describe('the chat service', () => {
     await until(async () => (await service.sample(gone)) === before + 1);
   });
 
-  test('writes no prompt and no answer into log or metrics', async () => {
+  test('writes no prompt and no answer to log and metrics', async () => {
     await post(service, '/v1/chat/completions', hello).then((response) => response.text());
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(service.log.join('\n')).toContain('"outcome":"completed"');
@@ -229,7 +229,7 @@ describe('the chat service', () => {
   });
 });
 
-test('asks for a key when keys are set', async () => {
+test('requires a key if keys are set', async () => {
   const service = await startChatService({ CHAT_API_KEYS: 'sk-one,sk-two' });
   try {
     const without = await post(service, '/v1/chat/completions', hello);
@@ -246,7 +246,7 @@ test('asks for a key when keys are set', async () => {
   }
 });
 
-test('shows what was said on the trace, and nowhere else, when it is asked to', async () => {
+test('captures content on the trace only, if it is turned on', async () => {
   const service = await startChatService({
     OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
   });
@@ -267,7 +267,7 @@ test('shows what was said on the trace, and nowhere else, when it is asked to', 
   }
 });
 
-test('brings the engine back when it is killed, and lives on meanwhile', async () => {
+test('restarts a killed engine, and keeps answering meanwhile', async () => {
   const service = await startChatService();
   try {
     process.kill(service.enginePid(), 'SIGKILL');
@@ -283,7 +283,7 @@ test('brings the engine back when it is killed, and lives on meanwhile', async (
   }
 });
 
-test('ends with code 0 on SIGTERM, after the running answers', async () => {
+test('exits with code 0 on SIGTERM, after the running answers', async () => {
   const service = await startChatService();
   const streaming = post(service, '/chat', { prompt: 'hi' });
   const response = await streaming;
@@ -292,7 +292,7 @@ test('ends with code 0 on SIGTERM, after the running answers', async () => {
   expect(code).toBe(0);
 });
 
-test('leaves no engine behind when it is killed itself', async () => {
+test('leaves no engine process behind when it is killed', async () => {
   const service = await startChatService();
   const pid = service.enginePid();
   service.process.kill('SIGKILL');

@@ -15,7 +15,7 @@ afterAll(() => service.stop());
 
 const hello = JSON.stringify({ messages: [{ role: 'user', content: 'hello' }] });
 
-test('curl gets an answer as the readme shows it', async () => {
+test("the README's curl commands get an answer", async () => {
   const { stdout } = await curl('curl', ['-s', `${service.url}/v1/chat/completions`, '-d', hello]);
   expect(JSON.parse(stdout).choices[0].message.content).toContain('make model');
   const plain = await curl('curl', ['-sN', `${service.url}/chat`, '-d', '{"prompt":"Hello"}']);
@@ -28,7 +28,7 @@ test('curl -N gets a stream', async () => {
   expect(toFrames(stdout).at(-1)).toBe('data: [DONE]');
 });
 
-test('curl sees the status and the sentence of an error', async () => {
+test('curl gets the status and the message of an error', async () => {
   const options = ['-s', '-w', '\n%{http_code}', '-d', '{"prompt":"a","n":2}'];
   const { stdout } = await curl('curl', [...options, `${service.url}/chat`]);
   const [body, status] = stdout.split('\n');
@@ -36,13 +36,13 @@ test('curl sees the status and the sentence of an error', async () => {
   expect(JSON.parse(body!).error.param).toBe('n');
 });
 
-test('a proxy that keeps its connections for a minute is the first to close one', async () => {
+test('keep-alive outlasts a proxy that closes idle connections after a minute', async () => {
   const { stdout } = await curl('curl', ['-si', `${service.url}/healthz`]);
   const [, seconds] = /^keep-alive: timeout=(\d+)\r$/im.exec(stdout)!;
   expect(Number(seconds)).toBeGreaterThan(60);
 });
 
-test('a curl that is interrupted is a client that left', async () => {
+test('an interrupted curl is counted as a client that disconnected', async () => {
   const gone = 'inference_stream_terminations_total{how="client_gone"}';
   const before = (await service.sample(gone)) ?? 0;
   const body = { prompt: 'a', ...longAnswer };

@@ -41,7 +41,7 @@ describe('the openai client', () => {
     expect(request_id).toBe(response.headers.get('x-request-id'));
   });
 
-  test('streams the same answer, with the usage at the end', async () => {
+  test('streams the same answer, with usage at the end', async () => {
     const whole = await client.chat.completions.create({ model: 'demo', messages });
     const stream = await client.chat.completions.create({
       model: 'demo',
@@ -59,7 +59,7 @@ describe('the openai client', () => {
     expect(usage?.completion_tokens).toBe(whole.usage?.completion_tokens);
   });
 
-  test('puts a stream together by its own helper', async () => {
+  test('assembles a stream with its own helper', async () => {
     const stream = client.chat.completions.stream({ model: 'demo', messages });
     expect(await stream.finalContent()).toContain('make up');
   });
@@ -67,7 +67,6 @@ describe('the openai client', () => {
   test('aborts, and the abort is counted', async () => {
     const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
     const before = (await service.sample(gone)) ?? 0;
-    // Many tokens, so that there is something to abort.
     const stream = await client.chat.completions.create({
       model: 'demo',
       messages,
@@ -81,7 +80,7 @@ describe('the openai client', () => {
     await until(async () => (await service.sample('inference_sequences_active')) === 0);
   });
 
-  test('calls a tool and answers with what it said', async () => {
+  test('calls a tool and answers with its result', async () => {
     const { choices } = await client.chat.completions.create({
       model: 'demo',
       messages,
@@ -103,7 +102,7 @@ describe('the openai client', () => {
     expect(second.choices[0]?.message.content).toContain('make model');
   });
 
-  test('streams a tool call that its helper puts together', async () => {
+  test('assembles a streamed tool call with its helper', async () => {
     const stream = client.chat.completions.stream({
       model: 'demo',
       messages,
@@ -134,7 +133,7 @@ describe('the openai client', () => {
       logprobs: true,
       top_logprobs: 2,
       max_tokens: 3,
-      // Without a cut-off by probability, which leaves fewer tokens to choose from.
+      // Greedy sampling skips top_p and min_p, which may leave fewer than two tokens.
       temperature: 0,
     });
     const content = choices[0]!.logprobs!.content!;
@@ -159,7 +158,7 @@ describe('the openai client', () => {
 
   test('gets embeddings of unit length, the same in both encodings', async () => {
     const ask = { model: 'demo', input: ['one', 'two'] };
-    // The client asks for base64 by itself and decodes it.
+    // The client requests base64 and decodes it.
     const { data, usage } = await client.embeddings.create(ask);
     const plain = await client.embeddings.create({ ...ask, encoding_format: 'float' });
     expect(usage.prompt_tokens).toBeGreaterThan(0);
@@ -184,7 +183,7 @@ describe('the openai client', () => {
   });
 });
 
-test('the openai client is told that its key is wrong, and that the queue is full', async () => {
+test('the openai client reports a wrong key and a full queue', async () => {
   const service = await startChatService({
     CHAT_API_KEYS: 'sk-one',
     CHAT_SEQUENCES: '1',
@@ -220,7 +219,7 @@ describe.skipIf(!hasRealModel)('the openai client with a real model', () => {
   });
   afterAll(() => service.stop());
 
-  test('takes a tool both ways', async () => {
+  test('calls a tool and uses its result', async () => {
     const ask = { model: realModelId, temperature: 0, tools: [weather] };
     const first = await client.chat.completions.create({
       ...ask,
@@ -243,7 +242,7 @@ describe.skipIf(!hasRealModel)('the openai client with a real model', () => {
     expect(second.choices[0]?.message.content).toMatch(/Paris|rain|18/);
   });
 
-  test('answers in the form of a zod schema', async () => {
+  test('answers with an object that matches a zod schema', async () => {
     const Reply = z.object({ country: z.enum(['France', 'Spain', 'Japan']) });
     const { choices } = await client.chat.completions.parse({
       model: realModelId,

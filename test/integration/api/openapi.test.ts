@@ -32,7 +32,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
 );
 
-/** Told of nothing that is not documented: an object has no members beside those it lists. */
+/** Forbids undocumented members: an object may only have the properties that its schema lists. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -55,7 +55,7 @@ test('is OpenAPI 3.1', async () => {
   expect(result).toMatchObject({ valid: true });
 });
 
-test('describes every route with an example, and every error with one', () => {
+test('has an example for every route and every error', () => {
   expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
     'get /api/alerts',
     'get /api/panels',
@@ -91,14 +91,14 @@ test('describes every route with an example, and every error with one', () => {
   }
 });
 
-test('says what a field left out means, and what a service that loads answers', () => {
+test('documents defaults, and the 503 of /readyz', () => {
   const { ChatCompletionRequest: request } = document.components.schemas;
   const { temperature, top_p: topP } = request!['properties'] as Record<string, Schema>;
   expect([temperature?.['default'], topP?.['default']]).toEqual([0.7, 0.8]);
   expect(Object.keys(document.paths['/readyz']!['get']!.responses)).toEqual(['200', '503']);
 });
 
-test('asks for a bearer only where keys are set', async () => {
+test('requires a bearer token only if keys are set', async () => {
   const secured = await readDocument(['sk-one']);
   expect(secured.paths['/chat']?.['post']?.security).toEqual([{ apiKey: [] }]);
   expect(secured.paths['/healthz']?.['get']?.security).toBeUndefined();
@@ -113,7 +113,7 @@ describe('the real service', () => {
   });
   afterAll(() => service.stop());
 
-  // A silence needs an alert that fires: console-api-alerts.test.ts has one.
+  // A silence needs a firing alert: test/integration/console/server-stack.test.ts has one.
   const generating = operations.filter(({ path }) => path !== '/api/silences');
   const requests = generating.flatMap(({ path, operation }) =>
     Object.entries(operation.requestBody?.content['application/json'].examples ?? {}).map(

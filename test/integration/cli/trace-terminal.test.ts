@@ -15,13 +15,13 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 function runProgram(file: string, argument: string, env: Record<string, string> = {}) {
-  // Vitest itself may ask for colours.
+  // Vitest may set it.
   const { FORCE_COLOR: _, ...rest } = process.env;
   const options = { cwd: root, env: { ...rest, CHAT_URL: service.url, ...env } };
   return run(process.execPath, [file, argument], options);
 }
 
-/** The rows of a waterfall: what each span is called. */
+/** The label of each row of a waterfall. */
 function spansIn(text: string): string[] {
   const rows = text.split('\n').filter((line) => /[█▏▎▍▌▋▊▉]/u.test(line));
   return rows.map((row) => row.replace(/ {2,}[\d.]+ m?s .*$/u, ''));
@@ -36,7 +36,7 @@ const wholeTrace = [
   '  └ decode',
 ];
 
-test('make trace tells that there is nothing yet', async () => {
+test('make trace fails if there is no trace yet', async () => {
   await expect(runProgram('src/cli/trace.ts', '')).rejects.toMatchObject({
     code: 1,
     stderr: 'There is no trace yet. Ask something first: make chat Q="Hello"\n',
@@ -63,7 +63,7 @@ test('make trace draws the same, by id and as the last one, without colour for a
   }
 });
 
-test('make trace names what it expected where there is no such trace, and no service', async () => {
+test('make trace explains an unknown trace, and a service that does not answer', async () => {
   await expect(runProgram('src/cli/trace.ts', '../status')).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('expected the id of a trace that is still in memory'),

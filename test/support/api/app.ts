@@ -1,4 +1,4 @@
-/** The service's routes over an engine that says what a test wants: the API's door without a model behind it. */
+/** The service's routes with a scripted engine instead of a model. */
 import { metrics, trace } from '@opentelemetry/api';
 import type { Hono } from 'hono';
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
@@ -8,20 +8,20 @@ import { createApp, type AppOptions, type ConsoleOptions } from '../../../src/ap
 import type { Engine, Fact, GenerationRequest, TokenLogprob } from '../../../src/engine/engine.ts';
 
 export interface Script {
-  /** One token each. */
+  /** The text of each token. */
   pieces: readonly string[];
   finishReason: 'stop' | 'length';
   logprob?: (piece: string) => TokenLogprob & { top: readonly TokenLogprob[] };
-  /** Before it the generation waits in the queue. */
+  /** The generation is queued until this resolves. */
   start: Promise<void>;
-  /** When its prompt has been read. */
+  /** The prompt is evaluated when this resolves. */
   prefill: Promise<void>;
   /** Thrown instead of the ending. */
   failure?: Error;
   embedding: readonly number[];
 }
 
-/** Its JSON is asserted field by field. */
+/** A response whose JSON tests assert field by field. */
 export interface Answer extends Response {
   // oxlint-disable-next-line typescript/no-explicit-any
   json(): Promise<any>;
@@ -31,10 +31,10 @@ export interface ApiApp {
   request: Hono['request'];
   post(path: string, body: unknown): Promise<Answer>;
   script: Script;
-  /** What reached the engine. */
+  /** Requests that reached the engine. */
   requests: GenerationRequest[];
   clients: string[];
-  /** How generations and streams ended, as the telemetry was told. */
+  /** How generations and streams ended, as reported to the telemetry. */
   endings: (Ending & { message?: string })[];
   streamEndings: StreamEnding[];
   log: { facts: object; message: string }[];
@@ -54,8 +54,7 @@ export const demoModel: AppOptions['model'] = {
   demo: true,
 };
 
-/** A console on loopback that knows no other program. */
-const lonelyConsole: ConsoleOptions = {
+const defaultConsole: ConsoleOptions = {
   host: '127.0.0.1',
   peers: { prometheus: undefined, alertmanager: undefined, notifier: undefined },
   links: {
@@ -78,7 +77,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     prefill: Promise.resolve(),
     embedding: [0.6, -0.8],
   };
-  const told = {
+  const recorded = {
     requests: [] as GenerationRequest[],
     clients: [] as string[],
     endings: [] as Ending[],
@@ -86,28 +85,28 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     log: [] as { facts: object; message: string }[],
     shutdown: new AbortController(),
   };
-  const note = (facts: object, message: string) => void told.log.push({ facts, message });
+  const record = (facts: object, message: string) => void recorded.log.push({ facts, message });
   const app = createApp({
-    engine: createScriptedEngine(script, told),
-    inference: createObservedTelemetry(told),
+    engine: createScriptedEngine(script, recorded),
+    inference: createObservedTelemetry(recorded),
     telemetry: {
       scrape: async () => ({ status: 200, headers: {}, body: '' }),
       traces: { list: () => [], get: () => undefined },
     },
-    log: { info: note, error: note },
+    log: { info: record, error: record },
     model: demoModel,
-    limits: { deadlineSeconds: options.deadlineSeconds ?? 60, shutdown: told.shutdown.signal },
+    limits: { deadlineSeconds: options.deadlineSeconds ?? 60, shutdown: recorded.shutdown.signal },
     timeouts: defaultTimeouts,
     embeddings: true,
     draining: () => false,
     apiKeys: [],
     metricsToken: undefined,
     ...options,
-    console: { ...lonelyConsole, ...options.console },
+    console: { ...defaultConsole, ...options.console },
   });
   const request = app.request as unknown as Hono['request'];
   return {
-    ...told,
+    ...recorded,
     script,
     request,
     async post(path, body) {
@@ -119,7 +118,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
 
 function createScriptedEngine(
   script: Script,
-  told: { requests: GenerationRequest[]; clients: string[] },
+  recorded: { requests: GenerationRequest[]; clients: string[] },
 ): Engine {
   const model = {
     architecture: 'qwen2',
@@ -138,9 +137,9 @@ function createScriptedEngine(
     contextTokensInUse: () => 0,
     pending: () => 0,
     async generate(request, { signal, client, onFact }) {
-      told.requests.push(request);
-      told.clients.push(client);
-      for await (const fact of tellFacts(script, signal)) onFact(fact);
+      recorded.requests.push(request);
+      recorded.clients.push(client);
+      for await (const fact of emitFacts(script, signal)) onFact(fact);
     },
     tokenize: async () => ({ tokens: [1, 2], pieces: ['a', 'b'] }),
     embed: async () => ({ vector: script.embedding, inputTokens: 2 }),
@@ -148,7 +147,7 @@ function createScriptedEngine(
   };
 }
 
-async function* tellFacts(script: Script, signal: AbortSignal): AsyncGenerator<Fact, void, void> {
+async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<Fact, void, void> {
   const aborted = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -170,8 +169,8 @@ async function* tellFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   yield { type: 'ended', at, finishReason: script.finishReason, text: '' };
 }
 
-/** The real telemetry, whose endings are also written down. */
-function createObservedTelemetry(told: { endings: Ending[]; streamEndings: StreamEnding[] }) {
+/** The real telemetry, with its endings recorded. */
+function createObservedTelemetry(recorded: { endings: Ending[]; streamEndings: StreamEnding[] }) {
   const inference = createInferenceTelemetry({
     meter: metrics.getMeter('test'),
     tracer: trace.getTracer('test'),
@@ -185,11 +184,11 @@ function createObservedTelemetry(told: { endings: Ending[]; streamEndings: Strea
       return {
         ...generation,
         end(ending) {
-          told.endings.push(ending);
+          recorded.endings.push(ending);
           return generation.end(ending);
         },
         streamEnded(how) {
-          told.streamEndings.push(how);
+          recorded.streamEndings.push(how);
           generation.streamEnded(how);
         },
       };
@@ -197,7 +196,7 @@ function createObservedTelemetry(told: { endings: Ending[]; streamEndings: Strea
   };
 }
 
-/** The events of a stream, comments included. */
+/** The frames of a stream, including comments. */
 export function toFrames(text: string): string[] {
   return text.split('\n\n').filter((frame) => frame !== '');
 }

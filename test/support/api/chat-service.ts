@@ -1,4 +1,4 @@
-/** Starts the real chat service as users do, on a free port, for tests that enter by its doors. */
+/** Starts the real chat service on a free port. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -11,15 +11,15 @@ export interface ChatService {
   process: ChildProcess;
   /** Every log line so far. */
   log: string[];
-  /** Of the engine that was ready last. */
+  /** Process id of the engine that was last ready. */
   enginePid(): number;
-  /** Value of one series in a fresh scrape, written as in the exposition; undefined where it does not exist. */
+  /** Value of one series of a new scrape, named as in the exposition; undefined if it does not exist. */
   sample(series: string): Promise<number | undefined>;
   /** SIGTERM, then the exit code. */
   stop(): Promise<number | null>;
 }
 
-/** @throws Error with the service's log when it ends before it is ready, or is not ready in time. */
+/** @throws Error with the service's log if it exits or does not become ready in time. */
 export async function startChatService(env: Record<string, string> = {}): Promise<ChatService> {
   const child = spawn(process.execPath, ['--import', './otel/register.ts', 'src/main.ts'], {
     cwd: root,
@@ -43,7 +43,7 @@ export async function startChatService(env: Record<string, string> = {}): Promis
   const url = `http://127.0.0.1:${port}`;
   const ready = () => log.findLast((line) => line.includes('"the engine is ready"'));
   try {
-    // What the log tells may come a moment after what the door does.
+    // The log line may arrive after /readyz has changed.
     await until(async () => (await fetch(`${url}/readyz`)).ok && ready() !== undefined);
   } catch (error) {
     child.kill('SIGKILL');
@@ -68,7 +68,7 @@ export async function startChatService(env: Record<string, string> = {}): Promis
   };
 }
 
-/** Fields of a request whose answer takes seconds, for tests that need a generation to be running. */
+/** Request fields for an answer that takes seconds, for tests that need a running generation. */
 export const longAnswer = {
   max_tokens: 3000,
   response_format: {

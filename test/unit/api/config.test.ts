@@ -42,7 +42,7 @@ test('lists every problem in one error, with the expected and the given value', 
   );
 });
 
-test('reads keys from a file and never shows one', () => {
+test('reads keys from a file and shows none in an error', () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), 'config-')), 'keys');
   writeFileSync(file, 'sk-canary-1\nsk-canary-2\n');
   expect(readConfig({ CHAT_API_KEYS_FILE: file }).apiKeys).toEqual(['sk-canary-1', 'sk-canary-2']);

@@ -17,13 +17,13 @@ const called = (args: string) => ({
 const says = (content: unknown) => ({ messages: [{ role: 'user', content }] });
 const nested = `${'['.repeat(5000)}${']'.repeat(5000)}`;
 
-/** Route, body, and the beginning of the sentence that answers it. */
-const bad: [string, string, unknown, string][] = [
-  ['not JSON', chat, '{"messages"', 'body: expected JSON, got 11 characters that are not'],
+/** Title, route, body, and the beginning of the error message. */
+const invalid: [string, string, unknown, string][] = [
+  ['not JSON', chat, '{"messages"', 'body: expected JSON, got 11 characters of something else'],
   ['nothing', chat, '', 'body: expected JSON, got 0 characters'],
   ['an array', chat, '[]', 'body: expected a JSON object, got an array of 0'],
-  ['too many levels', chat, `{"tools":${nested}}`, 'body: expected at most 64 levels'],
-  ['no messages', chat, {}, 'messages: expected array, got nothing'],
+  ['too many levels', chat, `{"tools":${nested}}`, 'body: expected at most 64 nested levels'],
+  ['no messages', chat, {}, 'messages: required; expected array.'],
   ['empty messages', chat, { messages: [] }, 'messages: expected array to have >=1 items, got an'],
   ['messages of a wrong type', chat, { messages: canary }, 'messages: expected array, got a str'],
   ['a null message', chat, { messages: [null] }, 'messages.0: expected'],
@@ -32,32 +32,32 @@ const bad: [string, string, unknown, string][] = [
     'no content',
     chat,
     { messages: [{ role: 'user' }] },
-    'messages.0.content: expected a string or',
+    'messages.0.content: required; expected a string or',
   ],
   [
     'an image',
     chat,
     says([{ type: 'image_url' }]),
-    'messages.0.content.0.type: expected "text", the one kind of content that is read here, got "image_url"',
+    'messages.0.content.0.type: expected "text", the only supported content, got "image_url"',
   ],
   [
     'audio',
     chat,
     says([{ type: 'input_audio' }]),
-    'messages.0.content.0.type: expected "text", the one kind of content that is read here, got "input_audio"',
+    'messages.0.content.0.type: expected "text", the only supported content, got "input_audio"',
   ],
   ['no parts', chat, says([]), 'messages.0.content: expected array to have >=1 items'],
   [
     'a part without text',
     chat,
     says([{ type: 'text' }]),
-    'messages.0.content.0.text: expected string, got nothing',
+    'messages.0.content.0.text: required; expected string.',
   ],
   [
-    'an empty assistant',
+    'an empty assistant message',
     chat,
     { messages: [{ role: 'assistant', content: null }] },
-    'messages.0.content: expected a string, since',
+    'messages.0.content: required without tool_calls',
   ],
   [
     'arguments that are not JSON',
@@ -72,24 +72,29 @@ const bad: [string, string, unknown, string][] = [
     'messages.0.tool_calls.0.function.arguments: expected the text of a JSON object, got an array',
   ],
   [
-    'an answer to no call',
+    'a tool message without a call',
     chat,
     { messages: [user, { role: 'tool', content: 'x', tool_call_id: 'call_9' }] },
-    'messages.1.tool_call_id: expected the id of a call in an assistant message before it, got "call_9"',
+    'messages.1.tool_call_id: expected the id of a call in an earlier assistant message, got "call_9"',
   ],
   [
-    'an answer before its call',
+    'a tool message before its call',
     chat,
     { messages: [{ role: 'tool', content: 'x', tool_call_id: 'call_1' }, called('{}')] },
     'messages.0.tool_call_id: ',
   ],
   [
-    'a negative limit',
+    'a negative max_tokens',
     chat,
     { ...hello, max_tokens: -1 },
     'max_tokens: expected number to be >=1, got -1',
   ],
-  ['half a token', chat, { ...hello, max_tokens: 1.5 }, 'max_tokens: expected int, got 1.5'],
+  [
+    'a fractional max_tokens',
+    chat,
+    { ...hello, max_tokens: 1.5 },
+    'max_tokens: expected int, got 1.5',
+  ],
   [
     'an infinite temperature',
     chat,
@@ -97,13 +102,13 @@ const bad: [string, string, unknown, string][] = [
     'temperature: expected number, got Infinity',
   ],
   [
-    'a hot temperature',
+    'a temperature above 2',
     chat,
     { ...hello, temperature: 3 },
     'temperature: expected number to be <=2, got 3',
   ],
   [
-    'a temperature in words',
+    'a temperature as a string',
     chat,
     { ...hello, temperature: 'hot' },
     'temperature: expected number, got a string of 3',
@@ -115,46 +120,46 @@ const bad: [string, string, unknown, string][] = [
     { ...hello, repeat_penalty: 1e-45 },
     'repeat_penalty: expected number to be >=0.01, got 1e-45',
   ],
-  ['half a seed', chat, { ...hello, seed: 0.5 }, 'seed: expected int, got 0.5'],
+  ['a fractional seed', chat, { ...hello, seed: 0.5 }, 'seed: expected int, got 0.5'],
   [
-    'a seed that JSON cannot keep',
+    'a seed beyond 2^53',
     chat,
     { ...hello, seed: 2 ** 53 },
     'seed: expected int to be <=9007199254740991, got 9007199254740992',
   ],
   [
-    'five stops',
+    'five stop strings',
     chat,
     { ...hello, stop: ['a', 'b', 'c', 'd', 'e'] },
     'stop: expected a string or up to 4 strings, got an array of 5',
   ],
   [
-    'an empty stop',
+    'an empty stop string',
     chat,
     { ...hello, stop: [''] },
     'stop.0: expected string to have >=1 characters',
   ],
   [
-    'a strong penalty',
+    'a penalty above 2',
     chat,
     { ...hello, presence_penalty: 3 },
     'presence_penalty: expected number to be <=2',
   ],
   [
-    'a bias of words',
+    'a logit_bias whose keys are no token ids',
     chat,
     { ...hello, logit_bias: { [canary]: 1 } },
-    'logit_bias: expected token ids as keys, got another',
+    'logit_bias: expected token ids as keys, got another key',
   ],
   [
-    'a strong bias',
+    'a logit_bias above 100',
     chat,
     { ...hello, logit_bias: { 5: 101 } },
     'logit_bias.5: expected number to be <=100, got 101',
   ],
-  ['two answers', chat, { ...hello, n: 2 }, 'n: expected 1 (one answer a request), got 2'],
+  ['n above 1', chat, { ...hello, n: 2 }, 'n: expected 1 (one answer per request), got 2'],
   [
-    '21 likeliest',
+    '21 top_logprobs',
     chat,
     { ...hello, logprobs: true, top_logprobs: 21 },
     'top_logprobs: expected number to be <=20',
@@ -163,34 +168,34 @@ const bad: [string, string, unknown, string][] = [
     'top_logprobs alone',
     chat,
     { ...hello, top_logprobs: 1 },
-    'top_logprobs: expected "logprobs": true',
+    'top_logprobs: expected together with "logprobs": true',
   ],
   [
     'functions',
     chat,
     { ...hello, functions: [] },
-    'functions: expected null or nothing (deprecated by OpenAI; use tools',
+    'functions: not supported (use tools and tool_choice)',
   ],
   [
     'function_call',
     chat,
     { ...hello, function_call: 'auto' },
-    'function_call: expected null or nothing (deprecated by OpenAI; use tools',
+    'function_call: not supported (use tools and tool_choice)',
   ],
   [
-    'sound',
+    'audio output',
     chat,
     { ...hello, audio: { voice: 'a' } },
-    'audio: expected null or nothing (this model writes text), got an object',
+    'audio: not supported (this model writes text), got an object',
   ],
   [
     'another modality',
     chat,
     { ...hello, modalities: ['audio'] },
-    'modalities.0: expected "text", the one modality of this model, got "audio"',
+    'modalities.0: expected "text", the only modality of this model, got "audio"',
   ],
   [
-    'a tool that is none',
+    'a tool of another type',
     chat,
     { ...hello, tools: [{ type: 'web_search' }] },
     'tools.0.type: expected "function", got "web_search"',
@@ -202,64 +207,64 @@ const bad: [string, string, unknown, string][] = [
     'tools.0.function.name: expected 1 to 64 letters',
   ],
   [
-    'twin tools',
+    'two tools of one name',
     chat,
     { ...hello, tools: [tool({}), tool({})] },
-    'tools.1.function.name: expected a name that no tool before it has',
+    'tools.1.function.name: expected a unique name',
   ],
   [
-    'a tool that takes a list',
+    'a tool with array parameters',
     chat,
     { ...hello, tools: [tool({ type: 'array' })] },
     'tools.0.function.parameters.type: expected "object"',
   ],
   [
-    'a choice without tools',
+    'tool_choice without tools',
     chat,
     { ...hello, tool_choice: 'required' },
-    'tool_choice: expected "none" or "auto", since there are no tools',
+    'tool_choice: expected "none" or "auto" without tools',
   ],
   [
-    'an unknown choice',
+    'tool_choice of an unknown tool',
     chat,
     { ...hello, tools: [tool({})], tool_choice: { type: 'function', function: { name: canary } } },
     'tool_choice.function.name: expected the name of one of the tools',
   ],
   [
-    'a choice of another kind',
+    'an unknown tool_choice',
     chat,
     { ...hello, tools: [tool({})], tool_choice: 'maybe' },
     'tool_choice: expected "none", "auto", "required" or',
   ],
   [
-    'tools and JSON',
+    'tools together with JSON',
     chat,
     { ...hello, tools: [tool({})], response_format: { type: 'json_object' } },
-    'response_format: expected {"type":"text"} beside tools',
+    'response_format: expected {"type":"text"} together with tools',
   ],
   [
-    'another format',
+    'an unknown response_format',
     chat,
     { ...hello, response_format: { type: 'xml' } },
     'response_format.type: expected a "type" of "text", "json_object" or "json_schema"',
   ],
   [
-    'a format without a schema',
+    'a json_schema without its schema',
     chat,
     { ...hello, response_format: { type: 'json_schema', json_schema: { name: 'a' } } },
-    'response_format.json_schema.schema: expected record, got nothing',
+    'response_format.json_schema.schema: required; expected record',
   ],
   [
-    'logprobs as text',
+    'logprobs on /chat',
     '/chat',
     { prompt: 'a', logprobs: true },
-    'logprobs: expected false (plain text has no place for it',
+    'logprobs: expected false (use /v1/chat/completions)',
   ],
   [
-    'tools as text',
+    'tools on /chat',
     '/chat',
     { prompt: 'a', tools: [tool({})] },
-    'tools: expected null or nothing (plain text has no place',
+    'tools: not supported (use /v1/chat/completions)',
   ],
   [
     'prompt and messages',
@@ -267,50 +272,55 @@ const bad: [string, string, unknown, string][] = [
     { prompt: 'a', ...hello },
     'prompt: expected either "prompt" or "messages", got both',
   ],
-  ['neither of them', '/chat', {}, 'prompt: expected either "prompt" or "messages", got neither'],
+  [
+    'neither prompt nor messages',
+    '/chat',
+    {},
+    'prompt: expected either "prompt" or "messages", got neither',
+  ],
   [
     'two prompts',
     '/v1/completions',
     { prompt: ['a', 'b'] },
     'prompt: expected a string or an array of one',
   ],
-  ['tokens as a prompt', '/v1/completions', { prompt: [1] }, 'prompt.0: expected string, got 1'],
+  ['token ids as a prompt', '/v1/completions', { prompt: [1] }, 'prompt.0: expected string, got 1'],
   [
-    'an echo',
+    'echo',
     '/v1/completions',
     { prompt: 'a', echo: true },
-    'echo: expected false (the prompt is not sent back), got true',
+    'echo: expected false (the prompt is not returned), got true',
   ],
   [
-    'best of two',
+    'best_of above 1',
     '/v1/completions',
     { prompt: 'a', best_of: 2 },
-    'best_of: expected 1 (one answer a request), got 2',
+    'best_of: expected 1 (one answer per request), got 2',
   ],
   [
     'a suffix',
     '/v1/completions',
     { prompt: 'a', suffix: 'b' },
-    'suffix: expected "" (the model writes forward only)',
+    'suffix: expected "" (the model only continues a text)',
   ],
   [
-    'tokens to embed',
+    'token ids to embed',
     '/v1/embeddings',
     { input: [1, 2] },
-    'input.0: expected a string (token ids are not read here), got 1',
+    'input.0: expected a string (token ids are not supported), got 1',
   ],
   [
-    'lists of tokens to embed',
+    'lists of token ids to embed',
     '/v1/embeddings',
     { input: [[1, 2]] },
-    'input.0: expected a string (token ids are not read here), got an array',
+    'input.0: expected a string (token ids are not supported), got an array',
   ],
   ['nothing to embed', '/v1/embeddings', { input: [] }, 'input: expected'],
   [
-    'a wrong size',
+    'another vector size',
     '/v1/embeddings',
     { input: 'a', dimensions: 3 },
-    'dimensions: expected 2, as many as this model has, got 3',
+    "dimensions: expected 2, the size of this model's vectors, got 3",
   ],
   [
     'an unknown encoding',
@@ -326,8 +336,8 @@ const bad: [string, string, unknown, string][] = [
   ],
 ];
 
-test.each(bad)(
-  'answers %s with what was expected and what came',
+test.each(invalid)(
+  'rejects %s with the expected and the given value',
   async (_, path, body, message) => {
     const response = await createApiApp().post(path, body);
     expect(response.status).toBe(400);
@@ -339,7 +349,7 @@ test.each(bad)(
   },
 );
 
-test('names the field at fault as param', async () => {
+test('names the invalid field as param', async () => {
   const response = await createApiApp().post(chat, { ...hello, stop: [''] });
   expect((await response.json()).error.param).toBe('stop.0');
 });

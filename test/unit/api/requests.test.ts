@@ -17,7 +17,7 @@ const time = { type: 'function', function: { name: 'time' } };
 const toolOf = ({ function: tool }: typeof weather) => tool;
 const timeTool = { name: 'time', parameters: { type: 'object' } };
 
-test('gives the engine every sampling field', async () => {
+test('passes every sampling field to the engine', async () => {
   const api = createApiApp();
   await api.post(chat, {
     ...hello,
@@ -58,7 +58,7 @@ test('gives the engine every sampling field', async () => {
   });
 });
 
-test('takes null for nothing, as many clients send it', async () => {
+test('treats null as absent, because many clients send it', async () => {
   const api = createApiApp();
   const names =
     'max_tokens temperature top_p seed stop n tools tool_choice response_format logprobs top_logprobs logit_bias stream stream_options functions audio model user';
@@ -66,7 +66,7 @@ test('takes null for nothing, as many clients send it', async () => {
   expect((await api.post(chat, { ...hello, ...nulls })).status).toBe(200);
 });
 
-test('joins the parts of a message and calls a developer a system', async () => {
+test('joins the parts of a message and treats the developer role as system', async () => {
   const api = createApiApp();
   const parts = ['a', 'b'].map((text) => ({ type: 'text', text }));
   await api.post(chat, { messages: [{ role: 'developer', content: parts }, user] });
@@ -76,7 +76,7 @@ test('joins the parts of a message and calls a developer a system', async () => 
   });
 });
 
-test('takes a conversation through its tool calls', async () => {
+test('accepts a conversation with tool calls and their results', async () => {
   const api = createApiApp();
   const call = { id: 'call_1', type: 'function', function: { name: 'time', arguments: '{"a":1}' } };
   const bare = { id: 'call_2', type: 'function', function: { name: 'time', arguments: '' } };
@@ -117,7 +117,7 @@ test.each([
     { type: 'function', function: { name: 'time' } },
     { kind: 'tool_calls', tools: [timeTool], choice: 'required', parallel: false },
   ],
-])('holds the answer to what tool_choice %j says', async (choice, format) => {
+])('constrains the answer to tool_choice %j', async (choice, format) => {
   const api = createApiApp();
   const response = await api.post(chat, { ...hello, tools: [weather, time], tool_choice: choice });
   expect(response.status).toBe(200);
@@ -125,7 +125,7 @@ test.each([
   expect(api.requests[0]?.format).toEqual(format);
 });
 
-test('lets a model call one tool at a time', async () => {
+test('allows a single tool call with parallel_tool_calls false', async () => {
   const api = createApiApp();
   await api.post(chat, { ...hello, tools: [time], parallel_tool_calls: false });
   expect(api.requests[0]?.format).toMatchObject({ parallel: false });
@@ -143,7 +143,7 @@ test.each([
     { type: 'json_schema', json_schema: { name: 'a', schema } },
     { kind: 'json_schema', schema, strict: false },
   ],
-])('holds the answer to response_format %j', async (format, expected) => {
+])('constrains the answer to response_format %j', async (format, expected) => {
   for (const path of [chat, '/v1/completions', '/chat']) {
     const api = createApiApp();
     const ask = path === chat ? hello : { prompt: 'a' };
@@ -152,7 +152,7 @@ test.each([
   }
 });
 
-test('answers to the names of its model, and to any when told so', async () => {
+test('accepts the names of its model, and with CHAT_ANY_MODEL any name', async () => {
   const api = createApiApp();
   for (const model of ['demo', 'demo-file.gguf', 'demo-file', undefined]) {
     expect((await api.post(chat, { ...hello, model })).status).toBe(200);
@@ -164,7 +164,7 @@ test('answers to the names of its model, and to any when told so', async () => {
   expect([answer.status, (await answer.json()).model]).toEqual([200, 'demo']);
 });
 
-test('notes an unknown field once, and only what looks like a field', async () => {
+test('logs an unknown field once, and only names that look like a field', async () => {
   const api = createApiApp();
   const odd = { frobnicate: 1, 'a secret of mine': 1, user: 'x', store: true };
   await api.post(chat, { ...hello, ...odd });
@@ -183,7 +183,7 @@ test('notes an unknown field once, and only what looks like a field', async () =
   );
 });
 
-test('tells the engine one opaque client for each key', async () => {
+test('identifies each key to the engine by an opaque client id', async () => {
   const api = createApiApp({ apiKeys: ['sk-one', 'sk-two'] });
   for (const key of ['sk-one', 'sk-two', 'sk-one']) {
     const headers = { authorization: `Bearer ${key}` };
@@ -227,7 +227,7 @@ test.each([
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test('gives embeddings as numbers, and as the base64 that the openai client asks for', async () => {
+test('returns embeddings as numbers, and as base64 for the openai client', async () => {
   const api = createApiApp();
   const numbers = await (await api.post('/v1/embeddings', { input: ['a', 'b'] })).json();
   expect(numbers).toMatchObject({
@@ -248,7 +248,7 @@ test('gives embeddings as numbers, and as the base64 that the openai client asks
   ]);
 });
 
-test('gives tokens in the shape of llama-server', async () => {
+test('returns tokens in the format of llama-server', async () => {
   const api = createApiApp();
   const plain = await (await api.post('/tokenize', { content: 'a' })).json();
   expect(plain).toEqual({ tokens: [1, 2] });

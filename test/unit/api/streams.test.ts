@@ -16,7 +16,7 @@ function chunks(text: string): any[] {
   return frames.map((frame) => JSON.parse(frame.slice(6)));
 }
 
-test('streams role, deltas, reason, usage and [DONE], as OpenAI does', async () => {
+test('streams role, deltas, finish reason, usage and [DONE] like OpenAI', async () => {
   const api = createApiApp();
   const options = { stream: true, stream_options: { include_usage: true } };
   const response = await api.post(path, { ...hello, ...options });
@@ -37,7 +37,7 @@ test('streams role, deltas, reason, usage and [DONE], as OpenAI does', async () 
   expect(api.endings).toMatchObject([{ outcome: 'completed', reason: 'stop' }]);
 });
 
-test('generates at its own pace, whether anybody reads or not', async () => {
+test('generates at full speed even if the client does not read', async () => {
   const api = createApiApp();
   api.script.pieces = Array.from({ length: 500 }, (_, index) => ` ${index}`);
   const response = await api.post(path, { ...hello, stream: true });
@@ -51,7 +51,7 @@ test('generates at its own pace, whether anybody reads or not', async () => {
   ).toBe(api.script.pieces.join(''));
 });
 
-test('gives up a reader that takes nothing', async () => {
+test('drops a client that stops reading', async () => {
   const api = createApiApp({ timeouts: quick });
   const response = await api.post(path, { ...hello, stream: true });
   await until(() => api.streamEndings.length > 0);
@@ -59,7 +59,7 @@ test('gives up a reader that takes nothing', async () => {
   await response.body?.cancel();
 });
 
-test('says that it is queued until the generation starts', async () => {
+test('sends comments while the request is queued', async () => {
   const api = createApiApp({ timeouts: quick });
   const start = Promise.withResolvers<void>();
   api.script.start = start.promise;
@@ -74,7 +74,7 @@ test('says that it is queued until the generation starts', async () => {
   expect(api.streamEndings).toEqual(['done']);
 });
 
-test('says after the role that the prompt is being read, until the first token', async () => {
+test('sends comments after the role until the prompt is evaluated', async () => {
   const api = createApiApp({ timeouts: quick });
   const prefill = Promise.withResolvers<void>();
   api.script.prefill = prefill.promise;
@@ -89,7 +89,7 @@ test('says after the role that the prompt is being read, until the first token',
   expect(chunks(text).at(-1).choices[0].finish_reason).toBe('stop');
 });
 
-test('is read by the openai package and the AI SDK while it is queued', async () => {
+test('is understood by the openai package and the AI SDK while it is queued', async () => {
   const api = createApiApp({ timeouts: quick });
   const fetch = async (url: string | URL | Request, init?: RequestInit) => {
     const start = Promise.withResolvers<void>();
@@ -109,7 +109,7 @@ test('is read by the openai package and the AI SDK while it is queued', async ()
   expect(await streamText({ model, prompt: 'hello' }).text).toBe('Hello there');
 });
 
-test('answers what fails before the headers with a status, and after them with an error frame', async () => {
+test('reports an error before the headers as a status, and a later one as an error frame', async () => {
   const api = createApiApp({ timeouts: quick });
   const full = new ChatError('queue_full', 'Full.', { retryAfterSeconds: 7 });
   api.script.start = Promise.reject(full);
@@ -127,7 +127,7 @@ test('answers what fails before the headers with a status, and after them with a
   expect(api.streamEndings).toEqual(['error_frame']);
 });
 
-test('tells an engine that dies in mid-answer after the text it wrote', async () => {
+test('reports an engine exit after the text generated so far', async () => {
   const api = createApiApp();
   api.script.failure = new ChatError('engine_exit', 'The engine process ended.');
   const response = await api.post(path, { ...hello, stream: true });
@@ -139,7 +139,7 @@ test('tells an engine that dies in mid-answer after the text it wrote', async ()
   expect(whole.status).toBe(503);
 });
 
-test('cancels the generation of a reader that leaves', async () => {
+test('cancels the generation of a client that disconnects', async () => {
   const api = createApiApp();
   api.script.start = new Promise(() => {});
   const client = new AbortController();
@@ -151,7 +151,7 @@ test('cancels the generation of a reader that leaves', async () => {
   expect(api.endings).toMatchObject([{ outcome: 'cancelled', reason: 'client_gone' }]);
 });
 
-test('ends at the deadline and at shutdown, each under its own name', async () => {
+test('ends at the deadline and at shutdown, each with its own code', async () => {
   const api = createApiApp({ deadlineSeconds: 0.05 });
   api.script.start = new Promise(() => {});
   const late = await api.post(path, hello);
@@ -183,7 +183,7 @@ test('streams a tool call in pieces and ends with tool_calls', async () => {
   expect(api.endings).toMatchObject([{ outcome: 'completed', reason: 'tool_calls' }]);
 });
 
-test('gives a whole answer of calls without content', async () => {
+test('answers tool calls with null content', async () => {
   const api = createApiApp();
   api.script.pieces = scriptedCall;
   const { choices } = await (await api.post(path, { ...hello, tools })).json();
@@ -196,7 +196,7 @@ test('gives a whole answer of calls without content', async () => {
   expect(cut.choices[0].finish_reason).toBe('length');
 });
 
-test('takes a call for text where no tool may be called', async () => {
+test('returns a call as text if tool_choice is none', async () => {
   const api = createApiApp();
   api.script.pieces = scriptedCall;
   const response = await api.post(path, { ...hello, tools, tool_choice: 'none' });
@@ -214,9 +214,9 @@ const toLogprob = (token: string) => ({
   top: [{ token, bytes: [...Buffer.from(token)], logprob: -0.5 }],
 });
 
-test('gives every token its log-probability once, whole and streamed', async () => {
+test('returns the log-probability of each token once, whole and streamed', async () => {
   const api = createApiApp();
-  // The second token's text is held back until the third completes it, the last one's for good.
+  // The text of the second token arrives with the third; the last token has no text.
   Object.assign(api.script, { pieces: ['He', '', 'llo', ''], logprob: toLogprob });
   const asked = { ...hello, logprobs: true, top_logprobs: 1 };
   const whole = await (await api.post(path, asked)).json();
@@ -236,7 +236,7 @@ test('gives every token its log-probability once, whole and streamed', async () 
   expect(given).toEqual(content);
 });
 
-test('counts the offsets of a completion over all of its chunks', async () => {
+test('continues the text offsets of a completion from chunk to chunk', async () => {
   const api = createApiApp();
   Object.assign(api.script, { pieces: ['He', 'llo', '!'], logprob: toLogprob });
   const asked = { prompt: 'a', logprobs: 1 };

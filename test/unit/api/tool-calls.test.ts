@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createToolCallParser, type Delta } from '../../../src/api/run/tool-calls.ts';
 
-function read(pieces: readonly string[]) {
+function parse(pieces: readonly string[]) {
   const parser = createToolCallParser();
   const deltas: Delta[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.finish()];
   const calls: { name: string; arguments: string }[] = [];
@@ -20,7 +20,7 @@ const call = (name: string, args: string) =>
 
 test('reads calls and the text before them', () => {
   const text = `Let me look.\n${call('weather', '{"city": "Paris"}')}\n${call('time', '{}')}`;
-  expect(read([text])).toEqual({
+  expect(parse([text])).toEqual({
     content: 'Let me look.',
     calls: [
       { name: 'weather', arguments: '{"city": "Paris"}' },
@@ -29,7 +29,7 @@ test('reads calls and the text before them', () => {
   });
 });
 
-test('gives arguments as they come, under an id of their own', () => {
+test('streams arguments, after a call with an id', () => {
   const parser = createToolCallParser();
   const first = parser.push('<tool_call>\n{"name": "f", "arguments": {"a": "x');
   expect(first).toEqual([
@@ -41,21 +41,21 @@ test('gives arguments as they come, under an id of their own', () => {
   expect(parser.finish()).toEqual([]);
 });
 
-test('is not fooled by braces, quotes and tags within a string', () => {
+test('ignores braces, quotes and tags inside a string', () => {
   const args = JSON.stringify({
     code: 'if (a) { "</tool_call>" } \\',
     inches: '3"}',
     deep: [{ a: ['}'] }],
   });
-  expect(read([call('run', args)])).toEqual({
+  expect(parse([call('run', args)])).toEqual({
     content: '',
     calls: [{ name: 'run', arguments: args }],
   });
 });
 
-test('reads a call whose members stand the other way round', () => {
+test('reads a call with its members in another order', () => {
   const text = '<tool_call>{"arguments": {"a": 1}, "name": "f"}</tool_call>';
-  expect(read([text])).toEqual({ content: '', calls: [{ name: 'f', arguments: '{"a":1}' }] });
+  expect(parse([text])).toEqual({ content: '', calls: [{ name: 'f', arguments: '{"a":1}' }] });
 });
 
 test.each([
@@ -66,18 +66,18 @@ test.each([
   ['a call cut before its arguments', '<tool_call>\n{"name": "f", "argu'],
   ['a tag cut in half', 'see <tool_c'],
   ['white space at the end', 'that is all \n'],
-])('gives %s as content and loses nothing', (_, text) => {
-  const { content, calls } = read([text]);
+])('returns %s as content, without losing text', (_, text) => {
+  const { content, calls } = parse([text]);
   expect(calls).toEqual([]);
   expect(content.replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''));
 });
 
-test('gives a call that the length cut off as far as it came', () => {
-  expect(read(['<tool_call>\n{"name": "f", "arguments": {"a": "long'])).toEqual({
+test('returns an incomplete call up to its last token', () => {
+  expect(parse(['<tool_call>\n{"name": "f", "arguments": {"a": "long'])).toEqual({
     content: '',
     calls: [{ name: 'f', arguments: '{"a": "long' }],
   });
-  expect(read(['<tool_call>{"name": "f", "arguments": {"a": 1}}\n</tool'])).toEqual({
+  expect(parse(['<tool_call>{"name": "f", "arguments": {"a": 1}}\n</tool'])).toEqual({
     content: '',
     calls: [{ name: 'f', arguments: '{"a": 1}' }],
   });
@@ -102,7 +102,7 @@ const fragments = fc.constantFrom(
   call('g', '{"b": [1, "\\\\"]}'),
 );
 
-test('reads the same whichever way the text is cut', () => {
+test('returns the same however the text is cut', () => {
   const texts = fc.array(fragments, { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(
     fc.property(texts, fc.array(fc.nat(200), { maxLength: 20 }), (text, cuts) => {
@@ -110,18 +110,18 @@ test('reads the same whichever way the text is cut', () => {
         (a, b) => a - b,
       );
       const pieces = at.slice(1).map((end, index) => text.slice(at[index], end));
-      expect(read(pieces)).toEqual(read([text]));
-      expect(read(text.split(''))).toEqual(read([text]));
+      expect(parse(pieces)).toEqual(parse([text]));
+      expect(parse(text.split(''))).toEqual(parse([text]));
     }),
     { numRuns: 2000 },
   );
 });
 
-test('loses no visible character that is not the frame of a call', () => {
+test('loses no visible character outside of calls', () => {
   const texts = fc.array(fragments, { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(
     fc.property(texts, (text) => {
-      const { content, calls } = read([text]);
+      const { content, calls } = parse([text]);
       if (calls.length > 0) return;
       expect(content.replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''));
     }),
