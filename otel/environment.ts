@@ -1,15 +1,15 @@
-/** What the standard OTEL_* variables say about spans, for the files that make them and the files that send them. */
+/** Reads OTEL_* variables that several files need. */
 import { diag } from '@opentelemetry/api';
 import type { SpanLimits } from '@opentelemetry/sdk-trace';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Prompts and answers go onto spans only where someone asked for it in so many words. */
+/** Whether prompts and answers are recorded on spans; false by default. */
 export function capturesContent(env: Environment): boolean {
   return env['OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT']?.toLowerCase() === 'true';
 }
 
-/** A client's text (a model's name, stop sequences) is cut here; the standard has no limit. Conversations get more room. */
+/** Limits attributes that a client controls, such as model name and stop sequences; OpenTelemetry's default is no limit. Captured conversations get 64 KiB. */
 export function spanLimits(env: Environment): SpanLimits & { attributeValueLengthLimit: number } {
   const fallback = capturesContent(env) ? 65_536 : 4096;
   return {
@@ -19,7 +19,7 @@ export function spanLimits(env: Environment): SpanLimits & { attributeValueLengt
   };
 }
 
-/** The fallback, with a warning, for what is no number within the bounds. */
+/** Returns `fallback` and warns if the value is not a number within the bounds. */
 export function readNumber(
   env: Environment,
   name: string,

@@ -1,4 +1,4 @@
-/** What the standard OTEL_* variables say about traces: which are sampled and where they are sent. */
+/** Sampling and OTLP export of traces, configured by the standard OTEL_* variables. Used by `sdk.ts`. */
 import { diag, type MeterProvider } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import {
@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { readNumber, type Environment } from './environment.ts';
 
-/** OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG; anything else is `parentbased_always_on`, the default, with a warning. */
+/** Reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. For an unknown sampler it warns and uses the default, `parentbased_always_on`. */
 export function createSampler(env: Environment): Sampler {
   const name = env['OTEL_TRACES_SAMPLER'] || 'parentbased_always_on';
   const ratio = readNumber(env, 'OTEL_TRACES_SAMPLER_ARG', 1, { max: 1 });
@@ -32,14 +32,14 @@ export function createSampler(env: Environment): Sampler {
   return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
 }
 
-/** Sends spans on when an OTLP endpoint is named, and counts what it drops; the exporter reads the variables itself. */
+/** Exports spans if an OTLP endpoint is configured, and counts dropped spans. The exporter itself reads OTEL_EXPORTER_OTLP_*. */
 export function createExportProcessors(env: Environment, meters: MeterProvider): SpanProcessor[] {
   const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
   if (!endpoint || env['OTEL_TRACES_EXPORTER'] === 'none') return [];
   const processor = new BatchSpanProcessor({
     exporter: new OTLPTraceExporter(),
     selfObsMeterProvider: meters,
-    // Processors that are built by hand do not read OTEL_BSP_*; the fallbacks are the specification's.
+    // A processor constructed by hand does not read OTEL_BSP_*. The defaults are those of the specification.
     maxQueueSize: readNumber(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 2048, { min: 1 }),
     maxExportBatchSize: readNumber(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, { min: 1 }),
     scheduledDelayMillis: readNumber(env, 'OTEL_BSP_SCHEDULE_DELAY', 5000),

@@ -1,6 +1,6 @@
 /**
- * What is measured of an HTTP server: the instrumentation's spans and durations, which route a request took, requests in flight and
- * open connections. It knows no framework: each app calls `setRoute` from a middleware of its own.
+ * Telemetry of an HTTP server: spans and durations by the instrumentation, requests in flight, open connections. Independent of any
+ * framework: each app calls `setRoute` from its own middleware.
  */
 import { context, metrics as api, ValueType, type Attributes } from '@opentelemetry/api';
 import { getRPCMetadata, RPCType } from '@opentelemetry/core';
@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { attributes as a, metrics } from './names.ts';
 
-/** Scrapes, probes, the console and what it polls: they would hide a chat that always fails. */
+/** Not measured: at their rate, scrapes, probes and console polling would hide a chat route that always fails. */
 const ignoredPaths = new Set([
   '/',
   '/metrics',
@@ -27,7 +27,7 @@ export function isIgnored(url: string | undefined): boolean {
   return ignoredPaths.has(path) || ignoredFolders.some((folder) => path.startsWith(folder));
 }
 
-/** Any other method is `_OTHER`, as in the instrumentation: a client may send any word. */
+/** Any other method becomes `_OTHER`, as in the instrumentation, because clients may send any token as the method. */
 const knownMethods = new Set([
   'CONNECT',
   'DELETE',
@@ -41,14 +41,14 @@ const knownMethods = new Set([
   'TRACE',
 ]);
 
-/** Nginx's status for a client that left before the answer began; Node would have the instrumentation say 200. */
+/** nginx's status for a client that disconnected before the response headers. Node's default of 200 would be recorded otherwise. */
 const clientClosedRequest = 499;
 
 /**
- * What a caller may write at will: a query may hold a key, Host and Forwarded anything. What is set here wins, and undefined takes
- * it off the span; `network.peer.address` is the socket's own word.
+ * Attributes that a client controls, removed from spans by setting them to undefined: the query may contain a key, Host and
+ * Forwarded can be anything. `network.peer.address` is the address of the socket and stays.
  */
-const unsaid: Attributes = Object.freeze({
+const removedAttributes: Attributes = Object.freeze({
   'url.query': undefined,
   'user_agent.original': undefined,
   'client.address': undefined,
@@ -59,27 +59,27 @@ const unsaid: Attributes = Object.freeze({
 export function createHttpInstrumentation(): HttpInstrumentation {
   return new HttpInstrumentation({
     ignoreIncomingRequestHook: (request) => isIgnored(request.url),
-    startIncomingSpanHook: () => unsaid,
-    // The URLs that we call hold the robots' tokens.
+    startIncomingSpanHook: () => removedAttributes,
+    // URLs of chat robots contain their access tokens.
     disableOutgoingRequestInstrumentation: true,
   });
 }
 
 /**
- * Patches `node:http`. Modules loaded as ESM never pass the `require` that the instrumentation hooks into; this one call
- * does, and what it patches is the prototype that they all share.
+ * Patches `node:http`. The instrumentation hooks into `require`, which ES modules never call; this call triggers the hook, and the
+ * patched prototype is shared by all modules.
  */
 export function patchHttp(): void {
   createRequire(import.meta.url)('node:http');
 }
 
-/** Names the route of the request that is being handled, so that its label is bounded: `/v1/chat/completions`. */
+/** Sets `http.route` of the current request, such as `/v1/chat/completions`. Without it the request has no route label. */
 export function setRoute(route: string): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type === RPCType.HTTP) metadata.route = route;
 }
 
-/** Counts the requests in flight and the open connections of one server, from now on. */
+/** Counts requests in flight and open connections of `server`. Call it before the server listens. */
 export function observeServer(server: Server): void {
   const instruments = createInstruments(api.getMeter('llamascope'));
   for (const method of ['GET', 'POST']) {
@@ -96,7 +96,7 @@ export function observeServer(server: Server): void {
     const method = request.method ?? 'GET';
     const labels = { [a.httpRequestMethod]: knownMethods.has(method) ? method : '_OTHER' };
     instruments.add('httpServerActiveRequests', 1, labels);
-    // Before the instrumentation's own listener, which reads the status.
+    // Runs before the listener of the instrumentation, which reads the status code.
     response.prependOnceListener('close', () => {
       instruments.add('httpServerActiveRequests', -1, labels);
       if (!response.headersSent) response.statusCode = clientClosedRequest;
@@ -106,12 +106,12 @@ export function observeServer(server: Server): void {
 
 let instrumentation: HttpInstrumentation | undefined;
 
-/** Told by `sdk.ts`, so that the series below land on the instrumentation's own instrument. */
+/** Called by `sdk.ts`: `initialiseHttpSeries` needs the meter name and version of the instrumentation. */
 export function useHttpInstrumentation(used: HttpInstrumentation): void {
   instrumentation = used;
 }
 
-/** Makes `http.server.request.duration` exist for POSTs to these routes with these status codes. */
+/** Creates the `http.server.request.duration` series for POST requests to these routes with these status codes. */
 export function initialiseHttpSeries(
   routes: readonly string[],
   statusCodes: readonly number[],

@@ -1,7 +1,4 @@
-/**
- * `llamascope/otel`: what a program with node-llama-cpp and no server of ours needs, and nothing of how it is made. Our own code
- * imports the files themselves.
- */
+/** Public API of `llamascope/otel`, for any program on node-llama-cpp. llamascope itself imports the files directly. */
 export { observeServer, setRoute } from './http.ts';
 export { createInferenceTelemetry } from './generation/inference.ts';
 export type { Generation, GenerationSummary, InferenceTelemetry } from './generation/inference.ts';

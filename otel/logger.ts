@@ -1,4 +1,4 @@
-/** Structured logs: pino on standard output, one line each with the ids of the active trace; JSON, or pretty for people. */
+/** Structured logs by pino on standard output: one line per record, with the ids of the active span. */
 import { trace } from '@opentelemetry/api';
 import { pino, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino';
 import { PinoPretty } from 'pino-pretty';
@@ -9,20 +9,20 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const formats = ['json', 'pretty'];
 
 /**
- * `level` falls back to LOG_LEVEL, then `info`; LOG_FORMAT is `json` or `pretty`.
- * @throws Error in one sentence for a value that is neither.
+ * `level` defaults to LOG_LEVEL, then `info`. LOG_FORMAT is `json` (default) or `pretty`.
+ * @throws Error for an unknown LOG_LEVEL or LOG_FORMAT.
  */
 export function createLogger(options: { name: string; level?: string }): Logger {
   const settings: LoggerOptions = {
     name: options.name,
     level: options.level ?? readChoice('LOG_LEVEL', levels, 'info'),
     timestamp: stdTimeFunctions.isoTime,
-    // The word, not pino's number: people and log stores both read it.
+    // The level as a word: log stores do not know pino's numbers.
     formatters: { level: (label) => ({ level: label }) },
     mixin: activeTrace,
   };
   if (readChoice('LOG_FORMAT', formats, 'json') === 'json') return pino(settings);
-  // Written at once: a program that exits would lose what a stream still holds.
+  // Synchronous, so that no line is lost when the program exits.
   const pretty = PinoPretty({
     sync: true,
     singleLine: true,
@@ -38,7 +38,7 @@ function readChoice(name: string, choices: readonly string[], fallback: string):
   throw new Error(`${name}: expected one of ${choices.join(', ')}, got "${text}"`);
 }
 
-/** Under plain ESM the pino instrumentation sees no import to patch, so the ids are put in here. */
+/** Replaces @opentelemetry/instrumentation-pino, which cannot patch ES modules. */
 function activeTrace(): { trace_id?: string; span_id?: string } {
   const span = trace.getActiveSpan()?.spanContext();
   if (span === undefined || !trace.isSpanContextValid(span)) return {};

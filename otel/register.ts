@@ -1,4 +1,4 @@
-/** What `node --import ./otel/register.ts src/main.ts` loads before the program: it starts the telemetry of the process. */
+/** Starts telemetry before a program loads: `node --import ./otel/register.ts src/main.ts`. */
 import { readFileSync } from 'node:fs';
 import { startTelemetry } from './sdk.ts';
 
@@ -11,7 +11,7 @@ try {
     serviceVersion: version,
   });
 } catch (error) {
-  // A wrong setting is one sentence; a stack would hide it.
+  // A wrong setting: the message is enough, a stack trace would hide it.
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }

@@ -1,6 +1,6 @@
 /**
- * Starts OpenTelemetry for a process and stops it in bounded time. `register.ts` starts it before a program loads; the program asks
- * for it with `currentTelemetry`.
+ * Starts OpenTelemetry for a process and stops it in bounded time. `register.ts` starts it before the program loads; the program
+ * gets it from `currentTelemetry`.
  */
 import {
   context,
@@ -45,20 +45,20 @@ import { createViews } from './metrics/views.ts';
 export interface Telemetry {
   readonly meter: Meter;
   readonly tracer: Tracer;
-  /** The last traces, bounded. */
+  /** The most recent traces. */
   readonly traces: TraceStore;
-  /** One scrape; 500 when the collection fails, or hangs for 2.5 s. */
+  /** Answers one scrape; status 500 if the collection fails or takes longer than 2.5 s. */
   scrape(request: ScrapeRequest): Promise<ScrapeResponse>;
-  /** Sends what is left and stops, in at most `timeoutMillis` (1,500). Never rejects: what went wrong is in the log. */
+  /** Exports pending spans and stops, in at most `timeoutMillis` (1500). Never rejects; errors are logged. */
   shutdown(timeoutMillis?: number): Promise<void>;
 }
 
 export interface TelemetryOptions {
   serviceName: string;
   serviceVersion: string;
-  /** Attribute sets that the process may export. */
+  /** Maximum number of attribute sets over all metrics. */
   seriesLimit?: number;
-  /** How long scrapes share one collection. */
+  /** Scrapes that start within this time share one collection. */
   shareMillis?: number;
   traceStore?: { traces: number; bytes: number };
 }
@@ -66,17 +66,17 @@ export interface TelemetryOptions {
 const scope = 'llamascope';
 let current: Telemetry | undefined;
 
-/** The telemetry that `register.ts` started. @throws Error when nobody did. */
+/** The telemetry that `register.ts` started. @throws Error if telemetry is not started. */
 export function currentTelemetry(): Telemetry {
   if (current !== undefined) return current;
   throw new Error(
-    'Telemetry is not started. Run the program with `node --import ./otel/register.ts`, which has to load before it.',
+    'Telemetry is not started. Run the program with `node --import ./otel/register.ts`.',
   );
 }
 
 /**
- * Sets the globals and patches `node:http`; a second call returns what the first one started.
- * @throws Error in one sentence for a LOG_LEVEL or LOG_FORMAT that is none.
+ * Sets OpenTelemetry's globals and patches `node:http`. A second call returns the telemetry of the first.
+ * @throws Error for an unknown LOG_LEVEL or LOG_FORMAT.
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (current !== undefined) return current;
@@ -102,7 +102,7 @@ function start(options: TelemetryOptions, log: Logger): Telemetry {
   });
 
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  // Trace context alone: baggage is what a stranger would like us to carry on.
+  // No baggage: it would pass data of any client on to other services.
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   metricsApi.setGlobalMeterProvider(meterProvider);
   trace.setGlobalTracerProvider(tracerProvider);
@@ -122,7 +122,7 @@ function start(options: TelemetryOptions, log: Logger): Telemetry {
     shareMillis: options.shareMillis ?? 1000,
     onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
     onFailed: (errors) =>
-      log.error({ err: errors[0], errors: errors.length }, 'collecting the metrics failed'),
+      log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
   });
   return {
     meter,
@@ -138,7 +138,7 @@ function start(options: TelemetryOptions, log: Logger): Telemetry {
   };
 }
 
-/** Nothing is measured and nothing is told, as OTEL_SDK_DISABLED asks; the program runs all the same. */
+/** For OTEL_SDK_DISABLED=true: the program runs without metrics and traces. */
 function disabled(): Telemetry {
   return {
     meter: createNoopMeter(),
@@ -148,13 +148,13 @@ function disabled(): Telemetry {
       Promise.resolve({
         status: 200,
         headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-        body: '# OTEL_SDK_DISABLED is true: nothing is measured\n',
+        body: '# OTEL_SDK_DISABLED is true: no metrics\n',
       }),
     shutdown: () => Promise.resolve(),
   };
 }
 
-/** Only what names the service: detectors would tell the command line, its paths and who runs it. */
+/** Attributes of the service only. The default detectors would add command line, paths and user of the process. */
 function createResource(options: TelemetryOptions): Resource {
   const ours = resourceFromAttributes({
     'service.name': options.serviceName,
@@ -175,7 +175,7 @@ function observeTelemetry(meter: Meter, ceiling: Ceiling): ReturnType<typeof cre
   return instruments;
 }
 
-/** Makes the series of other packages' instruments exist, through meters of their names and versions. */
+/** Creates the initial series of instruments of other packages, through meters with the same name and version. */
 function initialiseOthers(meters: MeterProvider, runtime: RuntimeNodeInstrumentation): void {
   const gc = metrics.v8jsGcDuration;
   const pauses = meters
@@ -191,7 +191,7 @@ function initialiseOthers(meters: MeterProvider, runtime: RuntimeNodeInstrumenta
   }
 }
 
-/** The SDK's own complaints, a collector that does not answer among them, go where everything else is told. */
+/** Logs the SDK's diagnostics, such as a collector that does not answer. */
 function logDiagnostics(log: Logger): void {
   const level = diagLogLevelFromString(process.env['OTEL_LOG_LEVEL']) ?? DiagLogLevel.WARN;
   const say =
@@ -210,7 +210,7 @@ function logDiagnostics(log: Logger): void {
   );
 }
 
-/** A provider with its collector down took 7.5 s to shut down and then rejected. */
+/** Without a time limit, the shutdown of a provider whose collector is down took 7.5 s and then rejected (measured). */
 async function shutDown(
   stops: readonly (() => Promise<void>)[],
   timeoutMillis: number,
@@ -220,7 +220,7 @@ async function shutDown(
   if (!(await isFulfilledWithin(timeoutMillis, stopped))) {
     log.warn(
       { timeout_ms: timeoutMillis },
-      'telemetry did not stop in time; its last spans may be lost',
+      'telemetry did not stop in time; pending spans may be lost',
     );
     return;
   }

@@ -1,4 +1,4 @@
-/** A server for a program that has none: `GET /metrics`, `GET /api/traces`, `GET /api/traces/{id}`. Part of `llamascope/otel`. */
+/** An HTTP server for programs without one: `GET /metrics`, `GET /api/traces`, `GET /api/traces/{id}`. Part of `llamascope/otel`. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,8 +11,8 @@ export interface TelemetryServer {
 }
 
 /**
- * Listens on 127.0.0.1 and port 9464, OpenTelemetry's own for Prometheus, unless told otherwise; 0 takes a free one.
- * @throws Error when the port is taken.
+ * Listens on 127.0.0.1:9464 by default, the port of OpenTelemetry's Prometheus exporter. Port 0 selects a free one.
+ * @throws Error if the port is in use.
  */
 export async function serveTelemetry(
   telemetry: Telemetry,
@@ -50,7 +50,7 @@ async function answer(
   } else if (traceId !== undefined) {
     sendJson(response, answerTrace(telemetry.traces, traceId));
   } else {
-    response.writeHead(404).end('Here are /metrics, /api/traces and /api/traces/{id}.\n');
+    response.writeHead(404).end('Not found. Try /metrics, /api/traces or /api/traces/{id}.\n');
   }
 }
 

@@ -1,4 +1,4 @@
-/** node-llama-cpp without our server: `node otel/example/completion.ts model.gguf "Once upon a time"`, then look at port 9464. */
+/** Observes a plain node-llama-cpp program: `node otel/example/completion.ts model.gguf "Once upon a time"`, then open port 9464. */
 import {
   createInferenceTelemetry,
   observeProcess,

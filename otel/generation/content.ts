@@ -1,5 +1,5 @@
 /**
- * What was said, in the JSON of the GenAI conventions, for the chat span of a process that captures it; `generation.ts` puts it there.
+ * Prompt and answer as span attributes, in the JSON of the GenAI conventions. Used by `generation.ts` if content is captured.
  * Source: gen-ai-input-messages.json and gen-ai-output-messages.json of https://github.com/open-telemetry/semantic-conventions-genai
  */
 import type { Attributes } from '@opentelemetry/api';
@@ -9,17 +9,17 @@ export interface Message {
   role: string;
   text: string;
   toolCalls?: readonly { id: string; name: string; arguments: unknown }[];
-  /** The call that a message of role `tool` answers. */
+  /** In a message of role `tool`: the id of the call that it answers. */
   toolCallId?: string;
 }
 
-/** Prompt and answer; either may be missing. */
+/** Prompt and answer. */
 export interface Content {
   input?: readonly Message[];
   output?: Omit<Message, 'role' | 'toolCallId'>;
 }
 
-/** Each attribute has at most `limit` characters and stays JSON: long texts are cut, and nothing is left of what still does not fit. */
+/** Each attribute is valid JSON of at most `limit` characters: long texts are truncated, and `[]` replaces messages that still do not fit. */
 export function contentAttributes(
   { input, output }: Content,
   reason: Reason,
@@ -55,7 +55,7 @@ function write({ role, text, toolCalls = [], toolCallId }: Message, room: number
   return { role, parts: [...texts, ...calls] };
 }
 
-/** The conventions' words; an answer that was cut off has none of its own. */
+/** The conventions' value; they have none for a cancelled answer. */
 function finishReason(reason: Reason): string {
   if (reason === 'tool_calls') return 'tool_call';
   return reason === 'stop' || reason === 'length' ? reason : 'error';

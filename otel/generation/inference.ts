@@ -1,7 +1,4 @@
-/**
- * Observes inference from plain facts: limits, the model, and one generation after another. Any node-llama-cpp program can
- * use it; it knows no server and no engine.
- */
+/** Observes inference from plain facts: limits, the served model, generations. Independent of any server or engine. */
 import type { Meter, Tracer } from '@opentelemetry/api';
 import { capturesContent, spanLimits, type Environment } from '../environment.ts';
 import { beginGeneration, type Generation } from './generation.ts';
@@ -20,12 +17,12 @@ export type { Generation } from './generation.ts';
 export type { GenerationSummary } from './generation-state.ts';
 
 interface ServedModel {
-  /** The catalogue's id. */
+  /** The catalogue id. */
   id: string;
   architecture?: string;
   quantization?: string;
   parameters?: string;
-  /** Tokens that one sequence holds. */
+  /** Context size of one sequence in tokens. */
   context?: number;
   sha256?: string;
   loadSeconds?: number;
@@ -33,26 +30,26 @@ interface ServedModel {
 
 export interface InferenceTelemetry {
   /**
-   * Call it when the headers of a POST have reached a generation route: each call is one count of `inference.requests`, at
-   * its end. The chat span starts at `at` (epoch milliseconds) below the active span.
+   * Call it when the headers of a generation request arrive. Each generation is counted once in `inference.requests`, when it ends. Its
+   * `chat` span starts at `at` (epoch milliseconds) as a child of the active span.
    */
   begin(fact: { operation: Operation; at: number }): Generation;
-  /** Call it after every load; the series of this model exist from then on. What is not known is an empty label. */
+  /** Call it after every model load. Creates the series of this model; an unknown property becomes an empty label. */
   setModel(model: ServedModel): void;
-  /** Call it for each decode of llama.cpp: tokens in all, and of how many sequences. */
+  /** Call it for each batch that llama.cpp decodes, with its total tokens and its sequences. */
   batch(fact: { tokens: number; sequences: number }): void;
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
-/** `contextTokens` says how many KV cells are in use, `ready` whether generations are accepted; each scrape asks them. */
+/** Every scrape calls `contextTokens` for the KV cache cells in use and `ready` for whether generations are accepted. */
 export function createInferenceTelemetry(options: {
   meter: Meter;
   tracer: Tracer;
   contextTokens: () => number;
   ready: () => boolean;
-  /** The id that `setModel` will be told after the load: its series exist before it then. */
+  /** The id that `setModel` will get: creates its series before the load. */
   model?: string;
-  /** Says whether prompts and answers go onto spans, and how much of them. */
+  /** Configures the capture of prompts and answers (`process.env`). */
   env?: Environment;
 }): InferenceTelemetry {
   const { tracer, env = process.env } = options;
@@ -68,7 +65,7 @@ export function createInferenceTelemetry(options: {
   return {
     begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
     setModel(model) {
-      // A gauge's series stays on the scrape for ever, so the last model has to be said to be gone.
+      // The series of a gauge cannot be removed, so the last model gets the value 0.
       if (served !== undefined) instruments.record('inferenceModelInfo', 0, served);
       served = modelLabels(model);
       instruments.record('inferenceModelInfo', 1, served);
@@ -116,7 +113,7 @@ const unlabelled = [
   'inferenceModelLoadDuration',
 ] as const;
 
-/** The first error must be an increase and not a birth, which no rate sees. */
+/** Creates all series with 0: a `rate()` does not see the first error if its series starts with 1. */
 function initialise(instruments: Instruments): void {
   for (const key of unlabelled) instruments.zero(key);
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });

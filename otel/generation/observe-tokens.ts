@@ -1,23 +1,23 @@
-/** Observes any stream of tokens as one generation. Part of `llamascope/otel`, for programs without a queue and an engine of ours. */
+/** Observes a stream of tokens as one generation. Part of `llamascope/otel`, for programs that use node-llama-cpp directly. */
 import { randomUUID } from 'node:crypto';
 import { epochMillis } from '../clock.ts';
 import type { Generation, InferenceTelemetry } from './inference.ts';
 import type { Ending, Operation } from '../names.ts';
 
 export interface ObservedTokens {
-  /** The id that `setModel` was told. */
+  /** The id given to `setModel`. */
   model: string;
   inputTokens: number;
-  /** Those of them whose state the sequence already held. */
+  /** The part of `inputTokens` that the sequence had evaluated before. */
   cachedTokens?: number;
-  /** Ends the answer with `length` after so many; without it, the model ends it. */
+  /** Ends the answer with the reason `length` after this many tokens. */
   maxTokens?: number;
   operation?: Operation;
 }
 
 /**
- * Passes the tokens on and makes the spans and metrics of one generation. It is completed when the stream ends or has `maxTokens`,
- * cancelled when its reader leaves before that, and failed when it throws.
+ * Yields the tokens, and records the spans and metrics of one generation. Outcome: completed if the stream ends or reaches `maxTokens`,
+ * cancelled if the consumer stops early, failed if the stream throws.
  */
 export async function* observeTokens<Token>(
   inference: InferenceTelemetry,
@@ -35,7 +35,7 @@ export async function* observeTokens<Token>(
   try {
     for await (const token of tokens) {
       const at = epochMillis();
-      if (count === 0) tellPrefill(generation, options, startedAt, at);
+      if (count === 0) recordPrefill(generation, options, startedAt, at);
       generation.token({ at });
       count += 1;
       yield token;
@@ -50,8 +50,8 @@ export async function* observeTokens<Token>(
   }
 }
 
-/** From outside, the prompt is evaluated when the first token is there. */
-function tellPrefill(
+/** Seen from outside, prefill ends with the first token. */
+function recordPrefill(
   generation: Generation,
   { inputTokens, cachedTokens = 0 }: ObservedTokens,
   startedAt: number,

@@ -1,6 +1,6 @@
 /**
- * Makes instruments from `names.ts`. Every measurement of ours goes through `add` and `record` here, which refuse what
- * would spoil a sum for ever.
+ * Creates instruments from `names.ts`. All measurements of llamascope go through `add` and `record`, which reject values that would
+ * corrupt a sum permanently, such as Infinity.
  */
 import {
   diag,
@@ -18,23 +18,23 @@ import {
 import { exemplars } from '../prometheus/exemplars.ts';
 import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from '../names.ts';
 
-/** The keys of the metrics of some kinds: `KeyOf<'counter'>`. */
+/** Keys of the metrics of some kinds: `KeyOf<'counter'>`. */
 type KeyOf<Kind extends MetricKind> = {
   [Key in MetricKey]: (typeof metrics)[Key]['kind'] extends Kind ? Key : never;
 }[MetricKey];
 
 export interface Instruments {
   add(key: KeyOf<'counter' | 'updown'>, value: number, attributes?: Attributes): void;
-  /** Undefined means that there was nothing to measure. `span` becomes the exemplar of its bucket. */
+  /** Ignores an undefined value. `span` becomes the exemplar of the bucket. */
   record(
     key: KeyOf<'histogram' | 'gauge'>,
     value: number | undefined,
     attributes?: Attributes,
     span?: SpanContext,
   ): void;
-  /** Makes the series exist before its first measurement. */
+  /** Creates the series before its first measurement, with the value 0. */
   zero(key: MetricKey, attributes?: Attributes): void;
-  /** Asks `callback` at every collection. Observing NaN takes the series off the scrape. */
+  /** Calls `callback` at every collection. Observing NaN removes the series from the scrape. */
   observe(key: KeyOf<'counter' | 'updown' | 'gauge'>, callback: ObservableCallback): void;
 }
 
@@ -79,8 +79,8 @@ export function createInstruments(meter: Meter): Instruments {
 }
 
 /**
- * An unobserved histogram exports nothing and `record(0)` counts one. The SDK makes the series for a NaN and then
- * ignores it, which leaves a count of 0: what we want, and pinned by a test because nobody promised it.
+ * Creates the series of a histogram with count 0. A histogram without measurements exports nothing, and `record(0)` would count 1.
+ * For NaN, the SDK creates the series and ignores the value. A test pins this undocumented behaviour.
  */
 export function zeroHistogram(histogram: Histogram | Gauge, attributes: Attributes): void {
   histogram.record(Number.NaN, attributes);

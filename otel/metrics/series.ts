@@ -1,6 +1,6 @@
 /**
- * What a series is (one attribute set of one metric) and how many there may be. `sdk.ts` puts a ceiling in front of every
- * metric of the contract, and `exposition.ts` asks it about everybody else's.
+ * Limits the number of series, which are attribute sets of metrics. Views apply the limit to metrics of the contract (`views.ts`),
+ * the exposition applies it to all others (`families.ts`).
  */
 import type { Attributes } from '@opentelemetry/api';
 import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
@@ -15,13 +15,13 @@ export interface Ceiling {
   readonly limit: number;
   /** Attribute sets admitted, over all metrics. */
   count(): number;
-  /** Measurements that found no room. */
+  /** Measurements rejected because the limit was reached. */
   refused(): number;
-  /** True when this attribute set of this metric is known or still has room, which it then takes. */
+  /** Whether this attribute set of this metric is known or fits below the limit; then it counts from now on. */
   admit: (metric: string, attributes: Attributes) => boolean;
 }
 
-/** Admits at most `limit` attribute sets over all metrics together; the first come stay. */
+/** Admits the first `limit` attribute sets over all metrics. */
 export function createCeiling(options: { limit: number }): Ceiling {
   const admitted = new Map<string, Set<string>>();
   let count = 0;
@@ -46,12 +46,12 @@ export function createCeiling(options: { limit: number }): Ceiling {
   };
 }
 
-/** Where the SDK itself puts what is over its limit: https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute */
+/** The attribute set of the SDK's own overflow series: https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute */
 const overflow: Attributes = Object.freeze({ 'otel.metric.overflow': true });
 
 /**
- * Keeps the contract's labels of a metric and sends what is over the ceiling to one overflow series. The SDK's own
- * limit cannot do it: it counts anew after every collection, so the sum over collections has no bound.
+ * Keeps only the labels that the contract declares for a metric, and maps sets above the limit to one overflow series. The SDK's own
+ * limit starts anew after every collection, so the total over many collections would be unbounded.
  */
 export function createLabelFilter(options: {
   metric: string;
@@ -71,7 +71,7 @@ export function createLabelFilter(options: {
       }
       Object.freeze(kept);
       const result = ceiling.admit(metric, kept) ? kept : overflow;
-      // Ours are frozen constants: one lookup a measurement instead of a copy.
+      // Attribute sets of frequent measurements are frozen constants: one lookup instead of a copy.
       if (result === kept && Object.isFrozen(incoming)) passed.set(incoming, kept);
       return result;
     },

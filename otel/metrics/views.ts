@@ -1,4 +1,4 @@
-/** How the SDK aggregates each metric of the contract: its labels and no others, its buckets, under the ceiling. `sdk.ts` uses it. */
+/** Views for the metrics of the contract: declared labels only, declared buckets, under the series limit. Used by `sdk.ts`. */
 import {
   AggregationType,
   type AggregationOption,
@@ -7,7 +7,7 @@ import {
 import { metrics, type MetricDefinition } from '../names.ts';
 import { createLabelFilter, type Ceiling } from './series.ts';
 
-/** Metrics of other packages that tell us nothing. */
+/** Metrics of other packages that nobody here reads. */
 const dropped = [
   'v8js.resource.active',
   'otel.sdk.processor.span.queue.capacity',
@@ -30,7 +30,7 @@ export function createViews(ceiling: Ceiling): ViewOptions[] {
   return [...kept, ...drops];
 }
 
-/** Other packages' histograms get our buckets too. */
+/** Applies to histograms of other packages as well. */
 function aggregationOf(buckets: readonly number[] | undefined): AggregationOption {
   if (buckets === undefined) return { type: AggregationType.DEFAULT };
   const options = { boundaries: [...buckets], recordMinMax: false };

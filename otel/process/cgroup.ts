@@ -1,25 +1,22 @@
-/**
- * The limits of the cgroup this process runs in, version 1 and 2, which the machine's own numbers do not show. `process.ts`
- * observes them, and the engine sizes itself by them.
- */
+/** CPU and memory limits of the cgroup of this process, version 1 and 2. Exported by `process.ts`; the engine sizes itself by them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface CgroupReader {
-  /** Undefined where there is no cgroup, or none that counts it. */
+  /** Undefined without a cgroup that counts throttling. */
   throttledSeconds(): number | undefined;
-  /** Undefined where there is no limit. */
+  /** Undefined without a limit. */
   memoryLimitBytes(): number | undefined;
-  /** Without the file cache that the kernel would give back first. Undefined where there is no cgroup. */
+  /** Excludes inactive file cache, which the kernel reclaims first. Undefined without a cgroup. */
   memoryUsedBytes(): number | undefined;
-  /** CPU time in cores, 1.5 for 150 ms in 100; undefined where there is no quota. */
+  /** 1.5 for a quota of 150 ms in a period of 100 ms; undefined without a quota. */
   cpuQuotaCores(): number | undefined;
 }
 
-/** Version 1 says "no limit" with the largest number of pages that fits into 63 bits. */
+/** Version 1 reports "no limit" as the largest multiple of the page size below 2^63. */
 const unlimitedBytes = 2 ** 60;
 
-/** The files are found once and read at every call. */
+/** Locates the files once and reads them at every call. */
 export function createCgroupReader(options: { root?: string; self?: string } = {}): CgroupReader {
   const { root = '/sys/fs/cgroup', self = '/proc/self/cgroup' } = options;
   const folders = findFolders(root, self);
@@ -47,7 +44,7 @@ export function createCgroupReader(options: { root?: string; self?: string } = {
     },
     memoryUsedBytes() {
       const used = Number.parseInt(readText(memoryUsed), 10);
-      // Version 1 counts the cgroups below under another name.
+      // Version 1 has a separate total that includes child cgroups.
       const cache = /^(?:total_)?inactive_file (\d+)$/gm;
       const cached = [...readText(memoryStat).matchAll(cache)].map(([, bytes]) => Number(bytes));
       return Number.isNaN(used) ? undefined : Math.max(0, used - Math.max(0, ...cached));
@@ -57,7 +54,7 @@ export function createCgroupReader(options: { root?: string; self?: string } = {
         cpuMax === undefined
           ? [readText(cpuQuota), readText(cpuPeriod)]
           : readText(cpuMax).split(' ');
-      // "max" and -1 say that there is none.
+      // `max` and -1 mean no quota.
       const cores = Number.parseInt(quota, 10) / Number.parseInt(period, 10);
       return cores > 0 ? cores : undefined;
     },
@@ -65,8 +62,8 @@ export function createCgroupReader(options: { root?: string; self?: string } = {
 }
 
 /**
- * `/proc/self/cgroup` has one line `0::/path` in version 2 and `7:cpu,cpuacct:/path` a controller in version 1. Inside a container the
- * path may be the host's, and the cgroup is then mounted at the root itself.
+ * `/proc/self/cgroup` has one line `0::/path` in version 2, and one line per controller such as `7:cpu,cpuacct:/path` in version 1.
+ * Inside a container the path may be that of the host; the cgroup is then mounted at the root.
  */
 function findFolders(root: string, self: string): { cpu: string[]; memory: string[] } {
   const lines = readText(self)

@@ -1,19 +1,19 @@
-/** What Linux tells about a process in `/proc`, and a CPU sum that outlives it. `process.ts` observes both. */
+/** Reads a process from Linux's `/proc`, and sums CPU time over restarts. Used by `process.ts` and by the supervisor in `stack/`. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface ProcessFacts {
-  /** Tells one process from the next, even where the kernel hands out its number again. */
+  /** Pid and start time: unique even if the kernel reuses the pid. */
   id: string;
   userSeconds: number;
   systemSeconds: number;
   memoryBytes: number;
   /** Seconds since 1970. */
   startedAt: number;
-  /** NaN where it may not be read. */
+  /** NaN without permission to read them. */
   openFileDescriptors: number;
 }
 
-/** `sysconf(_SC_CLK_TCK)`: the kernel gives user space 100 ticks a second on every architecture Node runs on. */
+/** `sysconf(_SC_CLK_TCK)`: 100 on every architecture that Node supports. */
 const ticksPerSecond = 100;
 
 export interface ProcessStat {
@@ -54,7 +54,7 @@ export function readProcess(pid: number | undefined): ProcessFacts | undefined {
     const residentKibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(
       readFileSync(`/proc/${pid}/status`, 'latin1'),
     );
-    // A zombie still has its stat, but no memory any more.
+    // A zombie has `stat` but no memory.
     if (residentKibibytes === null) return undefined;
     return {
       id: `${pid} ${stat.startTicks}`,
@@ -81,7 +81,7 @@ function bootTime(): number {
   return Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1]);
 }
 
-/** Adds up the CPU time of one process after another: the sum never falls when a new one takes over. */
+/** Sums the CPU time of successive processes, so that the sum does not fall at a restart. */
 export function createCpuSum(): {
   add(facts: ProcessFacts | undefined): { userSeconds: number; systemSeconds: number };
 } {

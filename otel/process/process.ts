@@ -1,6 +1,6 @@
 /**
- * What the processes, the cgroup and the machine spend. The model's memory and CPU live in the engine process, which the parent
- * reads from `/proc`: a process busy with llama.cpp cannot be asked.
+ * CPU, memory and other resources of the processes, the cgroup and the machine. The API process reads those of the engine process from
+ * `/proc`, because a process busy in llama.cpp does not answer.
  */
 import type { Meter } from '@opentelemetry/api';
 import { cpus, freemem, totalmem } from 'node:os';
@@ -12,8 +12,8 @@ import { createCpuSum, readProcess, type ProcessFacts } from './proc.ts';
 type ProcessRole = (typeof processRoles)[number];
 
 /**
- * Observes this process under `role`, and the process whose id `engine` returns; undefined when there is none now. A
- * process that is not there has no series, except for its CPU time, which is kept over restarts.
+ * Observes this process under `role`, and the engine process whose pid `engine` returns, undefined if it does not run. A process that does
+ * not run has no series except its CPU time, which is summed over restarts.
  */
 export function observeProcess(
   meter: Meter,
@@ -58,7 +58,7 @@ function observeOne(
   }
 }
 
-/** One look a collection serves all of its callbacks: they run one after the other before anything else does. */
+/** Caches the value for the current event-loop turn: the callbacks of one collection run in the same turn and share one read. */
 function rememberTick<Value>(read: () => Value): () => Value {
   let known: { value: Value } | undefined;
   return () => {
@@ -82,7 +82,7 @@ function readSelf(): ProcessFacts {
   };
 }
 
-/** Without host-metrics: it reports CPU time by core alone, and its view here would keep one core and lose the others. */
+/** Not @opentelemetry/host-metrics: it reports CPU time per core, and our view would drop the core label and keep only one core. */
 function observeMachine(instruments: Instruments): void {
   instruments.observe('systemCpuTime', (result) => {
     const modes = { user: 0, system: 0, nice: 0, idle: 0, interrupt: 0 };

@@ -1,6 +1,6 @@
 /**
- * The last sampled trace behind every histogram bucket. `instruments.ts` notes them, `exposition.ts` writes them into
- * OpenMetrics; the metrics SDK for JavaScript has no exemplars of its own.
+ * Exemplars: the last sampled span of every histogram bucket. `instruments.ts` notes them and `exposition.ts` writes them. The metrics
+ * SDK for JavaScript has no exemplars.
  */
 import { TraceFlags, type Attributes, type SpanContext } from '@opentelemetry/api';
 import { seriesKey } from '../metrics/series.ts';
@@ -14,14 +14,14 @@ export interface Exemplar {
 }
 
 export interface Exemplars {
-  /** Remembers the span for the bucket that `value` falls into; a span that was not sampled leads nowhere and is ignored. */
+  /** Stores the span for the bucket of `value`; ignores a span that is not sampled, because its trace does not exist. */
   note(
     metric: { name: string; buckets: readonly number[] },
     value: number,
     attributes: Attributes,
     span: SpanContext,
   ): void;
-  /** By bucket index, the bucket beyond the last bound included. */
+  /** By bucket index, `+Inf` included. */
   of(metricName: string, attributes: Attributes): readonly (Exemplar | undefined)[] | undefined;
 }
 
@@ -48,5 +48,5 @@ export function createExemplars(): Exemplars {
   };
 }
 
-/** The one store of the process: an instrument reaches it without being handed anything but a meter. */
+/** The store of the process. It is global, so that an instrument needs only a meter. */
 export const exemplars = createExemplars();

@@ -1,6 +1,5 @@
 /**
- * Collected metrics as Prometheus reads them: the text format 0.0.4, and OpenMetrics 1.0 with exemplars. `scrape.ts`
- * serves what this writes.
+ * Writes metrics in Prometheus' text format 0.0.4, or in OpenMetrics 1.0 with exemplars. Used by `scrape.ts`.
  * Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and https://prometheus.io/docs/specs/om/open_metrics_spec/
  */
 import type { Histogram } from '@opentelemetry/sdk-metrics';
@@ -15,7 +14,7 @@ export const contentTypes = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 } as const satisfies Record<Format, string>;
 
-/** Exemplars are written in OpenMetrics alone: the text format has no place for them. */
+/** Only OpenMetrics has exemplars. */
 export function writeExposition(
   { families, target }: Families,
   options: { format: Format; exemplars?: Exemplars },
@@ -71,7 +70,7 @@ function writeExemplar({ traceId, spanId, value, at }: Exemplar): string {
 
 const textsOf = new WeakMap<readonly number[], readonly string[]>();
 
-/** The bounds of a histogram, `+Inf` at the end; one array serves all points of an instrument. */
+/** The bounds of a histogram and `+Inf`. Cached: all points of an instrument share one array. */
 function boundTexts(boundaries: readonly number[]): readonly string[] {
   let texts = textsOf.get(boundaries);
   if (texts === undefined) {

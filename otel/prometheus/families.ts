@@ -1,6 +1,6 @@
 /**
- * Collected metrics, sorted into the families that Prometheus will see. Whatever would cost the whole target (two metrics of
- * one name, one series twice, a value that is none) is resolved or left out here; `exposition.ts` only writes.
+ * Groups collected metrics into Prometheus families. Prometheus rejects a whole scrape for one conflict, such as two types for one name
+ * or a duplicate series, so conflicts are resolved or dropped here. `exposition.ts` only writes.
  */
 import { diag, type Attributes } from '@opentelemetry/api';
 import { DataPointType, type Histogram, type MetricData } from '@opentelemetry/sdk-metrics';
@@ -9,7 +9,7 @@ import { metrics } from '../names.ts';
 import { familyName, formatLabels, unitWord, type FamilyType } from './prometheus-names.ts';
 
 export interface Point {
-  /** As they stand between braces; empty without any. */
+  /** The text between the braces; empty without labels. */
   labels: string;
   attributes: Attributes;
   value: number | Histogram;
@@ -19,30 +19,30 @@ export interface Family {
   /** Without `_total`. */
   name: string;
   type: FamilyType;
-  /** The unit's word when the name ends with it, else empty: OpenMetrics refuses any other. */
+  /** The unit word if the name ends with it, else empty, because OpenMetrics requires this suffix. */
   unit: string;
   help: string;
-  /** The OpenTelemetry name of the metric that came first. */
+  /** The OpenTelemetry name of the first metric of this family. */
   metricName: string;
   points: Point[];
 }
 
 export interface Families {
   families: readonly Family[];
-  /** Labels of `target_info`: the resource. */
+  /** Labels of `target_info`: the resource attributes. */
   target: string;
 }
 
 const contract = new Set<string>(Object.values(metrics).map((metric) => metric.name));
 const labelsOf = new WeakMap<Attributes, string>();
 
-/** `admit` decides whether a series of a metric outside the contract still has room. */
+/** `admit` applies the series limit to metrics outside the contract. */
 export function toFamilies(
   collected: ResourceMetrics,
   admit: (metric: string, attributes: Attributes) => boolean = () => true,
 ): Families {
   const byName = new Map<string, Family>();
-  // In text and in OpenMetrics, for every name that a sample or a family takes: the family it belongs to.
+  // Every name of a sample or family in either format, and the metric that owns it.
   const owners = new Map<string, string>([
     ['target', 'target_info'],
     ['target_info', 'target_info'],
@@ -60,7 +60,7 @@ export function toFamilies(
       if (series.has(key)) {
         warnOnce(
           key,
-          `${metricName}: {${Object.keys(attributes).join(', ')}} is a series that is there already; left out`,
+          `${metricName}: {${Object.keys(attributes).join(', ')}} is a duplicate series; dropped`,
         );
         continue;
       }
@@ -76,7 +76,7 @@ export function toFamilies(
   };
 }
 
-/** Ours come first, so that a stranger's metric never takes one of our names. */
+/** Metrics of the contract first, so that no other metric takes one of their names. */
 function contractFirst(collected: ResourceMetrics): MetricData[] {
   const all = collected.scopeMetrics.flatMap((scope) => scope.metrics);
   return [...all.filter(isOurs), ...all.filter((metric) => !isOurs(metric))];
@@ -96,14 +96,14 @@ function familyFor(
   if (type === undefined) {
     return warnOnce(
       metricName,
-      `${metricName}: exponential histograms have no text form; left out`,
+      `${metricName}: exponential histograms have no text format; dropped`,
     );
   }
   const name = familyName({ name: metricName, unit, type });
   if (!/[a-zA-Z0-9]/.test(name)) {
     return warnOnce(
       metricName,
-      `${metricName}: no character of it fits a Prometheus name; left out`,
+      `${metricName}: no character is valid in a Prometheus name; dropped`,
     );
   }
   const known = byName.get(name);
@@ -112,7 +112,7 @@ function familyFor(
   if (taken !== undefined) {
     return warnOnce(
       metricName,
-      `${metricName}: the name ${taken} belongs to ${owners.get(taken)}; left out`,
+      `${metricName}: the name ${taken} belongs to ${owners.get(taken)}; dropped`,
     );
   }
   for (const taken of takenNames(name, type)) owners.set(taken, metricName);
@@ -146,7 +146,7 @@ function familyType(metric: MetricData): FamilyType | undefined {
   return undefined;
 }
 
-/** The SDK hands out the same object for a series at every collection. */
+/** Cached: the SDK returns the same object for a series at every collection. */
 function labelText(attributes: Attributes): string {
   let text = labelsOf.get(attributes);
   if (text === undefined) labelsOf.set(attributes, (text = formatLabels(attributes)));
@@ -156,7 +156,7 @@ function labelText(attributes: Attributes): string {
 const warned = new Set<string>();
 
 function warnOnce(key: string, message: string): undefined {
-  // A stranger may have any number of bad names; one line for each of the first hundred is enough.
+  // A program may have any number of invalid names: at most 100 warnings, one per name.
   if (warned.has(key) || warned.size >= 100) return;
   warned.add(key);
   diag.warn(message);

@@ -1,6 +1,6 @@
 /**
- * OpenTelemetry names, units, attributes and bounds as Prometheus spells them. `exposition.ts` writes with these, and rules
- * name a bucket through `formatBound`.
+ * Converts names, units, attributes and bucket bounds from OpenTelemetry to Prometheus. Used by the exposition; rules format
+ * bucket bounds by `formatBound`.
  * Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
  */
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
@@ -33,10 +33,10 @@ const unitWords: Record<string, string> = {
 
 const perWords: Record<string, string> = { s: 'second', m: 'minute', h: 'hour', d: 'day' };
 
-/** What Prometheus knows a value as. */
+/** The metric types of Prometheus that we write. */
 export type FamilyType = 'counter' | 'gauge' | 'histogram';
 
-/** The word of a UCUM unit, empty where it has none: `s` is `seconds`, `By/s` is `bytes_per_second`, `{request}` nothing. */
+/** The word for a UCUM unit: `s` is `seconds`, `By/s` is `bytes_per_second`; empty for an annotation such as `{request}`. */
 export function unitWord(unit: string, type: FamilyType): string {
   if (unit === '1') return type === 'gauge' ? 'ratio' : '';
   const [left = '', right = ''] = unit.replaceAll(/\{[^}]*\}/g, '').split('/', 2);
@@ -46,7 +46,7 @@ export function unitWord(unit: string, type: FamilyType): string {
   return word === '' ? per : `${word}_${per}`;
 }
 
-/** The name of a metric family: cleaned, with its unit, and without the `_total` that only a counter's samples carry. */
+/** The name of a metric family: valid characters, then the unit. `_total` is not part of it: only samples of a counter have it. */
 export function familyName(metric: { name: string; unit: string; type: FamilyType }): string {
   let name = cleanName(metric.name);
   if (/^\d/.test(name)) name = `_${name}`;
@@ -56,7 +56,7 @@ export function familyName(metric: { name: string; unit: string; type: FamilyTyp
   return name;
 }
 
-/** Adds to each entry of the contract its name in Prometheus, and an empty list of labels where it declares none. */
+/** Adds the name in Prometheus to each entry of the contract, and an empty list to entries without labels. */
 export function withScrapedNames<
   Entries extends Record<string, { name: string; unit: string; kind: FamilyType | 'updown' }>,
 >(
@@ -73,20 +73,20 @@ export function withScrapedNames<
   return Object.fromEntries(complete);
 }
 
-/** Samples of a histogram own these label names; an attribute of that name gets the prefix Prometheus itself uses. */
+/** Label names reserved for histograms and summaries. An attribute with such a name gets Prometheus' own prefix `exported_`. */
 const reserved = new Set(['le', 'quantile']);
 
 export function labelName(attribute: string): string {
   const name = cleanName(attribute);
   if (/^\d/.test(name)) return `key_${name}`;
-  // Two leading underscores belong to Prometheus; cleaning leaves at most one, and one alone is no name.
+  // Names with two leading underscores are reserved; cleanName leaves at most one. A single underscore is not a label name.
   if (name === '' || name === '_') return 'key';
   return reserved.has(name) ? `exported_${name}` : name;
 }
 
 /**
- * The labels of an attribute set as they stand between braces, sorted. Attributes whose names become one label share it,
- * their values joined by `;` in the order of their original names, as the specification asks.
+ * The text between the braces for an attribute set, sorted by label. If several attributes map to one label, their values are joined
+ * by `;` in the order of the attribute names, as the specification requires.
  */
 export function formatLabels(attributes: Attributes): string {
   const labels = new Map<string, string>();
@@ -102,7 +102,7 @@ export function formatLabels(attributes: Attributes): string {
 }
 
 /**
- * A number as Prometheus 3 stores an `le`: Go's shortest `%g` with `.0` where it would look like an integer.
+ * A bound in the format in which Prometheus 3 stores `le`: Go's shortest `%g`, with `.0` appended to an integer.
  * Source: `formatOpenMetricsFloat` in prometheus/model/textparse, and the `%e` form outside 1e-4 … 1e6 in strconv.FormatFloat.
  */
 export function formatBound(bound: number): string {
@@ -119,14 +119,14 @@ export function formatBound(bound: number): string {
   return text.includes('.') ? text : `${text}.0`;
 }
 
-/** A sample's value. */
+/** The value of a sample. */
 export function formatValue(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   if (value === Number.NEGATIVE_INFINITY) return '-Inf';
   return String(value);
 }
 
-/** Help text on one line; OpenMetrics escapes the quotes too. */
+/** Help text on one line. OpenMetrics escapes quotes as well. */
 export function escapeHelp(text: string, openMetrics: boolean): string {
   const escaped = wellFormed(text).replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
   return openMetrics ? escaped.replaceAll('"', '\\"') : escaped;
@@ -136,7 +136,7 @@ function escapeLabel(text: string): string {
   return wellFormed(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-/** Half a surrogate pair is no UTF-8, and Prometheus reads a NUL as the end of the scrape. */
+/** A lone surrogate is not valid UTF-8, and Prometheus takes NUL for the end of the scrape. */
 function wellFormed(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

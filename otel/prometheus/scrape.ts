@@ -1,7 +1,4 @@
-/**
- * One scrape: collects, writes in the format that was asked for, compresses. `sdk.ts` builds it; a server answers with what
- * it returns.
- */
+/** Answers a scrape: collects, writes the requested format, compresses. Created by `sdk.ts`. */
 import type { CollectionResult } from '@opentelemetry/sdk-metrics';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
@@ -22,18 +19,18 @@ export interface ScrapeResponse {
 }
 
 export interface ScraperOptions {
-  /** Collects everything once; a callback that takes longer than the timeout becomes one of the errors. */
+  /** Collects all metrics. A callback that exceeds the timeout is reported as an error. */
   collect: (options: { timeoutMillis: number }) => Promise<CollectionResult>;
   exemplars: Exemplars;
   ceiling: Ceiling;
-  /** Scrapes that begin within this time share one collection: some gauges start anew whenever anyone collects. */
+  /** Scrapes that start within this time share one collection, because some gauges are reset by every collection. */
   shareMillis: number;
-  /** Told how long each collection with its writing took. */
+  /** Called with the duration of each collection and its serialisation. */
   onScraped: (seconds: number) => void;
   onFailed: (errors: readonly unknown[]) => void;
 }
 
-/** Leaves half a second of the three that a scraper may wait. */
+/** Leaves half a second for writing, so that a scrape is answered within 3 s. */
 const collectTimeoutMillis = 2500;
 const compress = promisify(gzip);
 
@@ -74,7 +71,7 @@ export function createScraper(
     const startedAt = performance.now();
     const collected = await collectShared();
     if (collected.kind === 'failed') {
-      const body = `Collecting the metrics failed: ${collected.errors} error(s), told in the log.\n`;
+      const body = `Metrics collection failed with ${collected.errors} error(s). See the log.\n`;
       return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
     }
     const format = chooseFormat(request.accept);
@@ -82,25 +79,25 @@ export function createScraper(
     options.onScraped((performance.now() - startedAt) / 1000);
     const headers = { 'content-type': contentTypes[format], vary: 'accept, accept-encoding' };
     if (!acceptsGzip(request.acceptEncoding)) return { status: 200, headers, body: text };
-    // The fastest level still shrinks metrics tenfold; it runs on libuv's pool, off the event loop.
+    // The fastest level already compresses metrics tenfold. gzip runs in libuv's thread pool, off the event loop.
     const body = await compress(text, { level: constants.Z_BEST_SPEED });
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body };
   };
 }
 
-/** The answer to a scraper whose request had these headers, for servers that speak Fetch's types. */
+/** Answers a scrape for servers that use the Fetch API's types. */
 export async function answerScrape(
   telemetry: { scrape(request: ScrapeRequest): Promise<ScrapeResponse> },
-  asked: Headers,
+  request: Headers,
 ): Promise<Response> {
   const { status, headers, body } = await telemetry.scrape({
-    accept: asked.get('accept') ?? undefined,
-    acceptEncoding: asked.get('accept-encoding') ?? undefined,
+    accept: request.get('accept') ?? undefined,
+    acceptEncoding: request.get('accept-encoding') ?? undefined,
   });
   return new Response(typeof body === 'string' ? body : new Uint8Array(body), { status, headers });
 }
 
-/** OpenMetrics when it is named and wanted no less than text; text for everybody else. */
+/** OpenMetrics if `accept` names it with at least the weight of text, else text. */
 export function chooseFormat(accept: string | undefined): Format {
   const ranges = parseWeighted(accept ?? '*/*');
   const openMetrics = ranges.filter(
@@ -124,7 +121,7 @@ interface Weighted {
   weight: number;
 }
 
-/** Accept and Accept-Encoding: `a;x=1;q=0.5, b`. A weight that is no number counts as nothing. */
+/** Parses Accept or Accept-Encoding: `a;x=1;q=0.5, b`. An invalid weight counts as 0. */
 function parseWeighted(header: string): Weighted[] {
   return header.split(',').map((item) => {
     const [name = '', ...rest] = item.split(';').map((part) => part.trim().toLowerCase());
@@ -138,7 +135,7 @@ function parseWeighted(header: string): Weighted[] {
   });
 }
 
-/** The weight of the first of `names`, most specific first, that the header names. */
+/** The weight of the first of `names` (most specific first) that the header contains. */
 function weightOf(ranges: readonly Weighted[], names: readonly string[]): number {
   for (const name of names) {
     const weights = ranges.filter((range) => range.name === name).map(({ weight }) => weight);

@@ -1,4 +1,4 @@
-/** The store of traces as bodies of HTTP answers; each app mounts them at `GET /api/traces` and `GET /api/traces/{id}`. */
+/** Response bodies of `GET /api/traces` and `GET /api/traces/{id}`, for any HTTP server. */
 import { traceFilters, type TraceFilter, type TraceSummary } from './rows.ts';
 import type { TraceStore } from './traces.ts';
 
@@ -11,7 +11,7 @@ type Answer<Body> = { status: 200; body: Body } | { status: 400 | 404; body: Err
 const defaultLimit = 50;
 const mostLimit = 500;
 
-/** `?limit=1..500` (50) and `?filter=all|slow|failed|cancelled`: `{ traces }`, newest first; 400 for anything else. */
+/** `{ traces }`, newest first, for `?limit=1..500` (50) and `?filter=all|slow|failed|cancelled`; 400 for other values. */
 export function answerTraces(
   store: TraceStore,
   query: URLSearchParams,
@@ -27,19 +27,18 @@ export function answerTraces(
   return { status: 200, body: { traces: store.list({ limit, filter }) } };
 }
 
-/** The trace as OTLP JSON; 404 where it is not or no longer in the store. */
+/** The trace as OTLP JSON; 404 if it is unknown or evicted. */
 export function answerTrace(store: TraceStore, traceId: string): Answer<object> {
   const trace = store.get(traceId.toLowerCase());
   if (trace !== undefined) return { status: 200, body: trace };
-  const which = 'expected the id of a trace that is still in memory, which GET /api/traces lists.';
-  return refuse(404, 'trace_id', which);
+  return refuse(404, 'trace_id', 'trace not found. Only recent traces are kept: GET /api/traces.');
 }
 
 function isFilter(text: string): text is TraceFilter {
   return (traceFilters as readonly string[]).includes(text);
 }
 
-/** In the shape of OpenAI's errors, as everything else of the service; a query is not echoed. */
+/** An error body in OpenAI's format. Values from the query are not echoed. */
 function refuse(
   status: 400 | 404,
   param: string,

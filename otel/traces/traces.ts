@@ -1,6 +1,5 @@
 /**
- * The last traces, in memory and bounded, for the console and `GET /api/traces`. It is a span processor beside the exporter's,
- * so it sees every sampled span and needs no backend.
+ * Keeps recent traces in memory for the console and `GET /api/traces`. A span processor of its own, so it needs no backend.
  */
 import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { hrTimeToMilliseconds } from '@opentelemetry/core';
@@ -10,9 +9,9 @@ import { attributes as a, type Outcome, type Reason } from '../names.ts';
 import type { TraceFilter, TraceSummary } from './rows.ts';
 
 export interface TraceStore {
-  /** Newest first; at most `limit` (50) that match. */
+  /** The newest `limit` (50) traces that match, newest first. */
   list(options?: { limit?: number; filter?: TraceFilter }): TraceSummary[];
-  /** The trace as OTLP JSON (`{ resourceSpans }`), undefined where it is not or no longer here. */
+  /** The trace as OTLP JSON (`{ resourceSpans }`); undefined if it is unknown or evicted. */
   get(traceId: string): object | undefined;
 }
 
@@ -27,18 +26,18 @@ interface Trace {
   reason?: Reason;
 }
 
-/** One caller may send the same traceparent for ever. */
+/** A limit is needed because a client may send the same traceparent forever. */
 const spansPerTrace = 256;
 
 /**
- * Holds up to `traces` traces and about `bytes` bytes. The newest quarter always stays; among the others the fastest
- * goes first, slow ones later and failed ones last.
+ * Holds up to `traces` traces and about `bytes` bytes. Eviction spares the newest quarter and removes the fastest of the others first, and
+ * failed ones last.
  */
 export function createTraceStore(options: { traces: number; bytes: number }): {
   store: TraceStore;
   processor: SpanProcessor;
 } {
-  // Insertion order is the order of age.
+  // In insertion order: oldest first.
   const traces = new Map<string, Trace>();
   let bytes = 0;
 
@@ -50,7 +49,7 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
   function evict(): void {
     while (traces.size > 1 && (traces.size > options.traces || bytes > options.bytes)) {
       const older = [...traces.values()].slice(0, Math.ceil(traces.size * 0.75));
-      drop(older.reduce((least, trace) => (worth(trace) < worth(least) ? trace : least)));
+      drop(older.reduce((first, trace) => (rankOf(trace) < rankOf(first) ? trace : first)));
     }
   }
 
@@ -80,7 +79,7 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
   return {
     store: {
       list: ({ limit = 50, filter = 'all' } = {}) =>
-        choose([...traces.values()].toReversed(), filter)
+        filterTraces([...traces.values()].toReversed(), filter)
           .slice(0, limit)
           .map((trace) => summarise(trace)),
       get(traceId) {
@@ -99,7 +98,8 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
   };
 }
 
-function worth(trace: Trace): number {
+/** The trace with the lowest rank is evicted first. */
+function rankOf(trace: Trace): number {
   return trace.failed ? Number.POSITIVE_INFINITY : durationOf(trace);
 }
 
@@ -107,7 +107,7 @@ function durationOf(trace: Trace): number {
   return trace.endedAt - trace.startedAt;
 }
 
-function choose(traces: Trace[], filter: TraceFilter): Trace[] {
+function filterTraces(traces: Trace[], filter: TraceFilter): Trace[] {
   if (filter === 'failed') return traces.filter((trace) => trace.failed);
   if (filter === 'cancelled') return traces.filter((trace) => trace.outcome === 'cancelled');
   if (filter === 'all') return traces;
@@ -117,8 +117,8 @@ function choose(traces: Trace[], filter: TraceFilter): Trace[] {
 }
 
 function summarise(trace: Trace): TraceSummary {
-  const here = new Set(trace.spans.map((span) => span.spanContext().spanId));
-  const root = trace.spans.findLast((span) => !here.has(span.parentSpanContext?.spanId ?? ''));
+  const ids = new Set(trace.spans.map((span) => span.spanContext().spanId));
+  const root = trace.spans.findLast((span) => !ids.has(span.parentSpanContext?.spanId ?? ''));
   return {
     traceId: trace.traceId,
     name: root?.name ?? '',
@@ -131,7 +131,7 @@ function summarise(trace: Trace): TraceSummary {
   };
 }
 
-/** About what a span takes: its object and ids, and the text that varies. */
+/** Estimated memory of a span in bytes: a constant for its objects and ids, plus its texts. */
 function sizeOf(span: ReadableSpan): number {
   let size = 600 + span.name.length;
   for (const [key, value] of Object.entries(span.attributes)) {

@@ -1,4 +1,4 @@
-/** The exposition of real instruments, hostile ones included: goldens, and promtool's opinion. */
+/** The exposition of real instruments with valid and invalid names, checked against expected texts and by promtool. */
 import { diag, DiagLogLevel, TraceFlags, type Attributes, type Meter } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
@@ -40,7 +40,7 @@ target_info{service_name="lab"} 1
 
 function ignore(): void {}
 
-/** What the exposition warned of. */
+/** Warnings of the exposition. */
 let warnings: string[];
 
 beforeEach(() => {
@@ -82,7 +82,7 @@ wait_seconds_count{route="/chat"} 3
     expect(checkWithPromtool(text)).toBe('');
   });
 
-  test('has the target alone when nothing was measured', async () => {
+  test('has only the target without measurements', async () => {
     expect(await createLab().write()).toBe(target);
   });
 });
@@ -118,7 +118,7 @@ wait_seconds_count{route="/a"} 1
 `);
   });
 
-  test('an exemplar stands in the bucket of its value, and a trace that was not sampled in none', () => {
+  test('an exemplar is in the bucket of its value, and an unsampled trace has none', () => {
     const store = createExemplars();
     const span = {
       traceId: 'a'.repeat(32),
@@ -138,8 +138,8 @@ wait_seconds_count{route="/a"} 1
   });
 });
 
-describe('what would cost the target', () => {
-  test('attributes that become one label share it', async () => {
+describe('a conflict that would fail the whole scrape', () => {
+  test('attributes that map to one label share it', async () => {
     const { meter, write } = createLab();
     meter
       .createCounter('c', { description: 'C.' })
@@ -149,17 +149,17 @@ describe('what would cost the target', () => {
     expect(checkWithPromtool(text)).toBe('');
   });
 
-  test('sets that become one series are written once, with a warning', async () => {
+  test('attribute sets that map to one series are written once, with a warning', async () => {
     const { meter, write } = createLab();
     const counter = meter.createCounter('twice', { description: 'T.' });
     counter.add(1, { 'a.b': 'x' });
     counter.add(5, { a_b: 'x' });
     const text = await write();
     expect(parseSamples(text).get('twice_total{a_b="x"}')).toBe(1);
-    expect(warnings.join('\n')).toContain('twice: {a_b} is a series that is there already');
+    expect(warnings.join('\n')).toContain('twice: {a_b} is a duplicate series');
   });
 
-  test('two metrics of one name and type are one family', async () => {
+  test('two metrics with one name and type are one family', async () => {
     const { meter, other, write } = createLab();
     meter.createCounter('name.col', { description: 'First.' }).add(1, { from: 'a' });
     other.createCounter('name_col', { description: 'Second.' }).add(2, { from: 'b' });
@@ -169,28 +169,26 @@ describe('what would cost the target', () => {
     expect(checkWithPromtool(text)).toBe('');
   });
 
-  test('of two metrics of one name and two types the second is left out, with a warning', async () => {
+  test('the second of two metrics with one name and two types is dropped, with a warning', async () => {
     const { meter, other, write } = createLab();
     meter.createHistogram('size', { description: 'S.' }).record(1);
     other.createGauge('size.count', { description: 'S.' }).record(7);
     other.createGauge('target.info', { description: 'T.' }).record(7);
     const text = await write();
     expect(parseSamples(text).get('size_count')).toBe(1);
-    expect(warnings).toContain('size.count: the name size_count belongs to size; left out');
-    expect(warnings).toContain(
-      'target.info: the name target_info belongs to target_info; left out',
-    );
+    expect(warnings).toContain('size.count: the name size_count belongs to size; dropped');
+    expect(warnings).toContain('target.info: the name target_info belongs to target_info; dropped');
     expect(checkWithPromtool(text)).toBe('');
   });
 
-  test("a stranger's metric never takes a name of the contract, even when it was there first", async () => {
+  test('a metric of the contract keeps its name if another metric that was created first maps to it', async () => {
     const { meter, other, write } = createLab();
     meter.createGauge('inference.queue_depth', { description: 'Theirs.' }).record(9);
     other.createUpDownCounter('inference.queue.depth', { description: 'Ours.' }).add(1);
     expect(parseSamples(await write()).get('inference_queue_depth')).toBe(1);
   });
 
-  test('a gauge that is no number is not there', async () => {
+  test('a gauge with the value NaN is not exported', async () => {
     const { meter, write } = createLab();
     const gauge = meter.createObservableGauge('g', { description: 'G.' });
     gauge.addCallback((result) => result.observe(NaN, { role: 'dead' }));
@@ -198,7 +196,7 @@ describe('what would cost the target', () => {
     expect(await write()).not.toContain('dead');
   });
 
-  test('an exponential histogram is left out, with a warning', async () => {
+  test('an exponential histogram is dropped, with a warning', async () => {
     const { meter, write } = createLab([
       { instrumentName: 'exp', aggregation: { type: AggregationType.EXPONENTIAL_HISTOGRAM } },
     ]);
@@ -208,7 +206,7 @@ describe('what would cost the target', () => {
   });
 });
 
-describe('whatever a program names and measures', () => {
+describe('any name, unit, attribute and value', () => {
   const name = fc.string({
     unit: fc.constantFrom(...Array.from('aB1._-/"\\\n{}# 量\0')),
     minLength: 1,
@@ -228,7 +226,7 @@ describe('whatever a program names and measures', () => {
     amount: fc.double({ noNaN: true, min: 0 }),
   });
 
-  test('promtool and our own reader can read it', async () => {
+  test('is readable by promtool and by our own parser', async () => {
     const samples = fc.sample(measurement, { numRuns: 2000, seed: 20_261_124 });
     const { meter, write } = createLab();
     for (const { name, kind, unit, description, attributes, amount } of samples) {
@@ -241,7 +239,7 @@ describe('whatever a program names and measures', () => {
     }
     const text = await write();
     expect(parseSamples(text).size).toBeGreaterThan(500);
-    // Bad style in names of others is not ours to change; what promtool cannot read is.
+    // Only unreadable text is an error; promtool also reports the style of names, which a program chooses.
     expect(checkWithPromtool(text)).not.toContain('error while linting');
   });
 });

@@ -90,7 +90,7 @@ describe('a collection', () => {
     });
     const { status, body } = await telemetry.scrape({});
     expect(status).toBe(500);
-    expect(String(body)).toBe('Collecting the metrics failed: 1 error(s), told in the log.\n');
+    expect(String(body)).toBe('Metrics collection failed with 1 error(s). See the log.\n');
   });
 
   test('that hangs is a 500 within the three seconds of a scraper', async () => {

@@ -66,7 +66,7 @@ test('make trace draws the same, by id and as the last one, without colour for a
 test('make trace explains an unknown trace, and a service that does not answer', async () => {
   await expect(runProgram('src/cli/trace.ts', '../status')).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('expected the id of a trace that is still in memory'),
+    stderr: expect.stringContaining('trace not found. Only recent traces are kept'),
   });
   const nowhere = { CHAT_URL: 'http://127.0.0.1:9' };
   await expect(runProgram('src/cli/trace.ts', 'last', nowhere)).rejects.toMatchObject({
