@@ -3,9 +3,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isFulfilledWithin } from '../otel/clock.ts';
 import { isIgnored } from '../otel/http.ts';
 
-/** For an interrupted request to send its error. */
+/** Time for interrupted requests to send their error. */
 const errorMillis = 2000;
-/** For a scrape that is running when the last request ends. */
+/** Time for a scrape that is running when the last request ends. */
 const closeMillis = 500;
 const closePollMillis = 50;
 

@@ -26,7 +26,7 @@ const pageHeaders = secureHeaders({
     requireTrustedTypesFor: ["'script'"],
     trustedTypes: ["'none'"],
   },
-  // Whether a host is reachable by HTTPS only is for its operator to say.
+  // HSTS applies to every program on the host, so its operator has to set it.
   strictTransportSecurity: false,
   xFrameOptions: 'DENY',
 });
