@@ -1,7 +1,4 @@
-/**
- * Closed accounting: every POST whose headers reach a generation route gets one `inference.requests` outcome and one
- * log line, whichever way it ends.
- */
+/** Counts every POST to a generation route exactly once: one `inference.requests` outcome and one log line, however it ends. */
 import { context } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
 import type {
@@ -42,9 +39,9 @@ const endingByCode = {
   unauthorized: { outcome: 'rejected', reason: 'unauthorized' },
 } as const satisfies Record<ChatErrorCode, Ending>;
 
-const turnedAway: Ending = { outcome: 'rejected', reason: 'shutdown' };
+const rejectedWhileDraining: Ending = { outcome: 'rejected', reason: 'shutdown' };
 
-/** Begins the account when the headers are in, and ends it for every error that what follows throws. */
+/** Begins the account when the headers have arrived, and ends it for every error that a later handler throws. */
 export function accountGeneration(
   deps: AccountingDeps,
   operation: Operation,
@@ -78,14 +75,14 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
       typeof result === 'string'
         ? end({ outcome: 'completed', reason: result })
         : end(endingByCode[result.code], result),
-    // What is cancelled by a shutdown had begun; a service that drains turns the others away.
+    // A generation that had begun is cancelled by a shutdown; a request that had not is rejected.
     refuse: (error) => {
-      end(error.code === 'shutdown' ? turnedAway : endingByCode[error.code], error);
+      end(error.code === 'shutdown' ? rejectedWhileDraining : endingByCode[error.code], error);
     },
   };
 }
 
-/** The canonical line: every fact of the trace, no text of anybody. */
+/** The log line has the summary of the trace, and no text of prompt or answer. */
 function logEnd(deps: AccountingDeps, c: Context<ApiEnv>, summary: GenerationSummary): void {
   const { traceId, spanId, ...facts } = summary;
   const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };

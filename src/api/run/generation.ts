@@ -77,7 +77,7 @@ export interface RequestedGeneration extends GenerationRequest {
   idPrefix: 'chatcmpl' | 'cmpl';
 }
 
-/** What one run has produced so far. */
+/** The state of one run. */
 interface Answer {
   readonly account: Account;
   readonly parser: AnswerParser;
@@ -85,7 +85,7 @@ interface Answer {
   readonly pieces: AnswerQueue<Piece>;
   readonly started: PromiseWithResolvers<void>;
   readonly prefilled: PromiseWithResolvers<void>;
-  /** Of the tokens since the last piece. */
+  /** Log-probabilities of the tokens since the last piece. */
   logprobs: AnswerLogprob[];
   finished: Finished | undefined;
 }
@@ -141,19 +141,24 @@ function createAnswer(account: Account, { prompt, format }: GenerationRequest): 
 }
 
 function receive(answer: Answer, fact: Fact): void {
-  observe(answer.account.generation, fact);
+  const { generation } = answer.account;
   switch (fact.type) {
+    case 'tokenized':
+      return generation.tokenized(fact);
+    case 'queued':
+      return generation.queued(fact);
     case 'started':
+      generation.started(fact);
       return answer.started.resolve();
     case 'prefilled':
+      generation.prefilled(fact);
       return answer.prefilled.resolve();
     case 'token':
+      generation.token({ at: fact.at, logprob: fact.logprob?.logprob });
       if (fact.logprob !== undefined) answer.logprobs.push(fact.logprob);
       return push(answer, answer.parser.push(fact.text));
     case 'ended':
       return finish(answer, fact);
-    case 'tokenized':
-    case 'queued':
   }
 }
 
@@ -182,22 +187,6 @@ function fail({ capture, account, started, prefilled, pieces }: Answer, error: C
   started.reject(error);
   prefilled.reject(error);
   pieces.fail(error);
-}
-
-function observe(generation: Generation, fact: Fact): void {
-  switch (fact.type) {
-    case 'tokenized':
-      return generation.tokenized(fact);
-    case 'queued':
-      return generation.queued(fact);
-    case 'started':
-      return generation.started(fact);
-    case 'prefilled':
-      return generation.prefilled(fact);
-    case 'token':
-      return generation.token({ at: fact.at, logprob: fact.logprob?.logprob });
-    case 'ended':
-  }
 }
 
 function admittedFact(

@@ -1,11 +1,11 @@
-/** When work for a request ends early: its client left, its deadline passed, the service shuts down. */
+/** Ends the work for a request early: when its client disconnects, its deadline passes, or the service shuts down. */
 import type { Context } from 'hono';
 import { ChatError } from '../../errors.ts';
 
 export interface StreamTimeouts {
-  /** A stream is silent for this long before the generation begins; then it gets its headers and a comment. */
+  /** A stream that waits for its generation gets headers and a comment after this time, and another comment every time again. */
   keepAliveMillis: number;
-  /** A reader that takes nothing for this long is given up. */
+  /** A client that does not read for this long is disconnected. */
   stallMillis: number;
 }
 
@@ -21,7 +21,7 @@ export interface Limits {
 export interface RequestLimits {
   /** Aborted with a ChatError. */
   signal: AbortSignal;
-  /** As if the client had left. */
+  /** Aborts `signal` as if the client had disconnected. */
   abandon: () => void;
   /** Call it when the work is done. */
   release: () => void;
@@ -30,10 +30,10 @@ export interface RequestLimits {
 export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits): RequestLimits {
   const own = new AbortController();
   const timer = setTimeout(() => {
-    const message = `The answer took more than ${deadlineSeconds} s (CHAT_DEADLINE_SECONDS). Ask for fewer tokens.`;
+    const message = `The answer took more than ${deadlineSeconds} s (CHAT_DEADLINE_SECONDS). Lower max_tokens.`;
     own.abort(new ChatError('deadline', message));
   }, deadlineSeconds * 1000);
-  const abandon = (): void => own.abort(new ChatError('client_gone', 'The client is gone.'));
+  const abandon = (): void => own.abort(new ChatError('client_gone', 'The client disconnected.'));
   const client = c.req.raw.signal;
   if (client.aborted) abandon();
   else client.addEventListener('abort', abandon, { once: true });

@@ -1,4 +1,4 @@
-/** How streams are written and end: `[DONE]`, an error frame, a client that left, or one that takes nothing. */
+/** Writes streamed answers. A stream ends with `[DONE]` or an error frame, or its client disconnects or stops reading. */
 import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
 import { isFulfilledWithin } from '../../../otel/clock.ts';
@@ -14,11 +14,11 @@ type Write = (text: string) => Promise<void>;
 export interface StreamedText {
   contentType: string;
   body(write: Write): Promise<void>;
-  /** How an error is told after the first byte. */
+  /** The text of an error after the first byte. */
   error(error: ChatError): string;
 }
 
-/** Every write is awaited, the last one too: Hono drops it otherwise. */
+/** Every write is awaited, because Hono drops a last one that is not. */
 export function streamText(
   c: Context<ApiEnv>,
   timeouts: StreamTimeouts,
@@ -28,7 +28,7 @@ export function streamText(
   const { generation } = c.get('account');
   c.header('content-type', text.contentType);
   c.header('cache-control', 'no-cache');
-  // Nginx would collect the pieces otherwise.
+  // Turns off nginx's buffering.
   c.header('x-accel-buffering', 'no');
   const timing = toServerTiming(generation.timings());
   if (timing !== undefined) c.header('server-timing', timing);
@@ -46,7 +46,7 @@ export function streamText(
       generation.streamEnded(out.aborted ? 'client_gone' : 'done');
     } catch (cause) {
       const error = toChatError(cause);
-      // Its end is seen here and by the stream, in either order.
+      // Either this error or `onAbort` comes first when the client disconnects.
       if (error.code === 'client_gone') generation.streamEnded('client_gone');
       if (out.aborted || error.code === 'client_gone') return;
       await write(text.error(error));
@@ -61,7 +61,7 @@ export interface StreamFrames {
   last(): object[];
 }
 
-/** Server-sent events as OpenAI sends them. @throws ChatError for what goes wrong before the headers are out. */
+/** Server-sent events as OpenAI sends them. @throws ChatError that ends the generation before the headers are sent. */
 export async function streamFrames(
   c: Context<ApiEnv>,
   timeouts: StreamTimeouts,
@@ -80,7 +80,7 @@ export async function streamFrames(
       if (!started) await write(': queued\n\n');
       await waitFor(run.started, ': queued\n\n');
       if (frames.first !== undefined) await send(frames.first());
-      await waitFor(run.prefilled, ': the prompt is being read\n\n');
+      await waitFor(run.prefilled, ': prefill\n\n');
       for await (const piece of run.pieces()) await send(frames.piece(piece));
       for (const frame of frames.last()) await send(frame);
       await write('data: [DONE]\n\n');

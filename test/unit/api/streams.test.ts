@@ -81,8 +81,8 @@ test('sends comments after the role until the prompt is evaluated', async () => 
   const response = await api.post(path, { ...hello, stream: true });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   expect(chunks((await reader.read()).value!)[0].choices[0].delta.role).toBe('assistant');
-  expect((await reader.read()).value).toBe(': the prompt is being read\n\n');
-  expect((await reader.read()).value).toBe(': the prompt is being read\n\n');
+  expect((await reader.read()).value).toBe(': prefill\n\n');
+  expect((await reader.read()).value).toBe(': prefill\n\n');
   prefill.resolve();
   let text = '';
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;

@@ -17,7 +17,7 @@ import { createPrompts, type Prompts } from './prompt/prompt.ts';
 import { checkLogitBias } from './sampling.ts';
 import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
 import { createTokenBytes } from './token-bytes.ts';
-import { chooseSizes, chooseThreads, type Costs } from './sizing.ts';
+import { chooseSizes, chooseThreads, type Costs, type Sizes } from './sizing.ts';
 
 // Batches of 128: the compute buffer is 104 MB instead of 340 MB at 512, at the same prefill speed (measured).
 const batchTokens = 128;
@@ -38,24 +38,11 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
   });
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const sizes = chooseSizes(options, machine, await estimateCosts(model, options.embeddings));
+  const { sequences, contextTokens, takeBatches } = await createSequences(model, sizes);
   const { threads } = sizes;
-  let batches: Batch[] = [];
-  const context = await model.createContext({
-    sequences: sizes.sequences,
-    contextSize: sizes.contextTokens,
-    batchSize: batchTokens,
-    threads,
-    batching: { itemPrioritizationStrategy: createBatchOrder((batch) => batches.push(batch)) },
-  });
-  const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
-    createSequence(id, context.getSequence()),
-  );
   const embedder = options.embeddings
     ? await createEmbedder(model, { batchTokens, threads })
     : undefined;
-  await warmUp(sequences, model);
-  batches = [];
-
   const prompts = createPrompts(model);
   return {
     facts: {
@@ -63,17 +50,13 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
       loadSeconds: (performance.now() - startedAt) / 1000,
       threads,
       sequences: sizes.sequences,
-      contextTokens: context.contextSize,
+      contextTokens,
       embeddingDimensions: embedder?.dimensions,
       sizing: sizes.sentence,
     },
     sequences,
     batchTokens,
-    takeBatches() {
-      const taken = batches;
-      batches = [];
-      return taken;
-    },
+    takeBatches,
     prepare: createPrepare({ llama, model, sequences, prompts }),
     *tokenize(prompt) {
       const tokens = yield* prompts.tokenize(prompt);
@@ -83,7 +66,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
       if (embedder !== undefined) return embedder.embed(text);
       throw new ChatError(
         'bad_request',
-        'Embeddings are off, because they take memory. Start the service with CHAT_EMBEDDINGS=true.',
+        'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.',
       );
     },
     detokenize: (tokens, previous) =>
@@ -94,6 +77,28 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
       await llama.dispose();
     },
   };
+}
+
+async function createSequences(model: LlamaModel, sizes: Sizes) {
+  let batches: Batch[] = [];
+  const takeBatches = (): Batch[] => {
+    const taken = batches;
+    batches = [];
+    return taken;
+  };
+  const context = await model.createContext({
+    sequences: sizes.sequences,
+    contextSize: sizes.contextTokens,
+    batchSize: batchTokens,
+    threads: sizes.threads,
+    batching: { itemPrioritizationStrategy: createBatchOrder((batch) => batches.push(batch)) },
+  });
+  const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
+    createSequence(id, context.getSequence()),
+  );
+  await warmUp(sequences, model);
+  takeBatches();
+  return { sequences, contextTokens: context.contextSize, takeBatches };
 }
 
 /** The first evaluation allocates buffers, which would delay the first request. */

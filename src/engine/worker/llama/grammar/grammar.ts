@@ -39,72 +39,21 @@ export interface Grammars {
   prepare(format: AnswerFormat): GuardFactory;
 }
 
+interface Compiler {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly anyObjectText: string;
+}
+
 export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
+  // Translated at the start, so that a node-llama-cpp with different grammars fails at once.
+  const compiler: Compiler = { llama, model, anyObjectText: grammarText(llama, anyObject) };
   /** Most recently used last. */
   const cache = new Map<string, GuardFactory>();
-
-  function textOf(schema: GbnfJsonSchema): string {
-    // The schema is not the root rule, because llama.cpp halves the repetition limit of rules it has not parsed yet, and the root is first.
-    const below = { oneOf: [schema] } as unknown as GbnfJsonObjectSchema;
-    // Not `llama.createGrammarForJsonSchema`, which is asynchronous.
-    return correctGrammar(new LlamaJsonSchemaGrammar(llama, below).grammar);
-  }
-
-  // Compiled at the start, so that a node-llama-cpp with different grammars fails at once.
-  const anyObjectText = textOf(anyObject);
-
-  function compile(text: string): GuardFactory {
-    const grammar = new LlamaGrammar(llama, { grammar: text });
-    return () => {
-      const state = new LlamaGrammarEvaluationState({ model, grammar });
-      // llama.cpp advances the state itself.
-      return { state: () => state, accept: () => {} };
-    };
-  }
-
-  function toolGrammars(format: AnswerFormat & { kind: 'tool_calls' }): ToolGrammar[] {
-    return format.tools.map((tool) => ({
-      name: tool.name,
-      grammar: textOf(
-        toGrammarSchema(tool.parameters, {
-          strict: false,
-          name: `tools: parameters of ${tool.name}`,
-          param: 'tools',
-        }),
-      ),
-    }));
-  }
-
-  function compileCalls(format: AnswerFormat & { kind: 'tool_calls' }): GuardFactory {
-    if (format.tools.length === 0) {
-      throw new ChatError('bad_request', 'tools: expected at least one, got none', {
-        param: 'tools',
-      });
-    }
-    const tools = toolGrammars(format);
-    const begin = (before: string): GuardFactory | undefined => {
-      const text = callsGrammar(tools, { parallel: format.parallel, before });
-      return text === undefined ? undefined : compile(text);
-    };
-    if (format.choice === 'required') return begin('')!;
-    // Compiled now, so that a schema without a grammar is refused before generation.
-    const usual = begin(callOpening);
-    return () =>
-      createLazyGuard(model, (before) => (before === callOpening ? usual?.() : begin(before)?.()));
-  }
-
-  function compileFormat(format: AnswerFormat): GuardFactory {
-    if (format.kind === 'tool_calls') return compileCalls(format);
-    if (format.kind === 'json_object') return compile(anyObjectText);
-    const { schema, strict } = format;
-    const where = { name: 'response_format: json_schema', param: 'response_format' };
-    return compile(textOf(toGrammarSchema(schema, { strict, ...where })));
-  }
-
   return {
     prepare(format) {
       const key = JSON.stringify(format);
-      const factory = cache.get(key) ?? compileOrRefuse(() => compileFormat(format), format);
+      const factory = cache.get(key) ?? compileOrRefuse(compiler, format);
       cache.delete(key);
       cache.set(key, factory);
       if (cache.size > cachedGrammars) cache.delete(cache.keys().next().value!);
@@ -113,9 +62,9 @@ export function createGrammars(llama: Llama, model: LlamaModel): Grammars {
   };
 }
 
-function compileOrRefuse(compileIt: () => GuardFactory, format: AnswerFormat): GuardFactory {
+function compileOrRefuse(compiler: Compiler, format: AnswerFormat): GuardFactory {
   try {
-    return compileIt();
+    return compileFormat(compiler, format);
   } catch (error) {
     if (error instanceof ChatError) throw error;
     const param = format.kind === 'tool_calls' ? 'tools' : 'response_format';
@@ -125,6 +74,58 @@ function compileOrRefuse(compileIt: () => GuardFactory, format: AnswerFormat): G
       { param, cause: error },
     );
   }
+}
+
+function compileFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
+  if (format.kind === 'tool_calls') return compileCalls(compiler, format);
+  if (format.kind === 'json_object') return compile(compiler, compiler.anyObjectText);
+  const { schema, strict } = format;
+  const where = { name: 'response_format: json_schema', param: 'response_format' };
+  const translated = toGrammarSchema(schema, { strict, ...where });
+  return compile(compiler, grammarText(compiler.llama, translated));
+}
+
+function compileCalls(
+  compiler: Compiler,
+  format: AnswerFormat & { kind: 'tool_calls' },
+): GuardFactory {
+  if (format.tools.length === 0) {
+    throw new ChatError('bad_request', 'tools: expected at least one, got none', {
+      param: 'tools',
+    });
+  }
+  const tools = format.tools.map(({ name, parameters }): ToolGrammar => {
+    const where = { name: `tools: parameters of ${name}`, param: 'tools' };
+    const schema = toGrammarSchema(parameters, { strict: false, ...where });
+    return { name, grammar: grammarText(compiler.llama, schema) };
+  });
+  const begin = (before: string): GuardFactory | undefined => {
+    const text = callsGrammar(tools, { parallel: format.parallel, before });
+    return text === undefined ? undefined : compile(compiler, text);
+  };
+  if (format.choice === 'required') return begin('')!;
+  // Compiled now, so that a schema without a grammar is refused before generation.
+  const usual = begin(callOpening);
+  return () =>
+    createLazyGuard(compiler.model, (before) =>
+      before === callOpening ? usual?.() : begin(before)?.(),
+    );
+}
+
+function compile({ llama, model }: Compiler, text: string): GuardFactory {
+  const grammar = new LlamaGrammar(llama, { grammar: text });
+  return () => {
+    const state = new LlamaGrammarEvaluationState({ model, grammar });
+    // llama.cpp advances the state itself.
+    return { state: () => state, accept: () => {} };
+  };
+}
+
+function grammarText(llama: Llama, schema: GbnfJsonSchema): string {
+  // Not the root rule, which comes first: llama.cpp halves the repetition limit of rules that it has not parsed yet.
+  const below = { oneOf: [schema] } as unknown as GbnfJsonObjectSchema;
+  // Not `llama.createGrammarForJsonSchema`, which is asynchronous.
+  return correctGrammar(new LlamaJsonSchemaGrammar(llama, below).grammar);
 }
 
 /** The answer is free text until it opens a call. The token that ends the opening may contain more text of the call. */

@@ -18,6 +18,8 @@ export interface RuleContext {
    * @throws ChatError `bad_request` if there are too many.
    */
   countParts(amount: number, key?: string): void;
+  /** Translates a `$ref`. */
+  refer(reference: unknown): GrammarSchema;
   /** The target of a `$ref`, or undefined. */
   resolve(reference: unknown): unknown;
   /** @throws ChatError `bad_request`. */

@@ -43,88 +43,117 @@ const anything: GrammarSchema = {
  * Keywords that cannot be enforced are refused if `strict`, otherwise dropped; errors contain `name` and `param`.
  * @throws ChatError `bad_request` that names the keyword and its JSON pointer, also for an invalid schema.
  */
-export function toGrammarSchema(
-  root: JsonSchema,
-  options: { strict: boolean; name: string; param: string },
-): GbnfJsonSchema {
-  const definitions: Record<string, GrammarSchema> = {};
-  /** JSON pointer → name in `definitions`. */
-  const references = new Map<string, string>();
-  let count = 0;
-  let parts = 0;
-  const countedKeys = new Set<string>();
-
-  function refuse(pointer: string, sentence: string): never {
-    throw new ChatError('bad_request', `${options.name}: ${sentence} (at #${pointer})`, {
-      param: options.param,
-    });
-  }
-
-  function translate(schema: unknown, pointer: string, depth: number): GrammarSchema {
-    count += 1;
-    if (count > maxSchemas) refuse(pointer, `expected at most ${maxSchemas} schemas in one`);
-    if (depth > maxDepth) refuse(pointer, `expected at most ${maxDepth} levels of nesting`);
-    if (schema === true) return anything;
-    if (!isRecord(schema)) return refuse(pointer, `expected a schema, got ${typeof schema}`);
-    return translateOne(schema, refer, {
-      inside: (inner, ...keywords) =>
-        translate(
-          inner,
-          pointer + keywords.map((keyword) => pointerSegment(keyword)).join(''),
-          depth + 1,
-        ),
-      invalid: (keyword, expected) =>
-        refuse(pointer + pointerSegment(keyword), `expected ${expected}`),
-      countParts(amount, key) {
-        if (key !== undefined && countedKeys.has(key)) return;
-        if (key !== undefined) countedKeys.add(key);
-        parts += amount;
-        if (parts > maxParts)
-          refuse(
-            pointer,
-            `expected at most ${maxParts} values, items and characters in its limits`,
-          );
-      },
-      resolve: (reference) => resolveReference(root, reference),
-      cannotEnforce(keyword, remedy = 'leave it out') {
-        if (!options.strict) return;
-        refuse(
-          pointer + pointerSegment(keyword),
-          `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`,
-        );
-      },
-    });
-  }
-
-  function refer(reference: unknown, context: RuleContext): GrammarSchema {
-    if (typeof reference !== 'string' || !reference.startsWith('#')) {
-      return context.invalid('$ref', 'a reference within the schema, such as "#/$defs/name"');
-    }
-    const pointer = reference.slice(1);
-    let name = references.get(pointer);
-    if (name === undefined) {
-      const target = resolveReference(root, reference);
-      if (target === undefined) return context.invalid('$ref', `a schema at ${reference}`);
-      name = `ref${references.size}`;
-      // Set before its target is translated, which may refer to itself.
-      references.set(pointer, name);
-      definitions[name] = translate(target, pointer, 0);
-    }
-    return { $ref: `#/$defs/${name}` };
-  }
-
-  const translated = translate(root, '', 0);
+export function toGrammarSchema(root: JsonSchema, options: Options): GbnfJsonSchema {
+  const translation: Translation = {
+    root,
+    options,
+    definitions: {},
+    references: new Map(),
+    schemas: 0,
+    parts: 0,
+    countedKeys: new Set(),
+  };
+  const translated = translate(translation, root, '', 0);
+  const { references, definitions } = translation;
   const whole = references.size === 0 ? translated : { oneOf: [translated], $defs: definitions };
   return whole as GbnfJsonSchema;
 }
 
-type Refer = (reference: unknown, context: RuleContext) => GrammarSchema;
+interface Options {
+  strict: boolean;
+  name: string;
+  param: string;
+}
 
-function translateOne(schema: Schema, refer: Refer, context: RuleContext): GrammarSchema {
+/** The state of one `toGrammarSchema`. */
+interface Translation {
+  readonly root: JsonSchema;
+  readonly options: Options;
+  readonly definitions: Record<string, GrammarSchema>;
+  /** JSON pointer → name in `definitions`. */
+  readonly references: Map<string, string>;
+  schemas: number;
+  parts: number;
+  readonly countedKeys: Set<string>;
+}
+
+function translate(
+  translation: Translation,
+  schema: unknown,
+  pointer: string,
+  depth: number,
+): GrammarSchema {
+  const { options } = translation;
+  translation.schemas += 1;
+  if (translation.schemas > maxSchemas) {
+    refuse(options, pointer, `expected at most ${maxSchemas} schemas in one`);
+  }
+  if (depth > maxDepth) refuse(options, pointer, `expected at most ${maxDepth} levels of nesting`);
+  if (schema === true) return anything;
+  if (!isRecord(schema)) return refuse(options, pointer, `expected a schema, got ${typeof schema}`);
+  return translateOne(schema, createContext(translation, pointer, depth));
+}
+
+function refuse({ name, param }: Options, pointer: string, sentence: string): never {
+  throw new ChatError('bad_request', `${name}: ${sentence} (at #${pointer})`, { param });
+}
+
+function createContext(translation: Translation, pointer: string, depth: number): RuleContext {
+  const { root, options } = translation;
+  const at = (...keywords: (string | number)[]): string =>
+    pointer + keywords.map((keyword) => pointerSegment(keyword)).join('');
+  return {
+    inside: (inner, ...keywords) => translate(translation, inner, at(...keywords), depth + 1),
+    refer: (reference) => refer(translation, reference, at('$ref')),
+    resolve: (reference) => resolveReference(root, reference),
+    invalid: (keyword, expected) => refuse(options, at(keyword), `expected ${expected}`),
+    countParts(amount, key) {
+      const { countedKeys } = translation;
+      if (key !== undefined && countedKeys.has(key)) return;
+      if (key !== undefined) countedKeys.add(key);
+      translation.parts += amount;
+      if (translation.parts <= maxParts) return;
+      refuse(
+        options,
+        pointer,
+        `expected at most ${maxParts} values, items and characters in its limits`,
+      );
+    },
+    cannotEnforce(keyword, remedy = 'leave it out') {
+      if (!options.strict) return;
+      refuse(
+        options,
+        at(keyword),
+        `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`,
+      );
+    },
+  };
+}
+
+function refer(translation: Translation, reference: unknown, at: string): GrammarSchema {
+  const { root, options, references, definitions } = translation;
+  if (typeof reference !== 'string' || !reference.startsWith('#')) {
+    const example = 'expected a reference within the schema, such as "#/$defs/name"';
+    return refuse(options, at, example);
+  }
+  const pointer = reference.slice(1);
+  let name = references.get(pointer);
+  if (name === undefined) {
+    const target = resolveReference(root, reference);
+    if (target === undefined) return refuse(options, at, `expected a schema at ${reference}`);
+    name = `ref${references.size}`;
+    // Set before its target is translated, which may refer to itself.
+    references.set(pointer, name);
+    definitions[name] = translate(translation, target, pointer, 0);
+  }
+  return { $ref: `#/$defs/${name}` };
+}
+
+function translateOne(schema: Schema, context: RuleContext): GrammarSchema {
   const { $ref, $defs: _, definitions: __, nullable, ...rest } = schema;
   const constraints = omit(rest, annotations);
   if ($ref !== undefined) dropConstraints(constraints, context);
-  const translated = $ref === undefined ? combine(constraints, context) : refer($ref, context);
+  const translated = $ref === undefined ? combine(constraints, context) : context.refer($ref);
   return nullable === true ? { oneOf: [translated, { type: 'null' }] } : translated;
 }
 
