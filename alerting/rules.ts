@@ -16,7 +16,7 @@ import { chatAlerts } from './rules/chat.ts';
 import { deliveryAlerts } from './rules/delivery.ts';
 import { latencyAlerts } from './rules/latency.ts';
 import { processAlerts } from './rules/process.ts';
-import { formatDuration, withLinks } from './rules/rule.ts';
+import { toPromDuration, toRule } from './rules/rule.ts';
 import type { Alert, AlertRule, RecordingRule, RuleContext } from './rules/rule.ts';
 import { seedAlerts } from './rules/seed-alerts.ts';
 import { seedNames } from './rules/seed-names.ts';
@@ -48,20 +48,21 @@ export function ruleFiles({
   if (!(timeScale >= 1))
     throw new RangeError(`--time-scale: expected a number >= 1, got ${timeScale}`);
   const seconds = (count: number): number => count / timeScale;
-  const duration = (count: number): string => formatDuration(seconds(count));
+  const duration = (count: number): string => toPromDuration(seconds(count));
   const context: RuleContext = { thresholds, duration, seconds };
-  const linked = (alerts: Alert[]): AlertRule[] =>
-    alerts.map((alert) => withLinks(alert, runbooksUrl, prometheusUrl));
+  const urls = { runbooks: runbooksUrl, prometheus: prometheusUrl };
+  const withTexts = (alerts: Alert[]): AlertRule[] =>
+    alerts.map((alert) => toRule(alert, context, urls));
   return [
     file('seed-names', seedNames(context)),
-    file('seed-alerts', linked(seedAlerts(context)), 'qwen-alerts'),
-    file('slo', [...sloRecordings(context), ...linked(sloAlerts(context))]),
-    file('latency', linked(latencyAlerts(context))),
-    file('chat', linked(chatAlerts(context))),
-    file('answers', linked(answerAlerts(context))),
-    file('process', linked(processAlerts(context))),
-    file('telemetry', linked(telemetryAlerts(context))),
-    file('delivery', linked(deliveryAlerts(context))),
+    file('seed-alerts', withTexts(seedAlerts(context)), 'qwen-alerts'),
+    file('slo', [...sloRecordings(context), ...withTexts(sloAlerts(context))]),
+    file('latency', withTexts(latencyAlerts(context))),
+    file('chat', withTexts(chatAlerts(context))),
+    file('answers', withTexts(answerAlerts(context))),
+    file('process', withTexts(processAlerts(context))),
+    file('telemetry', withTexts(telemetryAlerts(context))),
+    file('delivery', withTexts(deliveryAlerts(context))),
   ];
 }
 

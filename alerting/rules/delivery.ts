@@ -1,6 +1,5 @@
-/** The way of an alert to a person, watched by the way itself: rules, Alertmanager, notifier; written to `delivery.yml`. */
+/** The path of an alert to a person: rules, Alertmanager, notifier. Generates `delivery.yml`. */
 import { anyOf, increase, series, summed } from '../../otel/promql.ts';
-import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
 export function deliveryAlerts(context: RuleContext): Alert[] {
@@ -13,58 +12,64 @@ export function deliveryAlerts(context: RuleContext): Alert[] {
 }
 
 function ruleEvaluationFailing({ thresholds, duration }: RuleContext): Alert {
-  const { above, windowSeconds, forSeconds } = thresholds.ruleEvaluationFailing;
-  const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const by = ['job', 'instance', 'rule_group'] as const;
-  const graph = summed('increase', 'prometheus_rule_evaluation_failures_total', { by, window });
+  const threshold = thresholds.ruleEvaluationFailing;
+  const graph = summed('increase', 'prometheus_rule_evaluation_failures_total', {
+    by: ['job', 'instance', 'rule_group'],
+    window: duration(threshold.windowSeconds),
+  });
   return {
     alert: 'RuleEvaluationFailing',
-    expr: `${graph} > ${above}`,
-    for: held,
+    threshold,
     labels: { severity: 'critical' },
     graph,
+    expr: `${graph} > ${threshold.above}`,
     text: {
       en: {
         summary: 'Prometheus cannot evaluate its rules',
-        description: `{{ $value | printf "%.0f" }} evaluations in {{ $labels.rule_group }} failed over ${window}: alerts of that group are blind.`,
+        description:
+          '{{ $value | printf "%.0f" }} evaluations of {{ $labels.rule_group }} failed over <window>. Alerts of that group cannot fire.',
       },
       zh: {
-        summary: 'Prometheus 无法计算规则',
-        description: `最近 ${inChinese(window)} {{ $labels.rule_group }} 中有 {{ $value | printf "%.0f" }} 次计算失败：该组的告警已失明。`,
+        summary: 'Prometheus 规则评估失败',
+        description:
+          '最近 <window> {{ $labels.rule_group }} 有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
       },
     },
   };
 }
 
-/** With one Alertmanager only the notifier's own watch can tell it; with two, the other one does. */
+/** A single Alertmanager cannot deliver this alert about itself; the notifier notices that the Watchdog stopped. */
 function alertmanagerUnreachable({ thresholds, duration }: RuleContext): Alert {
-  const { above, windowSeconds, forSeconds } = thresholds.alertmanagerUnreachable;
-  const [window, held] = [duration(windowSeconds), duration(forSeconds)];
-  const by = ['job', 'instance', 'alertmanager'] as const;
-  const graph = summed('increase', 'prometheus_notifications_errors_total', { by, window });
+  const threshold = thresholds.alertmanagerUnreachable;
+  const graph = summed('increase', 'prometheus_notifications_errors_total', {
+    by: ['job', 'instance', 'alertmanager'],
+    window: duration(threshold.windowSeconds),
+  });
   return {
     alert: 'AlertmanagerUnreachable',
-    expr: `${graph} > ${above} or prometheus_notifications_alertmanagers_discovered == 0`,
-    for: held,
+    threshold,
     labels: { severity: 'critical' },
     graph,
+    expr: `${graph} > ${threshold.above} or prometheus_notifications_alertmanagers_discovered == 0`,
     text: {
       en: {
         summary: 'Alerts do not reach Alertmanager',
-        description: `{{ with $labels.alertmanager }}{{ . }} took no alerts{{ else }}Prometheus knows no Alertmanager{{ end }} for more than ${held} ({{ $value | printf "%.0f" }} failures over ${window}).`,
+        description:
+          '{{ with $labels.alertmanager }}Sending alerts to {{ . }} has failed{{ else }}Prometheus has had no Alertmanager{{ end }} for more than <for> ({{ $value | printf "%.0f" }} failures over <window>).',
       },
       zh: {
         summary: '告警无法送达 Alertmanager',
-        description: `{{ with $labels.alertmanager }}{{ . }} 不接收告警{{ else }}Prometheus 没有可用的 Alertmanager{{ end }}，已超过 ${inChinese(held)}（最近 ${inChinese(window)}失败 {{ $value | printf "%.0f" }} 次）。`,
+        description:
+          '{{ with $labels.alertmanager }}向 {{ . }} 发送告警失败{{ else }}Prometheus 没有可用的 Alertmanager{{ end }}，已持续 <for>（最近 <window>失败 {{ $value | printf "%.0f" }} 次）。',
       },
     },
   };
 }
 
-/** What a channel refused for good; a channel that takes nothing; a webhook that Alertmanager cannot hand over. */
+/** Notifications given up, a channel that accepts nothing, or a webhook call from Alertmanager that fails. */
 function notifierFailing({ thresholds, duration }: RuleContext): Alert {
-  const { windowSeconds, forSeconds, minimumFailures } = thresholds.notifierFailing;
-  const [window, held] = [duration(windowSeconds), duration(forSeconds)];
+  const threshold = thresholds.notifierFailing;
+  const window = duration(threshold.windowSeconds);
   const attempts = (...outcomes: string[]): string =>
     increase('notifierNotifications', {
       where: anyOf('outcome', outcomes),
@@ -76,47 +81,52 @@ function notifierFailing({ thresholds, duration }: RuleContext): Alert {
     'alertmanager_notifications_failed_total{integration="webhook"}',
     { by: ['job', 'instance', 'integration'], window },
   );
+  const { minimumFailures } = threshold;
   return {
     alert: 'NotifierFailing',
+    threshold,
+    labels: { severity: 'critical' },
+    graph: attempts('retried', 'dead'),
     expr: [
       `${attempts('dead')} > 0`,
       `(${attempts('retried', 'dead')} >= ${minimumFailures} unless ${attempts('delivered')} > 0)`,
       `${webhooks} >= ${minimumFailures}`,
     ].join(' or '),
-    for: held,
-    labels: { severity: 'critical' },
-    graph: attempts('retried', 'dead'),
     text: {
       en: {
         summary: 'Notifications do not reach people',
-        description: `{{ with $labels.channel }}Channel {{ . }}{{ else }}The notifier's webhook{{ end }}: {{ $value | printf "%.0f" }} attempts failed over ${window}.`,
+        description:
+          'Failed attempts over <window> through {{ with $labels.channel }}channel {{ . }}{{ else }}the webhook of the notifier{{ end }}: {{ $value | printf "%.0f" }}.',
       },
       zh: {
         summary: '通知无法送达',
-        description: `{{ with $labels.channel }}通道 {{ . }}{{ else }}notifier 的 webhook{{ end }} 最近 ${inChinese(window)}有 {{ $value | printf "%.0f" }} 次投递失败。`,
+        description:
+          '{{ with $labels.channel }}渠道 {{ . }} {{ else }}通知服务的 webhook {{ end }}最近 <window>有 {{ $value | printf "%.0f" }} 次投递失败。',
       },
     },
   };
 }
 
 function notifierOutboxStuck({ thresholds, duration }: RuleContext): Alert {
-  const { above, forSeconds } = thresholds.notifierOutboxStuck;
+  const threshold = thresholds.notifierOutboxStuck;
   const graph = series('notifierPendingAge', '');
-  const [bound, held] = [duration(above), duration(forSeconds)];
   return {
     alert: 'NotifierOutboxStuck',
-    expr: `${graph} > ${above}`,
-    for: held,
+    threshold,
     labels: { severity: 'critical' },
     graph,
+    expr: `${graph} > ${threshold.above}`,
+    numbers: { above: duration(threshold.above) },
     text: {
       en: {
-        summary: 'Notifications wait and do not leave',
-        description: `The oldest notification waits for {{ $value | humanizeDuration }}, above ${bound} for more than ${held}.`,
+        summary: 'Notifications are stuck in the outbox',
+        description:
+          'The oldest notification has waited for {{ $value | humanizeDuration }}, above <above> for more than <for>.',
       },
       zh: {
         summary: '通知积压在发件箱',
-        description: `最早的通知已等待 {{ $value | humanizeDuration }}，超过 ${inChinese(bound)}已达 ${inChinese(held)}。`,
+        description:
+          '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <above>，已持续 <for>。',
       },
     },
   };

@@ -1,6 +1,6 @@
-/** What a rule is as data, and the links and words that every alert gets; used by the rule files' modules and `rules.ts`. */
+/** Rules as data, and how an alert gets its texts and links. Used by `rules.ts` and the files beside this one. */
 import type { Text } from '../../otel/text.ts';
-import type { Thresholds } from '../../otel/thresholds.ts';
+import type { Threshold, Thresholds } from '../../otel/thresholds.ts';
 
 export interface RecordingRule {
   record: string;
@@ -16,29 +16,82 @@ export interface AlertRule {
   annotations: Record<string, string>;
 }
 
-export interface AlertText {
-  summary: string;
-  description: string;
-}
-
-export interface Alert extends Omit<AlertRule, 'annotations'> {
-  /** What the linked graph draws: the expression without its bound. */
+export interface Alert {
+  alert: string;
+  /** Its row in `otel/thresholds.ts`; none for an alert without numbers. */
+  threshold?: Threshold;
+  /** An alert over a whole job sets `job` itself, because Alertmanager inhibits by that label. */
+  labels: { severity: 'critical' | 'warning' | 'none'; job?: string } & Record<string, string>;
+  /** The query behind the alert's link: the expression without its bound. */
   graph: string;
-  /** The summary holds no number, so that it stays true in a resolved message; the description has the value. */
-  text: Record<keyof Text, AlertText>;
+  expr: string;
+  /**
+   * Beside Prometheus' templates a text holds numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a
+   * percentage. `numbers` adds further ones. A summary has no number, so that it stays true in a resolved message.
+   */
+  text: Record<keyof Text, { summary: string; description: string }>;
+  numbers?: Record<string, string | number>;
 }
 
-/** What a module writes its rules from: the numbers, and how long a number of seconds is in this rendering. */
+/** Numbers and time scale of one set of rules. */
 export interface RuleContext {
   thresholds: Thresholds;
   /** `300` → `5m`, divided by the time scale. */
   duration: (seconds: number) => string;
-  /** Plain seconds, divided by the time scale. */
+  /** Seconds divided by the time scale. */
   seconds: (seconds: number) => number;
 }
 
-/** `300` → `5m`, `86400` → `1d`, `2.5` → `2500ms`: the largest unit that stays whole. */
-export function formatDuration(seconds: number): string {
+/** @param urls of the runbook pages and of Prometheus */
+export function toRule(
+  { alert, threshold = {}, labels, graph, expr, text, numbers }: Alert,
+  { duration }: Pick<RuleContext, 'duration'>,
+  urls: { runbooks: string; prometheus: string },
+): AlertRule {
+  const { windowSeconds = 0, forSeconds = 0 } = threshold;
+  const held = duration(forSeconds);
+  const values = { ...threshold, window: duration(windowSeconds), for: held, ...numbers };
+  const en = (sentence: string): string => fill(sentence, values, String);
+  const zh = (sentence: string): string => fill(sentence, values, toChinese);
+  return {
+    alert,
+    expr,
+    ...(forSeconds > 0 && { for: held }),
+    labels,
+    annotations: {
+      summary: en(text.en.summary),
+      description: en(text.en.description),
+      summary_zh: zh(text.zh.summary),
+      description_zh: zh(text.zh.description),
+      runbook_url: `${urls.runbooks}/${alert}`,
+      dashboard_url: `${urls.prometheus}/graph?g0.expr=${encodeURIComponent(graph)}&g0.tab=0&g0.range_input=1h`,
+    },
+  };
+}
+
+function fill(
+  sentence: string,
+  values: Record<string, unknown>,
+  write: (value: unknown) => string,
+): string {
+  return sentence.replaceAll(/<(\w+)(%?)>/g, (_, name: string, sign: string) =>
+    // Rounded, because 0.07 * 100 is 7.000000000000001.
+    sign ? `${Number((Number(values[name]) * 100).toPrecision(6))}%` : write(values[name]),
+  );
+}
+
+const chineseUnits = { ms: '毫秒', s: '秒', m: '分钟', h: '小时', d: '天' };
+
+/** `5m` → `5 分钟`; numbers stay. */
+function toChinese(value: unknown): string {
+  return String(value).replace(
+    /(?<=^\d+)(ms|[smhd])$/,
+    (unit) => ` ${chineseUnits[unit as keyof typeof chineseUnits]}`,
+  );
+}
+
+/** Seconds as Prometheus writes a duration, in the largest unit that stays whole: `300` → `5m`, `2.5` → `2500ms`. */
+export function toPromDuration(seconds: number): string {
   if (!Number.isInteger(seconds)) return `${Math.ceil(seconds * 1000)}ms`;
   const units = [
     [86_400, 'd'],
@@ -49,40 +102,4 @@ export function formatDuration(seconds: number): string {
     if (seconds !== 0 && seconds % size === 0) return `${seconds / size}${unit}`;
   }
   return `${seconds}s`;
-}
-
-const chineseUnits: Record<string, string> = {
-  ms: '毫秒',
-  s: '秒',
-  m: '分钟',
-  h: '小时',
-  d: '天',
-};
-
-/** How a Chinese sentence says it: `5m` → `5 分钟`. */
-export function inChinese(duration: string): string {
-  return duration.replace(/[a-z]+$/, (unit) => ` ${chineseUnits[unit] ?? unit}`);
-}
-
-/** `0.05` → `5%`, without the noise of binary fractions. */
-export function percent(ratio: number): string {
-  return `${Number((ratio * 100).toPrecision(6))}%`;
-}
-
-export function withLinks(
-  { graph, text, ...rule }: Alert,
-  runbooksUrl: string,
-  prometheusUrl: string,
-): AlertRule {
-  return {
-    ...rule,
-    annotations: {
-      summary: text.en.summary,
-      description: text.en.description,
-      summary_zh: text.zh.summary,
-      description_zh: text.zh.description,
-      runbook_url: `${runbooksUrl}/${rule.alert}`,
-      dashboard_url: `${prometheusUrl}/graph?g0.expr=${encodeURIComponent(graph)}&g0.tab=0&g0.range_input=1h`,
-    },
-  };
 }

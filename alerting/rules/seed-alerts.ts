@@ -1,13 +1,11 @@
-/** The article's two alerts and the two without which silence means nothing; written to `seed-alerts.yml`. */
+/**
+ * The article's two alerts with its expressions word for word, and the two that show whether alerts can arrive at all.
+ * Generates `seed-alerts.yml`.
+ */
 import { jobs } from '../../otel/names.ts';
 import { ofChat } from '../../otel/promql.ts';
-import { inChinese } from './rule.ts';
 import type { Alert, RuleContext } from './rule.ts';
 
-/**
- * The article's two alerts, their expressions word for word, and the two without which silence means nothing. The
- * aggregated ones have no labels of their own: a static `job` lets Alertmanager inhibit them.
- */
 export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
   const { highLatency: latency, highErrorRate: errors, targetDown } = thresholds;
   const latencyWindow = duration(latency.windowSeconds);
@@ -21,68 +19,75 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
   return [
     {
       alert: 'HighLatency',
-      expr: `${p99} > ${latency.above} and ${requests} >= ${latency.minimumRequests}`,
-      for: duration(latency.forSeconds),
+      threshold: latency,
       labels: { severity: 'warning', job: jobs.chat },
       graph: p99,
+      expr: `${p99} > ${latency.above} and ${requests} >= ${latency.minimumRequests}`,
       text: {
         en: {
           summary: 'Answers are slow',
-          description: `P99 of generation requests is {{ $value | humanizeDuration }} over ${latencyWindow}, above ${latency.above} s for more than ${duration(latency.forSeconds)}.`,
+          description:
+            'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
         },
         zh: {
-          summary: '回答变慢',
-          description: `最近 ${inChinese(latencyWindow)}生成请求的 P99 延迟为 {{ $value | humanizeDuration }}，超过 ${latency.above} 秒已达 ${inChinese(duration(latency.forSeconds))}。`,
+          summary: '端到端延迟过高（P99）',
+          description:
+            '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
         },
       },
     },
     {
       alert: 'HighErrorRate',
-      expr: `${errorRatio} > ${errors.above}`,
-      for: duration(errors.forSeconds),
+      threshold: errors,
       labels: { severity: 'critical', job: jobs.chat },
       graph: errorRatio,
+      expr: `${errorRatio} > ${errors.above}`,
       text: {
         en: {
           summary: 'Requests are failing',
-          description: `{{ $value | humanizePercentage }} of generation requests over ${errorsWindow} ended in 5xx, above ${errors.above * 100}% for more than ${duration(errors.forSeconds)}.`,
+          description:
+            '{{ $value | humanizePercentage }} of generation requests over <window> ended in 5xx, above <above%> for more than <for>.',
         },
         zh: {
           summary: '请求失败率过高',
-          description: `最近 ${inChinese(errorsWindow)}有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，超过 ${errors.above * 100}% 已达 ${inChinese(duration(errors.forSeconds))}。`,
+          description:
+            '最近 <window>有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，高于 <above%>，已持续 <for>。',
         },
       },
     },
     {
       alert: 'TargetDown',
-      expr: 'up == 0',
-      for: duration(targetDown.forSeconds),
+      threshold: targetDown,
       labels: { severity: 'critical' },
       graph: 'up',
+      expr: 'up == 0',
       text: {
         en: {
           summary: '{{ $labels.job }} is down',
-          description: `Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than ${duration(targetDown.forSeconds)}.`,
+          description:
+            'Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than <for>.',
         },
         zh: {
           summary: '{{ $labels.job }} 不可用',
-          description: `Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已超过 ${inChinese(duration(targetDown.forSeconds))}。`,
+          description:
+            'Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已持续 <for>。',
         },
       },
     },
     {
       alert: 'Watchdog',
-      expr: 'vector(1)',
-      labels: { severity: 'none', job: 'prometheus' },
+      labels: { severity: 'none', job: jobs.prometheus },
       graph: 'ALERTS{alertname="Watchdog"}',
+      expr: 'vector(1)',
       text: {
         en: {
-          summary: 'The alert path is alive',
-          description: 'Always firing (value {{ $value }}): when it stops arriving, alerts do too.',
+          summary: 'The alert path works',
+          description:
+            'Always fires (value {{ $value }}). While it does not arrive, no other alert does.',
         },
         zh: {
           summary: '告警链路正常',
-          description: '始终触发（值 {{ $value }}）：一旦收不到它，其他告警也收不到。',
+          description: '始终触发（值 {{ $value }}）。如果收不到它，其他告警也无法送达。',
         },
       },
     },

@@ -1,4 +1,4 @@
-/** The six names of the article, read from ours; written to `seed-names.yml`. */
+/** Records the article's six metrics from our own. Generates `seed-names.yml`. */
 import { attributes, generationRoutes } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus/prometheus-names.ts';
@@ -7,7 +7,7 @@ import type { RecordingRule, RuleContext } from './rule.ts';
 
 const ofGenerations = ofChat(anyOf('httpRoute', generationRoutes));
 
-/** The article's label, and ours that it is read from. */
+/** Label of the article → label of ours. */
 const endpointLabels = {
   method: labelName(attributes.httpRequestMethod),
   endpoint: labelName(attributes.httpRoute),
@@ -20,7 +20,7 @@ const statusLabels = {
 const perInstance = (metric: MetricKey, part = ''): string =>
   `sum by (job, instance) (${series(metric, ofChat(), part)})`;
 
-/** One process's count of a generation metric, its labels renamed; `keep` are labels that stay as they are. */
+/** A series of the HTTP histogram, of generations only, with renamed labels; `keep` are labels that keep their names. */
 function renamed(part: string, labels: Record<string, string>, keep: string[] = []): string {
   let source = series('httpServerRequestDuration', ofGenerations, part);
   for (const [to, from] of Object.entries(labels)) {
@@ -30,9 +30,8 @@ function renamed(part: string, labels: Record<string, string>, keep: string[] = 
 }
 
 /**
- * Each rule keeps job and instance and sums only what one process counts, so that a restart resets the recorded counter
- * as it resets the real one and `rate()` sees it. A sum over instances would turn the restart of one replica into a jump
- * of the others' whole history.
+ * Each rule keeps job and instance, so that a restart resets the recorded counter as it resets the original one and `rate()`
+ * notices. In a sum over instances the restart of one replica would look like a jump by the whole count of the others.
  */
 export function seedNames({ thresholds, duration }: RuleContext): RecordingRule[] {
   const window = duration(thresholds.highLatency.windowSeconds);
@@ -54,13 +53,13 @@ export function seedNames({ thresholds, duration }: RuleContext): RecordingRule[
       record: `model_inference_duration_seconds_${part}`,
       expr: perInstance('inferenceDuration', `_${part}`),
     })),
-    // OpenTelemetry has no summary: the quantiles come from the histogram. `>= 0` drops the NaN of an idle window.
+    // OpenTelemetry has no summaries, so the quantiles are computed from the histogram. `>= 0` drops the NaN of idle windows.
     ...[0.5, 0.9, 0.99].map((q) => ({
       record: 'model_inference_duration_seconds',
       expr: `${quantile(q, 'inferenceDuration', { where: ofChat(), by: ['job', 'instance'], window })} >= 0`,
       labels: { quantile: String(q) },
     })),
-    // The article's "connections" are requests in flight.
+    // The article counts requests in flight as connections.
     { record: 'active_connections', expr: perInstance('httpServerActiveRequests') },
     { record: 'process_cpu_seconds_total', expr: perInstance('processCpuTime') },
     {

@@ -1,16 +1,16 @@
 /**
- * The promise to users as an error budget, and the alerts on how fast it burns; written to `slo.yml`. Two SLOs share one
- * objective: requests are answered, and first tokens come soon.
+ * The SLOs as error budgets, and the alerts on how fast the budgets burn. Two SLOs share one objective: requests are answered,
+ * and first tokens arrive in time. Generates `slo.yml`.
  */
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey, Reason } from '../../otel/names.ts';
 import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
 import { anyOf, ofChat, series, summed } from '../../otel/promql.ts';
 import { burnRates, errorBudget } from '../../otel/thresholds.ts';
-import { inChinese, percent } from './rule.ts';
-import type { Alert, AlertText, RecordingRule, RuleContext } from './rule.ts';
+import { toPromDuration } from './rule.ts';
+import type { Alert, RecordingRule, RuleContext } from './rule.ts';
 
-/** Whose fault each way to end is: `good` keeps the promise, `bad` breaks it, a client's own mistake counts for neither. */
+/** How the availability SLO counts each ending: `good`, `bad`, or not at all, because the client made a mistake. */
 const verdicts = {
   stop: 'good',
   length: 'good',
@@ -35,23 +35,15 @@ type Verdict = (typeof verdicts)[Reason];
 const reasonsOf = (...wanted: Verdict[]): string[] =>
   Object.entries(verdicts).flatMap(([reason, verdict]) => (wanted.includes(verdict) ? reason : []));
 
-const [minute, hour, day] = [60, 3600, 86_400];
-
+const fiveMinutes = 300;
 type Burn = keyof typeof burnRates;
 const allRates = [...burnRates.fast, ...burnRates.slow];
 
-/** Names keep the true windows when a time scale shortens them. */
-const names: Record<number, string> = {
-  [5 * minute]: '5m',
-  [30 * minute]: '30m',
-  [hour]: '1h',
-  [2 * hour]: '2h',
-  [6 * hour]: '6h',
-  [day]: '1d',
-  [3 * day]: '3d',
-};
-const ratioName = (seconds: number): string => `job:slo_errors:ratio_rate${names[seconds]}`;
-const increaseName = (seconds: number): string => `job:slo_errors:increase${names[seconds]}`;
+/** Names keep the unscaled window when a time scale shortens it. */
+const ratioName = (seconds: number): string =>
+  `job:slo_errors:ratio_rate${toPromDuration(seconds)}`;
+const increaseName = (seconds: number): string =>
+  `job:slo_errors:increase${toPromDuration(seconds)}`;
 
 const slos = ['availability', 'latency'] as const;
 type Slo = (typeof slos)[number];
@@ -63,7 +55,7 @@ const counted =
   (operation, window) =>
     summed(operation, series(metric, where, part), { by: ['job'], window });
 
-/** What counts as asked for, and as gone wrong. */
+/** Queries for all requests that the SLO counts, and for the bad ones. */
 function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Count } {
   if (slo === 'availability') {
     const requests = (...wanted: Verdict[]): Count =>
@@ -76,18 +68,18 @@ function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Co
   return { all, bad: (...given) => `${all(...given)} - ${inTime(...given)}` };
 }
 
-/** Long windows average the five-minute rates: two series instead of every bucket of three days. */
+/** Long windows average the recorded 5 min rates, which reads two series instead of every bucket of three days. */
 export function sloRecordings(context: RuleContext): RecordingRule[] {
   const { duration } = context;
-  const fiveMinutes = duration(5 * minute);
+  const window = duration(fiveMinutes);
   const longWindows = allRates.map(({ longSeconds }) => longSeconds);
   const ratioWindows = [...new Set(allRates.flatMap((r) => [r.shortSeconds, r.longSeconds]))];
   return [
     ...slos.flatMap((slo) => {
       const { all, bad } = indicator(slo, context);
       return [
-        { record: 'job:slo_requests:rate5m', expr: all('rate', fiveMinutes), labels: { slo } },
-        { record: 'job:slo_errors:rate5m', expr: bad('rate', fiveMinutes), labels: { slo } },
+        { record: 'job:slo_requests:rate5m', expr: all('rate', window), labels: { slo } },
+        { record: 'job:slo_errors:rate5m', expr: bad('rate', window), labels: { slo } },
         ...longWindows.map((seconds) => ({
           record: increaseName(seconds),
           expr: bad('increase', duration(seconds)),
@@ -99,7 +91,7 @@ export function sloRecordings(context: RuleContext): RecordingRule[] {
       .toSorted((a, b) => a - b)
       .map((seconds) => {
         const average = (name: string): string =>
-          seconds === 5 * minute ? name : `avg_over_time(${name}[${duration(seconds)}])`;
+          seconds === fiveMinutes ? name : `avg_over_time(${name}[${duration(seconds)}])`;
         const requests = average('job:slo_requests:rate5m');
         return {
           record: ratioName(seconds),
@@ -114,56 +106,56 @@ export function sloAlerts(context: RuleContext): Alert[] {
 }
 
 function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext): Alert {
-  const { objective, minimumFailures } = thresholds.slo;
+  const { objective, minimumFailures, above } = thresholds.slo;
   const budget = errorBudget(objective);
-  const of = `{${ofChat(`slo="${slo}"`)}}`;
+  const where = `{${ofChat(`slo="${slo}"`)}}`;
   const conditions = burnRates[burn].map(({ factor, longSeconds, shortSeconds }) => {
     const bound = Number((factor * budget).toPrecision(6));
-    return (
-      `(${ratioName(longSeconds)}${of} > ${bound} and ${ratioName(shortSeconds)}${of} > ${bound}` +
-      ` and ${increaseName(longSeconds)}${of} >= ${minimumFailures})`
-    );
+    const long = `${ratioName(longSeconds)}${where} > ${bound}`;
+    const short = `${ratioName(shortSeconds)}${where} > ${bound}`;
+    return `(${long} and ${short} and ${increaseName(longSeconds)}${where} >= ${minimumFailures})`;
   });
-  const rule = burn === 'fast' ? thresholds.errorBudgetBurnFast : thresholds.errorBudgetBurnSlow;
+  const [first, second] = burnRates[burn].map(({ longSeconds }) => duration(longSeconds));
+  const { en, zh } = sentences[slo];
+  const end = ends[burn];
   return {
     alert: 'ChatErrorBudgetBurn',
-    expr: conditions.join(' or '),
-    for: duration(rule.forSeconds),
+    threshold: burn === 'fast' ? thresholds.errorBudgetBurnFast : thresholds.errorBudgetBurnSlow,
     labels: { severity: burn === 'fast' ? 'critical' : 'warning', job: jobs.chat, slo, burn },
-    graph: ratioName(burnRates[burn][0].longSeconds) + of,
-    text: texts(slo, burn, { budget, seconds: thresholds.slo.above, duration }),
+    graph: ratioName(burnRates[burn][0].longSeconds) + where,
+    expr: conditions.join(' or '),
+    numbers: { above, budget, first: first ?? '', second: second ?? '' },
+    text: {
+      en: {
+        summary: `The ${slo} error budget ${end.en.summary}`,
+        description: `{{ $value | humanizePercentage }} of ${en} over <first> or <second>; the SLO allows <budget%>. At this rate the 30-day budget is used up ${end.en.when}.`,
+      },
+      zh: {
+        summary: `${zh.name}错误预算${end.zh.summary}`,
+        description: `最近 <first>或 <second>有 {{ $value | humanizePercentage }} ${zh.failed}（SLO 允许 <budget%>）。按当前燃烧率，30 天的错误预算${end.zh.when}。`,
+      },
+    },
   };
 }
 
-function texts(
-  slo: Slo,
-  burn: Burn,
-  {
-    budget,
-    seconds,
-    duration,
-  }: { budget: number; seconds: number } & Pick<RuleContext, 'duration'>,
-): { en: AlertText; zh: AlertText } {
-  const [first, second] = burnRates[burn].map(({ longSeconds }) => duration(longSeconds));
-  const what = {
-    availability: { en: 'of requests failed or were turned away', zh: '的请求失败或被拒绝' },
-    latency: {
-      en: `of first tokens took more than ${seconds} s`,
-      zh: `的首个 token 超过 ${seconds} 秒`,
-    },
-  }[slo];
-  const end = {
-    fast: { en: 'gone within days', zh: '几天内耗尽' },
-    slow: { en: 'gone before its 30 days are', zh: '不到 30 天就会耗尽' },
-  }[burn];
-  return {
-    en: {
-      summary: `The error budget for ${slo} burns ${burn === 'fast' ? 'fast' : 'steadily'}`,
-      description: `{{ $value | humanizePercentage }} ${what.en} over ${first} or ${second}; the objective allows ${percent(budget)}. At this rate the budget is ${end.en}.`,
-    },
-    zh: {
-      summary: `${slo === 'latency' ? '延迟' : '可用性'}错误预算正在${burn === 'fast' ? '快速' : '持续'}消耗`,
-      description: `最近 ${inChinese(first ?? '')}或 ${inChinese(second ?? '')}有 {{ $value | humanizePercentage }} ${what.zh}，目标只允许 ${percent(budget)}。照此速度，预算${end.zh}。`,
-    },
-  };
-}
+const sentences = {
+  availability: {
+    en: 'requests failed or were rejected',
+    zh: { name: '可用性', failed: '的请求失败或被拒绝' },
+  },
+  latency: {
+    en: 'first tokens took more than <above> s',
+    zh: { name: '延迟', failed: '的请求首 token 延迟超过 <above> 秒' },
+  },
+} satisfies Record<Slo, object>;
+
+const ends = {
+  fast: {
+    en: { summary: 'is burning fast', when: 'within days' },
+    zh: { summary: '快速消耗', when: '将在几天内耗尽' },
+  },
+  slow: {
+    en: { summary: 'will not last 30 days', when: 'before the 30 days are over' },
+    zh: { summary: '消耗偏快', when: '不到 30 天就会耗尽' },
+  },
+} satisfies Record<Burn, object>;
