@@ -57,6 +57,13 @@ export interface Channel {
   close?(): void;
 }
 
+/** Only tests set these. */
+export interface CallOptions {
+  timeoutSeconds?: number;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+}
+
 /** What `channels.ts` lists of each kind of channel. */
 export interface ChannelKind<Schema extends z.ZodType = z.ZodType> {
   kind: string;
@@ -64,12 +71,15 @@ export interface ChannelKind<Schema extends z.ZodType = z.ZodType> {
   settings: Schema;
   /** Key of `settings` → environment variable of the one channel that needs no NOTIFIER_CONFIG. `NAME_FILE` names a file instead. */
   environment: Readonly<Record<string, string>>;
-  create(name: string, settings: z.infer<Schema>): Channel;
+  create(name: string, settings: z.infer<Schema>, options?: CallOptions): Channel;
 }
 
 /** Types `create` by the schema of the same kind, then erases that type so that kinds fit into one list. */
 export function defineKind<Schema extends z.ZodType>(kind: ChannelKind<Schema>): ChannelKind {
-  return { ...kind, create: (name, settings) => kind.create(name, settings as z.infer<Schema>) };
+  return {
+    ...kind,
+    create: (name, settings, options) => kind.create(name, settings as z.infer<Schema>, options),
+  };
 }
 
 /** An http or https URL. The problem does not show the value, which may contain a secret. */

@@ -6,25 +6,11 @@ import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import { headings, writeParts } from '../message/markdown.ts';
 import type { Message } from '../message/message.ts';
-import { defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
-import type { Channel, Delivery } from './channel.ts';
-import { createRobot, sendPart } from './robot.ts';
+import { createRedaction, defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import type { Delivery } from './channel.ts';
+import { callRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
 
-export interface DingTalkOptions {
-  name?: string;
-  /** Contains the robot's `access_token`. */
-  url: URL;
-  /** Unset for robots that check a keyword or an IP address instead of a signature. */
-  secret?: string | undefined;
-  mention?: { mobiles: string[]; users: string[]; all: boolean };
-  /** An action card with buttons instead of markdown. DingTalk ignores mentions in a card. */
-  card?: boolean;
-  timeoutSeconds?: number;
-  now?: () => number;
-}
-
-const nobody: Required<DingTalkOptions>['mention'] = { mobiles: [], users: [], all: false };
 /** 20 calls a minute; a robot that exceeds them is blocked for ten minutes. https://open.dingtalk.com/document/robots/custom-robot-access */
 const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
 const blockSeconds = 600;
@@ -50,54 +36,60 @@ const answers: RobotAnswers = {
   judgeWithoutCode({ errcode, punish, wait }): Delivery | undefined {
     if (errcode !== undefined || punish === undefined) return undefined;
     const afterSeconds = typeof wait === 'number' && wait > 0 ? wait : blockSeconds;
-    return {
-      kind: 'retry',
-      reason: 'rate_limited',
-      afterSeconds,
-      detail: 'DingTalk: the robot is blocked, it was called too often',
-    };
+    const detail = 'DingTalk: the robot is blocked, it was called too often';
+    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail };
   },
 };
 
-/** Signature for `timestamp` (milliseconds): HMAC-SHA256 of "timestamp\nsecret" with the secret as key, in base64. */
-export function signDingTalk(timestamp: number, secret: string): string {
-  return createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
-}
+const mention = z.strictObject({
+  mobiles: z.array(z.string().min(1)).default([]),
+  ...mentions.unwrap().shape,
+});
+const nobody: z.infer<typeof mention> = { mobiles: [], users: [], all: false };
 
-export function createDingTalk({
-  name = 'dingtalk',
-  url,
-  secret,
-  mention = nobody,
-  card = false,
-  timeoutSeconds = 10,
-  now = Date.now,
-}: DingTalkOptions): Channel {
-  const secrets = [url.href, ...url.searchParams.values(), secret];
-  const robot = createRobot(answers, { secrets, timeoutSeconds });
-  return {
-    name,
-    rates,
-    deliver(message, call) {
-      // DingTalk mentions somebody only if the text contains the mention as well.
-      const mentioned = message.isFiring && !card ? mention : nobody;
-      const footer = [...mentioned.mobiles, ...mentioned.users]
-        .map((person) => `@${person}`)
-        .join(' ');
-      const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
-      return sendPart(parts, call, (text) => {
-        const target = signUrl(url, secret, now());
-        const body = card ? writeCard(message, text) : writeMarkdown(message, text, mentioned);
-        return robot.post(target, body, call);
-      });
-    },
-  };
-}
+export const dingtalk = defineKind({
+  kind: 'dingtalk',
+  environment: { url: 'DINGTALK_URL', secret: 'DINGTALK_SECRET' },
+  settings: z
+    .strictObject({
+      /** Contains the robot's `access_token`. */
+      url: webUrl,
+      /** Unset for robots that check a keyword or an IP address instead of a signature. */
+      secret: z.string().optional(),
+      /** An action card with buttons instead of markdown. */
+      card: z.boolean().default(false),
+      mention: mention.optional(),
+    })
+    .refine(({ card, mention }) => !card || mention === undefined, {
+      path: ['card'],
+      message: 'cannot be combined with mention: DingTalk ignores mentions in a card',
+    }),
+  create(name, settings, { timeoutSeconds = 10, now = Date.now } = {}) {
+    const { url, secret, card } = settings;
+    const redact = createRedaction([url.href, ...url.searchParams.values(), secret]);
+    return {
+      name,
+      rates,
+      deliver(message, call) {
+        const mentioned = (message.isFiring && settings.mention) || nobody;
+        // DingTalk mentions somebody only if the text contains the mention as well.
+        const names = [...mentioned.mobiles, ...mentioned.users];
+        const footer = names.map((person) => `@${person}`).join(' ');
+        const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
+        return sendPart(parts, call, (text) => {
+          const body = card ? writeCard(message, text) : writeMarkdown(message, text, mentioned);
+          const post = { url: signUrl(url, secret, now()), body, timeoutSeconds };
+          return callRobot(answers, { ...post, signal: call.signal, redact });
+        });
+      },
+    };
+  },
+});
 
 function writeMarkdown(
   { title }: Message,
   text: string,
-  { mobiles, users, all }: Required<DingTalkOptions>['mention'],
+  { mobiles, users, all }: typeof nobody,
 ): object {
   const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
   return { msgtype: 'markdown', markdown: { title, text }, at };
@@ -119,25 +111,7 @@ function signUrl(url: URL, secret: string | undefined, timestamp: number): URL {
   return target;
 }
 
-export const dingtalk = defineKind({
-  kind: 'dingtalk',
-  settings: z
-    .strictObject({
-      url: webUrl,
-      secret: z.string().optional(),
-      card: z.boolean().default(false),
-      mention: z
-        .strictObject({
-          mobiles: z.array(z.string().min(1)).default([]),
-          ...mentions.unwrap().shape,
-        })
-        .optional(),
-    })
-    .refine(({ card, mention }) => !card || mention === undefined, {
-      path: ['card'],
-      message: 'cannot be combined with mention: DingTalk ignores mentions in a card',
-    }),
-  environment: { url: 'DINGTALK_URL', secret: 'DINGTALK_SECRET' },
-  create: (name, { mention, ...options }) =>
-    createDingTalk({ name, ...options, ...(mention && { mention }) }),
-});
+/** Signature for `timestamp` (milliseconds): HMAC-SHA256 of "timestamp\nsecret" with the secret as key, in base64. */
+export function signDingTalk(timestamp: number, secret: string): string {
+  return createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
+}

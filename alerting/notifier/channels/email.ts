@@ -8,19 +8,7 @@ import { z } from 'zod';
 import { isLoopback } from '../../../src/kit/loopback.ts';
 import { writeHtml, writeText } from '../message/mail-text.ts';
 import { createRedaction, defineKind } from './channel.ts';
-import type { Channel, Delivery, RetryReason } from './channel.ts';
-
-export interface EmailOptions {
-  name?: string;
-  /**
-   * `smtps://user:password@host:465`, or `smtp://`, which requires STARTTLS unless the server is on this machine or
-   * `?tls=optional` is added.
-   */
-  url: URL;
-  from: string;
-  to: readonly string[];
-  timeoutSeconds?: number;
-}
+import type { Delivery, RetryReason } from './channel.ts';
 
 /** What nodemailer adds to an error of a server. https://nodemailer.com/smtp/#error-codes */
 interface MailError {
@@ -42,41 +30,60 @@ interface Progress {
 const rates = [{ count: 30, perSeconds: 60 }];
 const defaultPort: Readonly<Record<string, number>> = { 'smtp:': 587, 'smtps:': 465 };
 
-export function createEmail({
-  name = 'email',
-  url,
-  from,
-  to,
-  timeoutSeconds = 20,
-}: EmailOptions): Channel {
-  const redact = createRedaction([url.href, decodeURIComponent(url.password), url.password]);
-  const transport = openTransport(url, timeoutSeconds * 1000);
-  const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
-  return {
-    name,
-    rates,
-    async deliver(message, call) {
-      const before = readProgress(call.progress, to);
-      // A dead notification that a person resends goes to the recipients that were refused.
-      const isResent = before.left.length === 0;
-      const result = await send(transport, {
-        from,
-        // The visible header, whoever this attempt goes to.
-        to: [...to],
-        envelope: { from, to: isResent ? before.refused : before.left },
-        messageId: `<${call.id}@${domain}>`,
-        subject: message.title,
-        text: writeText(message),
-        html: writeHtml(message),
-        signal: call.signal,
-      });
-      return 'error' in result
-        ? judgeError(result.error, redact)
-        : judgeRecipients(result, isResent ? [] : before.refused, redact);
-    },
-    close: () => transport.close(),
-  };
-}
+const address = z.string().regex(/@/, 'expected an email address');
+
+export const email = defineKind({
+  kind: 'email',
+  environment: { url: 'SMTP_URL', from: 'MAIL_FROM', to: 'MAIL_TO' },
+  settings: z.strictObject({
+    /**
+     * `smtps://user:password@host:465`, or `smtp://`, which requires STARTTLS unless the server is on this machine or
+     * `?tls=optional` is added.
+     */
+    url: z.string().transform((given, context) => {
+      const url = URL.parse(given);
+      if (url !== null && url.protocol in defaultPort && url.hostname !== '') return url;
+      context.addIssue('expected smtp://… or smtps://…, got something else (not shown)');
+      return z.NEVER;
+    }),
+    from: address,
+    to: z
+      .union([
+        z.string().transform((list) => list.split(/\s*,\s*/).filter(Boolean)),
+        z.array(z.string()),
+      ])
+      .pipe(z.array(address).min(1, 'expected an email address')),
+  }),
+  create(name, { url, from, to }, { timeoutSeconds = 20 } = {}) {
+    const redact = createRedaction([url.href, decodeURIComponent(url.password), url.password]);
+    const transport = openTransport(url, timeoutSeconds * 1000);
+    const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
+    return {
+      name,
+      rates,
+      async deliver(message, call) {
+        const before = readProgress(call.progress, to);
+        // A dead notification that a person resends goes to the recipients that were refused.
+        const isResent = before.left.length === 0;
+        const result = await send(transport, {
+          from,
+          // The visible header, whoever this attempt goes to.
+          to: [...to],
+          envelope: { from, to: isResent ? before.refused : before.left },
+          messageId: `<${call.id}@${domain}>`,
+          subject: message.title,
+          text: writeText(message),
+          html: writeHtml(message),
+          signal: call.signal,
+        });
+        return 'error' in result
+          ? judgeError(result.error, redact)
+          : judgeRecipients(result, isResent ? [] : before.refused, redact);
+      },
+      close: () => transport.close(),
+    };
+  },
+});
 
 function openTransport(url: URL, timeoutMillis: number) {
   const user = decodeURIComponent(url.username);
@@ -174,26 +181,3 @@ function isPermanent({ responseCode = 0 }: MailError): boolean {
 function describe({ response, code }: MailError): string {
   return (response ?? code ?? 'connection failed').replaceAll(/\s+/g, ' ').slice(0, 300);
 }
-
-const address = z.string().regex(/@/, 'expected an email address');
-
-export const email = defineKind({
-  kind: 'email',
-  settings: z.strictObject({
-    url: z.string().transform((given, context) => {
-      const url = URL.parse(given);
-      if (url !== null && url.protocol in defaultPort && url.hostname !== '') return url;
-      context.addIssue('expected smtp://… or smtps://…, got something else (not shown)');
-      return z.NEVER;
-    }),
-    from: address,
-    to: z
-      .union([
-        z.string().transform((list) => list.split(/\s*,\s*/).filter(Boolean)),
-        z.array(z.string()),
-      ])
-      .pipe(z.array(address).min(1, 'expected an email address')),
-  }),
-  environment: { url: 'SMTP_URL', from: 'MAIL_FROM', to: 'MAIL_TO' },
-  create: (name, options) => createEmail({ name, ...options }),
-});

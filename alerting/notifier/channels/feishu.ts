@@ -5,20 +5,9 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import { writeParts } from '../message/markdown.ts';
-import { defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
-import type { Channel } from './channel.ts';
-import { createRobot, sendPart } from './robot.ts';
+import { createRedaction, defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import { callRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
-
-export interface FeishuOptions {
-  name?: string;
-  /** The last segment of the path is the bot's token. */
-  url: URL;
-  secret?: string | undefined;
-  mention?: { users: string[]; all: boolean };
-  timeoutSeconds?: number;
-  now?: () => number;
-}
 
 /** 100 a minute and 5 a second. https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot */
 const rates = withHeadroom([
@@ -27,14 +16,15 @@ const rates = withHeadroom([
 ]);
 /** 20 KB a request (same page), less the JSON around the text, the title and the signature. */
 const maxTextBytes = 18_000;
-const rateLimitSeconds = 5;
+/** The markdown of a card has no headings, and the card shows the title in its header. */
+const style = { heading: (text: string) => `**${text}**` };
 
 /** https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code */
 const answers: RobotAnswers = {
   vendor: 'Feishu',
   codeField: 'code',
   messageField: 'msg',
-  rateLimited: new Map([[11_232, rateLimitSeconds]]),
+  rateLimited: new Map([[11_232, 5]]),
   // Signature or clock (19021), IP address (19022), keyword (19024), invalid request (9499).
   refused: new Set([19_021, 19_022, 19_024, 9499]),
 };
@@ -44,53 +34,45 @@ export function signFeishu(timestamp: number, secret: string): string {
   return createHmac('sha256', `${timestamp}\n${secret}`).update('').digest('base64');
 }
 
-export function createFeishu({
-  name = 'feishu',
-  url,
-  secret,
-  mention = { users: [], all: false },
-  timeoutSeconds = 10,
-  now = Date.now,
-}: FeishuOptions): Channel {
-  const secrets = [url.href, url.pathname.split('/').at(-1), secret];
-  const robot = createRobot(answers, { secrets, timeoutSeconds });
-  const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
-  return {
-    name,
-    rates,
-    deliver(message, call) {
-      const footer = message.isFiring
-        ? mentioned.map((user) => `<at id=${user}></at>`).join(' ')
-        : '';
-      const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
-      return sendPart(parts, call, (content, index) => {
-        const part = parts.length > 1 ? ` (${index + 1}/${parts.length})` : '';
-        const card = {
-          config: { wide_screen_mode: true },
-          header: {
-            title: { tag: 'plain_text', content: message.title + part },
-            template: message.isFiring ? 'red' : 'green',
-          },
-          elements: [{ tag: 'markdown', content }],
-        };
-        return robot.post(url, { ...sign(), msg_type: 'interactive', card }, call);
-      });
-    },
-  };
-
-  function sign(): object {
-    if (secret === undefined) return {};
-    const timestamp = Math.floor(now() / 1000);
-    return { timestamp: String(timestamp), sign: signFeishu(timestamp, secret) };
-  }
+function signatureFields(secret: string | undefined, millis: number): object {
+  if (secret === undefined) return {};
+  const timestamp = Math.floor(millis / 1000);
+  return { timestamp: String(timestamp), sign: signFeishu(timestamp, secret) };
 }
-
-/** The markdown of a card has no headings, and the card shows the title in its header. */
-const style = { heading: (text: string) => `**${text}**` };
 
 export const feishu = defineKind({
   kind: 'feishu',
-  settings: z.strictObject({ url: webUrl, secret: z.string().optional(), mention: mentions }),
   environment: { url: 'FEISHU_URL', secret: 'FEISHU_SECRET' },
-  create: (name, options) => createFeishu({ name, ...options }),
+  settings: z.strictObject({
+    /** The last segment of the path is the bot's token. */
+    url: webUrl,
+    secret: z.string().optional(),
+    mention: mentions,
+  }),
+  create(name, { url, secret, mention }, { timeoutSeconds = 10, now = Date.now } = {}) {
+    const redact = createRedaction([url.href, url.pathname.split('/').at(-1), secret]);
+    const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
+    return {
+      name,
+      rates,
+      deliver(message, call) {
+        const mentionTags = mentioned.map((user) => `<at id=${user}></at>`).join(' ');
+        const footer = message.isFiring ? mentionTags : '';
+        const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
+        return sendPart(parts, call, (content, index) => {
+          const part = parts.length > 1 ? ` (${index + 1}/${parts.length})` : '';
+          const card = {
+            config: { wide_screen_mode: true },
+            header: {
+              title: { tag: 'plain_text', content: message.title + part },
+              template: message.isFiring ? 'red' : 'green',
+            },
+            elements: [{ tag: 'markdown', content }],
+          };
+          const body = { ...signatureFields(secret, now()), msg_type: 'interactive', card };
+          return callRobot(answers, { url, body, timeoutSeconds, signal: call.signal, redact });
+        });
+      },
+    };
+  },
 });

@@ -1,7 +1,7 @@
 /** What the chat vendors' robots share: numbered parts of a long message, and errors reported as HTTP 200 with a code in the body. */
-import { createRedaction } from './channel.ts';
 import type { Call, Delivery } from './channel.ts';
 import { postJson } from './post.ts';
+import type { PostOptions } from './post.ts';
 
 /** How one vendor answers. */
 export interface RobotAnswers {
@@ -19,26 +19,15 @@ export interface RobotAnswers {
   judgeWithoutCode?: (answer: Record<string, unknown>) => Delivery | undefined;
 }
 
-export interface Robot {
-  /** Sends one part. `url` may carry a fresh signature. */
-  post(url: URL, body: unknown, call: Call): Promise<Delivery>;
-}
-
-export function createRobot(
+/** Posts one part to a robot. `redact` removes the channel's secrets from the vendor's answer. */
+export async function callRobot(
   answers: RobotAnswers,
-  { secrets, timeoutSeconds }: { secrets: readonly (string | undefined)[]; timeoutSeconds: number },
-): Robot {
-  const redact = createRedaction(secrets);
-  return {
-    async post(url, body, { signal }) {
-      const result = await postJson({ url, body, timeoutSeconds, signal });
-      if (result.kind !== 'answer') return result;
-      if (result.json !== undefined) return judgeAnswer(answers, result.json, redact);
-      return retryUnexpected(
-        `HTTP ${result.status}, expected a JSON object from ${answers.vendor}`,
-      );
-    },
-  };
+  { redact, ...post }: PostOptions & { redact: (text: string) => string },
+): Promise<Delivery> {
+  const result = await postJson(post);
+  if (result.kind !== 'answer') return result;
+  if (result.json !== undefined) return judgeAnswer(answers, result.json, redact);
+  return retryUnexpected(`HTTP ${result.status}, expected a JSON object from ${answers.vendor}`);
 }
 
 /** Judges by the code alone, whatever the HTTP status. A code that is in no table is retried. */

@@ -2,24 +2,17 @@
 import { z } from 'zod';
 import { headings, writeParts } from '../message/markdown.ts';
 import { defineKind, webUrl } from './channel.ts';
-import type { Channel } from './channel.ts';
 import { postJson } from './post.ts';
 
-export interface WebhookOptions {
-  name?: string;
-  url: URL;
-  /** Sent as a bearer token. */
-  token?: string | undefined;
-  timeoutSeconds?: number;
-}
-
-export function createWebhook({
-  name = 'webhook',
-  url,
-  token,
-  timeoutSeconds = 10,
-}: WebhookOptions): Channel {
-  return {
+export const webhook = defineKind({
+  kind: 'webhook',
+  environment: {},
+  settings: z.strictObject({
+    url: webUrl,
+    /** Sent as a bearer token. */
+    token: z.string().optional(),
+  }),
+  create: (name, { url, token }, { timeoutSeconds = 10 } = {}) => ({
     name,
     async deliver(message, { id, signal }) {
       const [text] = writeParts(message, { style: headings, maxBytes: Number.POSITIVE_INFINITY });
@@ -36,12 +29,5 @@ export function createWebhook({
       if (result.status < 300) return { kind: 'delivered', detail };
       return { kind: 'dead', reason: 'refused', detail };
     },
-  };
-}
-
-export const webhook = defineKind({
-  kind: 'webhook',
-  settings: z.strictObject({ url: webUrl, token: z.string().optional() }),
-  environment: {},
-  create: (name, options) => createWebhook({ name, ...options }),
+  }),
 });

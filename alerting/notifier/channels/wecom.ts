@@ -4,23 +4,19 @@
  */
 import { z } from 'zod';
 import { writeParts } from '../message/markdown.ts';
-import { defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
-import type { Channel } from './channel.ts';
-import { createRobot, sendPart } from './robot.ts';
+import { createRedaction, defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import { callRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
-
-export interface WeComOptions {
-  name?: string;
-  /** Contains the robot's `key`. */
-  url: URL;
-  mention?: { users: string[]; all: boolean };
-  timeoutSeconds?: number;
-}
 
 /** 20 messages a minute. https://developer.work.weixin.qq.com/document/path/91770 */
 const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
 /** 4096 bytes of markdown (same page). `writeParts` counts the text as JSON, which is never shorter than what WeCom counts. */
 const maxTextBytes = 4096;
+/** WeCom renders `####` too large. */
+const style = {
+  title: (text: string) => `### ${text}`,
+  heading: (text: string) => `**${text}**`,
+};
 
 /** https://developer.work.weixin.qq.com/document/path/90313 */
 const answers: RobotAnswers = {
@@ -32,38 +28,28 @@ const answers: RobotAnswers = {
   refused: new Set([93_000, 44_004, 40_058]),
 };
 
-export function createWeCom({
-  name = 'wecom',
-  url,
-  mention = { users: [], all: false },
-  timeoutSeconds = 10,
-}: WeComOptions): Channel {
-  const robot = createRobot(answers, {
-    secrets: [url.href, ...url.searchParams.values()],
-    timeoutSeconds,
-  });
-  const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
-  return {
-    name,
-    rates,
-    deliver(message, call) {
-      const footer = message.isFiring ? mentioned.map((user) => `<@${user}>`).join(' ') : '';
-      const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
-      return sendPart(parts, call, (content) =>
-        robot.post(url, { msgtype: 'markdown', markdown: { content } }, call),
-      );
-    },
-  };
-}
-
-const style = {
-  title: (text: string) => `### ${text}`,
-  heading: (text: string) => `**${text}**`,
-};
-
 export const wecom = defineKind({
   kind: 'wecom',
-  settings: z.strictObject({ url: webUrl, mention: mentions }),
   environment: { url: 'WECOM_URL' },
-  create: (name, options) => createWeCom({ name, ...options }),
+  settings: z.strictObject({
+    /** Contains the robot's `key`. */
+    url: webUrl,
+    mention: mentions,
+  }),
+  create(name, { url, mention }, { timeoutSeconds = 10 } = {}) {
+    const redact = createRedaction([url.href, ...url.searchParams.values()]);
+    const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
+    return {
+      name,
+      rates,
+      deliver(message, call) {
+        const footer = message.isFiring ? mentioned.map((user) => `<@${user}>`).join(' ') : '';
+        const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
+        return sendPart(parts, call, (content) => {
+          const body = { msgtype: 'markdown', markdown: { content } };
+          return callRobot(answers, { url, body, timeoutSeconds, signal: call.signal, redact });
+        });
+      },
+    };
+  },
 });

@@ -1,10 +1,16 @@
-/** Parts of the notifier for its unit tests: messages, calls of a channel, an outbox on disk, and a clock that is never waited for. */
+/** Parts of the notifier for its unit tests: messages, channels, an outbox on disk, and a virtual clock. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
-import type { Call } from '../../../alerting/notifier/channels/channel.ts';
+import type {
+  Call,
+  CallOptions,
+  Channel,
+  ChannelKind,
+  Delivery,
+} from '../../../alerting/notifier/channels/channel.ts';
 import { renderMessage } from '../../../alerting/notifier/message/message.ts';
 import type { Message, MessageOptions } from '../../../alerting/notifier/message/message.ts';
 import { openOutbox } from '../../../alerting/notifier/outbox/outbox.ts';
@@ -19,7 +25,7 @@ export function createMessage(alerts = [createAlert()], options = english): Mess
   return renderMessage([createWebhook(alerts)], options);
 }
 
-/** `count` alerts, each with an instance of its own: `host-0`, `host-1` and so on. */
+/** `count` alerts with the instances `host-0`, `host-1` and so on. */
 export function createAlerts(count: number, alert: Partial<WebhookAlert> = {}): WebhookAlert[] {
   return Array.from({ length: count }, (_, index) =>
     createAlert({
@@ -28,6 +34,24 @@ export function createAlerts(count: number, alert: Partial<WebhookAlert> = {}): 
       fingerprint: `c0ffee-${index}`,
     }),
   );
+}
+
+/** The channel `robot` of this kind, with settings as in NOTIFIER_CONFIG. */
+export function createChannel(
+  kind: ChannelKind,
+  settings: object,
+  options: CallOptions = {},
+): Channel {
+  return kind.create('robot', kind.settings.parse(settings), options);
+}
+
+/** Delivers every part of the message. */
+export async function deliverAll(channel: Channel, message: Message): Promise<Delivery> {
+  let delivery = await channel.deliver(message, createCall());
+  while (delivery.kind === 'partial') {
+    delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
+  }
+  return delivery;
 }
 
 export function createCall(call: Partial<Call> = {}): Call {
@@ -39,7 +63,7 @@ export function createOutbox(options: Partial<OutboxOptions> = {}): Outbox {
   return openOutbox({ path, ...options });
 }
 
-/** One alert of this name, owed to the channel `robot`. */
+/** Stores one alert of this name for the channel `robot`. */
 export function addNotification(
   outbox: Outbox,
   alertname: string,
@@ -53,7 +77,7 @@ export function addNotification(
 
 export const virtualStart = Date.UTC(2026, 3, 26);
 
-/** Time passes only while somebody sleeps, and then at once. */
+/** Time passes only in `sleep`, and then at once. */
 export function createVirtualClock(): Clock {
   let now = virtualStart;
   return {

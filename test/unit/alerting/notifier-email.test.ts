@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createEmail } from '../../../alerting/notifier/channels/email.ts';
-import type { EmailOptions } from '../../../alerting/notifier/channels/email.ts';
-import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
+import { email } from '../../../alerting/notifier/channels/email.ts';
+import type {
+  CallOptions,
+  Channel,
+  Delivery,
+} from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
-import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
+import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { startGreeter, startMailServer } from '../../support/alerting/smtp.ts';
 import type { MailServer } from '../../support/alerting/smtp.ts';
 
@@ -19,13 +22,9 @@ afterEach(async () => {
   await server.close();
 });
 
-function create(options: Partial<EmailOptions> = {}): Channel {
-  const channel = createEmail({
-    url: new URL(`smtp://127.0.0.1:${server.port}`),
-    from: 'llamascope <alerts@example.com>',
-    to: [ada, bob, eve],
-    ...options,
-  });
+function create(url = `smtp://127.0.0.1:${server.port}`, options: CallOptions = {}): Channel {
+  const settings = { url, from: 'llamascope <alerts@example.com>', to: [ada, bob, eve] };
+  const channel = createChannel(email, settings, options);
   channels.push(channel);
   return channel;
 }
@@ -122,21 +121,20 @@ test.each([
   ['a hang', undefined, { reason: 'timeout' }],
 ])('%s is retried', async (_, greeting, expected) => {
   const greeter = await startGreeter(greeting);
-  const url = new URL(`smtp://127.0.0.1:${greeter.port}`);
-  const channel = create({ url, timeoutSeconds: 0.3 });
+  const channel = create(`smtp://127.0.0.1:${greeter.port}`, { timeoutSeconds: 0.3 });
   expect(await deliver(channel)).toMatchObject({ kind: 'retry', ...expected });
   await greeter.close();
 });
 
 test('a refused connection is retried', async () => {
-  const delivery = await deliver(create({ url: new URL('smtp://127.0.0.1:9') }));
+  const delivery = await deliver(create('smtp://127.0.0.1:9'));
   expect(delivery).toMatchObject({ kind: 'retry', reason: 'network' });
 });
 
 test('stopping the notifier ends a call that hangs', async () => {
   const greeter = await startGreeter(undefined);
   const stop = new AbortController();
-  const channel = create({ url: new URL(`smtp://127.0.0.1:${greeter.port}`) });
+  const channel = create(`smtp://127.0.0.1:${greeter.port}`);
   const delivery = channel.deliver(createMessage(), createCall({ signal: stop.signal }));
   stop.abort();
   expect(await delivery).toMatchObject({ kind: 'retry', reason: 'network' });
@@ -150,8 +148,8 @@ test('a refused password makes the notification dead and is not in the detail', 
     onAuth: ({ password }, _, callback) =>
       callback(Object.assign(new Error(`no ${password}`), { responseCode: 535 })),
   });
-  const url = new URL(`smtp://ada:canary-password@127.0.0.1:${strict.port}`);
-  const delivery = await deliver(create({ url }));
+  const url = `smtp://ada:canary-password@127.0.0.1:${strict.port}`;
+  const delivery = await deliver(create(url));
   expect(delivery).toMatchObject({ kind: 'dead', reason: 'refused' });
   expect(JSON.stringify(delivery)).not.toContain('canary');
   await strict.close();
@@ -159,8 +157,8 @@ test('a refused password makes the notification dead and is not in the detail', 
 
 test('an untrusted TLS certificate is retried, not delivered', async () => {
   const secure = await startMailServer({ secure: true });
-  const url = new URL(`smtps://127.0.0.1:${secure.port}`);
-  expect(await deliver(create({ url }))).toMatchObject({ kind: 'retry', reason: 'network' });
+  const url = `smtps://127.0.0.1:${secure.port}`;
+  expect(await deliver(create(url))).toMatchObject({ kind: 'retry', reason: 'network' });
   expect(secure.received).toEqual([]);
   await secure.close();
 });

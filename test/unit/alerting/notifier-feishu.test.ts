@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createFeishu, signFeishu } from '../../../alerting/notifier/channels/feishu.ts';
-import type { Delivery } from '../../../alerting/notifier/channels/channel.ts';
+import { feishu, signFeishu } from '../../../alerting/notifier/channels/feishu.ts';
+import type { CallOptions, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import { startFeishuRobot } from '../../support/alerting/feishu.ts';
 import {
   chinese,
   createAlerts,
   createCall,
+  createChannel,
   createMessage,
+  deliverAll,
 } from '../../support/alerting/notifier-parts.ts';
 import type { Robot } from '../../support/alerting/notifier-robot.ts';
 
@@ -18,8 +20,12 @@ beforeEach(async () => {
 });
 afterEach(() => robot.close());
 
-function deliver(options: object = {}, message = createMessage()): Promise<Delivery> {
-  const channel = createFeishu({ url: new URL(robot.url), secret, ...options });
+function deliver(
+  settings: object = {},
+  message = createMessage(),
+  options: CallOptions = {},
+): Promise<Delivery> {
+  const channel = createChannel(feishu, { url: robot.url, secret, ...settings }, options);
   return channel.deliver(message, createCall());
 }
 
@@ -45,22 +51,20 @@ test('people are mentioned while an alert is firing', async () => {
   expect(robot.received[0]?.text).toMatch(/<at id=ou_1><\/at> <at id=all><\/at>$/);
 });
 
-test.each([
-  ['another secret', { secret: 'SECother' }, '19021'],
-  ['no secret', { secret: undefined }, '19021'],
-  ['a clock two hours late', { now: () => Date.now() - 7_200_000 }, '19021'],
-])('%s is dead, with the reason', async (_, options, code) => {
-  const detail = expect.stringContaining(`Feishu: code ${code}, sign match fail`);
-  expect(await deliver(options)).toEqual({ kind: 'dead', reason: 'refused', detail });
+test.each<[string, object, CallOptions]>([
+  ['another secret', { secret: 'SECother' }, {}],
+  ['no secret', { secret: undefined }, {}],
+  ['a clock two hours late', {}, { now: () => Date.now() - 7_200_000 }],
+])('%s is dead, with the reason', async (_, settings, options) => {
+  const detail = expect.stringContaining('Feishu: code 19021, sign match fail');
+  const expected = { kind: 'dead', reason: 'refused', detail };
+  expect(await deliver(settings, createMessage(), options)).toEqual(expected);
 });
 
 test('300 alerts are sent in cards of at most 20 KB', async () => {
   const message = createMessage(createAlerts(300), chinese);
-  let delivery = await deliver({}, message);
-  const channel = createFeishu({ url: new URL(robot.url), secret });
-  while (delivery.kind === 'partial') {
-    delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
-  }
+  const channel = createChannel(feishu, { url: robot.url, secret });
+  const delivery = await deliverAll(channel, message);
   expect(delivery.kind).toBe('delivered');
   const text = robot.received.map((part) => part.text).join('\n');
   expect(text.match(/instance=host-\d+/g)).toHaveLength(300);

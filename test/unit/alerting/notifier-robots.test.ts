@@ -1,12 +1,16 @@
 /** One table for all robots: how each answer is judged. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
-import { createFeishu } from '../../../alerting/notifier/channels/feishu.ts';
-import { createWeCom } from '../../../alerting/notifier/channels/wecom.ts';
-import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
+import { dingtalk } from '../../../alerting/notifier/channels/dingtalk.ts';
+import { feishu } from '../../../alerting/notifier/channels/feishu.ts';
+import { wecom } from '../../../alerting/notifier/channels/wecom.ts';
+import type {
+  Channel,
+  ChannelKind,
+  Delivery,
+} from '../../../alerting/notifier/channels/channel.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import { startFeishuRobot } from '../../support/alerting/feishu.ts';
-import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
+import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { robotToken } from '../../support/alerting/notifier-robot.ts';
 import type { Robot, RobotAnswer } from '../../support/alerting/notifier-robot.ts';
 import { startWeComRobot } from '../../support/alerting/wecom.ts';
@@ -14,10 +18,11 @@ import { startWeComRobot } from '../../support/alerting/wecom.ts';
 const secret = 'SECtest';
 const html = '<html>Bad Gateway</html>';
 
-interface Kind {
+interface Vendor {
   vendor: string;
   start: () => Promise<Robot>;
-  create: (url: URL, timeoutSeconds: number) => Channel;
+  kind: ChannelKind;
+  settings: object;
   code: string;
   message: string;
   dead: number[];
@@ -26,11 +31,12 @@ interface Kind {
   busy: number[];
 }
 
-const kinds: Kind[] = [
+const vendors: Vendor[] = [
   {
     vendor: 'DingTalk',
     start: () => startDingTalkRobot(secret),
-    create: (url, timeoutSeconds) => createDingTalk({ url, secret, timeoutSeconds }),
+    kind: dingtalk,
+    settings: { secret },
     code: 'errcode',
     message: 'errmsg',
     dead: [310_000, 400_101, 400_102, 400_106, 400_013, 430_101, 430_104, 40_035, 460_101],
@@ -43,7 +49,8 @@ const kinds: Kind[] = [
   {
     vendor: 'WeCom',
     start: () => startWeComRobot(),
-    create: (url, timeoutSeconds) => createWeCom({ url, timeoutSeconds }),
+    kind: wecom,
+    settings: {},
     code: 'errcode',
     message: 'errmsg',
     dead: [93_000, 44_004, 40_058],
@@ -53,7 +60,8 @@ const kinds: Kind[] = [
   {
     vendor: 'Feishu',
     start: () => startFeishuRobot(secret),
-    create: (url, timeoutSeconds) => createFeishu({ url, secret, timeoutSeconds }),
+    kind: feishu,
+    settings: { secret },
     code: 'code',
     message: 'msg',
     dead: [19_021, 19_022, 19_024, 9499],
@@ -62,17 +70,20 @@ const kinds: Kind[] = [
   },
 ];
 
-describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, busy }) => {
+describe.each(vendors)('$vendor', (vendor) => {
+  const { start, code, message, dead, limited, busy } = vendor;
   let robot: Robot;
   beforeEach(async () => {
     robot = await start();
   });
   afterEach(() => robot.close());
 
+  const create = (url = robot.url, timeoutSeconds = 10): Channel =>
+    createChannel(vendor.kind, { url, ...vendor.settings }, { timeoutSeconds });
+
   async function answered(answer: RobotAnswer, timeoutSeconds = 10): Promise<Delivery> {
     robot.answers.push(answer);
-    const channel = create(new URL(robot.url), timeoutSeconds);
-    const delivery = await channel.deliver(createMessage(), createCall());
+    const delivery = await create(robot.url, timeoutSeconds).deliver(createMessage(), createCall());
     expect(JSON.stringify(delivery)).not.toMatch(new RegExp(`${secret}|${robotToken}|sign=`));
     return delivery;
   }
@@ -131,7 +142,7 @@ describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, 
   test('a refused connection is a retry without a secret', async () => {
     const url = new URL(robot.url);
     url.port = '9';
-    const delivery = await create(url, 1).deliver(createMessage(), createCall());
+    const delivery = await create(url.href, 1).deliver(createMessage(), createCall());
     expect(delivery).toMatchObject({ kind: 'retry', reason: 'network' });
     expect(JSON.stringify(delivery)).not.toContain(robotToken);
   });
@@ -145,10 +156,7 @@ describe.each(kinds)('$vendor', ({ start, create, code, message, dead, limited, 
   test('stopping the notifier ends the call', async () => {
     robot.answers.push('hang');
     const stop = new AbortController();
-    const delivery = create(new URL(robot.url), 10).deliver(
-      createMessage(),
-      createCall({ signal: stop.signal }),
-    );
+    const delivery = create().deliver(createMessage(), createCall({ signal: stop.signal }));
     stop.abort();
     expect(await delivery).toMatchObject({ kind: 'retry', reason: 'network' });
   });

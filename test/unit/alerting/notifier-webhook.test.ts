@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWebhook } from '../../../alerting/notifier/channels/webhook.ts';
-import { createCall, createMessage } from '../../support/alerting/notifier-parts.ts';
+import { webhook } from '../../../alerting/notifier/channels/webhook.ts';
+import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { startWebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
 import type { WebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
 
@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => receiver.close());
 
 test('sends the message and its alerts, the token, and a key that every attempt shares', async () => {
-  const channel = createWebhook({ url: new URL(receiver.url), token: 'secret' });
+  const channel = createChannel(webhook, { url: receiver.url, token: 'secret' });
   const delivery = await channel.deliver(createMessage(), createCall());
   await channel.deliver(createMessage(), createCall());
   expect(delivery).toEqual({ kind: 'delivered', detail: 'HTTP 200' });
@@ -43,6 +43,6 @@ test.each([
   [503, { kind: 'retry', reason: 'server_error' }],
 ])('the outcome of HTTP %i', async (status, expected) => {
   receiver.statuses.push(status);
-  const channel = createWebhook({ url: new URL(receiver.url) });
+  const channel = createChannel(webhook, { url: receiver.url });
   expect(await channel.deliver(createMessage(), createCall())).toMatchObject(expected);
 });

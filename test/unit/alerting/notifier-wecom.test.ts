@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWeCom } from '../../../alerting/notifier/channels/wecom.ts';
+import { wecom } from '../../../alerting/notifier/channels/wecom.ts';
 import type { Message } from '../../../alerting/notifier/message/message.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import {
   chinese,
   createAlerts,
-  createCall,
+  createChannel,
   createMessage,
+  deliverAll,
 } from '../../support/alerting/notifier-parts.ts';
 import type { Robot } from '../../support/alerting/notifier-robot.ts';
 import { startWeComRobot } from '../../support/alerting/wecom.ts';
@@ -17,18 +18,16 @@ beforeEach(async () => {
 });
 afterEach(() => robot.close());
 
-async function deliverAll(message: Message, options: object = {}): Promise<string[]> {
-  const channel = createWeCom({ url: new URL(robot.url), ...options });
-  let delivery = await channel.deliver(message, createCall());
-  while (delivery.kind === 'partial') {
-    delivery = await channel.deliver(message, createCall({ progress: delivery.progress }));
-  }
+/** Returns the texts that the robot has accepted so far. */
+async function deliver(message: Message, settings: object = {}): Promise<string[]> {
+  const channel = createChannel(wecom, { url: robot.url, ...settings });
+  const delivery = await deliverAll(channel, message);
   expect(delivery).toEqual({ kind: 'delivered', detail: 'WeCom: errcode 0, ok' });
   return robot.received.map(({ text }) => text);
 }
 
 test('delivers markdown with bold headings', async () => {
-  const [text] = await deliverAll(createMessage([createAlert()], chinese));
+  const [text] = await deliver(createMessage([createAlert()], chinese));
   expect(text).toBe(`### 🔥 告警：HighErrorRate
 
 **严重 · HighErrorRate**
@@ -44,16 +43,16 @@ test('delivers markdown with bold headings', async () => {
 
 test('people are mentioned while an alert is firing', async () => {
   const mention = { users: ['zhangsan'], all: true };
-  const [firing] = await deliverAll(createMessage(), { mention });
+  const [firing] = await deliver(createMessage(), { mention });
   expect(firing).toMatch(/\n\n<@zhangsan> <@all>$/);
-  const [, resolved] = await deliverAll(createMessage([createAlert({ status: 'resolved' })]), {
+  const [, resolved] = await deliver(createMessage([createAlert({ status: 'resolved' })]), {
     mention,
   });
   expect(resolved).not.toContain('<@');
 });
 
 test('a message over 4096 bytes is sent in numbered parts that contain every alert', async () => {
-  const parts = await deliverAll(createMessage(createAlerts(12), chinese));
+  const parts = await deliver(createMessage(createAlerts(12), chinese));
   expect(parts.length).toBeGreaterThan(1);
   expect(parts[0]).toContain(`(1/${parts.length})\n`);
   const listed = parts.join('\n').match(/instance=host-\d+/g);
@@ -67,7 +66,7 @@ test('an alert larger than a message is cut between lines, never inside a charac
     runbook_url: `http://127.0.0.1/${'r'.repeat(1400)}`,
     dashboard_url: `http://127.0.0.1/${'d'.repeat(1400)}`,
   };
-  const parts = await deliverAll(createMessage([createAlert({ annotations })], chinese));
+  const parts = await deliver(createMessage([createAlert({ annotations })], chinese));
   const text = parts.join('\n');
   expect(text.isWellFormed()).toBe(true);
   expect(text).toContain(`[处理手册](http://127.0.0.1/${'r'.repeat(1400)})`);

@@ -1,7 +1,7 @@
 import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { createDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
+import { dingtalk } from '../../../alerting/notifier/channels/dingtalk.ts';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
 import type { Channel, Delivery, Rate } from '../../../alerting/notifier/channels/channel.ts';
 import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
@@ -11,6 +11,7 @@ import { until } from '../../support/until.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
 import {
   addNotification,
+  createChannel,
   createOutbox,
   createVirtualClock,
   english,
@@ -130,12 +131,8 @@ test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, an
       }
     },
   };
-  const channel = createDingTalk({
-    name: 'robot',
-    url: new URL(robot.url),
-    secret: 'SECtest',
-    now: time.now,
-  });
+  const settings = { url: robot.url, secret: 'SECtest' };
+  const channel = createChannel(dingtalk, settings, { now: time.now });
   const deliveries: Delivery[] = [];
   let lastAt = 0;
   const onDelivery: WorkerOptions['onDelivery'] = (_, delivery) => {
@@ -201,8 +198,8 @@ test('after a restart the calls of the last minute still count', async () => {
   const clock = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: clock.now });
   const outbox = createOutbox();
-  const url = new URL(robot.url);
-  const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
+  const settings = { url: robot.url, secret: 'SECtest' };
+  const channel = createChannel(dingtalk, settings, { now: clock.now });
   let delivered = 0;
   // Stopped at its last delivery: the virtual clock would let the minute pass while an idle worker sleeps.
   const onDelivery: WorkerOptions['onDelivery'] = (_, __, count) => {
@@ -244,8 +241,8 @@ test('a blocked robot is not called for ten minutes, whatever is due', async () 
   const robot = await startDingTalkRobot('SECtest', { now: clock.now, perMinute: 2 });
   const outbox = createOutbox();
   for (let index = 0; index < 5; index += 1) addNotification(outbox, `alert ${index}`);
-  const url = new URL(robot.url);
-  const channel = createDingTalk({ name: 'robot', url, secret: 'SECtest', now: clock.now });
+  const settings = { url: robot.url, secret: 'SECtest' };
+  const channel = createChannel(dingtalk, settings, { now: clock.now });
   // This robot allows less than its vendor documents.
   const { deliveries } = run(outbox, [], { channel, clock });
   await until(isIdle(outbox));
