@@ -1,4 +1,4 @@
-/** HTTP as it is measured, on a real server: routes, methods, aborts, streams, connections, and what is ignored. */
+/** HTTP telemetry of a real server: routes, methods, aborts, streams, connections and ignored paths. */
 import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
@@ -13,7 +13,7 @@ let server: Server;
 let port: number;
 const released: (() => void)[] = [];
 
-/** `/chat` answers at once, `/stream` sends an event and waits, `/slow` waits before its headers, all others are 404. */
+/** `/chat` answers at once, `/stream` sends one event and waits, `/slow` waits before its headers; any other path is a 404. */
 beforeAll(async () => {
   telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
   server = createServer((incoming, response) => {
@@ -43,14 +43,14 @@ afterAll(async () => {
   await closed;
 });
 
-/** Listens at once: a short response closes before a promise's continuation runs. */
+/** Call it in the same turn as the request: a short response closes before the continuation of a promise runs. */
 function nextResponseClosed(): Promise<void> {
   return new Promise((resolve) => {
     server.once('request', (_, response) => response.once('close', resolve));
   });
 }
 
-/** Answers when the response is over on both sides. */
+/** Resolves when the response has ended on both sides. */
 async function send(
   path: string,
   options: { method?: string; headers?: Record<string, string> } = {},
@@ -67,21 +67,21 @@ async function send(
 
 const count = (labels: string): string => `http_server_request_duration_seconds_count{${labels}}`;
 
-test('a request is one observation, under its method, route and status', async () => {
+test('a request is one observation with its method, route and status', async () => {
   const changes = await changesDuring(telemetry, async () => void (await send('/chat?key=secret')));
   expect(changes).toEqual({
     [count('http_request_method="POST",http_response_status_code="200",http_route="/chat"')]: 1,
   });
 });
 
-test('a 503 carries its status as error type, as the zero series of before the first one does', async () => {
+test('a 503 has its status as error.type, like the series with 0 before the first one', async () => {
   const key = 'error_type="503",http_request_method="POST",http_response_status_code="503"';
   expect((await readSamples(telemetry)).get(count(`${key},http_route="/chat"`))).toBe(0);
   const changes = await changesDuring(telemetry, async () => void (await send('/broken')));
   expect(changes).toEqual({ [count(`${key},http_route="/broken"`)]: 1 });
 });
 
-/** Sends everything that a client can choose, another in each request. */
+/** Varies everything that a client controls in each request. */
 async function flood(agent: Agent, from: number, to: number): Promise<void> {
   for (let index = from; index < to; index += 200) {
     await Promise.all(
@@ -104,7 +104,7 @@ async function sendUnknown(agent: Agent, index: number): Promise<void> {
   await once(response, 'end');
 }
 
-test('1,000 paths, methods, hosts and agents that nobody knows are one series', async () => {
+test('1,000 unknown paths, methods, hosts and user agents are one series', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
   await flood(agent, 0, 200);
   const before = await readSamples(telemetry);
@@ -125,7 +125,7 @@ test('1,000 paths, methods, hosts and agents that nobody knows are one series', 
 });
 
 describe('a stream', () => {
-  test('is in flight until its last byte, and its time runs as long', async () => {
+  test('is in flight and measured until its last byte', async () => {
     const active = 'http_server_active_requests{http_request_method="GET"}';
     const outgoing = request({ port, path: '/stream', agent: new Agent() }).end();
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -145,7 +145,7 @@ describe('a stream', () => {
     });
   });
 
-  test('that its client leaves ends, and nothing stays in flight', async () => {
+  test('ends when its client disconnects, and is no longer in flight', async () => {
     const over = nextResponseClosed();
     const outgoing = request({ port, path: '/stream', method: 'POST', agent: new Agent() }).end();
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -159,7 +159,7 @@ describe('a stream', () => {
   });
 });
 
-test('a client that leaves before the headers is a 499 and not a 200', async () => {
+test('a client that disconnects before the headers is a 499, not a 200', async () => {
   const changes = await changesDuring(telemetry, async () => {
     const arrived = once(server, 'request');
     const over = nextResponseClosed();
@@ -178,7 +178,7 @@ async function connections(): Promise<number | undefined> {
   return (await readSamples(telemetry)).get('http_server_connections');
 }
 
-test('open connections are counted, idle ones too', async () => {
+test('open connections are counted, idle ones included', async () => {
   await vi.waitFor(async () => expect(await connections()).toBe(0));
   const idle = connect(port, '127.0.0.1');
   await vi.waitFor(async () => expect(await connections()).toBe(1));
@@ -217,7 +217,7 @@ test.each([
 });
 
 describe('the trace of a request', () => {
-  test("continues the caller's traceparent and takes no baggage along", async () => {
+  test("continues the client's traceparent without its baggage", async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
     await send('/chat', { headers: { traceparent, baggage: 'user=canary' } });
@@ -226,13 +226,13 @@ describe('the trace of a request', () => {
     expect(JSON.stringify(span)).not.toContain('canary');
   });
 
-  test('that the caller does not sample is not kept', async () => {
+  test('is not stored if the client does not sample it', async () => {
     const traceId = '1af7651916cd43dd8448eb211c80319c';
     await send('/chat', { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-00` } });
     expect(telemetry.traces.get(traceId)).toBeUndefined();
   });
 
-  test('has neither the query, which may hold a key, nor what else a caller writes at will', async () => {
+  test('has no query, which may contain a key, and no other attribute that a client controls', async () => {
     const canary = 'canary';
     const headers = {
       host: `${canary}:${port}`,

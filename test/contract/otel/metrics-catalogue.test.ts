@@ -1,4 +1,4 @@
-/** The contract and the scrape are the same thing: what is named is there at the first scrape, and what is there is named. */
+/** The first scrape has every metric of the contract, and no other. */
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { beforeAll, expect, test, vi } from 'vitest';
@@ -22,7 +22,7 @@ import {
   type Samples,
 } from '../../support/otel/scrape.ts';
 
-/** Absent on a machine without such a cgroup, or recorded by the notifier's own process. */
+/** Absent on a machine without such a cgroup, or recorded by the process of the notifier. */
 const elsewhere = /^(container|notifier)\./;
 
 let telemetry: Telemetry;
@@ -50,7 +50,7 @@ beforeAll(async () => {
   initialiseHttpSeries(generationRoutes, initialStatusCodes);
   observeProcess(meter, { role: 'api', engine: () => process.ppid });
   observeServer(createServer());
-  // The runtime instrumentation tells of the event loop's delays after five of its samples, 10 ms apart.
+  // The runtime instrumentation reports event loop delays after five samples, 10 ms apart.
   const delays = monitorEventLoopDelay({ resolution: 10 });
   delays.enable();
   await vi.waitUntil(() => delays.count > 6);
@@ -59,21 +59,21 @@ beforeAll(async () => {
 });
 
 const definitions = Object.values<MetricDefinition>(metrics);
-const here = definitions.filter(({ name }) => !elsewhere.test(name));
+const expected = definitions.filter(({ name }) => !elsewhere.test(name));
 
-test.each(here)('$name is at the first scrape as $scraped', ({ scraped, kind }) => {
+test.each(expected)('the first scrape has $name as $scraped', ({ scraped, kind }) => {
   const sample = kind === 'histogram' ? `${scraped}_count` : scraped;
   expect([...samples.keys()].some((key) => key.split('{', 1)[0] === sample)).toBe(true);
 });
 
-test('nothing is scraped that the contract does not name', () => {
+test('every scraped family is in the contract', () => {
   const families = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, family]) => family);
   const named = new Set(definitions.map(({ scraped }) => scraped).concat('target_info'));
   expect(families.filter((family) => !named.has(family ?? ''))).toEqual([]);
 });
 
-test('every metric has the help, the type and the labels of the contract, and its buckets', () => {
-  for (const { scraped, kind, meaning, labels, buckets } of here) {
+test('every metric has the help, type, labels and buckets of the contract', () => {
+  for (const { scraped, kind, meaning, labels, buckets } of expected) {
     const type = kind === 'updown' ? 'gauge' : kind;
     expect(text).toContain(`# HELP ${scraped} ${meaning}\n# TYPE ${scraped} ${type}\n`);
     const series = [...samples.keys()].filter((key) =>
@@ -89,11 +89,11 @@ test('every metric has the help, the type and the labels of the contract, and it
   }
 });
 
-test('promtool has nothing to say about it', () => {
+test('promtool reports nothing', () => {
   expect(checkWithPromtool(text)).toBe('');
 });
 
-test('every closed label set is there with zero, every outcome with each of its reasons', () => {
+test('every closed label set has a series with 0, every outcome one per reason', () => {
   const expected = [
     ...Object.entries(endings).flatMap(([outcome, reasons]) =>
       reasons.map((reason) => `inference_requests_total{outcome="${outcome}",reason="${reason}"}`),
@@ -107,7 +107,7 @@ test('every closed label set is there with zero, every outcome with each of its 
   expect(requests).toHaveLength(Object.values(endings).flat().length);
 });
 
-test('histograms that observed nothing have all of their buckets, and no count', () => {
+test('histograms without observations have all buckets and count 0', () => {
   const counts = [...samples].filter(
     ([key]) => /_count(\{|$)/.test(key) && !key.startsWith('v8js'),
   );
@@ -116,7 +116,7 @@ test('histograms that observed nothing have all of their buckets, and no count',
   expect(samples.get('inference_queue_duration_seconds_bucket{le="+Inf"}')).toBe(0);
 });
 
-test('HTTP durations are there for every generation route, POST and the first status codes', () => {
+test('HTTP durations have a series for every generation route and initial status code', () => {
   const series = generationRoutes.flatMap((route) =>
     initialStatusCodes.map((status) => {
       const error = status >= 500 ? `error_type="${status}",` : '';
@@ -126,17 +126,17 @@ test('HTTP durations are there for every generation route, POST and the first st
   expect(series.filter((key) => samples.get(key) !== 0)).toEqual([]);
 });
 
-test('what is initialised is under 300 attribute sets, and they are counted', async () => {
-  // The first scrape counts while it collects; the second one knows.
+test('fewer than 300 attribute sets exist initially, and they are counted', async () => {
+  // The first scrape counts while it collects; the second has the total.
   const second = parseSamples(await scrapeText(telemetry));
-  // Each histogram has one count a set; every other sample is a set of its own.
+  // A histogram has one _count per set; every other sample is one set.
   const sets = [...second.keys()].filter((key) => !/_(bucket|sum)(\{|$)|^target_info/.test(key));
   expect(sets.length).toBeLessThan(300);
   const unscraped = second.has('container_memory_limit_bytes') ? 0 : 1;
   expect(second.get('telemetry_series')).toBe(sets.length + unscraped);
 });
 
-test('the target tells its service and nothing of its command line, paths or user', () => {
+test('target_info names the service, but not its command line, paths or user', () => {
   const line = /^target_info\{(.*)\} 1$/m.exec(text)?.[1] ?? '';
   const labels = [...line.matchAll(/([a-z_]+)="/g)].map(([, name]) => name);
   expect(labels).toEqual(['service_instance_id', 'service_name', 'service_version']);

@@ -1,4 +1,4 @@
-/** Every query of every panel, rule, runbook and page asks only for what exists, and a misspelt one is found. */
+/** Every query of a panel, rule, runbook or page uses only existing names, and a misspelt query is found. */
 import { describe, expect, test } from 'vitest';
 import { panels } from '../../../otel/panels/dashboards.ts';
 import {
@@ -27,12 +27,12 @@ const problems = (found: FoundQuery[]): string[] =>
     problemsOf(query, known, rules).map((problem) => `${query.where}: ${problem}`),
   );
 
-test('every query asks only for series, labels and bounds that exist', () => {
+test('every query uses only existing series, labels and bounds', () => {
   expect(queries.length).toBeGreaterThan(100);
   expect(problems(queries)).toEqual([]);
 });
 
-test('every threshold of a panel of quantiles lies below the last finite bound', () => {
+test('every threshold of a quantile panel is below the last finite bound', () => {
   for (const { id, queries, thresholds } of panels) {
     for (const { expr } of queries.filter(({ expr }) => expr.includes('histogram_quantile'))) {
       const last = Math.max(...seriesIn(expr).flatMap((name) => bucketsOf(name, rules)));
@@ -147,6 +147,6 @@ test.each([
   ['(a / b > 0.5 and on (job) c >= 5) unless d', ['a / b', 'c', 'd']],
   ['absent(up{job="x"}) or vector(1)', ['up{job="x"}', 'vector(1)']],
   ['rate(a[5m]) / (rate(b[5m]) > 0)', ['rate(a[5m]) / (rate(b[5m]) > 0)']],
-])('what %s compares must have a value', (expr, operands) => {
+])('the operands of %s must have a value', (expr, operands) => {
   expect(operandsOf(expr)).toEqual(operands);
 });

@@ -1,4 +1,4 @@
-/** What a scraper gets: the format it asked for, one collection for many, and a 500 when collecting fails or hangs. */
+/** Scrapes: content negotiation, shared collections, and a 500 if a collection fails or hangs. */
 import { metrics as api, type ObservableCallback, type ObservableGauge } from '@opentelemetry/api';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { gunzipSync } from 'node:zlib';
@@ -37,7 +37,7 @@ describe('the format', () => {
     expect(chooseFormat(accept)).toBe(format);
   });
 
-  test('is named in the answer, and OpenMetrics has its end', async () => {
+  test('is in the content type, and OpenMetrics ends with # EOF', async () => {
     const text = await telemetry.scrape({});
     expect(text.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(String(text.body)).not.toContain('# EOF');
@@ -62,7 +62,7 @@ describe('compression', () => {
     expect(acceptsGzip(acceptEncoding)).toBe(gzip);
   });
 
-  test('gives the same text, much smaller', async () => {
+  test('decompresses to the same text', async () => {
     const { headers, body } = await telemetry.scrape({ acceptEncoding: 'gzip' });
     expect(headers['content-encoding']).toBe('gzip');
     const text = gunzipSync(body).toString();
@@ -84,7 +84,7 @@ describe('a collection', () => {
     if (callback !== undefined) gauge.removeCallback(callback);
   });
 
-  test('that fails is a 500 that does not tell the reason to the network', async () => {
+  test('that fails is a 500 without the reason', async () => {
     observe(() => {
       throw new Error('canary');
     });
@@ -93,18 +93,18 @@ describe('a collection', () => {
     expect(String(body)).toBe('Metrics collection failed with 1 error(s). See the log.\n');
   });
 
-  test('that hangs is a 500 within the three seconds of a scraper', async () => {
+  test('that hangs is a 500 within three seconds', async () => {
     observe(() => new Promise(() => {}));
     const timeout = new Promise((resolve) => setTimeout(resolve, 3000, 'timeout'));
     expect(await Promise.race([telemetry.scrape({}), timeout])).toMatchObject({ status: 500 });
   });
 
-  test('is whole again once the cause is gone', async () => {
+  test('succeeds again once the cause is gone', async () => {
     expect(await telemetry.scrape({})).toMatchObject({ status: 200 });
   });
 });
 
-describe('scrapes that come together', () => {
+describe('concurrent scrapes', () => {
   function createCounted(shareMillis: number): {
     scrape: () => Promise<unknown>;
     collections: () => number;
@@ -126,7 +126,7 @@ describe('scrapes that come together', () => {
   }
   const emptyResource = { attributes: {} } as never;
 
-  test('share one collection, also when it is still running', async () => {
+  test('share one collection, even while it is running', async () => {
     const { scrape, collections } = createCounted(0);
     await Promise.all([scrape(), scrape(), scrape()]);
     expect(collections()).toBe(1);
@@ -134,7 +134,7 @@ describe('scrapes that come together', () => {
     expect(collections()).toBe(2);
   });
 
-  test('share the last one for as long as they were told to', async () => {
+  test('share the last collection for `shareMillis`', async () => {
     const { scrape, collections } = createCounted(60_000);
     await scrape();
     await scrape();
@@ -147,7 +147,7 @@ async function readScrapes(): Promise<number | undefined> {
   return parseSamples(String(body)).get('telemetry_scrape_duration_seconds_count');
 }
 
-test('each scrape tells how long the ones before took', async () => {
+test('a scrape reports the duration of the scrapes before it', async () => {
   const before = await readScrapes();
   expect(await readScrapes()).toBe((before ?? NaN) + 1);
 });

@@ -1,4 +1,4 @@
-/** Whatever clients send to the real service, 10,000 of them add no series. */
+/** 10,000 requests with different values of everything that a client controls add no series to the real service. */
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ afterAll(async () => {
   await service.stop();
 });
 
-/** Another in everything that a client may choose. */
+/** Varies everything that a client controls. */
 async function send(index: number): Promise<void> {
   const canary = `canary-${index}`;
   const paths = [
@@ -61,7 +61,7 @@ async function flood(from: number, to: number): Promise<void> {
   await Promise.all(Array.from({ length: 50 }, work));
 }
 
-/** Scrapes within a second share one collection, so the counts of a moment ago may not be there yet. */
+/** Scrapes within a second share one collection, so the latest counts may be missing at first. */
 async function scrapeAfter(requests: number): Promise<Samples> {
   let samples: Samples = new Map();
   await until(async () => {
@@ -73,7 +73,7 @@ async function scrapeAfter(requests: number): Promise<Samples> {
 
 const rejected = 'inference_requests_total{outcome="rejected",reason="model_not_found"}';
 
-test('10,000 paths, methods, models, keys and agents of clients add no series', async () => {
+test('10,000 paths, methods, models, keys and user agents add no series', async () => {
   const first = 20 * methods.length;
   await flood(0, first);
   const before = await scrapeAfter(first);

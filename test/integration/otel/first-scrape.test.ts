@@ -1,4 +1,4 @@
-/** The contract at the first scrape of the real processes, before a model is loaded and before anybody asks. */
+/** The first scrape of the real processes, before a model is loaded and before the first request. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { startProcess } from '../../support/otel/service-process.ts';
 
 const chat = { CHAT_MODEL: 'demo', CHAT_PORT: '0', CHAT_THREADS: '1' };
 
-/** Absent where there is no such cgroup; and what the model is made of is known when it is loaded. */
+/** Absent without such a cgroup, or before the model is loaded. */
 const later = /^(container\.|inference\.model\.info$|nodejs\.eventloop\.delay\.)/;
 
 test.each([

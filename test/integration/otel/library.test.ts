@@ -1,4 +1,4 @@
-/** `llamascope/otel` as a stranger uses it: from another folder, with node-llama-cpp, without our server. */
+/** `llamascope/otel` in a program of its own: in another folder, with node-llama-cpp, without our server. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -25,7 +25,7 @@ describe('the example', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'stranger-'));
-    // What `npm install ../llamascope` does; the other packages are where npm would put them.
+    // The links that `npm install ../llamascope` would create.
     mkdirSync(join(folder, 'node_modules'));
     symlinkSync(root, join(folder, 'node_modules/llamascope'));
     symlinkSync(
@@ -34,7 +34,7 @@ describe('the example', () => {
     );
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     copyFileSync(example, join(folder, 'program.ts'));
-    // The demo model says its sentence after a newline.
+    // The demo model begins its answer with a newline.
     program = spawn(process.execPath, ['program.ts', demo, '\n', '0'], { cwd: folder });
     program.stdout?.on('data', (chunk) => (printed += chunk));
     program.stderr?.on('data', (chunk) => (printed += chunk));
@@ -50,7 +50,7 @@ describe('the example', () => {
     expect(readFileSync(example, 'utf8').trim().split('\n').length).toBeLessThan(40);
   });
 
-  test('answers, and has all metrics of the answer at its port', async () => {
+  test('answers, and serves all metrics of the answer', async () => {
     expect(printed).toContain('llamascope');
     const text = await (await fetch(line(/^http.*metrics$/m))).text();
     const samples = parseSamples(text);
@@ -91,7 +91,7 @@ describe('observed tokens', () => {
     'inference_tokens_total{type="output"}': output,
   });
 
-  test('are completed when they end, and when there are as many as were wanted', async () => {
+  test('are completed when the stream ends, and when it reaches maxTokens', async () => {
     const ended = await requests(async () => {
       expect(await collect(observeTokens(inference, facts, count(2)))).toEqual([0, 1]);
     });
@@ -109,7 +109,7 @@ describe('observed tokens', () => {
     });
   });
 
-  test('are cancelled when their reader leaves', async () => {
+  test('are cancelled when their consumer stops', async () => {
     const left = await requests(async () => {
       for await (const token of observeTokens(inference, facts, count(9))) if (token === 1) break;
     });
@@ -119,7 +119,7 @@ describe('observed tokens', () => {
     });
   });
 
-  test('have failed when they throw, and throw it on', async () => {
+  test('have failed when the stream throws, and rethrow the error', async () => {
     const broke = await requests(async () => {
       await expect(collect(observeTokens(inference, facts, count(9)))).rejects.toThrow('broke');
     });
@@ -136,7 +136,7 @@ async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   return all;
 }
 
-test('the server answers what it has, says what it has else, and tells of a taken port', async () => {
+test('the server answers its routes, lists them in a 404, and rejects a port in use', async () => {
   const server = await serveTelemetry(telemetry, { port: 0 });
   const get = async (path: string): Promise<Response> =>
     fetch(`http://127.0.0.1:${server.port}${path}`);

@@ -1,4 +1,4 @@
-/** A real Prometheus scrapes our OpenMetrics: it stores every sample, and its exemplars lead to our traces. */
+/** A real Prometheus scrapes both formats and stores every sample and exemplar. */
 import { context, trace } from '@opentelemetry/api';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   metricsServer = createServer((request, response) => {
     const { accept, 'accept-encoding': acceptEncoding } = request.headers;
     accepted.push(accept);
-    // Prometheus always prefers OpenMetrics; the second job is given text all the same.
+    // Prometheus always prefers OpenMetrics, so its Accept header is ignored for the second job.
     const wanted = request.url?.endsWith('text') ? undefined : accept;
     void telemetry
       .scrape({ accept: wanted, acceptEncoding: String(acceptEncoding) })
@@ -45,7 +45,7 @@ beforeAll(async () => {
       },
     ],
   };
-  // JSON is YAML.
+  // JSON is valid YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
   const listen = `127.0.0.1:${await freePort()}`;
   prometheusUrl = `http://${listen}`;
@@ -80,19 +80,19 @@ async function query(endpoint: string, parameters: Record<string, string>): Prom
   return (Array.isArray(data) ? data : data?.result) ?? [];
 }
 
-/** The value of the only series that matches, NaN when there is another number of them. */
+/** The value of the only matching series; NaN if there are none or several. */
 async function valueOf(selector: string): Promise<number> {
   const found = (await query('query', { query: selector })) as { value: [number, string] }[];
   return found.length === 1 ? Number(found[0]?.value[1]) : NaN;
 }
 
-test.each(['lab', 'text'])('the target %s is up and lost no sample', async (name) => {
+test.each(['lab', 'text'])('the target %s is up, and every sample is stored', async (name) => {
   const job = `{job="${name}"}`;
   await vi.waitFor(async () => expect(await valueOf(`up${job}`)).toBe(1), patience);
   const scraped = await valueOf(`scrape_samples_scraped${job}`);
   expect(accepted[0]).toContain('application/openmetrics-text');
   const { body } = await telemetry.scrape({});
-  // The delay of the event loop comes and goes with its own samples.
+  // The number of event loop delay gauges depends on their own sampling.
   expect(Math.abs(scraped - parseSamples(String(body)).size)).toBeLessThanOrEqual(7);
 });
 
@@ -112,7 +112,7 @@ test.each([
   'gen_ai_server_time_to_first_token_seconds',
   'inference_queue_duration_seconds',
   'inference_prefill_duration_seconds',
-])('the exemplar of %s is a trace that the store has', async (name) => {
+])('the exemplar of %s is a stored trace', async (name) => {
   const server = telemetry.tracer.startSpan('POST /chat');
   const within = trace.setSpan(context.active(), server);
   const { traceId } = context.with(within, () => generate(steps.length)).end(stop);

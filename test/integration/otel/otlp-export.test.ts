@@ -1,4 +1,4 @@
-/** Spans on their way to a collector: all arrive at one that listens, and one that does not costs spans and nothing else. */
+/** Span export to collectors: a collector that answers gets all spans; any other costs only spans. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => collector.close());
 
-/** What a program printed that made 50 spans and then ran `program`. */
+/** The output of a program that creates 50 spans and then runs `program`. */
 async function runAgainst(
   kind: CollectorKind,
   program: string,
@@ -40,7 +40,7 @@ const shutDown = `
   await telemetry.shutdown();
   print(performance.now() - startedAt);
   process.exit();`;
-/** Waits until each of the 50 spans is accounted for, prints how, and stops. */
+/** Waits until all 50 spans are exported or lost, prints the counts, and stops. */
 const account = `
   const read = async () => {
     const { body } = await telemetry.scrape({});
@@ -55,22 +55,22 @@ const account = `
   }
   print(counts);
   process.exit();`;
-/** A short queue, sent at once, and given up after half a second. */
+/** A short queue, exported at once, with a timeout of half a second. */
 const hasty = {
   OTEL_BSP_MAX_QUEUE_SIZE: '10',
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10',
   OTEL_EXPORTER_OTLP_TIMEOUT: '500',
 };
 
-describe('a collector that listens', () => {
-  test('gets every span once, at the latest at shutdown', async () => {
+describe('a collector that answers', () => {
+  test('gets every span once, the last ones at shutdown', async () => {
     const { code } = await runAgainst('receiving', shutDown);
     const names = Array.from({ length: 50 }, (_, index) => `span ${index}`);
     expect(code).toBe(0);
     expect(collector.spanNames().toSorted()).toEqual(names.toSorted());
   });
 
-  test('gets spans under the resource of the process, and what has no room to wait is counted', async () => {
+  test('gets spans with the resource of the process, and spans dropped from a full queue are counted', async () => {
     const { printed } = await runAgainst('receiving', account, hasty);
     const sent = collector.spanNames().length;
     expect(collector.bodies()[0]).toContain(
@@ -84,7 +84,7 @@ describe('a collector that listens', () => {
 });
 
 describe.each(['unavailable', 'hanging', 'absent'] as const)('a collector that is %s', (kind) => {
-  test('loses spans, and each of them is counted', async () => {
+  test('loses spans, and each lost span is counted', async () => {
     const { code, printed } = await runAgainst(kind, account, hasty);
     expect(code).toBe(0);
     const [{ none, queue_full: full = 0, OTLPExporterError: bad = 0, Error: other = 0 }] =
@@ -94,11 +94,11 @@ describe.each(['unavailable', 'hanging', 'absent'] as const)('a collector that i
     expect(full + bad + other).toBe(50);
   });
 
-  test('holds up the end of the program for less than two seconds, and is told of once', async () => {
+  test('delays the end of the program by less than two seconds, and is logged once', async () => {
     const { code, printed, lines } = await runAgainst(kind, shutDown);
     expect(code).toBe(0);
     expect(printed[0]).toBeLessThan(2000);
-    const told = /telemetry (did not stop in time|stopped with an error)/;
-    expect(lines.filter((line) => told.test(line))).toHaveLength(1);
+    const warning = /telemetry (did not stop in time|stopped with an error)/;
+    expect(lines.filter((line) => warning.test(line))).toHaveLength(1);
   });
 });

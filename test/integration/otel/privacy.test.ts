@@ -1,6 +1,6 @@
 /**
- * Nothing that people say, and no secret, gets out: canaries in prompts, answers, keys, headers and robot URLs are looked for in every
- * log line, metric, span and error of the real processes.
+ * No prompt, answer or secret is exposed: the tests search every log line, metric, span and error of the real processes for canaries
+ * in prompts, answers, keys, headers and robot URLs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const secrets = [
   'canary-metrics-token',
 ];
 const sent = ['canary-agent', 'canary-header', 'canary-cookie', 'canary-query', 'canary-baggage'];
-/** What a client calls the model goes to the span, and nowhere else. */
+/** The model name that a client sends is on the span, and nowhere else. */
 const named = ['canary-model'];
 
 let folder: string;
@@ -35,7 +35,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Everything that a chat service put out, by where. */
+/** Everything that a chat service exposes, by channel. */
 interface Outputs {
   log: string;
   metrics: string;
@@ -51,7 +51,7 @@ const messages = [
 ];
 const chat = '/v1/chat/completions';
 
-/** Good and bad requests, each with a canary wherever a client may write something. */
+/** Valid and invalid requests with a canary in every value that a client controls. */
 const requests: readonly [path: string, body: unknown, key?: string][] = [
   [chat, { messages, max_tokens: 64, temperature: 0, user: 'canary-text' }],
   [chat, { messages, max_tokens: 64, temperature: 0, stream: true }],
@@ -137,7 +137,7 @@ describe('a chat service', () => {
     outputs = await collectOutputs();
   });
 
-  test('has answered and refused, logged, measured and traced', () => {
+  test('has answered and rejected requests, with logs, metrics and traces', () => {
     expect(leaks(outputs.answers, said)).toContain('canary-answer');
     expect(outputs.errors.match(/"code":"\w+"/g)?.length).toBeGreaterThanOrEqual(9);
     expect(outputs.log).toContain('"outcome":"completed"');
@@ -146,45 +146,51 @@ describe('a chat service', () => {
     expect(outputs.exported).toContain('"name":"decode"');
   });
 
-  test.each(['log', 'metrics', 'errors'] as const)('keeps every canary out of its %s', (where) => {
+  test.each(['log', 'metrics', 'errors'] as const)('has no canary in its %s', (where) => {
     expect(leaks(outputs[where], [...said, ...secrets, ...sent, ...named])).toEqual([]);
   });
 
-  test.each(['traces', 'exported'] as const)('keeps every canary out of %s', (where) => {
+  test.each(['traces', 'exported'] as const)('has no canary in %s', (where) => {
     expect(leaks(outputs[where], [...said, ...secrets, ...sent])).toEqual([]);
   });
 
-  test('keeps secrets and what came in headers out of its answers', () => {
+  test('has no secret and no header of a request in its responses', () => {
     expect(leaks(outputs.answers, [...secrets, ...sent])).toEqual([]);
   });
 });
 
-describe('a chat service that was told to capture what is said', () => {
+describe('a chat service that captures content', () => {
   let outputs: Outputs;
 
   beforeAll(async () => {
     outputs = await collectOutputs({ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true' });
   });
 
-  test.each(['traces', 'exported'] as const)('has it in %s, and no secret', (where) => {
-    expect(leaks(outputs[where], said)).toEqual([
-      'canary-prompt',
-      'canary-system',
-      'canary-answer',
-      'canary-text',
-    ]);
-    expect(leaks(outputs[where], [...secrets, ...sent])).toEqual([]);
-  });
+  test.each(['traces', 'exported'] as const)(
+    'has prompts and answers in %s, and no secret',
+    (where) => {
+      expect(leaks(outputs[where], said)).toEqual([
+        'canary-prompt',
+        'canary-system',
+        'canary-answer',
+        'canary-text',
+      ]);
+      expect(leaks(outputs[where], [...secrets, ...sent])).toEqual([]);
+    },
+  );
 
-  test.each(['log', 'metrics', 'errors'] as const)('has nothing of it in its %s', (where) => {
-    expect(leaks(outputs[where], [...said, ...secrets, ...sent, ...named])).toEqual([]);
-  });
+  test.each(['log', 'metrics', 'errors'] as const)(
+    'has no prompt and no answer in its %s',
+    (where) => {
+      expect(leaks(outputs[where], [...said, ...secrets, ...sent, ...named])).toEqual([]);
+    },
+  );
 });
 
-test('a notifier keeps the token and the secret of its robot to itself, when it delivers and when it fails', async () => {
+test('a notifier exposes neither token nor secret of its robot, whether a delivery succeeds or fails', async () => {
   const secret = 'canary-robot-secret';
   const robot = await startDingTalkRobot(secret);
-  // A proxy that sends back what it was asked.
+  // A proxy that echoes the request.
   robot.answers.push({ status: 502, body: `<html>${robot.url}</html>` }, 'reset');
   const notifier = await startProcess('alerting/notifier/main.ts', {
     NOTIFIER_PORT: '0',
@@ -198,14 +204,14 @@ test('a notifier keeps the token and the secret of its robot to itself, when it 
   const accepted = await fetch(`${notifier.url}/alerts/default`, { method: 'POST', body });
   expect(accepted.status).toBe(200);
   await until(() => robot.received.length === 1, 30);
-  const told = await Promise.all(
+  const responses = await Promise.all(
     ['/metrics', '/api/notifications', '/api/traces'].map(async (route) =>
       (await fetch(notifier.url + route)).text(),
     ),
   );
   await notifier.stop();
   await robot.close();
-  const everything = [notifier.output(), ...told].join('\n');
+  const everything = [notifier.output(), ...responses].join('\n');
   expect(everything).toContain('notifier_notifications_total');
   expect(leaks(everything, [robotToken, secret])).toEqual([]);
 });

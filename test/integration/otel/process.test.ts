@@ -1,4 +1,4 @@
-/** What the telemetry reads from /proc about this process and a real child. */
+/** Process metrics from /proc, of this process and of a real child. */
 import { metrics as api } from '@opentelemetry/api';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { readSamples } from '../../support/otel/scrape.ts';
 
 const children: ChildProcess[] = [];
 
-/** A process that burns some CPU, says so, and waits. */
+/** A process that uses some CPU, prints a line, and waits. */
 async function startChild(): Promise<ChildProcess> {
   const burn = `while (process.cpuUsage().user < 150_000); console.log('done'); setInterval(() => {}, 1e6)`;
   const child = spawn(process.execPath, ['-e', burn], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -39,11 +39,11 @@ describe('a process in /proc', () => {
     expect(facts?.userSeconds).toBeGreaterThan(0.05);
     expect(facts?.memoryBytes).toBeGreaterThan(10e6);
     expect(facts?.openFileDescriptors).toBeGreaterThan(2);
-    // The kernel tells the time of boot in whole seconds.
+    // The kernel reports the boot time in whole seconds.
     expect(Math.abs((facts?.startedAt ?? 0) - before)).toBeLessThan(2);
   });
 
-  test('that is not there is undefined', () => {
+  test('that does not exist is undefined', () => {
     expect(readProcess(undefined)).toBeUndefined();
     expect(readProcess(2 ** 22 + 1)).toBeUndefined();
   });
@@ -67,7 +67,7 @@ describe('observed processes', () => {
   const engineSeries = engineGauges.map((name) => `process_${name}{process_role="engine"}`);
   const engineCpu = 'process_cpu_time_seconds_total{process_cpu_mode="user",process_role="engine"}';
 
-  test('an engine has series while it lives, and its CPU sum outlives it', async () => {
+  test('an engine has series while it runs, and its CPU sum afterwards', async () => {
     const without = await readSamples(telemetry);
     expect(engineSeries.filter((key) => without.has(key))).toEqual([]);
     expect(without.get(engineCpu)).toBe(0);
@@ -88,8 +88,8 @@ describe('observed processes', () => {
     expect(again.get(engineCpu)).toBeGreaterThan(spent + 0.05);
   });
 
-  test('the API process and the machine are there as well', async () => {
-    // Event loop delays need a few of their own measurements first.
+  test('the API process and the machine have series as well', async () => {
+    // Event loop delays exist after a few samples of their own.
     const samples = await vi.waitFor(async () => {
       const read = await readSamples(telemetry);
       expect(read.has('nodejs_eventloop_delay_p99_seconds')).toBe(true);

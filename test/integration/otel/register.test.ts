@@ -24,7 +24,7 @@ const printTarget = `
 const oneSpan = `telemetry.tracer.startSpan('work').end(); print(telemetry.traces.list().length);`;
 
 describe('the resource', () => {
-  test('is the package, its version and an instance', async () => {
+  test('has service name, version and instance id', async () => {
     const { lines } = await run(printTarget);
     expect(JSON.parse(lines[0] ?? '')).toMatch(
       /^target_info\{service_instance_id="[0-9a-f-]{36}",service_name="llamascope",service_version="\d+\.\d+\.\d+"\} 1$/,
@@ -42,7 +42,7 @@ describe('the resource', () => {
 });
 
 describe('without the register', () => {
-  test('a program is told how to run', async () => {
+  test('the error names the command to run a program', async () => {
     const { code, stderr } = await run('', {}, false);
     expect(code).toBe(1);
     expect(stderr).toContain('Run the program with `node --import ./otel/register.ts`');
@@ -56,13 +56,13 @@ describe('the variables', () => {
     expect(lines[1]).toContain('no metrics');
   });
 
-  test('OTEL_TRACES_SAMPLER: what is not sampled is not kept', async () => {
+  test('OTEL_TRACES_SAMPLER: an unsampled trace is not stored', async () => {
     expect((await run(oneSpan, { OTEL_TRACES_SAMPLER: 'always_off' })).lines).toEqual(['0']);
   });
 });
 
 describe('a log line', () => {
-  test('has the ids of the active trace, its level as a word and its time', async () => {
+  test('has the ids of the active span, its level as a word and its time', async () => {
     const { lines } = await run(`
       const log = createLogger({ name: 'chat' });
       telemetry.tracer.startActiveSpan('work', (span) => {
@@ -90,7 +90,7 @@ describe('a log line', () => {
 describe('LOG_FORMAT', () => {
   const program = `createLogger({ name: 'chat' }).info({ tokens: 3 }, 'hello');`;
 
-  test('pretty is a line for people', async () => {
+  test('pretty is one readable line', async () => {
     const { lines } = await run(program, { LOG_FORMAT: 'pretty' });
     expect(lines).toEqual([expect.stringMatching(/^\[.*\] INFO \(chat\): hello {"tokens":3}$/)]);
   });
@@ -101,7 +101,7 @@ describe('LOG_FORMAT', () => {
       'LOG_LEVEL',
       'LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent, got "xml"\n',
     ],
-  ])('%s of another value is one sentence', async (name, sentence) => {
+  ])('%s with another value is an error of one sentence', async (name, sentence) => {
     const { code, lines, stderr } = await run(program, { [name]: 'xml' });
     expect([code, lines, stderr]).toEqual([1, [], sentence]);
   });

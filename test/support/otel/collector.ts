@@ -1,4 +1,4 @@
-/** Collectors as they are in life: one that takes every span, one that answers 503, one that never answers, none at all. */
+/** Collectors: one that accepts every span, one that answers 503, one that never answers, one that is down. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,9 +8,9 @@ export type CollectorKind = (typeof collectorKinds)[number];
 
 export interface Collector {
   url: string;
-  /** Names of the spans that came, in the order in which they came. */
+  /** Names of the received spans, in order. */
   spanNames: () => string[];
-  /** Everything that came, as it came. */
+  /** The received bodies. */
   bodies: () => string[];
   close(): Promise<void>;
 }

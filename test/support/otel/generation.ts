@@ -1,17 +1,17 @@
-/** A generation told step by step, and the process's telemetry it is told to. */
+/** The facts of a generation one by one, and the telemetry that records them. */
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
 import { endings, type Ending } from '../../../otel/names.ts';
 import { startTelemetry } from '../../../otel/sdk.ts';
 
-/** When the generation begins, in epoch milliseconds. */
+/** Start of the generation, in epoch milliseconds. */
 export const start = 1_700_000_000_000;
 export const model = 'qwen2.5-0.5b-instruct';
-/** The labels of the GenAI histograms as they are scraped. */
+/** Labels of the GenAI histograms in a scrape. */
 export const genAi = `gen_ai_operation_name="chat",gen_ai_provider_name="llama.cpp",gen_ai_request_model="${model}",gen_ai_response_model="${model}"`;
 export const everyEnding = Object.entries(endings).flatMap(([outcome, reasons]) =>
   reasons.map((reason) => ({ outcome, reason }) as Ending),
 );
-/** Every collection is a fresh one, so that a test sees what it just did. */
+/** Scrapes share no collection, so that a test sees its own changes. */
 export const telemetry = startTelemetry({
   serviceName: 'test',
   serviceVersion: '1.0.0',
@@ -33,7 +33,7 @@ inference.setModel({
   loadSeconds: 1.5,
 });
 
-/** The facts of a generation in their order; times are milliseconds after its start. */
+/** The facts of a generation in order. */
 export const steps: readonly ((generation: Generation) => void)[] = [
   (generation) =>
     generation.admitted({
@@ -72,7 +72,7 @@ export const stepNames = [
   'third token',
 ];
 
-/** Begins a generation and tells its first `count` facts. */
+/** Begins a generation and reports its first `count` facts. */
 export function generate(count: number): Generation {
   const generation = inference.begin({ operation: 'chat', at: start });
   for (const step of steps.slice(0, count)) step(generation);

@@ -1,4 +1,4 @@
-/** A program as users run it: `node --import ./otel/register.ts program`. */
+/** Runs programs the way users do: `node --import ./otel/register.ts program`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -9,12 +9,12 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export interface Run {
   code: number | null;
-  /** Lines of standard output: what the program printed, and log lines. */
+  /** Lines of standard output, log lines included. */
   lines: string[];
   stderr: string;
 }
 
-/** Runs a program that may say `telemetry`, `createLogger` and `print`, written into `folder`. */
+/** Writes a program into `folder` and runs it. `telemetry`, `createLogger` and `print` are in scope. */
 export async function runRegistered(
   folder: string,
   program: string,

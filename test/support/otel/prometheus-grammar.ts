@@ -1,9 +1,9 @@
-/** Reads PromQL with Prometheus' own grammar: which series and labels a query asks for. For checks of queries in files. */
+/** Parses PromQL with Prometheus' own grammar, to find the series and labels of a query. For checks of queries in files. */
 import { parser } from '@prometheus-io/lezer-promql';
 
 type SyntaxNode = ReturnType<typeof parser.parse>['topNode'];
 
-/** Series name → labels that it can have. */
+/** Series name → its possible labels. */
 export type KnownSeries = ReadonlyMap<string, ReadonlySet<string>>;
 
 const comparisons = new Set(['Eql', 'Neq', 'Gtr', 'Gte', 'Lss', 'Lte']);
@@ -17,7 +17,7 @@ export function isQuery(expr: string): boolean {
   return !everyNode(parse(expr)).some(({ type }) => type.isError);
 }
 
-/** What is wrong with the names in a query, in sentences; nothing, when all of them exist. */
+/** One problem for each name in a query that does not exist. */
 export function unknownNames(expr: string, known: KnownSeries): string[] {
   if (!isQuery(expr)) return [`not PromQL: ${expr}`];
   const source = (node: SyntaxNode): string => expr.slice(node.from, node.to);
@@ -45,20 +45,20 @@ export function unknownNames(expr: string, known: KnownSeries): string[] {
 const missing = (asked: string[], has: ReadonlySet<string>, where: string): string[] =>
   asked.filter((label) => !has.has(label)).map((label) => `no label ${label} in ${where}`);
 
-/** The names of every series a query reads. */
+/** Names of all series in a query. */
 export function seriesIn(expr: string): string[] {
   const selectors = everyNode(parse(expr)).filter(({ name }) => name === 'VectorSelector');
   return selectors.map((node) => metricOf(node, expr));
 }
 
-/** The labels that the result of a query can have. */
+/** The possible labels of the result of a query. */
 export function resultLabels(expr: string, known: KnownSeries): Set<string> {
   return labelsOf(parse(expr), expr, known);
 }
 
 /**
- * The parts of a condition that must have a value for it to mean something: an alert that does not fire is empty, but
- * what it compares is not.
+ * The operands of a condition that must have a value. The result of an alert that does not fire is empty; the values that it
+ * compares are not.
  */
 export function operandsOf(expr: string): string[] {
   return operands(parse(expr), expr);
@@ -85,11 +85,11 @@ function operands(node: SyntaxNode, expr: string): string[] {
 interface Bound {
   series: string;
   bound: string;
-  /** It must be a bound of the histogram, spelled so; else only lie below the last. */
+  /** Whether it must equal a bound of the histogram; else it must be below the last one. */
   exact: boolean;
 }
 
-/** Bounds of histograms that a query relies on: `quantile(…) > 5`, and `le="5.0"` as it is written. */
+/** Bounds of histograms in a query: `quantile(…) > 5` and `le="5.0"`. */
 export function boundsIn(expr: string): Bound[] {
   return everyNode(parse(expr)).flatMap((node): Bound[] => {
     const inner = childrenOf(node);
@@ -109,7 +109,7 @@ export function boundsIn(expr: string): Bound[] {
   });
 }
 
-/** A selector without a name, `{job="x"}`, reads all series; undefined, where there is none of that name. */
+/** Undefined for an unknown name. A selector without a name, `{job="x"}`, selects all series. */
 function labelsOfSeries(name: string, known: KnownSeries): ReadonlySet<string> | undefined {
   if (name !== '') return known.get(name);
   return new Set(['__name__', ...[...known.values()].flatMap((labels) => Array.from(labels))]);
@@ -137,14 +137,14 @@ function labelsOf(node: SyntaxNode, expr: string, known: KnownSeries): Set<strin
   const labels = union(inner);
   if (expr.slice(node.from).startsWith('label_replace(')) {
     const texts = everyNode(node).filter(({ name }) => name === 'StringLiteral');
-    // The last four arguments: the new label, its value, the label it comes from, the pattern.
+    // The last four arguments: new label, its value, source label, pattern.
     const added = texts.at(-4);
     if (added !== undefined) labels.add(expr.slice(added.from + 1, added.to - 1));
   }
   return labels;
 }
 
-/** Labels that a selector matches, or that a grouping names. */
+/** Labels in a selector or in a grouping. */
 function namedIn(node: SyntaxNode, expr: string): string[] {
   const holders: Record<string, SyntaxNode | null> = {
     VectorSelector: node.getChild('LabelMatchers'),

@@ -1,4 +1,4 @@
-/** Every query that a file of ours holds, by kind of file; a test hands in the text, so that it can misspell one. */
+/** The queries of our files, by kind of file. A test passes the text, so that it can misspell a query. */
 import { globSync } from 'node:fs';
 import { parse } from 'yaml';
 import { annotations, panels, variables } from '../../../otel/panels/dashboards.ts';
@@ -26,9 +26,9 @@ export interface FoundQuery {
   /** `panel latency-p99`, `alerting/generated/slo.yml ChatErrorBudgetBurn`. */
   where: string;
   expr: string;
-  /** Labels that the text around it takes from its result, beyond those that the rule itself sets. */
+  /** Labels of the result that the surrounding text uses, without those that the rule sets. */
   uses: string[];
-  /** Empty as long as nothing is wrong: its operands are what must have a value. */
+  /** Whether its result is normally empty: then its operands must have a value. */
   condition: boolean;
 }
 
@@ -63,7 +63,7 @@ export function queriesOfRules(file: string, text: string): FoundQuery[] {
   });
 }
 
-/** Blocks of ```promql, one query each or one a line, and the examples of `otel/generated/metrics.md`. */
+/** Queries of ```promql blocks (one per block or per line), and the examples of `otel/generated/metrics.md`. */
 export function queriesOfPage(file: string, text: string): FoundQuery[] {
   const blocks = [...text.matchAll(/^```promql\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
   const queries = blocks.flatMap((block) =>
@@ -82,7 +82,7 @@ interface DataSources {
   datasources: { jsonData: { tracesToMetrics?: { queries: { name: string; query: string }[] } } }[];
 }
 
-/** Grafana puts the labels of a span in place of `$$__tags`. */
+/** Grafana replaces `$$__tags` by the labels of a span. */
 export function queriesOfDataSources(file: string, text: string): FoundQuery[] {
   const { datasources } = parse(text) as DataSources;
   return datasources
@@ -98,7 +98,7 @@ export function queriesOfDataSources(file: string, text: string): FoundQuery[] {
 export const dataSourcesFile = 'stack/grafana/provisioning/datasources/llamascope.yml';
 export const pages = globSync(['*.md', '{otel,stack,alerting}/**/*.md'], { cwd: root }).toSorted();
 
-/** All of them. */
+/** The queries of all files. */
 export function findQueries(): FoundQuery[] {
   return [
     ...panels.flatMap(queriesOfPanel),
@@ -121,7 +121,7 @@ export function findQueries(): FoundQuery[] {
   ];
 }
 
-/** What is wrong with a query as it is written: names, labels, and bounds that its histogram does not have. */
+/** The problems of a query: unknown names and labels, and bounds that the histogram does not have. */
 export function problemsOf(
   { expr, uses }: FoundQuery,
   known: KnownSeries,

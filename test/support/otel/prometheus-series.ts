@@ -1,4 +1,4 @@
-/** Every series that Prometheus can have here, with its labels: the contract's, the rules' and a few of others. */
+/** All series that Prometheus can have, with their labels: of the contract, of the rules, and a few of other programs. */
 import { readFileSync, globSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -16,7 +16,7 @@ export interface Rule {
   annotations?: Record<string, string>;
 }
 
-/** Series of others that we rely on: of Prometheus itself, of its scrapes, and of Alertmanager. */
+/** Series of other programs that queries use: of Prometheus, its scrapes and Alertmanager. */
 const foreign: Record<string, string[]> = {
   up: [],
   target_info: ['service_name', 'service_version', 'service_instance_id'],
@@ -53,7 +53,7 @@ export function readText(file: string): string {
 
 const definitions: readonly MetricDefinition[] = Object.values(metrics);
 
-/** What every scrape adds. */
+/** The labels that every scrape adds. */
 const target = ['job', 'instance'];
 
 export function knownSeries(rules: readonly Rule[]): KnownSeries {
@@ -71,7 +71,7 @@ export function knownSeries(rules: readonly Rule[]): KnownSeries {
   }
   for (const [name, labels] of Object.entries(foreign)) add(name, [...labels, ...target]);
   add('ALERTS', ['alertname', 'alertstate']);
-  // Recordings are made of recordings: each pass knows the labels of one level more.
+  // A recording may use recordings: each pass resolves one more level.
   for (const _ of [1, 2, 3]) {
     for (const rule of rules) {
       const labels = [...resultLabels(rule.expr, known), ...Object.keys(rule.labels ?? {})];
@@ -81,7 +81,7 @@ export function knownSeries(rules: readonly Rule[]): KnownSeries {
   return known;
 }
 
-/** The finite bounds behind a `_bucket` series, through recordings too; none, where it is no histogram of ours. */
+/** The finite bounds of a `_bucket` series, also through recordings; empty if it is not a histogram of ours. */
 export function bucketsOf(series: string, rules: readonly Rule[]): readonly number[] {
   const definition = definitions.find(({ scraped }) => `${scraped}_bucket` === series);
   if (definition !== undefined) return definition.buckets ?? [];

@@ -1,13 +1,13 @@
-/** What people do to a chat service, all of it: answers, streams, aborts, mistakes, a full queue, a dying engine. */
+/** Traffic with every kind of ending: answers, streams, aborts, invalid requests, a full queue, an engine that is killed. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { until } from '../until.ts';
 
 const messages = [{ role: 'user', content: 'hello' }];
 
 /**
- * Drives every kind of ending but a deadline through a service with one sequence and a queue of one, and returns when the
- * engine that was killed is back.
- * @param chatPid its engine is killed in the middle of a stream.
+ * Causes every kind of ending except a deadline in a service with one sequence and a queue of one. Resolves when the killed engine
+ * has restarted.
+ * @param chatPid the process whose engine is killed in the middle of a stream.
  */
 export async function driveTraffic(chatUrl: string, chatPid: number): Promise<void> {
   const post = (route: string, body: object | string, signal?: AbortSignal): Promise<Response> =>
@@ -33,7 +33,7 @@ export async function driveTraffic(chatUrl: string, chatPid: number): Promise<vo
   await finish('/v1/chat/completions', '{"messages":');
   await finish('/v1/chat/completions', { ...answer, model: 'none' });
   await finish('/chat', { prompt: 'word '.repeat(9000) });
-  // Read for long enough that the queue is still full when the last of them comes, however slowly this client sends.
+  // The stream lasts long enough to keep the queue full until the last request, even from a slow client.
   const long = { messages: [{ role: 'user', content: 'word '.repeat(3000) }], max_tokens: 4 };
   await Promise.all(Array.from({ length: 8 }, () => finish('/v1/chat/completions', long)));
 
@@ -50,7 +50,7 @@ export async function driveTraffic(chatUrl: string, chatPid: number): Promise<vo
   await finish('/v1/chat/completions', { ...answer, stream: true, logprobs: true });
 }
 
-/** The child of the chat service. */
+/** The engine, a child of the chat service. */
 function enginePid(chatPid: number): number {
   const parentOf = (pid: string): number => {
     try {

@@ -1,4 +1,4 @@
-/** Reads a scrape the way a test wants to: samples by name and labels, and what an action changed in all of them. */
+/** Reads scrapes for tests: samples by name and labels, and the changes caused by an action. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Telemetry } from '../../../otel/sdk.ts';
@@ -16,7 +16,7 @@ export function parseSamples(text: string): Samples {
   const samples: Samples = new Map();
   for (const line of text.split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
-    // The exemplar follows the value, so the value is found from the left.
+    // An exemplar may follow the value, so the value is matched from the left.
     const match = /^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?) (\S+)/.exec(
       line,
     );
@@ -32,7 +32,7 @@ export async function readSamples(telemetry: Telemetry): Promise<Samples> {
   return parseSamples(await scrapeText(telemetry));
 }
 
-/** What `action` changed among the samples whose names match, buckets and sums left out: `{ 'name{labels}': +1 }`. */
+/** Changes caused by `action` in samples with matching names, except buckets and sums: `{ 'name{labels}': +1 }`. */
 export async function changesDuring(
   telemetry: Telemetry,
   action: () => void | Promise<void>,
@@ -50,14 +50,14 @@ export async function changesDuring(
   return changes;
 }
 
-/** What `promtool check metrics` says about it; nothing, when it is good. */
+/** The output of `promtool check metrics`; empty if `text` is valid. */
 export function checkWithPromtool(text: string): string {
   const options = { input: text, encoding: 'utf8' } as const;
   const { stdout, stderr } = spawnSync(findTool('promtool'), ['check', 'metrics'], options);
   return `${stdout}${stderr}`;
 }
 
-/** promtool from PROMTOOL, PATH or the project's own unpacked Debian packages. */
+/** promtool from PROMTOOL, PATH or the Debian packages in `.tools/`. */
 export function findTool(name: 'promtool' | 'prometheus'): string {
   const unpacked = `${process.cwd()}/.tools/debian/usr/bin/${name}`;
   const candidates = [process.env[name.toUpperCase()], name, unpacked];

@@ -1,4 +1,4 @@
-/** A service of ours as a process of its own, with everything that it writes on either stream. */
+/** Runs a service as a process and collects its output. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -8,15 +8,15 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export interface ServiceProcess {
   url: string;
-  /** Both streams so far. */
+  /** Standard output and error so far. */
   output: () => string;
-  /** SIGTERM, then the exit code. */
+  /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
 }
 
 /**
- * Starts `main` (`src/main.ts`) and waits until it listens and is ready, or only listens.
- * @throws Error with what it wrote when it ends before.
+ * Starts `main`, such as `src/main.ts`, and waits until it listens and, unless told otherwise, is ready.
+ * @throws Error with its output if it exits before that.
  */
 export async function startProcess(
   main: string,

@@ -1,4 +1,4 @@
-/** Reads a trace of the store, which is OTLP JSON, as flat spans in the order in which they ended. */
+/** Reads a stored trace (OTLP JSON) as a flat list of spans, in the order in which they ended. */
 import type { Telemetry } from '../../../otel/sdk.ts';
 
 export interface TestSpan {
@@ -66,7 +66,7 @@ export function readSpans(trace: OtlpTrace): TestSpan[] {
   }));
 }
 
-/** @throws Error that lists the names that are there. */
+/** @throws Error with the names of the spans that exist. */
 export function findSpan(spans: readonly TestSpan[], name: string): TestSpan {
   const span = spans.find((candidate) => candidate.name === name);
   if (span === undefined)

@@ -1,4 +1,4 @@
-/** CPU time of successive processes added up, and cgroup files laid out as the kernel writes them. */
+/** The CPU sum of successive processes, and cgroup files as the kernel writes them. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ function facts(id: string, userSeconds: number): ProcessFacts {
   return { id, userSeconds, systemSeconds, memoryBytes: 0, startedAt: 0, openFileDescriptors: 0 };
 }
 
-test('the CPU sum goes on over a restart, a gap, and a process number that came back', () => {
+test('the CPU sum continues over a restart, a gap and a reused pid', () => {
   const sum = createCpuSum();
   expect(sum.add(undefined)).toEqual({ userSeconds: 0, systemSeconds: 0 });
   expect(sum.add(facts('7 100', 4))).toEqual({ userSeconds: 4, systemSeconds: 2 });
@@ -42,7 +42,7 @@ describe('a cgroup', () => {
     return { root, self: join(root, 'self') };
   }
 
-  test('of version 2 tells its throttled time and its memory limit', () => {
+  test('of version 2 has its throttled time and memory limit', () => {
     const cgroup = createCgroupReader(
       layOut('v2', '0::/app.slice\n', {
         'app.slice/cpu.stat': 'usage_usec 100\nnr_throttled 3\nthrottled_usec 2500000\n',
@@ -52,7 +52,7 @@ describe('a cgroup', () => {
     expect([cgroup.throttledSeconds(), cgroup.memoryLimitBytes()]).toEqual([2.5, 536_870_912]);
   });
 
-  test('of version 1 tells the same from its controllers', () => {
+  test('of version 1 has them from its controllers', () => {
     const cgroup = createCgroupReader(
       layOut('v1', '7:cpu,cpuacct:/job\n4:memory:/job\n', {
         'cpu,cpuacct/job/cpu.stat': 'nr_periods 1\nthrottled_time 1500000000\n',
@@ -62,7 +62,7 @@ describe('a cgroup', () => {
     expect([cgroup.throttledSeconds(), cgroup.memoryLimitBytes()]).toEqual([1.5, 1_073_741_824]);
   });
 
-  test('seen from inside a container is at the root, whatever path the host gave it', () => {
+  test('inside a container is at the root, whatever path the host gave it', () => {
     const cgroup = createCgroupReader(
       layOut('container', '0::/docker/0123\n', {
         'memory.max': '1024\n',
@@ -81,13 +81,13 @@ describe('a cgroup', () => {
       'memory/memory.limit_in_bytes',
       '9223372036854771712\n',
     ],
-  ])('without a limit says %s, which is no limit', (_, name, self, file, text) => {
+  ])('without a limit has %s, which is no limit', (_, name, self, file, text) => {
     expect(
       createCgroupReader(layOut(name, self, { [file]: text })).memoryLimitBytes(),
     ).toBeUndefined();
   });
 
-  test('that is not there tells nothing', () => {
+  test('that does not exist has no values', () => {
     const cgroup = createCgroupReader({
       root: join(folder, 'none'),
       self: join(folder, 'none/self'),

@@ -1,4 +1,4 @@
-/** What was said, on the chat span: never unless asked for, and JSON of the GenAI conventions when it is. */
+/** Prompt and answer on the chat span: only if enabled, as JSON of the GenAI conventions. */
 import { expect, test } from 'vitest';
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
 import type { Ending } from '../../../otel/names.ts';
@@ -8,9 +8,9 @@ import { readTrace } from '../../support/otel/trace.ts';
 const asked = 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT';
 const stopped: Ending = { outcome: 'completed', reason: 'stop' };
 
-/** The chat span's attributes after a generation in which `tell` was said. */
+/** The attributes of the chat span after a generation whose content is reported by `report`. */
 function spanAfter(
-  tell: (generation: Generation) => void,
+  report: (generation: Generation) => void,
   env: Record<string, string>,
   ending: Ending = stopped,
 ): Record<string, unknown> {
@@ -22,7 +22,7 @@ function spanAfter(
     env,
   });
   const generation = inference.begin({ operation: 'chat', at: start });
-  tell(generation);
+  report(generation);
   const { traceId } = generation.end({ ...ending, at: start + 1 });
   return readTrace(telemetry, traceId).at(-1)?.attributes ?? {};
 }
@@ -48,7 +48,7 @@ test.each([{}, { [asked]: '' }, { [asked]: 'false' }, { [asked]: '1' }])(
   },
 );
 
-test('is messages in and messages out with true', () => {
+test('is input and output messages with `true`', () => {
   const attributes = spanAfter(talk, { [asked]: 'true' });
   expect(json(attributes['gen_ai.input.messages'])).toEqual([
     { role: 'user', parts: [{ type: 'text', content: 'canary' }] },
@@ -58,7 +58,7 @@ test('is messages in and messages out with true', () => {
   ]);
 });
 
-test('has calls of tools and what the tools answered', () => {
+test('has tool calls and their responses', () => {
   const call = { id: 'call_1', name: 'weather', arguments: { city: 'Paris' } };
   const attributes = spanAfter(
     (generation) =>
@@ -82,13 +82,13 @@ test('has calls of tools and what the tools answered', () => {
   ]);
 });
 
-test('of an answer that was cut off has no reason of the model', () => {
+test('of a cancelled answer has the finish reason `error`', () => {
   const gone: Ending = { outcome: 'cancelled', reason: 'client_gone' };
   const attributes = spanAfter(talk, { [asked]: 'true' }, gone);
   expect(json(attributes['gen_ai.output.messages'])).toMatchObject([{ finish_reason: 'error' }]);
 });
 
-test('stays JSON within the limit of an attribute, emoji at the cut included', () => {
+test('stays valid JSON within the limit of an attribute, also if an emoji is cut', () => {
   const limit = 200;
   const env = { [asked]: 'true', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: String(limit) };
   const long = { role: 'user', text: '😀'.repeat(5000) };
@@ -103,7 +103,7 @@ test('stays JSON within the limit of an attribute, emoji at the cut included', (
   expect(json(text)).toHaveLength(2);
 });
 
-test('of more messages than fit is an empty list', () => {
+test('is an empty list if the messages do not fit', () => {
   const env = { [asked]: 'true', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '200' };
   const input = Array.from({ length: 100 }, () => ({ role: 'user', text: '' }));
   const attributes = spanAfter((generation) => generation.content({ input }), env);

@@ -1,4 +1,4 @@
-/** The standard variables that decide which traces are sampled and how large a span may be. */
+/** The standard variables for sampling and span limits. */
 import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, trace, TraceFlags } from '@opentelemetry/api';
 import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ afterEach(() => {
   diag.disable();
 });
 
-/** Whether a root span, and one below a caller's sampled and unsampled span, are sampled. */
+/** Whether a root span is sampled, and a child of a remote span that is sampled or not. */
 function decide(
   name: string,
   arg = '',
@@ -61,14 +61,14 @@ describe('OTEL_TRACES_SAMPLER', () => {
     },
   );
 
-  test('of a name that nobody knows says what was expected, and samples', () => {
+  test('with an unknown name warns with the known names, and samples', () => {
     expect(decide('sometimes').root).toBe(true);
     expect(warnings[0]).toMatch(
       /^OTEL_TRACES_SAMPLER: expected one of always_on, .*got "sometimes"/,
     );
   });
 
-  test('with a ratio that is none says so, and samples', () => {
+  test('with an invalid ratio warns, and samples', () => {
     expect(decide('traceidratio', 'half').root).toBe(true);
     expect(warnings[0]).toMatch(
       /^OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, got "half"/,
@@ -76,7 +76,7 @@ describe('OTEL_TRACES_SAMPLER', () => {
   });
 });
 
-test('the text of an attribute is cut, where the standard variable says', () => {
+test('the text of an attribute is truncated to the limit of the standard variable', () => {
   expect(spanLimits({}).attributeValueLengthLimit).toBe(4096);
   const env = { OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '64' };
   expect(spanLimits(env).attributeValueLengthLimit).toBe(64);

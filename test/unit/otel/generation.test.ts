@@ -1,4 +1,4 @@
-/** One generation, told as facts under every ending: what the scrape counts and what the trace shows. */
+/** Metrics and trace of one generation, for every ending. */
 import { describe, expect, test } from 'vitest';
 import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
 import {
@@ -15,7 +15,7 @@ import {
 import { findSpan, readTrace, type TestSpan } from '../../support/otel/trace.ts';
 
 describe('a completed generation', () => {
-  test('is counted once, with its tokens and every phase once', async () => {
+  test('is counted once, with its tokens and one observation of each phase', async () => {
     const changes = await changesDuring(telemetry, () => {
       const generation = generate(steps.length);
       generation.streamEnded('done');
@@ -41,7 +41,7 @@ describe('a completed generation', () => {
     });
   });
 
-  test('sums what its phases took: queue, model alone, first token, time per token', async () => {
+  test('has the durations of its phases, its first token and its time per token', async () => {
     const before = await readSamples(telemetry);
     generate(steps.length).end(stop);
     const after = await readSamples(telemetry);
@@ -55,7 +55,7 @@ describe('a completed generation', () => {
     expect(added(`gen_ai_client_token_usage_sum{${genAi},gen_ai_token_type="input"}`)).toBe(8);
   });
 
-  test('is summarised for the log and the client', () => {
+  test('has a summary for the log and the client', () => {
     expect(generate(steps.length).end(stop)).toEqual({
       outcome: 'completed',
       reason: 'stop',
@@ -117,13 +117,13 @@ describe('a completed generation', () => {
     expect(findSpan(spans, 'queue').attributes).toEqual({ 'inference.queue.position': 2 });
   });
 
-  test('has neither a gap between tokens nor a time per token when it has one token', async () => {
+  test('with one token has no time between tokens and no time per token', async () => {
     const changes = await changesDuring(telemetry, () => void generate(6).end(stop));
     expect(Object.keys(changes).filter((key) => /inter_token|per_output/.test(key))).toEqual([]);
     expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(1);
   });
 
-  test('has no first token and no decoding when it has no token, and was still prefilled', async () => {
+  test('without tokens has no first token and no decode, but a prefill', async () => {
     const changes = await changesDuring(telemetry, () => void generate(5).end(stop));
     expect(Object.keys(changes).filter((key) => /first_token|decode/.test(key))).toEqual([]);
     expect(changes['inference_duration_seconds_count']).toBe(1);
@@ -154,7 +154,7 @@ describe('perplexity', () => {
     ['a token without one', [-1, undefined]],
     ['a token that could not be', [-Infinity, -1]],
     ['a token without a number', [NaN]],
-  ])('is not told of an answer with %s', async (_, logprobs) => {
+  ])('is not recorded for an answer with %s', async (_, logprobs) => {
     expect(await answerWith(logprobs)).toEqual([0, 0]);
   });
 });
@@ -163,7 +163,7 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
   'ended after $name',
   ({ count }) => {
     test.each(everyEnding)(
-      'as $outcome, $reason: one outcome, nothing left open',
+      'as $outcome, $reason: has one outcome and leaves nothing open',
       async (ending) => {
         let traceId = '';
         const changes = await changesDuring(telemetry, () => {
@@ -176,7 +176,7 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
         expect(requests).toEqual([
           [`inference_requests_total{outcome="${outcome}",reason="${reason}"}`, 1],
         ]);
-        // A gauge that does not return to where it was would be among the changes.
+        // The changes contain any gauge that does not return to its value.
         expect(
           Object.keys(changes).filter((key) => /queue_depth|sequences_active/.test(key)),
         ).toEqual([]);

@@ -1,4 +1,4 @@
-/** Facts that come late, twice, out of order or not at all, and where the trace of a generation hangs. */
+/** Facts that are late, repeated, out of order or missing; the parent and the status of the trace. */
 import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import {
 } from '../../support/otel/generation.ts';
 import { findSpan, readTrace } from '../../support/otel/trace.ts';
 
-describe('facts that come late, twice or not at all', () => {
+describe('late, repeated or missing facts', () => {
   test('a second end changes nothing and returns the first summary', async () => {
     const generation = generate(3);
     const first = generation.end({ outcome: 'rejected', reason: 'queue_timeout', at: start + 800 });
@@ -26,7 +26,7 @@ describe('facts that come late, twice or not at all', () => {
     expect(changes).toEqual({});
   });
 
-  test('the first word about a stream counts', async () => {
+  test('the first ending of a stream counts', async () => {
     const changes = await changesDuring(telemetry, () => {
       const generation = generate(0);
       generation.streamEnded('client_gone');
@@ -37,7 +37,7 @@ describe('facts that come late, twice or not at all', () => {
     expect(changes).not.toHaveProperty(['inference_stream_terminations_total{how="done"}']);
   });
 
-  test('a prefill that was cut short is in the trace until the end', () => {
+  test('an interrupted prefill lasts until the end of the generation', () => {
     const { traceId } = generate(4).end({
       outcome: 'cancelled',
       reason: 'deadline',
@@ -47,7 +47,7 @@ describe('facts that come late, twice or not at all', () => {
     expect([prefill.startedAt, prefill.endedAt]).toEqual([start + 620, start + 700]);
   });
 
-  test('a clock that ran backwards is refused by every histogram', async () => {
+  test('durations of a clock that runs backwards are not recorded', async () => {
     const changes = await changesDuring(telemetry, () => {
       const generation = generate(1);
       generation.tokenized({ startedAt: start, endedAt: start - 1, inputTokens: 1 });
@@ -69,7 +69,7 @@ describe('facts that come late, twice or not at all', () => {
     ]);
   });
 
-  test('whatever the order of facts, gauges return to zero and tokens add up', async () => {
+  test('gauges return to zero and tokens add up for any order of facts', async () => {
     const anyFacts = fc.array(fc.integer({ min: 0, max: steps.length - 1 }), { maxLength: 20 });
     const anyEnding = fc.constantFrom(...everyEnding);
     await fc.assert(
@@ -104,7 +104,7 @@ describe('the trace', () => {
     expect(chat.parentId).toBe(parent.spanContext().spanId);
   });
 
-  test('has an error status on a failed generation, with its message, and on no other', () => {
+  test('has the status ERROR and a message for a failed generation', () => {
     const failed = generate(6).end({
       outcome: 'failed',
       reason: 'engine_exit',
@@ -120,7 +120,7 @@ describe('the trace', () => {
   });
 });
 
-test('a new model takes the place of the last one', async () => {
+test('a new model replaces the last one', async () => {
   const facts = { architecture: 'llama', quantization: 'Q8_0', parameters: '1B', context: 1 };
   const changes = await changesDuring(telemetry, () => {
     inference.setModel({ id: 'other', ...facts, sha256: 'f'.repeat(64), loadSeconds: 2.5 });
@@ -130,7 +130,7 @@ test('a new model takes the place of the last one', async () => {
   expect(changes['inference_model_load_duration_seconds']).toBe(1);
 });
 
-test('limits are what they were set to', async () => {
+test('limits have the values they were set to', async () => {
   inference.setLimits({ queue: 64, sequences: 4, contextTokens: 16_384 });
   const samples = await readSamples(telemetry);
   expect(samples.get('inference_queue_limit')).toBe(64);

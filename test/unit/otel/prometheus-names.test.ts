@@ -1,4 +1,4 @@
-/** Names, labels and bounds as Prometheus spells them. */
+/** Names, labels and bounds in Prometheus. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyCharacter } from '../../support/any-character.ts';
@@ -12,7 +12,7 @@ import {
 } from '../../../otel/prometheus/prometheus-names.ts';
 
 describe('a bucket bound', () => {
-  // What Go prints for strconv.FormatFloat(x, 'g', -1, 64), with ".0" where neither "e" nor "." is in it.
+  // The output of Go's strconv.FormatFloat(x, 'g', -1, 64), with `.0` appended if it contains neither `e` nor `.`.
   test.each([
     [0, '0.0'],
     [1, '1.0'],
@@ -34,7 +34,7 @@ describe('a bucket bound', () => {
     expect(formatBound(bound)).toBe(text);
   });
 
-  test('reads back as the same number, and never looks like an integer', () => {
+  test('parses to the same number, and is never written like an integer', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (bound) => {
         const text = formatBound(bound);
@@ -73,7 +73,7 @@ describe('a metric name', () => {
     expect(familyName({ name, unit, type })).toBe(expected);
   });
 
-  test('leaves out what stands in braces of a unit', () => {
+  test('omits the annotation of a unit', () => {
     expect(unitWord('{request}', 'gauge')).toBe('');
     expect(unitWord('{request}/s', 'gauge')).toBe('per_second');
   });
@@ -92,17 +92,17 @@ describe('labels', () => {
     expect(labelName(attribute)).toBe(label);
   });
 
-  test('attributes that become one label share it, in the order of their names', () => {
+  test('attributes that map to one label share it, in the order of their names', () => {
     expect(formatLabels({ a_b: '2', 'a.b': '1', z: true, n: 5 })).toBe('a_b="1;2",n="5",z="true"');
   });
 
-  test('values are escaped, lists are JSON, and what is no UTF-8 is replaced', () => {
+  test('values are escaped, lists are JSON, and invalid UTF-8 is replaced', () => {
     expect(formatLabels({ v: 'a"b\\c\nd' })).toBe(String.raw`v="a\"b\\c\nd"`);
     expect(formatLabels({ v: ['x', 'y'] })).toBe(String.raw`v="[\"x\",\"y\"]"`);
     expect(formatLabels({ v: '\ud800\0' })).toBe('v="\ufffd\ufffd"');
   });
 
-  test('names are valid and never repeat, whatever the attributes', () => {
+  test('names are valid and unique for any attributes', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: anyCharacter }), fc.string()), (attributes) => {
         const text = formatLabels(attributes);

@@ -1,4 +1,4 @@
-/** The ceiling over attribute sets: of the contract's metrics, and of any that a program adds. */
+/** The limit on attribute sets, for metrics of the contract and of a program. */
 import { metrics as api } from '@opentelemetry/api';
 import { beforeAll, expect, test } from 'vitest';
 import { createInferenceTelemetry } from '../../../otel/generation/inference.ts';
@@ -21,7 +21,7 @@ beforeAll(() => {
 const seriesOf = (samples: Samples, name: string): string[] =>
   [...samples.keys()].filter((key) => key === name || key.startsWith(`${name}{`));
 
-test('10,000 models that a client makes up add no series and reach no label', async () => {
+test('10,000 model names of clients add no series and are in no label', async () => {
   const { meter, tracer } = telemetry;
   const inference = createInferenceTelemetry({
     meter,
@@ -41,14 +41,14 @@ test('10,000 models that a client makes up add no series and reach no label', as
   expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
 });
 
-test('an unknown label of a metric of the contract is left off', async () => {
+test('a label that the contract does not declare is dropped', async () => {
   const instruments = createInstruments(telemetry.meter);
   instruments.add('inferenceQueueDepth', 1, { 'user.id': 'canary' });
   const samples = await readSamples(telemetry);
   expect(seriesOf(samples, 'inference_queue_depth')).toEqual(['inference_queue_depth']);
 });
 
-test('10,000 values of a closed label end in one overflow series, and in no collection grow on', async () => {
+test('10,000 values of a closed label end in one overflow series, which no collection resets', async () => {
   const instruments = createInstruments(telemetry.meter);
   const flood = (from: number): void => {
     for (let index = from; index < from + 5000; index += 1) {
@@ -70,7 +70,7 @@ test('10,000 values of a closed label end in one overflow series, and in no coll
   expect(second.get('telemetry_series_refused_total')).toBeGreaterThan(9000);
 });
 
-test("a program's own metric is cut off at the ceiling, and ours are still all there", async () => {
+test("a program's own metric is limited, and every metric of the contract is still exported", async () => {
   const counter = api.getMeter('somebody').createCounter('their.requests');
   for (let index = 0; index < 1000; index += 1) counter.add(1, { user: `user ${index}` });
   const samples = await readSamples(telemetry);
@@ -78,7 +78,7 @@ test("a program's own metric is cut off at the ceiling, and ours are still all t
   expect(samples.has('inference_ready')).toBe(true);
 });
 
-test('the ceiling keeps those who came first', () => {
+test('the limit keeps the first attribute sets', () => {
   const ceiling = createCeiling({ limit: 2 });
   expect(ceiling.admit('a', { x: 1 })).toBe(true);
   expect(ceiling.admit('b', { x: 1 })).toBe(true);
@@ -87,7 +87,7 @@ test('the ceiling keeps those who came first', () => {
   expect([ceiling.count(), ceiling.refused()]).toEqual([2, 1]);
 });
 
-test('a label filter keeps the labels of the contract, whatever their order', () => {
+test('a label filter keeps the declared labels in any order', () => {
   const ceiling = createCeiling({ limit: 10 });
   const filter = createLabelFilter({ metric: 'm', labels: ['a', 'b'], ceiling });
   expect(filter.process({ b: 1, a: 2, c: 3 })).toEqual({ a: 2, b: 1 });

@@ -36,7 +36,7 @@ function createStore(options: { traces?: number; bytes?: number }): {
 const names = (store: TraceStore): string[] => store.list({ limit: 1000 }).map(({ name }) => name);
 
 describe('the list', () => {
-  test('is newest first, with what a table shows', () => {
+  test('is newest first, with the columns of a table', () => {
     const { store, add } = createStore({});
     const traceId = add({ name: 'first', millis: 25, failed: true });
     add({ name: 'second' });
@@ -51,7 +51,7 @@ describe('the list', () => {
     });
   });
 
-  test('names a trace after its outermost span', () => {
+  test('names a trace after its root span', () => {
     const { store, provider } = createStore({});
     const tracer = provider.getTracer('test');
     const server = tracer.startSpan('POST /chat');
@@ -71,12 +71,12 @@ describe('the filter', () => {
   const filtered = (filter: 'slow' | 'failed' | 'cancelled', limit = 50): string[] =>
     store.list({ filter, limit }).map(({ name }) => name);
 
-  test('slow gives the slowest tenth, newest first', () => {
+  test('slow: the slowest tenth, newest first', () => {
     expect(filtered('slow')).toEqual(['left', 'slow']);
     expect(filtered('slow', 1)).toEqual(['left']);
   });
 
-  test('failed and cancelled go by how the generation ended', () => {
+  test('failed and cancelled: by how the generation ended', () => {
     expect(filtered('failed')).toEqual(['broken']);
     expect(filtered('cancelled')).toEqual(['left']);
     expect(store.list({ filter: 'cancelled' })).toMatchObject([
@@ -85,13 +85,13 @@ describe('the filter', () => {
   });
 });
 
-describe('the answers for HTTP', () => {
+describe('the HTTP responses', () => {
   const { store, add } = createStore({});
   const traceId = add({ name: 'chat', failed: true });
   const ask = (query: string): ReturnType<typeof answerTraces> =>
     answerTraces(store, new URLSearchParams(query));
 
-  test('list what the store lists', () => {
+  test('list the traces of the store', () => {
     expect(ask('')).toEqual({ status: 200, body: { traces: store.list() } });
     expect(ask('filter=cancelled&limit=500')).toEqual({ status: 200, body: { traces: [] } });
   });
@@ -101,21 +101,21 @@ describe('the answers for HTTP', () => {
     ['limit=1.5', 'limit: expected an integer from 1 to 500'],
     ['limit=canary', 'limit: expected an integer from 1 to 500'],
     ['filter=canary', 'filter: expected one of all, slow, failed, cancelled'],
-  ])('say what was expected for %s, and do not echo it', (query, message) => {
+  ])('name the expected values for %s, and do not echo the query', (query, message) => {
     const { status, body } = ask(query);
     expect(status).toBe(400);
     expect(body).toMatchObject({ error: { message: expect.stringContaining(message) } });
     expect(JSON.stringify(body)).not.toContain('canary');
   });
 
-  test('give one trace, or 404', () => {
+  test('are one trace, or 404', () => {
     expect(answerTrace(store, traceId)).toEqual({ status: 200, body: store.get(traceId) });
     expect(answerTrace(store, '../canary')).toMatchObject({ status: 404 });
   });
 });
 
 describe('a trace', () => {
-  test('is answered as OTLP JSON', () => {
+  test('is OTLP JSON', () => {
     const { store, add } = createStore({});
     const json = store.get(add({ name: 'chat', text: 'x' }));
     expect(readSpans(json as Parameters<typeof readSpans>[0])).toMatchObject([
@@ -123,11 +123,11 @@ describe('a trace', () => {
     ]);
   });
 
-  test('that is not here is undefined', () => {
+  test('that is unknown is undefined', () => {
     expect(createStore({}).store.get('0'.repeat(32))).toBeUndefined();
   });
 
-  test('that a caller uses for everything stops growing', () => {
+  test('that a client continues in every request stops growing', () => {
     const { store, provider } = createStore({});
     const tracer = provider.getTracer('test');
     const caller = {
@@ -141,7 +141,7 @@ describe('a trace', () => {
   });
 });
 
-describe('what stays when there are too many', () => {
+describe('eviction keeps', () => {
   test('the newest, up to the number of traces', () => {
     const { store, add } = createStore({ traces: 4 });
     for (let index = 0; index < 20; index += 1) add({ name: `trace ${index}` });
@@ -149,7 +149,7 @@ describe('what stays when there are too many', () => {
     expect(names(store)[0]).toBe('trace 19');
   });
 
-  test('slow and failed ones among the old, failed ones longest', () => {
+  test('slow and failed traces among the old, failed ones longest', () => {
     const { store, add } = createStore({ traces: 4 });
     add({ name: 'failed', failed: true });
     add({ name: 'slow', millis: 9000 });
@@ -157,14 +157,14 @@ describe('what stays when there are too many', () => {
     expect(names(store)).toEqual(['quick 19', expect.stringMatching(/^quick/), 'slow', 'failed']);
   });
 
-  test('the newest trace, even among nothing but failures', () => {
+  test('the newest trace, even if all others failed', () => {
     const { store, add } = createStore({ traces: 4 });
     for (let index = 0; index < 20; index += 1) add({ name: `failed ${index}`, failed: true });
     add({ name: 'quick' });
     expect(names(store)).toEqual(['quick', 'failed 19', 'failed 18', 'failed 17']);
   });
 
-  test('no more than the bytes they may take', () => {
+  test('no more than the maximum of bytes', () => {
     const { store, add } = createStore({ bytes: 100_000 });
     for (let index = 0; index < 50; index += 1)
       add({ name: `trace ${index}`, text: 'x'.repeat(10_000) });
