@@ -13,10 +13,16 @@ import { shortPath, showRunning } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { createProgress, say, StackError } from '../terminal.ts';
 import { describeChildren } from './children.ts';
-import { stopLeftovers, stopStack } from './stop.ts';
+import { stopStack } from './stop.ts';
 import { logFile, readLogEnd } from './supervisor/log-file.ts';
 import { readPlan, supervisionLimits, writePlan } from './supervisor/plan.ts';
-import { isAlive, markOf, readEnvironment, type ProcessIdentity } from './supervisor/processes.ts';
+import {
+  findOwnProcesses,
+  isAlive,
+  markOf,
+  readEnvironment,
+  type ProcessIdentity,
+} from './supervisor/processes.ts';
 import { readState, type ChildState } from './supervisor/state.ts';
 import { ensureTools } from './tools/tools.ts';
 
@@ -72,7 +78,9 @@ export function findDifferences(
 
 async function startSupervisor(settings: Settings): Promise<ProcessIdentity> {
   const { root, runDir } = settings;
-  await stopLeftovers(settings);
+  const leftovers = new Set(findOwnProcesses(runDir).map(({ name }) => name));
+  if (leftovers.size > 0) say(messages.stoppingLeftovers([...leftovers]));
+  await stopStack(settings);
   await refuseTakenPorts(settings);
   await fetchModel(root);
   const tools = await ensureTools(process.env['PATH'] ?? '', settings.toolsDir);

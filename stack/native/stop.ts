@@ -1,18 +1,13 @@
-/** `make down` in native mode: an orderly stop, after which no process of the run folder is left. `make up` uses it on failure. */
+/** `make down` in native mode. Afterwards no process of the run folder is left. `make up` uses it after a failure. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { messages } from '../messages.ts';
 import type { Settings } from '../settings.ts';
 import { createProgress, say, StackError } from '../terminal.ts';
-import {
-  findOwnProcesses,
-  isAlive,
-  stopOwnProcesses,
-  type OwnProcess,
-} from './supervisor/processes.ts';
+import { findOwnProcesses, isAlive, signal } from './supervisor/processes.ts';
 import { readState, removeState } from './supervisor/state.ts';
 
 /** The graces of all children, which stop one after the other, and a margin. */
-const supervisorSeconds = 75;
+const supervisorGraceMillis = 75_000;
 const leftoverGraceMillis = 20_000;
 const pollMillis = 100;
 
@@ -25,49 +20,43 @@ export async function takeDown(settings: Settings): Promise<number> {
   return 0;
 }
 
-/** Stops the supervisor, which stops its children, and then every process that is left. */
+/**
+ * Stops the supervisor, which stops its children in order, and then every process that is left.
+ * @throws StackError when the supervisor belongs to another user.
+ */
 export async function stopStack(
   { runDir }: Pick<Settings, 'runDir'>,
   limits = { leftoverGraceMillis },
 ): Promise<void> {
-  const onWait = showStillRunning();
   const supervisor = readState(runDir)?.supervisor;
+  const own = findOwnProcesses(runDir);
   if (supervisor !== undefined && isAlive(supervisor)) {
-    kill(supervisor.pid, 'SIGTERM');
-    const deadline = performance.now() + supervisorSeconds * 1000;
-    while (isAlive(supervisor) && performance.now() < deadline) {
-      onWait(findOwnProcesses(runDir));
-      await delay(pollMillis);
-    }
-    if (isAlive(supervisor)) kill(supervisor.pid, 'SIGKILL');
+    // The mark of another user's process is not readable.
+    const isOurs = own.some(({ pid }) => pid === supervisor.pid);
+    if (!isOurs) throw new StackError(messages.notOurs(supervisor.pid));
   }
-  await stopOwnProcesses({ runDir, graceMillis: limits.leftoverGraceMillis, onWait });
+  await endProcesses(runDir, ({ name }) => name === 'supervisor', supervisorGraceMillis);
+  await endProcesses(runDir, () => true, limits.leftoverGraceMillis);
   removeState(runDir);
 }
 
-/** Stops what a killed supervisor left behind. */
-export async function stopLeftovers({ runDir }: Pick<Settings, 'runDir'>): Promise<void> {
-  const names = new Set(findOwnProcesses(runDir).map(({ name }) => name));
-  if (names.size > 0) say(messages.stoppingLeftovers([...names]));
-  const onWait = showStillRunning();
-  await stopOwnProcesses({ runDir, graceMillis: leftoverGraceMillis, onWait });
-  removeState(runDir);
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EPERM') throw new StackError(messages.notOurs(pid), { cause: error });
-    if (code !== 'ESRCH') throw error;
-  }
-}
-
-function showStillRunning(): (left: OwnProcess[]) => void {
+/** Sends SIGTERM to the group leaders among the matching processes, and SIGKILL to all of them after the grace. */
+async function endProcesses(
+  runDir: string,
+  matches: (each: { name: string }) => boolean,
+  graceMillis: number,
+): Promise<void> {
   const progress = createProgress();
-  return (left) => {
-    const names = new Set(left.map(({ name }) => name).filter((name) => name !== 'supervisor'));
+  const leaders = findOwnProcesses(runDir).filter((each) => matches(each) && each.leader);
+  for (const { pid } of leaders) signal(pid, 'SIGTERM');
+  const deadline = performance.now() + graceMillis;
+  for (;;) {
+    const own = findOwnProcesses(runDir);
+    const left = own.filter(matches);
+    if (left.length === 0) return;
+    const names = new Set(own.map(({ name }) => name).filter((name) => name !== 'supervisor'));
     progress((seconds) => messages.stillRunning([...names], seconds));
-  };
+    if (performance.now() > deadline) for (const { pid } of left) signal(pid, 'SIGKILL');
+    await delay(pollMillis);
+  }
 }

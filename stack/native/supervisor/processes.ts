@@ -3,12 +3,10 @@
  * process that a killed supervisor left behind is found by a variable in its environment, which all descendants inherit.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { readStat } from '../../../otel/process/proc.ts';
 
 /** Its value is `chat@/path/of/the/run/folder`. */
 const markVariable = 'LLAMASCOPE_PROCESS';
-const pollMillis = 100;
 
 export interface ProcessIdentity {
   pid: number;
@@ -75,24 +73,5 @@ export function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** Sends SIGTERM to the group leaders of this run folder, and SIGKILL to everything left after the grace. */
-export async function stopOwnProcesses(options: {
-  runDir: string;
-  graceMillis: number;
-  /** Called at every poll with the processes that still run. */
-  onWait?: (left: OwnProcess[]) => void;
-}): Promise<void> {
-  const { runDir, graceMillis, onWait } = options;
-  for (const { pid, leader } of findOwnProcesses(runDir)) if (leader) signal(pid, 'SIGTERM');
-  const deadline = performance.now() + graceMillis;
-  for (;;) {
-    const left = findOwnProcesses(runDir);
-    if (left.length === 0) return;
-    onWait?.(left);
-    if (performance.now() > deadline) for (const { pid } of left) signal(pid, 'SIGKILL');
-    await delay(pollMillis);
   }
 }
