@@ -9,18 +9,7 @@ import { jobs } from '../otel/names.ts';
 import { addEmail } from './alertmanager/email.ts';
 import { syncFolder, type Files } from './folder.ts';
 import type { SecretSource } from '../src/kit/settings.ts';
-import { readSecret, type ServiceName, type Settings } from './settings.ts';
-
-/** The ports in the committed files; containers listen on them. */
-const committedPorts: Record<ServiceName, number> = {
-  chat: 8000,
-  prometheus: 9090,
-  alertmanager: 9093,
-  notifier: 8060,
-  grafana: 3000,
-  jaeger: 16_686,
-};
-const names = Object.keys(committedPorts) as ServiceName[];
+import { defaultPorts, readSecret, type ServiceName, type Settings } from './settings.ts';
 
 export interface Configuration {
   /** Absolute paths. */
@@ -28,23 +17,8 @@ export interface Configuration {
   alertmanagerFile: string;
 }
 
-type Settable = Pick<
-  Settings,
-  | 'mode'
-  | 'project'
-  | 'root'
-  | 'runDir'
-  | 'rulesDir'
-  | 'addresses'
-  | 'instances'
-  | 'scrapeInterval'
-  | 'metricsToken'
-  | 'notifierToken'
-  | 'mail'
->;
-
 /** Writes `prometheus/` and `alertmanager/` in the run folder and removes what an earlier run wrote there. */
-export function writeConfiguration(settings: Settable): Configuration {
+export function writeConfiguration(settings: Settings): Configuration {
   const folder = (name: string): string => join(settings.runDir, name);
   syncFolder(folder('prometheus'), prometheusFiles(settings), 'owner');
   syncFolder(folder('alertmanager'), alertmanagerFiles(settings), 'owner');
@@ -54,7 +28,7 @@ export function writeConfiguration(settings: Settable): Configuration {
   };
 }
 
-export function prometheusFiles(settings: Settable): Files {
+export function prometheusFiles(settings: Settings): Files {
   const { root, rulesDir, scrapeInterval, metricsToken } = settings;
   const files: Files = new Map();
 
@@ -85,7 +59,7 @@ export function prometheusFiles(settings: Settable): Files {
   return files.set('prometheus.yml', String(prometheus));
 }
 
-export function alertmanagerFiles(settings: Settable): Files {
+export function alertmanagerFiles(settings: Settings): Files {
   const { root, notifierToken, mail } = settings;
   const files: Files = new Map();
   const keep = (name: string, secret: SecretSource): string =>
@@ -107,24 +81,25 @@ export function withAddresses(text: string, { addresses }: Pick<Settings, 'addre
 }
 
 /** Replaces the default addresses by the ones that the services use; containers reach one another by name. */
-function withPeers(text: string, settings: Settable): string {
+function withPeers(text: string, settings: Settings): string {
   if (settings.mode !== 'docker') return withAddresses(text, settings);
-  return replaceAddresses(text, (name) => `${name}:${committedPorts[name]}`);
+  return replaceAddresses(text, (name) => `${name}:${defaultPorts[name]}`);
 }
 
 /** One pass over all addresses, so that a port moved to another's default is not replaced twice. */
 function replaceAddresses(text: string, addressOf: (name: ServiceName) => string): string {
+  const names = Object.keys(defaultPorts) as ServiceName[];
   const current = new Map(
-    names.map((name) => [`127.0.0.1:${committedPorts[name]}`, addressOf(name)]),
+    names.map((name) => [`127.0.0.1:${defaultPorts[name]}`, addressOf(name)]),
   );
   return text.replaceAll(/127\.0\.0\.1:\d+/g, (found) => current.get(found) ?? found);
 }
 
-function chatTargets({ mode, project, instances }: Settable): string[] {
+function chatTargets({ mode, project, instances }: Settings): string[] {
   const chats = instances.filter(({ service }) => service === 'chat');
   if (mode !== 'docker') return chats.map(({ address }) => address.url.replace('http://', ''));
-  if (chats.length === 1) return [`chat:${committedPorts.chat}`];
-  return chats.map((_, at) => `${project}-chat-${at + 1}:${committedPorts.chat}`);
+  if (chats.length === 1) return [`chat:${defaultPorts.chat}`];
+  return chats.map((_, at) => `${project}-chat-${at + 1}:${defaultPorts.chat}`);
 }
 
 function yamlFiles(folder: string): string[] {
@@ -135,7 +110,7 @@ function yamlFiles(folder: string): string[] {
 function secretFile(
   setting: string,
   secret: SecretSource,
-  { mode, runDir }: Settable,
+  { mode, runDir }: Settings,
   service: ServiceName,
   files: Files,
 ): string {

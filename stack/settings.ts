@@ -16,6 +16,16 @@ const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
 const viewers = ['grafana', 'jaeger'] as const;
 export type ServiceName = (typeof services)[number] | (typeof viewers)[number];
 
+/** Also the ports in the committed configuration files, and the ports inside containers. */
+export const defaultPorts: Record<ServiceName, number> = {
+  chat: 8000,
+  prometheus: 9090,
+  alertmanager: 9093,
+  notifier: 8060,
+  grafana: 3000,
+  jaeger: 16_686,
+};
+
 export interface Address {
   /** The address that the process listens on. */
   host: string;
@@ -89,23 +99,24 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const root = resolve(import.meta.dirname, '..');
   const folder = (name: string, fallback: string): string =>
     resolve(root, given.text(name) ?? fallback);
-  const address = (name: string, host: string, fallback: number): Address =>
-    addressOf(host, given.read(`${name}_PORT`, port(1), fallback), `${name}_PORT`);
+  const address = (service: ServiceName, host = '127.0.0.1'): Address => {
+    const variable = `${service.toUpperCase()}_PORT`;
+    return addressOf(host, given.read(variable, port(1), defaultPorts[service]), variable);
+  };
   const secret = (name: string): SecretSource | undefined => {
     const source = given.secretSource(name);
     return source && 'file' in source ? { file: resolve(root, source.file) } : source;
   };
-  const loopback = '127.0.0.1';
   const chosenMode = given.read('MODE', mode, undefined);
   const chosenProfile = given.read('PROFILE', profile, 'full');
   const replicas = given.read('REPLICAS', integer(1, 20), 1);
   const addresses = {
-    chat: address('CHAT', given.text('CHAT_HOST') ?? loopback, 8000),
-    prometheus: address('PROMETHEUS', loopback, 9090),
-    alertmanager: address('ALERTMANAGER', loopback, 9093),
-    notifier: address('NOTIFIER', given.text('NOTIFIER_HOST') ?? loopback, 8060),
-    grafana: address('GRAFANA', loopback, 3000),
-    jaeger: address('JAEGER', loopback, 16_686),
+    chat: address('chat', given.text('CHAT_HOST')),
+    prometheus: address('prometheus'),
+    alertmanager: address('alertmanager'),
+    notifier: address('notifier', given.text('NOTIFIER_HOST')),
+    grafana: address('grafana'),
+    jaeger: address('jaeger'),
   };
   const running = chosenMode === 'docker' && chosenProfile === 'full' ? viewers : [];
   const instances = [...services, ...running].flatMap((service) =>

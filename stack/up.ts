@@ -7,7 +7,7 @@ import { withFileLock } from '../src/kit/file-lock.ts';
 import * as docker from './docker/commands.ts';
 import { missingDocker } from './docker/compose.ts';
 import { messages } from './messages.ts';
-import { showStatus, followLogs } from './native/watch.ts';
+import { showStatus, followLogs } from './native/status.ts';
 import { startStack } from './native/start.ts';
 import { takeDown } from './native/stop.ts';
 import { findOwnProcesses } from './native/supervisor/processes.ts';
