@@ -1,7 +1,7 @@
-/** One streamed completion as a client sees it, with the time of every frame that carries text. */
+/** One streamed completion, with the time of every frame that contains text. Used by the benchmarks. */
 import { createParser } from 'eventsource-parser';
 
-/** Times are of `performance.now()`, in milliseconds. */
+/** Times are milliseconds of `performance.now()`. */
 export interface Streamed {
   sentAt: number;
   tokenTimes: number[];
@@ -10,14 +10,14 @@ export interface Streamed {
   cachedTokens: number;
   outputTokens: number;
   text: string;
-  /** What an error frame said, where one came: the stream ended early then. */
+  /** Message of the error frame that ended the stream, if there was one. */
   failure?: string;
 }
 
 export interface StreamOptions {
   prompt: string;
   maxTokens: number;
-  /** Ends the stream early; what had come by then is the result. */
+  /** Ends the stream early; the result is what has arrived by then. */
   signal?: AbortSignal;
   onToken?: () => void;
 }

@@ -1,4 +1,4 @@
-/** Starts what the benchmark compares, each a process with an OpenAI endpoint, the same model, threads and context. */
+/** Starts the servers that the benchmark compares: processes with an OpenAI endpoint and the same model, threads and context. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ export type ContenderName = 'ours' | 'llama-server' | 'one loop each';
 export interface Contender {
   name: ContenderName;
   url: string;
-  /** How it was started, as the report states it. */
+  /** Its command line, for the report. */
   description: string;
   read(): Promise<Reading>;
   stop(): Promise<void>;
@@ -22,17 +22,17 @@ export interface Contender {
 
 export interface Reading {
   cpu: CpuTime;
-  /** 99th percentile since the last reading, of the process that answers; only where the contender tells it. */
+  /** p99 of the API process since the last reading; only known for the service. */
   eventLoopDelaySeconds?: number;
 }
 
 const loadSeconds = 120;
-// What nodejs_eventloop_delay_* reports holds the timer's own interval of 10 ms (perf_hooks' monitorEventLoopDelay).
+// nodejs_eventloop_delay_* includes the timer's interval of 10 ms (perf_hooks' monitorEventLoopDelay).
 const delayResolutionSeconds = 0.01;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** As `make up` runs it, telemetry and all. */
+/** The service as `make up` runs it, with all telemetry. */
 export async function startOurs(settings: Settings, modelPath: string): Promise<Contender> {
   const port = await freePort();
   const sizes = {
@@ -92,8 +92,8 @@ export async function startOneLoopEach(settings: Settings, modelPath: string): P
 }
 
 /**
- * llama-server with its own defaults for batches (-b 2048, -ub 512) and prompt caching; LLAMA_SERVER_ARGS changes them.
- * The llama.cpp that node-llama-cpp was built from comes with it, as a git bundle; to build its server from there:
+ * llama-server with its defaults for batches (-b 2048, -ub 512) and prompt caching; LLAMA_SERVER_ARGS changes them. node-llama-cpp
+ * contains its llama.cpp as a git bundle; to build the server from it:
  *
  *   git clone node_modules/node-llama-cpp/llama/gitRelease.bundle llama.cpp
  *   cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DLLAMA_CURL=OFF \
@@ -101,8 +101,8 @@ export async function startOneLoopEach(settings: Settings, modelPath: string): P
  *   cmake --build llama.cpp/build --target llama-server
  *   make bench LLAMA_SERVER=$PWD/llama.cpp/build/bin/llama-server
  *
- * OpenMP is off because node-llama-cpp's binaries have none; the instruction sets are those of its binary for AVX2, which are
- * also those of llama.cpp's releases. Compiled for the very machine (GGML_NATIVE=ON) it reads prompts 5.5 % faster on Zen 1.
+ * OpenMP is off because node-llama-cpp's binaries are built without it. The instruction sets are those of its AVX2 binary and of
+ * llama.cpp's releases. With GGML_NATIVE=ON prefill is 5.5 % faster on Zen 1.
  */
 export async function startLlamaServer(
   settings: Settings & { llamaServer: string },
@@ -125,7 +125,7 @@ export async function startLlamaServer(
   return contender;
 }
 
-/** @throws Error when the process ends first, or does not get ready in time. */
+/** @throws Error when the process ends, or is not ready in time. */
 async function untilReady(child: ChildProcess, url: string): Promise<void> {
   let failure: Error | undefined;
   child.once('error', (error) => (failure = error));
@@ -141,7 +141,7 @@ function ofProcess(
   child: ChildProcess,
   facts: { url: string; description: string },
 ): Contender {
-  // Also when a signal ends the benchmark.
+  // The exit handler runs also when a signal ends the benchmark.
   const kill = (): void => void child.kill('SIGKILL');
   process.on('exit', kill);
   return {

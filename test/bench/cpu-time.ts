@@ -1,4 +1,4 @@
-/** CPU time of a contender, of this program and of the whole machine, so that the report can say who else was busy. */
+/** CPU time of a contender, of this program and of the machine; the rest was used by other programs. */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,9 +6,9 @@ import { readProcess } from '../../otel/process/proc.ts';
 
 /** Seconds since the processes and the machine started. */
 export interface CpuTime {
-  /** When it was read, as seconds of `performance.now()`. */
+  /** When it was read, in seconds of `performance.now()`. */
   at: number;
-  /** Of the contender's processes. */
+  /** The contender's processes. */
   byRole: Readonly<Record<string, number>>;
   bench: number;
   machine: number;
@@ -38,14 +38,14 @@ export function secondsByRole(before: CpuTime, after: CpuTime): Record<string, n
   );
 }
 
-/** Cores that were busy, on average, with neither the contender nor this program. */
+/** Average number of cores that other programs kept busy. */
 export function foreignCores(before: CpuTime, after: CpuTime): number {
   const contender = Object.values(secondsByRole(before, after)).reduce((sum, one) => sum + one, 0);
   const busy = after.machine - before.machine - contender - (after.bench - before.bench);
   return Math.max(0, busy / (after.at - before.at));
 }
 
-/** Returns once the rest of the machine keeps fewer than `cores` busy for a second, or when the patience is over. */
+/** Returns when other programs used fewer than `cores` for a second, or after `patienceSeconds`. */
 export async function waitForQuiet(cores: number, patienceSeconds: number): Promise<void> {
   const deadline = performance.now() + patienceSeconds * 1000;
   while (performance.now() < deadline) {
@@ -55,7 +55,7 @@ export async function waitForQuiet(cores: number, patienceSeconds: number): Prom
   }
 }
 
-/** The only child of a process; undefined where it has none, and on a system without /proc. */
+/** The first child of a process; undefined if it has none, or on a system without /proc. */
 export function findChild(pid: number | undefined): number | undefined {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');

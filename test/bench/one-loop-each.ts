@@ -1,6 +1,6 @@
 /**
- * The library's obvious use, for the benchmark to compare with: one sequence and one `for await` loop for each request,
- * libuv's pool as it is, nothing kept between requests. A process of its own; it prints its port.
+ * The simplest server on node-llama-cpp, for comparison: one sequence and one `for await` loop per request, libuv's default pool, no
+ * state between requests. Runs as a process and prints its port.
  */
 import { getLlama, LlamaLogLevel, type LlamaContextSequence, type Token } from 'node-llama-cpp';
 import { once } from 'node:events';
@@ -74,5 +74,5 @@ const server = createServer((request, response) => {
 });
 await once(server.listen(0, '127.0.0.1'), 'listening');
 process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
-// A busy process outlives a parent that is killed; the closed pipe is the one sign it gets.
+// A busy process outlives a killed parent; the closed pipe is its only sign.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,8 +1,9 @@
 /**
- * Samples → Markdown: medians of the rounds, ratios to each other contender, and the goals. Two contenders are compared
- * within a round, where they ran one after the other on the same machine in the same mood.
+ * Writes the report in Markdown: medians of the rounds, ratios to the other contenders, and the goals. Contenders are compared within
+ * a round, because the speed of the machine varies between rounds.
  */
 import type { ContenderName } from './contenders.ts';
+import { writeTable } from './markdown-table.ts';
 import { median, percentile } from './statistics.ts';
 import type { Sample, Stall } from './workloads.ts';
 
@@ -21,7 +22,7 @@ export interface Goal {
 
 const others = ['llama-server', 'one loop each'] as const satisfies ContenderName[];
 const leastSpeed = 0.95;
-/** At these widths nothing but as fast will do. */
+/** At these widths the goal is the full speed of llama-server. */
 const fullSpeedWidths: ReadonlySet<number> = new Set([1, 8]);
 const longestStallSeconds = 0.5;
 const longestEventLoopDelaySeconds = 0.01;
@@ -60,7 +61,7 @@ function workloadSection(measured: Measured, workload: Sample['workload'], title
   const comparison = ratioRows(measured, ofWorkload);
   return [
     `## ${title}`,
-    table(
+    writeTable(
       [
         'streams',
         'contender',
@@ -69,13 +70,13 @@ function workloadSection(measured: Measured, workload: Sample['workload'], title
         'gap ms, p50 / p95',
         'input tokens / cached',
         'CPU s per 1,000 tokens',
-        'cores busy with others',
+        'cores of other programs',
       ],
       rows,
     ),
     ...(comparison.length === 0
       ? []
-      : [table(['streams', 'ours against', 'tokens/s', 'first token p95'], comparison)]),
+      : [writeTable(['streams', 'ours against', 'tokens/s', 'first token p95'], comparison)]),
   ].join('\n\n');
 }
 
@@ -110,22 +111,18 @@ function stallSection({ contenders, stalls }: Measured): string {
     'contender',
     'longest gap ms, median',
     'worst',
-    "newcomer's first token s",
-    'cores busy with others',
+    "new request's first token s",
+    'cores of other programs',
   ];
-  return `## A newcomer with a long prompt while three decode\n\n${table(columns, rows)}`;
+  return `## A new request with a long prompt while three decode\n\n${writeTable(columns, rows)}`;
 }
 
 function goalSection(goals: readonly Goal[]): string {
-  const rows = goals.map(({ goal, measured, holds }) => [
-    goal,
-    measured,
-    holds ? 'holds' : 'does not hold',
-  ]);
-  return `## Goals\n\n${table(['goal', 'measured', ''], rows)}`;
+  const rows = goals.map(({ goal, measured, holds }) => [goal, measured, holds ? 'met' : 'missed']);
+  return `## Goals\n\n${writeTable(['goal', 'measured', ''], rows)}`;
 }
 
-/** A goal is judged by the median of the rounds; one about a contender that did not run is left out. */
+/** Goals are judged by the median of the rounds. Goals about a contender that did not run are left out. */
 export function judge({ samples, stalls }: Measured): Goal[] {
   const goals: Goal[] = [];
   for (const workload of ['short', 'long', 'second turn'] as const) {
@@ -153,7 +150,7 @@ export function judge({ samples, stalls }: Measured): Goal[] {
     .map((stall) => stall.longestGapSeconds);
   if (gaps.length > 0) {
     goals.push({
-      goal: `a newcomer stalls nobody over ${longestStallSeconds * 1000} ms`,
+      goal: `a new long prompt delays no stream by over ${longestStallSeconds * 1000} ms`,
       measured: `${millis(Math.max(...gaps))} ms`,
       holds: Math.max(...gaps) <= longestStallSeconds,
     });
@@ -183,7 +180,7 @@ function firstTokenP95(sample: Sample): number {
   return percentile(sample.firstTokenSeconds, 95);
 }
 
-/** Ours to another contender's, one for each round in which both were measured. */
+/** Our value divided by the other contender's, for each round with both. */
 function ratios(
   samples: readonly Sample[],
   width: number,
@@ -234,9 +231,4 @@ function seconds(value: number): string {
 
 function millis(value: number): string {
   return (value * 1000).toFixed(value < 0.02 ? 1 : 0);
-}
-
-function table(columns: readonly string[], rows: readonly (string | number)[][]): string {
-  const line = (row: readonly (string | number)[]): string => `| ${row.join(' | ')} |`;
-  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -1,14 +1,11 @@
 /**
- * `make bench`: how fast the service answers beside llama-server and the library's obvious use, over HTTP and SSE, on a
- * model of exactly Qwen2.5-0.5B's shape with random weights. Contenders are started anew for each round (two processes of
- * one program differ by up to 10 %), take turns within it and are compared within it; the report tells ratios, since seconds
- * say more about the machine. Progress goes to stderr.
+ * `make bench`: compares the speed of the service with llama-server and with one loop per request, over HTTP and SSE, on a model with
+ * the shape of Qwen2.5-0.5B and random weights. Contenders are restarted for each round (two processes of one program differ by up to
+ * 10 %) and take turns within it. The report has ratios within rounds, because absolute times depend on the machine. Progress goes to
+ * stderr.
  */
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { makeGguf } from '../support/models/make-gguf.ts';
+import { writeBenchModel } from './bench-model.ts';
 import { startLlamaServer, startOneLoopEach, startOurs, type Contender } from './contenders.ts';
 import { waitForQuiet } from './cpu-time.ts';
 import { writeReport } from './report.ts';
@@ -23,27 +20,16 @@ import {
   type Turn,
 } from './workloads.ts';
 
-const modelsDir = fileURLToPath(new URL('../../models', import.meta.url));
 /** More than any part of a round needs. */
-const seedsAnAttempt = 10_000;
-const seedsAPart = 1_000_000;
-const partsARound = 100;
-/** What the rest of a quiet machine, the idle contenders among it, may use of its cores. */
+const seedsPerAttempt = 10_000;
+const seedsPerPart = 1_000_000;
+const partsPerRound = 100;
+/** Cores that other programs and idle contenders may use during a measurement. */
 const quietCores = 0.2;
-
-function prepareModel(): string {
-  const file = path.join(modelsDir, 'bench-q4_0.gguf');
-  if (existsSync(file)) return file;
-  progress(`writing ${file}`);
-  mkdirSync(modelsDir, { recursive: true });
-  makeGguf({ shape: 'bench', quant: 'q4_0', out: `${file}.part` });
-  renameSync(`${file}.part`, file);
-  return file;
-}
 
 async function startContenders(settings: Settings, running: Contender[]): Promise<void> {
   const { llamaServer } = settings;
-  const model = prepareModel();
+  const model = writeBenchModel();
   running.push(await startOurs(settings, model));
   if (llamaServer !== undefined) {
     running.push(await startLlamaServer({ ...settings, llamaServer }, model));
@@ -59,7 +45,7 @@ interface Results {
 
 type Identity = Pick<Contender, 'name' | 'description'>;
 
-/** One thing to measure in a round, for each contender. */
+/** One measurement of a round, made with each contender. */
 interface Part {
   name: string;
   measure: (turn: Turn) => Promise<Results>;
@@ -77,7 +63,7 @@ function planRound(settings: Settings): Part[] {
     })),
     stall: [
       {
-        name: 'a newcomer while three decode',
+        name: 'a long prompt while three decode',
         measure: async (turn) => ({ samples: [], stalls: [await measureStall(turn)] }),
       },
     ],
@@ -109,11 +95,11 @@ async function runRound(
   round: number,
 ): Promise<Results> {
   const all: Results = { samples: [], stalls: [] };
-  // Whoever comes first in one round comes last in the next.
+  // The first contender of a round is the last of the next.
   const first = round % contenders.length;
   const order = [...contenders.slice(first), ...contenders.slice(0, first)];
   for (const [at, part] of planRound(settings).entries()) {
-    const firstSeed = (round * partsARound + at) * seedsAPart;
+    const firstSeed = (round * partsPerRound + at) * seedsPerPart;
     const results = await measureUndisturbed(settings, part, { order, round, firstSeed });
     all.samples.push(...results.samples);
     all.stalls.push(...results.stalls);
@@ -121,7 +107,7 @@ async function runRound(
   return all;
 }
 
-/** Measures again while other programs are busy; where they never rest, the least disturbed attempt counts. */
+/** Repeats the measurement while other programs are busy, and returns the least disturbed attempt. */
 async function measureUndisturbed(
   settings: Settings,
   part: Part,
@@ -131,10 +117,10 @@ async function measureUndisturbed(
   for (let attempt = 0; attempt <= settings.repeats; attempt++) {
     const results: Results = { samples: [], stalls: [] };
     for (const contender of order) {
-      // Also for the contender before: what it was asked to stop may take it a while.
+      // The previous contender may still be ending its cancelled streams.
       await waitForQuiet(quietCores, settings.patienceSeconds);
-      // Other words in each attempt: the caches know the last one's.
-      let seed = firstSeed + attempt * seedsAnAttempt;
+      // New prompts in each attempt, because those of the last one are cached.
+      let seed = firstSeed + attempt * seedsPerAttempt;
       const turn = { settings, contender, round, nextSeed: () => seed++ };
       const { samples, stalls } = await part.measure(turn);
       results.samples.push(...samples);
@@ -143,7 +129,7 @@ async function measureUndisturbed(
     const measured = [...results.samples, ...results.stalls];
     const foreign = Math.max(...measured.map(({ foreignCores }) => foreignCores));
     progress(
-      `round ${round + 1} of ${settings.rounds}: ${part.name}: ${foreign.toFixed(2)} cores were busy with others`,
+      `round ${round + 1} of ${settings.rounds}: ${part.name}: other programs used ${foreign.toFixed(2)} cores`,
     );
     if (best === undefined || foreign < best.foreign) best = { results, foreign };
     if (foreign <= quietCores) break;
@@ -155,7 +141,7 @@ function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Runnable threads, on average over the last minute; those of the contender that works are among them. */
+/** Load average of the last minute, including the contenders. */
 function load(): string {
   return loadavg()[0]!.toFixed(2);
 }
@@ -174,7 +160,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${lines.join('\n\n')}\n`);
 }
 
-// Ends by `exit`, where the contenders are killed: a signal alone would leave them running.
+// The contenders are killed in the `exit` event, which a signal does not emit by itself.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 try {

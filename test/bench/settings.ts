@@ -1,5 +1,7 @@
-/** What the benchmark is told through the environment, checked; every problem is told in one error. */
+/** Settings of `make bench`, from the environment. */
 import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { createSettings, integer } from '../../src/kit/settings.ts';
 
 export const workloadNames = ['short', 'long', 'stall'] as const;
 export type WorkloadName = (typeof workloadNames)[number];
@@ -7,18 +9,18 @@ export type WorkloadName = (typeof workloadNames)[number];
 export interface Settings {
   threads: number;
   rounds: number;
-  /** How often a part of a round that other programs disturbed is measured again. */
+  /** How often a part of a round is repeated because other programs were busy. */
   repeats: number;
-  /** How long it waits for other programs to rest before it measures. */
+  /** How long to wait for other programs to become idle before each measurement. */
   patienceSeconds: number;
-  /** Streams at a time, ascending. */
+  /** Numbers of concurrent streams, ascending. */
   widths: readonly number[];
   workloads: readonly WorkloadName[];
-  /** The program, or undefined: then it is not one of the contenders. */
+  /** Path of the program; undefined: llama-server is not measured. */
   llamaServer: string | undefined;
-  /** Added to its command line, where a flag given twice takes its last value. */
+  /** Added to its command line, where the last of repeated flags wins. */
   llamaServerArgs: readonly string[];
-  /** Sequences of each contender, and the tokens that one of them holds. */
+  /** Sequences of each contender, and tokens per sequence. */
   sequences: number;
   contextTokens: number;
   shortPromptTokens: number;
@@ -26,53 +28,42 @@ export interface Settings {
   outputTokens: number;
 }
 
-/** @throws Error that lists every setting that is wrong, what was expected and what came. */
+/** @throws Error that lists every invalid setting. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
-  const problems: string[] = [];
-
-  function text(name: string, otherwise: string): string {
-    return env[name] || otherwise;
-  }
-  function integer(name: string, value: string, min: number, max: number): number {
-    if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-    problems.push(`${name}: expected an integer from ${min} to ${max}, got "${value}"`);
-    return min;
-  }
-
-  // A smoke run shows that every part still works; its numbers say nothing.
-  const smoke = text('SMOKE', '') !== '';
-  const widths = text('WIDTHS', smoke ? '1,2' : '1,2,4,8')
-    .split(',')
-    .map((width) => integer('WIDTHS', width.trim(), 1, 64))
+  const settings = createSettings(env);
+  // A smoke run shows that every part works; its numbers mean nothing.
+  const smoke = settings.text('SMOKE') !== undefined;
+  const widths = settings
+    .read('WIDTHS', listOf(integer(1, 64)), smoke ? [1, 2] : [1, 2, 4, 8])
     .toSorted((a, b) => a - b);
-  const workloads = text('WORKLOADS', workloadNames.join(','))
-    .split(',')
-    .map((name) => name.trim());
-  for (const name of workloads) {
-    if ((workloadNames as readonly string[]).includes(name)) continue;
-    problems.push(`WORKLOADS: expected some of ${workloadNames.join(', ')}, got "${name}"`);
-  }
-  const settings: Settings = {
-    threads: integer('THREADS', text('THREADS', defaultThreads()), 1, 256),
-    rounds: integer('ROUNDS', text('ROUNDS', smoke ? '1' : '5'), 1, 1000),
-    repeats: integer('REPEATS', text('REPEATS', smoke ? '0' : '3'), 0, 1000),
-    patienceSeconds: integer('PATIENCE', text('PATIENCE', smoke ? '0' : '60'), 0, 86_400),
+  const read: Settings = {
+    threads: settings.read('THREADS', integer(1, 256), defaultThreads()),
+    rounds: settings.read('ROUNDS', integer(1, 1000), smoke ? 1 : 5),
+    repeats: settings.read('REPEATS', integer(0, 1000), smoke ? 0 : 3),
+    patienceSeconds: settings.read('PATIENCE', integer(0, 86_400), smoke ? 0 : 60),
     widths,
-    workloads: workloads as WorkloadName[],
-    llamaServer: env['LLAMA_SERVER'] || undefined,
-    llamaServerArgs: text('LLAMA_SERVER_ARGS', '').split(/\s+/).filter(Boolean),
-    // The stall needs three streams and a newcomer.
+    workloads: settings.read('WORKLOADS', listOf(z.enum(workloadNames)), [...workloadNames]),
+    llamaServer: settings.text('LLAMA_SERVER'),
+    llamaServerArgs: (settings.text('LLAMA_SERVER_ARGS') ?? '').split(/\s+/).filter(Boolean),
+    // The stall needs three streams and a new one.
     sequences: Math.max(4, ...widths),
     contextTokens: 2048,
     shortPromptTokens: smoke ? 64 : 128,
     longPromptTokens: smoke ? 300 : 1500,
     outputTokens: smoke ? 8 : 64,
   };
-  if (problems.length > 0) throw new Error(`The settings are wrong:\n  ${problems.join('\n  ')}`);
-  return settings;
+  settings.throwProblems();
+  return read;
 }
 
-/** As the service chooses: llama.cpp's spin barriers fall 40-fold when a thread has to share its core. */
-function defaultThreads(): string {
-  return String(Math.max(1, availableParallelism() - 1));
+function listOf<Item extends z.ZodType<unknown, string>>(item: Item) {
+  return z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item));
+}
+
+/** One core stays free, as in the service: throughput falls 40-fold when one of llama.cpp's threads has to share its core. */
+function defaultThreads(): number {
+  return Math.max(1, availableParallelism() - 1);
 }

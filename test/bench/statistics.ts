@@ -1,12 +1,12 @@
-/** The few statistics that the benchmark's report is made of. */
+/** Statistics for the reports of the benchmarks. */
 
-/** By nearest rank, so that it is a value that was measured; NaN of none. */
+/** Nearest rank, so that the result is a measured value; NaN for no values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? NaN;
 }
 
-/** The mean of the two in the middle where there are two; NaN of none. */
+/** The mean of the two middle values for an even count; NaN for no values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -1,4 +1,4 @@
-/** What a generation costs when it is observed: microseconds a token and a request, spans and the store of traces included. */
+/** Measures the cost of observing a generation in microseconds per token and per request, including spans and the trace store. */
 import {
   createInferenceTelemetry,
   type InferenceTelemetry,
@@ -7,16 +7,16 @@ import { startTelemetry } from '../../otel/sdk.ts';
 import { median } from './statistics.ts';
 
 export interface Cost {
-  /** Of the first 200 requests of a process. */
+  /** For the first 200 requests of a process. */
   coldRequestMicros: number;
   requestMicros: number;
   tokenMicros: number;
 }
 
-const requestsARound = 1000;
-const tokensARequest = 100;
+const requestsPerRound = 1000;
+const tokensPerRequest = 100;
 
-/** Medians over the rounds; a token's cost is what 100 of them add to a request without any. */
+/** Medians of the rounds. The cost of a token is the difference between a request with 100 tokens and one without, over 100. */
 export function measureCost(rounds: number): Cost {
   const { meter, tracer } = startTelemetry({ serviceName: 'bench', serviceVersion: '0' });
   const inference = createInferenceTelemetry({
@@ -26,20 +26,20 @@ export function measureCost(rounds: number): Cost {
     ready: () => true,
   });
   inference.setModel({ id: 'bench' });
-  const coldRequestMicros = microsARequest(inference, 200, 0);
+  const coldRequestMicros = microsPerRequest(inference, 200, 0);
   const requests: number[] = [];
   const tokens: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const bare = microsARequest(inference, requestsARound, 0);
-    const full = microsARequest(inference, requestsARound, tokensARequest);
+    const bare = microsPerRequest(inference, requestsPerRound, 0);
+    const full = microsPerRequest(inference, requestsPerRound, tokensPerRequest);
     requests.push(bare);
-    tokens.push((full - bare) / tokensARequest);
+    tokens.push((full - bare) / tokensPerRequest);
   }
   return { coldRequestMicros, requestMicros: median(requests), tokenMicros: median(tokens) };
 }
 
-function microsARequest(inference: InferenceTelemetry, count: number, tokens: number): number {
-  // CPU time of this thread: what others do on the machine at that moment is not in it.
+function microsPerRequest(inference: InferenceTelemetry, count: number, tokens: number): number {
+  // CPU time of this thread, so that other programs do not count.
   const before = process.threadCpuUsage();
   for (let index = 0; index < count; index += 1) observe(inference, tokens);
   const { user, system } = process.threadCpuUsage(before);

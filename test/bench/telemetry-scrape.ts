@@ -1,4 +1,4 @@
-/** A scrape of ours beside prom-client's with the same series: how long it takes, and how long it holds the event loop. */
+/** Compares a scrape with prom-client's for the same series: how long it takes, and how long it blocks the event loop. */
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
@@ -16,23 +16,23 @@ export interface ScrapeCost {
 
 interface Timing {
   p50Millis: number;
-  /** Of the longest time in each scrape in which nothing else could run. */
+  /** The longest block of the event loop in each scrape. */
   stallP50Millis: number;
   stallP95Millis: number;
   stallMaxMillis: number;
   bytes: number;
 }
 
-/** Of a histogram: ten bounds, +Inf, sum and count. */
+/** A histogram has a sample for each of these bounds, for +Inf, sum and count. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
-const samplesAHistogram = buckets.length + 3;
-/** Below the SDK's own limit of 2,000 for an instrument. */
-const setsAnInstrument = 200;
+const samplesPerHistogram = buckets.length + 3;
+/** Below the SDK's limit of 2,000 attribute sets per instrument. */
+const setsPerInstrument = 200;
 
-/** Two counters' series for every three of histograms; both sides are told the same, and take turns. */
+/** 40 % of the series are counters', the rest histograms'. Both sides get the same values and take turns. */
 export async function measureScrapes(series: number, rounds: number): Promise<ScrapeCost> {
   const counters = Math.round(series * 0.4);
-  const histograms = Math.round((series * 0.6) / samplesAHistogram);
+  const histograms = Math.round((series * 0.6) / samplesPerHistogram);
   const ours = createOurs(counters, histograms);
   const theirs = createTheirs(counters, histograms);
   const times = { ours: [] as Scrape[], theirs: [] as Scrape[] };
@@ -41,7 +41,7 @@ export async function measureScrapes(series: number, rounds: number): Promise<Sc
       round % 2 === 0
         ? { ours: await time(ours), theirs: await time(theirs) }
         : { theirs: await time(theirs), ours: await time(ours) };
-    // The first ones warm up.
+    // The first rounds warm up.
     if (round < 5) continue;
     times.ours.push(pair.ours);
     times.theirs.push(pair.theirs);
@@ -94,14 +94,14 @@ function createTheirs(counters: number, histograms: number): () => Promise<strin
 
 type Labels = Record<'route' | 'method' | 'status', string>;
 
-function each(count: number, tell: (instrument: number, labels: Labels) => void): void {
+function each(count: number, record: (instrument: number, labels: Labels) => void): void {
   for (let index = 0; index < count; index += 1) {
     const labels = {
       route: `/v1/route/${index}`,
       method: 'POST',
       status: String(200 + (index % 5)),
     };
-    tell(Math.floor(index / setsAnInstrument), labels);
+    record(Math.floor(index / setsPerInstrument), labels);
   }
 }
 
@@ -111,19 +111,19 @@ interface Scrape {
   bytes: number;
 }
 
-/** The longest time in which nothing else could run, as something else sees it that runs whenever it can. */
+/** The longest block is measured by a callback that runs in every turn of the event loop. */
 async function time(scrape: () => Promise<string>): Promise<Scrape> {
   let stallMillis = 0;
   let running = true;
   let last = performance.now();
-  const look = (): void => {
+  const check = (): void => {
     const now = performance.now();
     stallMillis = Math.max(stallMillis, now - last);
     last = now;
-    if (running) setImmediate(look);
+    if (running) setImmediate(check);
   };
   await new Promise((resolve) => setImmediate(resolve));
-  look();
+  check();
   const startedAt = performance.now();
   const text = await scrape();
   const millis = performance.now() - startedAt;

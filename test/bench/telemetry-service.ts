@@ -1,4 +1,4 @@
-/** Tokens per second of the whole service with everything on, divided by those with OTEL_SDK_DISABLED, in turns within one run. */
+/** Measures tokens per second of the service with all telemetry, divided by those with OTEL_SDK_DISABLED. */
 import { startChatService, type ChatService } from '../support/api/chat-service.ts';
 import { streamCompletion } from './completion-stream.ts';
 import { writePrompt } from './prompts.ts';
@@ -19,7 +19,7 @@ export interface Ratio extends Workload {
 const promptTokens = 32;
 const scrapeMillis = 1000;
 
-/** Both services stay up and take turns; with everything on, a Prometheus scrapes every second. */
+/** Both services run at the same time and take turns. The one with telemetry is scraped every second. */
 export async function measureRatios(
   workloads: readonly Workload[],
   options: { rounds: number; threads: number; onRound: (name: string) => void },
@@ -53,7 +53,7 @@ async function measureRatio(
   { on, off, rounds }: { on: ChatService; off: ChatService; rounds: number },
 ): Promise<Ratio> {
   const result: Ratio = { ...workload, on: [], off: [] };
-  // The first round warms up; whoever comes first in one round comes last in the next.
+  // The first round warms up. The first service of a round is the last of the next.
   for (let round = 0; round <= rounds; round += 1) {
     const turns = [
       async () => result.on.push(await measureScraped(on, workload, round)),
@@ -80,7 +80,7 @@ async function measureScraped(
   }
 }
 
-/** The same prompts for both in a round, and new ones in the next: greedy, so that the work is the same. */
+/** Both services get the same prompts in a round, and new ones in the next. Sampling is greedy, so that the work is the same. */
 async function measureSpeed(
   service: ChatService,
   { streams, outputTokens }: Workload,

@@ -1,27 +1,27 @@
 /**
- * `node test/bench/telemetry.ts`: what the telemetry costs. ROUNDS (7), THREADS (1) and MODELS (tiny,bench; empty for none) change it; the
- * report goes to standard output, progress to stderr. Run it on a quiet machine.
+ * `node test/bench/telemetry.ts`: measures the cost of the telemetry. Variables: ROUNDS (7), THREADS (1), MODELS (tiny,bench; empty for
+ * none). The report goes to standard output, progress to stderr. Run it on an idle machine.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { makeGguf } from '../support/models/make-gguf.ts';
+import { writeBenchModel } from './bench-model.ts';
+import { writeTable } from './markdown-table.ts';
 import { median } from './statistics.ts';
 import { measureCost } from './telemetry-cost.ts';
 import { measureScrapes, type ScrapeCost } from './telemetry-scrape.ts';
 import { measureRatios, type Ratio, type Workload } from './telemetry-service.ts';
 
-const modelsDir = fileURLToPath(new URL('../../models', import.meta.url));
 const rounds = Number(process.env['ROUNDS'] ?? 7);
 const threads = Number(process.env['THREADS'] ?? 1);
 const models = (process.env['MODELS'] ?? 'tiny,bench').split(',').filter((name) => name !== '');
 
-/** The tiny model decodes thousands of tokens a second: what a token costs shows there as nowhere else. */
+/** The tiny model decodes thousands of tokens a second, which makes the cost per token visible. */
 function planWorkloads(folder: string): Workload[] {
   const plans = {
     tiny: () => ({ modelPath: makeTiny(folder), outputTokens: 400 }),
-    bench: () => ({ modelPath: makeBench(), outputTokens: 48 }),
+    bench: () => ({ modelPath: writeBenchModel(), outputTokens: 48 }),
   };
   return models.flatMap((model) => {
     const plan = plans[model as keyof typeof plans];
@@ -37,22 +37,8 @@ function makeTiny(folder: string): string {
   return out;
 }
 
-function makeBench(): string {
-  const file = path.join(modelsDir, 'bench-q4_0.gguf');
-  if (existsSync(file)) return file;
-  mkdirSync(modelsDir, { recursive: true });
-  makeGguf({ shape: 'bench', quant: 'q4_0', out: `${file}.part` });
-  renameSync(`${file}.part`, file);
-  return file;
-}
-
 function progress(text: string): void {
   process.stderr.write(`${text}, load ${(loadavg()[0] ?? NaN).toFixed(2)}\n`);
-}
-
-function writeTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-  return lines.join('\n');
 }
 
 function writeScrapes(scrapes: readonly ScrapeCost[]): string {
@@ -101,7 +87,7 @@ async function main(): Promise<void> {
     const micros = [cost.tokenMicros, cost.requestMicros, cost.coldRequestMicros];
     const sections = [
       writeTable(
-        ['µs a token', 'µs a request, warm', 'of the first 200'],
+        ['µs per token', 'µs per request, warm', 'of the first 200'],
         [micros.map((value) => value.toFixed(2))],
       ),
       writeScrapes(scrapes),

@@ -1,4 +1,4 @@
-/** What each contender is asked to do, and what was measured while it did. */
+/** The workloads of the benchmark, and the samples that they give. */
 import { streamCompletion, type Streamed } from './completion-stream.ts';
 import type { Contender, ContenderName, Reading } from './contenders.ts';
 import { foreignCores, secondsByRole } from './cpu-time.ts';
@@ -9,28 +9,28 @@ export interface Sample {
   contender: ContenderName;
   workload: 'short' | 'long' | 'second turn';
   round: number;
-  /** Streams at a time. */
+  /** Number of concurrent streams. */
   width: number;
   tokensPerSecond: number;
   firstTokenSeconds: readonly number[];
-  /** Between one token and the next, of every stream. */
+  /** Times between two tokens, of all streams. */
   gapSeconds: readonly number[];
   /** Means over the streams. */
   inputTokens: number;
   cachedTokens: number;
-  /** By process, for 1,000 output tokens with their prompts. */
+  /** CPU time by process per 1,000 output tokens, prompts included. */
   cpuSeconds: Readonly<Record<string, number>>;
   eventLoopDelaySeconds?: number | undefined;
-  /** Cores that were busy with neither the contender nor this program. */
+  /** Average number of cores that other programs kept busy. */
   foreignCores: number;
 }
 
-/** What a newcomer with a long prompt did to the streams that were decoding when it came. */
+/** How a new request with a long prompt delays the streams that decode when it arrives. */
 export interface Stall {
   contender: ContenderName;
   round: number;
   longestGapSeconds: number;
-  /** Infinity where it had none before its patience ended. */
+  /** Infinity if it had none when it gave up. */
   newcomerFirstTokenSeconds: number;
   /** As in a sample. */
   foreignCores: number;
@@ -41,27 +41,27 @@ export interface Turn {
   settings: Settings;
   contender: Contender;
   round: number;
-  /** Of the words: every contender's turn in a round gives the same ones. */
+  /** Seed of the next prompt; the same ones in every contender's turn of a round. */
   nextSeed(): number;
 }
 
-/** A sample repeats its bursts until so many streams were measured. */
-const streamsASample = 4;
+/** A sample repeats its bursts until this many streams were measured. */
+const streamsPerSample = 4;
 /**
- * An answer of random weights may end early, by itself or with an error (llama-server refuses bytes that are no UTF-8). The
- * work was not the same then, and is done again with other words.
+ * With random weights an answer may end early, by itself or with an error (llama-server refuses invalid UTF-8). Such a measurement
+ * is repeated with new prompts, because the work differs.
  */
 const attempts = 20;
 const decodingStreams = 3;
-/** After so many tokens they decode for certain, and the newcomer may come. */
+/** After this many tokens of each stream the new request is sent. */
 const tokensBeforeNewcomer = 8;
 const newcomerTokens = 8;
-/** One loop for each request can starve a newcomer for as long as the others decode. */
+/** One loop per request can starve a new request as long as the others decode. */
 const newcomerPatienceMillis = 30_000;
-/** Of a second turn. */
+/** Tokens of the question of a second turn. */
 const questionTokens = 24;
 
-/** Lets every sequence work once. */
+/** Uses every sequence once. */
 export async function warmUp(contender: Contender, settings: Settings): Promise<void> {
   const prompts = Array.from({ length: settings.sequences }, (_, at) => writePrompt(32, -1 - at));
   await Promise.all(
@@ -69,12 +69,12 @@ export async function warmUp(contender: Contender, settings: Settings): Promise<
   );
 }
 
-/** `width` short prompts come at the same moment. */
+/** `width` short prompts arrive at the same moment. */
 export async function measureShort(turn: Turn, width: number): Promise<Sample> {
   return repeat(turn, async () => {
     const before = await turn.contender.read();
     const bursts: Streamed[][] = [];
-    while (bursts.length * width < streamsASample) {
+    while (bursts.length * width < streamsPerSample) {
       const prompts = newPrompts(turn, width, turn.settings.shortPromptTokens);
       bursts.push(await answerAll(turn, prompts));
     }
@@ -84,7 +84,7 @@ export async function measureShort(turn: Turn, width: number): Promise<Sample> {
   });
 }
 
-/** `width` long prompts come at the same moment; when all are answered, each conversation asks once more. */
+/** `width` long prompts arrive at the same moment; when all are answered, each conversation continues. */
 export async function measureLong(turn: Turn, width: number): Promise<[Sample, Sample]> {
   return repeat(turn, async () => {
     const prompts = newPrompts(turn, width, turn.settings.longPromptTokens);
@@ -104,7 +104,7 @@ export async function measureLong(turn: Turn, width: number): Promise<[Sample, S
   });
 }
 
-/** Three streams decode when a newcomer with a long prompt arrives. */
+/** Three streams decode when a request with a long prompt arrives. */
 export async function measureStall(turn: Turn): Promise<Stall> {
   const { contender, settings, round } = turn;
   return repeat(turn, async () => {
@@ -141,7 +141,7 @@ export async function measureStall(turn: Turn): Promise<Stall> {
     ]);
     leave.abort();
     const ended = await Promise.all(others);
-    // One that ended before the newcomer's first token was not there to be stalled.
+    // A stream ended before the newcomer's first token: repeat.
     if (newcomer === undefined || newcomer.failure !== undefined) return undefined;
     return {
       contender: contender.name,
@@ -179,7 +179,7 @@ function areWhole(turn: Turn, streams: readonly Streamed[]): boolean {
   );
 }
 
-/** @throws Error where a prompt was not counted as what it was made to be: the work would not be the same. */
+/** @throws Error when the contender counts other tokens than the prompt was made of, because the work would differ. */
 function checkPrompts(turn: Turn, streams: readonly Streamed[], tokens: number): void {
   const wrong = streams.find(({ inputTokens }) => inputTokens !== tokens);
   if (wrong === undefined) return;
@@ -242,7 +242,7 @@ function gapsOf({ tokenTimes }: Streamed): { from: number; to: number; seconds: 
   });
 }
 
-/** The gaps of a stream that lie, also in part, between a newcomer's request and its first token. */
+/** The gaps of a stream that overlap with the time between the newcomer's request and its first token. */
 function gapsBeside(newcomer: Streamed, stream: Streamed): number[] {
   const firstTokenAt = newcomer.tokenTimes[0] ?? newcomer.endedAt;
   return gapsOf(stream)
