@@ -1,6 +1,6 @@
 /**
  * A real Prometheus that scrapes one metric and a real Alertmanager, at intervals of a second, for tests of the whole path.
- * Both can be killed and started again on their data.
+ * Alertmanager can be killed and started again.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -19,20 +19,22 @@ const root = join(import.meta.dirname, '../../..');
 export interface AlertingOptions {
   webhookUrls: string[];
   groupInterval?: string;
-  /** How often Prometheus sends an alert that still fires; a minute by default, as its own. */
+  /** How often Prometheus sends an alert that is still firing; its own default is a minute. */
   resendDelay?: string;
 }
 
 export interface Alerting {
   prometheusUrl: string;
   alertmanagerUrl: string;
-  /** The alert `Crossing` fires for this name while its value is 1. */
+  /** While the value is 1, the alert `Crossing` is firing for this name. */
   setMetric(name: string, value: number): void;
-  /** Keeps an alert from being told. */
+  /** Silences the alert of this name. */
   silence(name: string): Promise<void>;
   stopAlertmanager(signal?: NodeJS.Signals): Promise<void>;
-  /** On its data, or with none, as after the loss of a disk. */
+  /** With its previous data, or `empty` as after the loss of its disk. */
   startAlertmanager(options?: { empty: boolean }): Promise<void>;
+  /** Sum of the series of a metric of Alertmanager or Prometheus whose labels contain `labels`. */
+  sample(metric: string, labels?: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -121,7 +123,7 @@ export async function startAlerting({
     ],
     prometheusUrl,
   );
-  // Before it has found its Alertmanager, Prometheus drops what fires, and sends it again a minute later.
+  // Until it has found its Alertmanager, Prometheus drops alerts, and sends them again a minute later.
   await until(async () => {
     const answer = await (await fetch(`${prometheusUrl}/api/v1/alertmanagers`)).text();
     return answer.includes(`:${alertmanagerPort}/`);
@@ -144,6 +146,13 @@ export async function startAlerting({
         }),
       });
       if (!response.ok) throw new Error(`Alertmanager answered ${response.status}`);
+    },
+    async sample(metric, labels = '') {
+      const url = metric.startsWith('prometheus_') ? prometheusUrl : alertmanagerUrl;
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const lines = text.split('\n').filter((line) => line.startsWith(metric));
+      const series = lines.filter((line) => line.includes(labels));
+      return series.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
     },
     stopAlertmanager: (signal) => end(alertmanagerProcess, signal),
     async startAlertmanager({ empty } = { empty: false }) {
