@@ -11,35 +11,20 @@ import { createInstruments, metricOptions, zeroHistogram } from './metrics/instr
 import { attributes as a, metrics } from './names.ts';
 
 /** Not measured: at their rate, scrapes, probes and console polling would hide a chat route that always fails. */
-const ignoredPaths = new Set([
-  '/',
-  '/metrics',
-  '/healthz',
-  '/readyz',
-  '/favicon.ico',
-  '/api',
-  '/console',
-]);
-const ignoredFolders = ['/api/', '/console/'];
+const ignoredPaths = new Set(['/', '/metrics', '/healthz', '/readyz', '/favicon.ico']);
+const ignoredFolders = ['/api', '/console'];
 
 export function isIgnored(url: string | undefined): boolean {
   const path = (url ?? '/').split('?', 1)[0] ?? '/';
-  return ignoredPaths.has(path) || ignoredFolders.some((folder) => path.startsWith(folder));
+  return (
+    ignoredPaths.has(path) || ignoredFolders.some((folder) => `${path}/`.startsWith(`${folder}/`))
+  );
 }
 
 /** Any other method becomes `_OTHER`, as in the instrumentation, because clients may send any token as the method. */
-const knownMethods = new Set([
-  'CONNECT',
-  'DELETE',
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'PATCH',
-  'POST',
-  'PUT',
-  'QUERY',
-  'TRACE',
-]);
+const knownMethods = new Set(
+  'CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE'.split(' '),
+);
 
 /** nginx's status for a client that disconnected before the response headers. Node's default of 200 would be recorded otherwise. */
 const clientClosedRequest = 499;

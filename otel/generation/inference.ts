@@ -7,9 +7,11 @@ import { createInstruments, type Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
   endings,
+  metrics,
   operations,
   streamEndings,
   tokenTypes,
+  type MetricKey,
   type Operation,
 } from '../names.ts';
 
@@ -95,27 +97,16 @@ function modelLabels(model: ServedModel): Record<string, string> {
   };
 }
 
-const unlabelled = [
-  'inferenceDuration',
-  'inferenceQueueDuration',
-  'inferenceQueueDepth',
-  'inferenceQueueLimit',
-  'inferenceSequencesActive',
-  'inferenceSequencesLimit',
-  'inferenceTokenizeDuration',
-  'inferencePrefillDuration',
-  'inferenceDecodeDuration',
-  'inferenceBatchTokens',
-  'inferenceBatchSequences',
-  'inferenceInterTokenDuration',
-  'inferencePerplexity',
-  'inferenceContextLimit',
-  'inferenceModelLoadDuration',
-] as const;
+/** Callbacks observe these at every scrape. */
+const observed = new Set<MetricKey>(['inferenceContextTokens', 'inferenceReady']);
 
 /** Creates all series with 0: a `rate()` does not see the first error if its series starts with 1. */
 function initialise(instruments: Instruments): void {
-  for (const key of unlabelled) instruments.zero(key);
+  for (const key of Object.keys(metrics) as MetricKey[]) {
+    const { name, labels } = metrics[key];
+    const isUnlabelled = name.startsWith('inference.') && labels.length === 0;
+    if (isUnlabelled && !observed.has(key)) instruments.zero(key);
+  }
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
   for (const how of streamEndings)
     instruments.zero('inferenceStreamTerminations', { [a.how]: how });

@@ -1,7 +1,7 @@
 /** Observes a stream of tokens as one generation. Part of `llamascope/otel`, for programs that use node-llama-cpp directly. */
 import { randomUUID } from 'node:crypto';
 import { epochMillis } from '../clock.ts';
-import type { Generation, InferenceTelemetry } from './inference.ts';
+import type { InferenceTelemetry } from './inference.ts';
 import type { Ending, Operation } from '../names.ts';
 
 export interface ObservedTokens {
@@ -24,7 +24,8 @@ export async function* observeTokens<Token>(
   options: ObservedTokens,
   tokens: AsyncIterable<Token>,
 ): AsyncGenerator<Token, void, void> {
-  const { model, operation = 'chat', maxTokens = Number.POSITIVE_INFINITY } = options;
+  const { model, inputTokens, cachedTokens = 0, operation = 'chat' } = options;
+  const { maxTokens = Number.POSITIVE_INFINITY } = options;
   const startedAt = epochMillis();
   const generation = inference.begin({ operation, at: startedAt });
   const responseId = randomUUID();
@@ -35,7 +36,8 @@ export async function* observeTokens<Token>(
   try {
     for await (const token of tokens) {
       const at = epochMillis();
-      if (count === 0) recordPrefill(generation, options, startedAt, at);
+      // Seen from outside, prefill ends with the first token.
+      if (count === 0) generation.prefilled({ startedAt, endedAt: at, inputTokens, cachedTokens });
       generation.token({ at });
       count += 1;
       yield token;
@@ -48,14 +50,4 @@ export async function* observeTokens<Token>(
   } finally {
     generation.end({ ...ending, at: epochMillis() });
   }
-}
-
-/** Seen from outside, prefill ends with the first token. */
-function recordPrefill(
-  generation: Generation,
-  { inputTokens, cachedTokens = 0 }: ObservedTokens,
-  startedAt: number,
-  endedAt: number,
-): void {
-  generation.prefilled({ startedAt, endedAt, inputTokens, cachedTokens });
 }

@@ -35,46 +35,59 @@ export interface Instruments {
   /** Creates the series before its first measurement, with the value 0. */
   zero(key: MetricKey, attributes?: Attributes): void;
   /** Calls `callback` at every collection. Observing NaN removes the series from the scrape. */
-  observe(key: KeyOf<'counter' | 'updown' | 'gauge'>, callback: ObservableCallback): void;
+  observe(key: KeyOf<ObservableKind>, callback: ObservableCallback): void;
 }
 
 const none: Attributes = Object.freeze({});
 
+type Instrument = Counter | UpDownCounter | Histogram | Gauge;
+type ObservableKind = Exclude<MetricKind, 'histogram'>;
+
+const create = {
+  counter: 'createCounter',
+  updown: 'createUpDownCounter',
+  gauge: 'createGauge',
+  histogram: 'createHistogram',
+} as const satisfies Record<MetricKind, keyof Meter>;
+
+const createObservable = {
+  counter: 'createObservableCounter',
+  updown: 'createObservableUpDownCounter',
+  gauge: 'createObservableGauge',
+} as const satisfies Record<ObservableKind, keyof Meter>;
+
 export function createInstruments(meter: Meter): Instruments {
-  const counters = new Map<MetricKey, Counter | UpDownCounter>();
-  const recorders = new Map<MetricKey, Histogram | Gauge>();
+  const instruments = new Map<MetricKey, Instrument>();
   const observables = new Map<MetricKey, Observable>();
-  const counterOf = (key: MetricKey): Counter | UpDownCounter =>
-    remembered(counters, key, () => createCounter(meter, metrics[key]));
-  const recorderOf = (key: MetricKey): Histogram | Gauge =>
-    remembered(recorders, key, () => createRecorder(meter, metrics[key]));
+  const instrumentOf = (key: MetricKey): Instrument =>
+    remembered(instruments, key, () => meter[create[metrics[key].kind]](...argumentsOf(key)));
+  const observableOf = (key: KeyOf<ObservableKind>): Observable =>
+    remembered(observables, key, () =>
+      meter[createObservable[metrics[key].kind]](...argumentsOf(key)),
+    );
 
   return {
     add(key, value, attributes = none) {
       const fits = Number.isFinite(value) && (value >= 0 || metrics[key].kind === 'updown');
       if (!fits) return refuse(key, value);
-      counterOf(key).add(value, attributes);
+      (instrumentOf(key) as Counter).add(value, attributes);
     },
     record(key, value, attributes = none, span) {
       if (value === undefined) return;
       const metric: MetricDefinition = metrics[key];
       if (!Number.isFinite(value) || value < 0) return refuse(key, value);
-      recorderOf(key).record(value, attributes);
+      (instrumentOf(key) as Histogram | Gauge).record(value, attributes);
       if (span !== undefined && metric.buckets !== undefined) {
         exemplars.note({ name: metric.name, buckets: metric.buckets }, value, attributes, span);
       }
     },
     zero(key, attributes = none) {
-      const { kind } = metrics[key];
-      if (kind === 'counter' || kind === 'updown') counterOf(key).add(0, attributes);
-      else if (kind === 'gauge') recorderOf(key).record(0, attributes);
-      else zeroHistogram(recorderOf(key), attributes);
+      const instrument = instrumentOf(key);
+      if ('add' in instrument) instrument.add(0, attributes);
+      else if (metrics[key].kind === 'gauge') instrument.record(0, attributes);
+      else zeroHistogram(instrument, attributes);
     },
-    observe(key, callback) {
-      remembered(observables, key, () => createObservable(meter, metrics[key])).addCallback(
-        callback,
-      );
-    },
+    observe: (key, callback) => observableOf(key).addCallback(callback),
   };
 }
 
@@ -98,23 +111,8 @@ function remembered<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Va
   return value;
 }
 
-function createCounter(meter: Meter, metric: MetricDefinition): Counter | UpDownCounter {
-  const options = metricOptions(metric);
-  if (metric.kind === 'updown') return meter.createUpDownCounter(metric.name, options);
-  return meter.createCounter(metric.name, options);
-}
-
-function createRecorder(meter: Meter, metric: MetricDefinition): Histogram | Gauge {
-  const options = metricOptions(metric);
-  if (metric.kind === 'gauge') return meter.createGauge(metric.name, options);
-  return meter.createHistogram(metric.name, options);
-}
-
-function createObservable(meter: Meter, metric: MetricDefinition): Observable {
-  const options = metricOptions(metric);
-  if (metric.kind === 'counter') return meter.createObservableCounter(metric.name, options);
-  if (metric.kind === 'updown') return meter.createObservableUpDownCounter(metric.name, options);
-  return meter.createObservableGauge(metric.name, options);
+function argumentsOf(key: MetricKey): [name: string, options: MetricOptions] {
+  return [metrics[key].name, metricOptions(metrics[key])];
 }
 
 function refuse(key: MetricKey, value: number): void {
