@@ -20,17 +20,16 @@ import {
   RowBuilder,
   VariableRefresh,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { buildPanel, prometheus } from './grafana/panel-builders.ts';
-import { words, type Locale } from './grafana/words.ts';
+import { buildPanel, prometheus, words, type Locale } from './grafana/panel-builders.ts';
 import { annotations, dashboards, variables } from '../otel/panels/dashboards.ts';
 import type { Dashboard } from '../otel/panels/dashboards.ts';
 
 const tag = 'llamascope';
 const locales = ['en', 'zh-CN'] as const satisfies Locale[];
-/** Where a person's browser finds Jaeger; `make up` puts moved ports in. */
+/** Address for a browser; `make up` replaces the port if it is moved. */
 const jaegerUrl = 'http://127.0.0.1:16686';
 
-/** Path under `generated/` → text of the file. */
+/** Path in `generated/` → text. */
 export function generatedFiles(): Map<string, string> {
   const files = new Map<string, string>();
   for (const locale of locales) {
@@ -53,7 +52,7 @@ export function buildDashboard(dashboard: Dashboard, locale: Locale) {
     .timezone('browser')
     .tooltip(DashboardCursorSync.Crosshair)
     .link(
-      new DashboardLinkBuilder(say({ en: 'Dashboards', zh: '仪表盘' }))
+      new DashboardLinkBuilder(say({ en: 'Dashboards', zh: '看板' }))
         .type(DashboardLinkType.Dashboards)
         .tags([tag])
         .includeVars(true)
@@ -96,12 +95,17 @@ export function buildDashboard(dashboard: Dashboard, locale: Locale) {
         .iconColor(color),
     );
   }
+  addRows(builder, dashboard.rows, locale);
+  return builder.build();
+}
+
+function addRows(builder: DashboardBuilder, rows: Dashboard['rows'], locale: Locale): void {
   let id = 0;
   let y = 0;
-  for (const { title, height, panels } of dashboard.rows) {
+  for (const { title, height, panels } of rows) {
     if (title !== undefined) {
       const gridPos = { x: 0, y, w: 24, h: 1 };
-      builder.withRow(new RowBuilder(say(title)).id((id += 1)).gridPos(gridPos));
+      builder.withRow(new RowBuilder(words(locale)(title)).id((id += 1)).gridPos(gridPos));
       y += 1;
     }
     const width = 24 / panels.length;
@@ -115,14 +119,13 @@ export function buildDashboard(dashboard: Dashboard, locale: Locale) {
     }
     y += height;
   }
-  return builder.build();
 }
 
 function toJson(value: unknown): string {
   return `${JSON.stringify(value, withoutHiding, 2)}\n`;
 }
 
-/** The SDK puts links and annotations into a closed menu unless this is left out. */
+/** By default the SDK hides links and annotations in a closed menu. */
 function withoutHiding(key: string, value: unknown): unknown {
   return key === 'placement' && value === 'inControlsMenu' ? undefined : value;
 }

@@ -1,6 +1,6 @@
 /**
- * The dashboards: every panel once, in rows. `stack/grafana.ts` writes them for Grafana, the console serves them at
- * GET /api/panels; a new panel is one entry in a file beside this one and one name here.
+ * The dashboards: all panels, in rows. `stack/grafana.ts` generates Grafana's dashboards from them, the console serves them at
+ * GET /api/panels. A new panel is one entry in a file beside this one and one name here.
  */
 import { attributes } from '../names.ts';
 import { labelName } from '../prometheus/prometheus-names.ts';
@@ -15,16 +15,16 @@ import * as service from './service.ts';
 import * as slo from './slo.ts';
 
 export interface Row {
-  /** A heading above the row; none for the first. */
+  /** Heading above the row; the first row has none. */
   title?: Text;
-  /** In Grafana's grid units of 30 pixels. */
+  /** Grafana's grid units of 30 pixels. */
   height: number;
-  /** Side by side, equally wide: 1, 2, 3, 4, 6 or 8 of them. */
+  /** Side by side and equally wide: 1, 2, 3, 4, 6 or 8 panels. */
   panels: readonly Panel[];
 }
 
 export interface Dashboard {
-  /** Grafana's uid and the name of the file. */
+  /** Grafana's uid, and the name of the generated file. */
   id: string;
   title: Text;
   meaning: Text;
@@ -34,11 +34,11 @@ export interface Dashboard {
 export const dashboards: readonly Dashboard[] = [
   {
     id: 'qwen-monitor',
-    // The article's name for it, in both languages.
+    // The name in the article, for both languages.
     title: { en: 'Qwen2.5-0.5B Instruct Monitor', zh: 'Qwen2.5-0.5B Instruct Monitor' },
     meaning: {
-      en: 'The health of the service at one glance.',
-      zh: '一眼掌握服务的整体健康度。',
+      en: 'The health of the service at a glance.',
+      zh: '一眼掌握服务整体健康度。',
     },
     rows: [
       { height: 5, panels: [monitor.totalRequests, monitor.successRatio, monitor.latencyP99] },
@@ -50,8 +50,8 @@ export const dashboards: readonly Dashboard[] = [
     id: 'inference',
     title: { en: 'Inference', zh: '推理' },
     meaning: {
-      en: 'Where the time of an answer goes, and what limits the next one.',
-      zh: '一次回答的时间花在哪里，下一次受什么限制。',
+      en: 'Where a request spends its time, and what limits capacity.',
+      zh: '请求各阶段的耗时，以及当前的容量瓶颈。',
     },
     rows: [
       {
@@ -59,22 +59,22 @@ export const dashboards: readonly Dashboard[] = [
         panels: [inference.ready, inference.model, inference.sequencesUsed, inference.contextUsed],
       },
       {
-        title: { en: 'Where the time goes', zh: '时间花在哪里' },
+        title: { en: 'Time by phase', zh: '各阶段耗时' },
         height: 8,
         panels: [inference.phases, inference.generationTime],
       },
       {
-        title: { en: 'What a reader feels', zh: '读者的感受' },
+        title: { en: 'Latency for the user', zh: '用户体验（延迟）' },
         height: 8,
         panels: [inference.firstToken, inference.interToken, inference.perToken],
       },
       {
-        title: { en: 'Waiting', zh: '等待' },
+        title: { en: 'Queue and sequences', zh: '队列与并发' },
         height: 8,
         panels: [service.queueDepth, service.queueTime, inference.sequences],
       },
       {
-        title: { en: 'What the model remembers', zh: '模型的记忆' },
+        title: { en: 'Context and prefix cache', zh: '上下文与前缀缓存' },
         height: 8,
         panels: [service.contextTokens, service.cacheHits],
       },
@@ -84,7 +84,7 @@ export const dashboards: readonly Dashboard[] = [
         panels: [inference.tokens, inference.tokensPerCpu, inference.tokenCounts],
       },
       {
-        title: { en: 'How it ends', zh: '如何结束' },
+        title: { en: 'Outcomes', zh: '请求结果' },
         height: 8,
         panels: [
           service.finishReasons,
@@ -104,18 +104,18 @@ export const dashboards: readonly Dashboard[] = [
     id: 'slo',
     title: { en: 'SLO', zh: 'SLO' },
     meaning: {
-      en: 'What was promised, and how much of the budget for failure is left.',
-      zh: '承诺了什么，允许失败的预算还剩多少。',
+      en: 'The SLOs, and how much of each error budget is left.',
+      zh: 'SLO 目标与剩余错误预算。',
     },
     rows: [
       { height: 6, panels: [slo.budgetLeft, slo.burnNow, slo.kept] },
       {
-        title: { en: 'How fast the budget burns', zh: '预算消耗速度' },
+        title: { en: 'Burn rates', zh: '燃烧率' },
         height: 9,
         panels: [slo.burnAvailability, slo.burnLatency],
       },
       {
-        title: { en: 'What burns it', zh: '消耗来自哪里' },
+        title: { en: 'Causes', zh: '消耗来源' },
         height: 9,
         panels: [slo.byStatus, service.refusals],
       },
@@ -125,8 +125,8 @@ export const dashboards: readonly Dashboard[] = [
     id: 'pipeline',
     title: { en: 'Pipeline', zh: '监控链路' },
     meaning: {
-      en: 'Whether what you see is true, and whether an alert would reach you.',
-      zh: '看到的是否可信，告警能否送达。',
+      en: 'Whether the metrics are complete, and whether alerts are delivered.',
+      zh: '指标是否可信，告警能否送达。',
     },
     rows: [
       {
@@ -139,7 +139,7 @@ export const dashboards: readonly Dashboard[] = [
         panels: [pipeline.scrapeTime, pipeline.scrapeSamples, pipeline.telemetryCost],
       },
       {
-        title: { en: 'Series and losses', zh: '序列与丢失' },
+        title: { en: 'Series and losses', zh: '时间序列与丢失' },
         height: 8,
         panels: [pipeline.telemetrySeries, pipeline.storedSeries, pipeline.telemetryLost],
       },
@@ -149,7 +149,7 @@ export const dashboards: readonly Dashboard[] = [
         panels: [pipeline.ruleTime, pipeline.ruleFailures, delivery.alerts],
       },
       {
-        title: { en: 'On the way to a person', zh: '送达用户的路上' },
+        title: { en: 'Delivery of alerts', zh: '告警投递' },
         height: 8,
         panels: [
           delivery.toAlertmanager,
@@ -162,12 +162,12 @@ export const dashboards: readonly Dashboard[] = [
   },
 ];
 
-/** Each panel once, in the order of the dashboards. */
+/** All panels, each once, in the order of the dashboards. */
 export const panels: readonly Panel[] = [
   ...new Set(dashboards.flatMap(({ rows }) => rows.flatMap((row) => row.panels))),
 ];
 
-/** What is marked on every graph of every dashboard. */
+/** Marks on all graphs of all dashboards. */
 export const annotations = [
   {
     title: { en: 'Alerts', zh: '告警' },
@@ -176,7 +176,7 @@ export const annotations = [
     color: 'red',
   },
   {
-    // Two minutes bridge the scrapes that a restart costs.
+    // A restart misses some scrapes; two minutes span them.
     title: { en: 'Deploys', zh: '部署' },
     expr: `changes(${series('processStartTime', `${selectedChat}, process_role="api"`)}[2m]) > 0`,
     label: '{{instance}}',
@@ -184,7 +184,7 @@ export const annotations = [
   },
 ] as const;
 
-/** What the dashboards' `$instance` and `$model` choose from. */
+/** Values that `$instance` and `$model` of a dashboard select from. */
 export const variables = [
   {
     name: 'instance',

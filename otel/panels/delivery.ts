@@ -1,4 +1,4 @@
-/** The way of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
+/** The path of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
@@ -8,9 +8,9 @@ const notifier = `job="${jobs.notifier}"`;
 
 export const firing: Panel = {
   id: 'firing',
-  title: { en: 'Alerts that fire', zh: '正在触发的告警' },
+  title: { en: 'Firing alerts', zh: '触发中的告警' },
   meaning: {
-    en: 'How many alerts fire now, Watchdog aside.',
+    en: 'Alerts that fire now, without the Watchdog.',
     zh: '当前触发的告警数，不含 Watchdog。',
   },
   kind: 'stat',
@@ -28,8 +28,8 @@ export const alerts: Panel = {
   id: 'alerts',
   title: { en: 'Alerts', zh: '告警' },
   meaning: {
-    en: 'What fires or is about to; Watchdog always does, or nothing would reach you.',
-    zh: '正在触发或即将触发的告警；Watchdog 始终触发，否则任何告警都到不了。',
+    en: 'Firing and pending alerts. The Watchdog always fires; without it no alert arrives.',
+    zh: '触发中和即将触发的告警。Watchdog 始终触发；如果没有它，告警无法送达。',
   },
   kind: 'timeseries',
   unit: '{alert}',
@@ -46,8 +46,8 @@ export const toAlertmanager: Panel = {
   id: 'to-alertmanager',
   title: { en: 'Prometheus to Alertmanager', zh: 'Prometheus 到 Alertmanager' },
   meaning: {
-    en: 'Alerts sent, failed and dropped in five minutes.',
-    zh: '五分钟内发送、失败和丢弃的告警。',
+    en: 'Alerts sent, failed and dropped over 5 minutes.',
+    zh: '最近 5 分钟发送、失败和丢弃的告警数。',
   },
   kind: 'timeseries',
   unit: '{alert}',
@@ -63,8 +63,8 @@ export const fromAlertmanager: Panel = {
   id: 'from-alertmanager',
   title: { en: 'Alertmanager to receivers', zh: 'Alertmanager 到接收方' },
   meaning: {
-    en: 'Notifications sent and failed in five minutes, by kind of receiver.',
-    zh: '五分钟内发送和失败的通知，按接收方类型分类。',
+    en: 'Notifications sent and failed over 5 minutes, by kind of receiver.',
+    zh: '最近 5 分钟发送和失败的通知数，按接收方类型分类。',
   },
   kind: 'timeseries',
   unit: '{notification}',
@@ -85,8 +85,8 @@ export const deliveries: Panel = {
   id: 'deliveries',
   title: { en: 'Deliveries', zh: '投递' },
   meaning: {
-    en: 'What became of each attempt to tell a person, in five minutes.',
-    zh: '五分钟内每次通知尝试的结果。',
+    en: 'Delivery attempts of the notifier over 5 minutes, by channel and outcome.',
+    zh: '最近 5 分钟通知服务的投递次数，按渠道和结果分类。',
   },
   kind: 'stacked',
   unit: '{notification}',
@@ -101,9 +101,9 @@ export const deliveries: Panel = {
 
 export const pendingAge: Panel = {
   id: 'pending-age',
-  title: { en: 'Oldest undelivered', zh: '最久未送达' },
+  title: { en: 'Oldest pending notification', zh: '最早的待投递通知' },
   meaning: {
-    en: 'Age of the oldest notification that nobody has got yet.',
+    en: 'Age of the oldest notification that is not delivered yet.',
     zh: '尚未送达的通知中最早一条的等待时间。',
   },
   kind: 'stat',
@@ -112,18 +112,18 @@ export const pendingAge: Panel = {
   idle: 'value',
   thresholds: { red: defaultThresholds.notifierOutboxStuck.above, orange: 60, when: 'above' },
   whenRed: {
-    en: 'A channel does not take messages: GET /api/notifications says why.',
-    zh: '某个渠道不接收消息：GET /api/notifications 写明原因。',
+    en: 'A channel does not accept messages: GET /api/notifications has the reason.',
+    zh: '某个渠道投递失败：原因见 GET /api/notifications。',
     runbook: 'NotifierOutboxStuck',
   },
 };
 
 export const deadLetters: Panel = {
   id: 'dead-letters',
-  title: { en: 'Given up', zh: '已放弃' },
+  title: { en: 'Dead letters', zh: '已放弃的通知' },
   meaning: {
-    en: 'Notifications that no channel took; they can be sent again.',
-    zh: '没有渠道接受的通知；可以重新发送。',
+    en: 'Notifications that failed and are not retried; they can be resent.',
+    zh: '投递失败、不再重试的通知，可手动重发。',
   },
   kind: 'stat',
   unit: '{notification}',
@@ -131,8 +131,8 @@ export const deadLetters: Panel = {
   idle: 'zero',
   thresholds: { red: 1, when: 'above' },
   whenRed: {
-    en: 'GET /api/notifications says why; repair the channel, then resend.',
-    zh: 'GET /api/notifications 写明原因；修复渠道后重新发送。',
+    en: 'GET /api/notifications has the reason. Repair the channel, then resend.',
+    zh: '原因见 GET /api/notifications。修复渠道后重新发送。',
     runbook: 'NotifierFailing',
   },
 };
@@ -141,8 +141,8 @@ export const heartbeatAge: Panel = {
   id: 'heartbeat-age',
   title: { en: 'Last Watchdog', zh: '最近一次 Watchdog' },
   meaning: {
-    en: 'How long ago the alert that always fires last arrived; after five minutes the path is broken.',
-    zh: '始终触发的告警上次到达距今多久；超过五分钟说明告警链路已断。',
+    en: 'Time since the Watchdog arrived. After 5 minutes the alert path is broken.',
+    zh: '距离上次收到 Watchdog 的时间。超过 5 分钟说明告警链路中断。',
   },
   kind: 'stat',
   unit: 's',
@@ -150,8 +150,8 @@ export const heartbeatAge: Panel = {
   idle: 'value',
   thresholds: { red: 300, orange: 120, when: 'above' },
   whenRed: {
-    en: 'Follow the path: rules, Alertmanager, notifier.',
-    zh: '沿链路检查：规则、Alertmanager、notifier。',
+    en: 'Check the path in order: rules, Alertmanager, notifier.',
+    zh: '沿告警链路依次检查：规则、Alertmanager、通知服务。',
     runbook: 'Watchdog',
   },
 };

@@ -1,4 +1,4 @@
-/** Where a generation's time goes, and what a reader feels of it. */
+/** Phases of a generation, latency for the user, and throughput. */
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { mean, percentiles, rate, selectedChat, selectedModel, series, sum } from '../promql.ts';
@@ -7,8 +7,8 @@ export const ready: Panel = {
   id: 'ready',
   title: { en: 'Ready', zh: '就绪' },
   meaning: {
-    en: 'Whether every instance accepts generations.',
-    zh: '所有实例是否都在接受生成请求。',
+    en: 'Whether all instances accept requests.',
+    zh: '所有实例是否都可接受请求。',
   },
   kind: 'stat',
   unit: '{instance}',
@@ -16,8 +16,8 @@ export const ready: Panel = {
   idle: 'value',
   thresholds: { red: 0.5, when: 'below' },
   whenRed: {
-    en: 'The engine is loading or cannot load: make logs names the file.',
-    zh: '引擎正在加载或无法加载：make logs 会写明文件。',
+    en: 'The engine is loading the model or has failed to: see make logs.',
+    zh: '引擎正在加载模型或加载失败：请查看 make logs。',
     runbook: 'HighErrorRate',
   },
   words: { '0': { en: 'not ready', zh: '未就绪' }, '1': { en: 'ready', zh: '就绪' } },
@@ -26,7 +26,7 @@ export const ready: Panel = {
 export const model: Panel = {
   id: 'model',
   title: { en: 'Model', zh: '模型' },
-  meaning: { en: 'What is being served.', zh: '正在提供服务的模型。' },
+  meaning: { en: 'The model that is served.', zh: '正在提供服务的模型。' },
   kind: 'info',
   unit: '{model}',
   queries: [
@@ -40,10 +40,10 @@ export const model: Panel = {
 
 export const sequencesUsed: Panel = {
   id: 'sequences-used',
-  title: { en: 'Sequences in use', zh: '序列占用率' },
+  title: { en: 'Sequences in use', zh: '并发占用率' },
   meaning: {
-    en: 'The share of places for simultaneous answers that are taken.',
-    zh: '可同时生成的位置中已被占用的比例。',
+    en: 'Share of sequences that generate an answer.',
+    zh: '并发槽位（sequence）的占用比例。',
   },
   kind: 'gauge',
   unit: '1',
@@ -60,8 +60,8 @@ export const contextUsed: Panel = {
   id: 'context-used',
   title: { en: 'Context in use', zh: '上下文占用率' },
   meaning: {
-    en: 'The share of the KV cache that holds tokens, kept prefixes included.',
-    zh: 'KV 缓存中已存放 token 的比例，包括保留的前缀。',
+    en: 'Share of the KV cache that holds tokens, cached prefixes included.',
+    zh: 'KV cache 的占用比例，包括前缀缓存。',
   },
   kind: 'gauge',
   unit: '1',
@@ -74,18 +74,18 @@ export const contextUsed: Panel = {
   idle: 'value',
   thresholds: { red: defaultThresholds.contextSaturated.above, when: 'above' },
   whenRed: {
-    en: 'Kept prefixes give way to new chats; if answers end with length, raise CHAT_CONTEXT.',
-    zh: '保留的前缀会让位给新对话；若回答因长度结束，请增大 CHAT_CONTEXT。',
+    en: 'New chats evict cached prefixes. Raise CHAT_CONTEXT if answers end with length.',
+    zh: '新对话会挤出前缀缓存。若回答因 length 被截断，请增大 CHAT_CONTEXT。',
     runbook: 'ContextSaturated',
   },
 };
 
 export const phases: Panel = {
   id: 'phases',
-  title: { en: 'Where the time goes', zh: '时间花在哪里' },
+  title: { en: 'Time by phase', zh: '各阶段耗时' },
   meaning: {
-    en: 'The mean seconds of a request in each phase, one upon the other.',
-    zh: '请求在每个阶段的平均秒数，逐层叠加。',
+    en: 'Mean duration of each phase of a request, stacked.',
+    zh: '请求各阶段的平均耗时（堆叠）。',
   },
   kind: 'stacked',
   unit: 's',
@@ -100,10 +100,10 @@ export const phases: Panel = {
 
 export const generationTime: Panel = {
   id: 'generation-time',
-  title: { en: 'Generation time', zh: '生成总耗时' },
+  title: { en: 'End-to-end latency', zh: '端到端延迟' },
   meaning: {
     en: 'From admission to the last token, queue included.',
-    zh: '从接收请求到最后一个 token，包括排队。',
+    zh: '从接收请求到最后一个 token 的耗时，包括排队。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -113,10 +113,10 @@ export const generationTime: Panel = {
 
 export const firstToken: Panel = {
   id: 'first-token',
-  title: { en: 'Time to first token', zh: '首个 token 时间' },
+  title: { en: 'Time to first token', zh: '首 token 延迟' },
   meaning: {
-    en: 'How long a person waits before anything appears; it does not grow with the answer.',
-    zh: '用户看到第一个字之前等待多久；与回答长度无关。',
+    en: 'Time until the first token of an answer (TTFT), independent of its length.',
+    zh: '从接收请求到首 token 的时间（TTFT），与回答长度无关。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -128,7 +128,7 @@ export const firstToken: Panel = {
     when: 'above',
   },
   whenRed: {
-    en: 'Full queue: add a replica. Empty queue: long prompts, or a busy CPU.',
+    en: 'With a full queue add a replica. With an empty one, prompts are long or the CPU is busy.',
     zh: '队列满：增加副本。队列空：提示词过长或 CPU 繁忙。',
     runbook: 'TimeToFirstTokenHigh',
   },
@@ -136,10 +136,10 @@ export const firstToken: Panel = {
 
 export const interToken: Panel = {
   id: 'inter-token',
-  title: { en: 'Gap between tokens', zh: 'token 间隔' },
+  title: { en: 'Inter-token latency', zh: 'token 间延迟' },
   meaning: {
-    en: 'The stutter that a reader feels: one observation a token.',
-    zh: '读者感受到的停顿：每个 token 一次观测。',
+    en: 'Gap between two tokens (ITL), one observation per token: shows stutter.',
+    zh: '相邻两个 token 的间隔（ITL），反映流式响应是否卡顿。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -149,10 +149,10 @@ export const interToken: Panel = {
 
 export const perToken: Panel = {
   id: 'per-token',
-  title: { en: 'Time per output token', zh: '每个输出 token 耗时' },
+  title: { en: 'Time per output token', zh: '每 token 延迟' },
   meaning: {
-    en: 'The mean pace of whole answers after their first token.',
-    zh: '整个回答在首个 token 之后的平均速度。',
+    en: 'Mean time per token of a whole answer after its first token (TPOT).',
+    zh: '首 token 之后平均每个 token 的耗时（TPOT）。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -160,18 +160,18 @@ export const perToken: Panel = {
   idle: 'nothing',
   thresholds: { red: defaultThresholds.timePerOutputTokenHigh.above, orange: 0.25, when: 'above' },
   whenRed: {
-    en: 'Another process takes the CPU, or there are too many threads.',
-    zh: '其他进程占用 CPU，或线程过多。',
+    en: 'Another process uses the CPU, or CHAT_THREADS is too high.',
+    zh: '其他进程占用 CPU，或 CHAT_THREADS 过大。',
     runbook: 'TimePerOutputTokenHigh',
   },
 };
 
 export const tokens: Panel = {
   id: 'tokens',
-  title: { en: 'Tokens a second', zh: '每秒 token 数' },
+  title: { en: 'Throughput', zh: '吞吐' },
   meaning: {
-    en: 'Prompt tokens evaluated, prompt tokens reused from the cache, and tokens written.',
-    zh: '计算的提示词 token、从缓存复用的 token 和生成的 token。',
+    en: 'Tokens per second: prefilled, reused from the prefix cache, and generated.',
+    zh: '每秒预填充、命中前缀缓存和生成的 token 数。',
   },
   kind: 'stacked',
   unit: '{token}/s',
@@ -181,17 +181,17 @@ export const tokens: Panel = {
 
 export const tokensPerCpu: Panel = {
   id: 'tokens-per-cpu-second',
-  title: { en: 'Output tokens per CPU-second', zh: '每 CPU 秒输出 token 数' },
+  title: { en: 'Output tokens per CPU second', zh: '每 CPU 秒输出 token 数' },
   meaning: {
-    en: 'What a second of CPU in the engine yields: the price of an answer on this machine.',
-    zh: '引擎每秒 CPU 能产出多少 token：本机上一次回答的成本。',
+    en: 'Tokens that a second of CPU time of the engine yields: the cost of an answer on this machine.',
+    zh: '引擎每秒 CPU 时间产出的 token 数，即本机上的回答成本。',
   },
   kind: 'timeseries',
   unit: '{token}/s',
   queries: [
     {
       expr: `${rate('inferenceTokens', { where: `${selectedChat}, type="output"` })} / (${rate('processCpuTime', { where: `${selectedChat}, process_role="engine"` })} > 0)`,
-      legend: 'tokens per CPU-second',
+      legend: 'tokens per CPU second',
     },
   ],
   idle: 'zero',
@@ -199,10 +199,10 @@ export const tokensPerCpu: Panel = {
 
 export const tokenCounts: Panel = {
   id: 'token-counts',
-  title: { en: 'Size of prompts and answers', zh: '提示词与回答长度' },
+  title: { en: 'Length of prompts and answers', zh: '提示词与回答长度' },
   meaning: {
-    en: 'The median and the longest twentieth of both, in tokens.',
-    zh: '两者的中位数和最长的 5%（单位 token）。',
+    en: 'P50 and P95 of both, in tokens.',
+    zh: '两者的 P50 与 P95（单位：token）。',
   },
   kind: 'timeseries',
   unit: '{token}',
@@ -219,8 +219,8 @@ export const perplexity: Panel = {
   id: 'perplexity',
   title: { en: 'Perplexity', zh: '困惑度' },
   meaning: {
-    en: 'How surprised the model is by its own answers, where they came with log probabilities: 1 is always sure.',
-    zh: '模型对自己回答的意外程度（仅限带对数概率的回答）：1 表示始终确定。',
+    en: 'Uncertainty of the model about its own answers, for answers with logprobs only; 1 is certain.',
+    zh: '模型对自身输出的不确定程度（仅统计返回 logprobs 的回答）；1 为完全确定。',
   },
   kind: 'timeseries',
   unit: 'x',
@@ -230,10 +230,10 @@ export const perplexity: Panel = {
 
 export const sequences: Panel = {
   id: 'sequences',
-  title: { en: 'Sequences', zh: '序列' },
+  title: { en: 'Sequences', zh: '并发槽位' },
   meaning: {
-    en: 'Answers being written now, and the most that can be.',
-    zh: '正在生成的回答数及其上限。',
+    en: 'Answers that are being generated, and the limit.',
+    zh: '正在生成的回答数及上限。',
   },
   kind: 'timeseries',
   unit: '{sequence}',

@@ -1,14 +1,14 @@
-/** The dashboard that the article asks for, over the article's own names, which `alerting/generated/seed-names.yml` records. */
+/** The dashboard of the article, over its own metric names, which `alerting/rules/seed-names.ts` records. */
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { selectedChat } from '../promql.ts';
 
 export const totalRequests: Panel = {
   id: 'total-requests',
-  title: { en: 'Total requests, last hour', zh: '总请求数（最近一小时）' },
+  title: { en: 'Total requests, last hour', zh: '总请求数（最近 1 小时）' },
   meaning: {
-    en: 'How many generations people asked for in the last hour.',
-    zh: '最近一小时内用户发起了多少次生成请求。',
+    en: 'Generation requests in the last hour.',
+    zh: '最近 1 小时的生成请求数。',
   },
   kind: 'stat',
   unit: '{request}',
@@ -20,8 +20,8 @@ export const successRatio: Panel = {
   id: 'success-ratio',
   title: { en: 'Success ratio', zh: '成功率' },
   meaning: {
-    en: 'The share of requests of the last five minutes that did not end in a 5xx.',
-    zh: '最近五分钟内没有以 5xx 结束的请求所占比例。',
+    en: 'Share of requests over 5 minutes without a 5xx status.',
+    zh: '最近 5 分钟未返回 5xx 的请求比例。',
   },
   kind: 'stat',
   unit: '1',
@@ -38,8 +38,8 @@ export const successRatio: Panel = {
     when: 'below',
   },
   whenRed: {
-    en: 'See which reason grows under Refusals and failures.',
-    zh: '查看“拒绝与失败”面板中哪个原因在增长。',
+    en: 'Find the growing reason in the panel Rejections and failures.',
+    zh: '在“拒绝与失败”面板中查看哪个原因在增长。',
     runbook: 'HighErrorRate',
   },
 };
@@ -48,8 +48,8 @@ export const latencyP99: Panel = {
   id: 'latency-p99',
   title: { en: 'P99 latency', zh: 'P99 延迟' },
   meaning: {
-    en: 'The slowest 1 % of requests took at least this long, first byte in to last byte out.',
-    zh: '最慢的 1% 请求至少用了这么久（从请求首字节到回答末字节）。',
+    en: 'P99 of the request duration over 5 minutes, from the first byte in to the last byte out.',
+    zh: '最近 5 分钟请求延迟的 P99（从收到首字节到发出末字节）。',
   },
   kind: 'stat',
   unit: 's',
@@ -62,8 +62,8 @@ export const latencyP99: Panel = {
   idle: 'nothing',
   thresholds: { red: defaultThresholds.highLatency.above, orange: 2.5, when: 'above' },
   whenRed: {
-    en: 'Long answers trip it too: compare with the time to first token.',
-    zh: '长回答也会触发：请对比首个 token 时间。',
+    en: 'Long answers raise it too: compare with the time to first token.',
+    zh: '长回答也会使其升高：请对比首 token 延迟。',
     runbook: 'HighLatency',
   },
 };
@@ -72,8 +72,8 @@ export const latencyHeatmap: Panel = {
   id: 'latency-heatmap',
   title: { en: 'Request latency', zh: '请求延迟分布' },
   meaning: {
-    en: 'How long requests take, as a distribution over time: two bands are two kinds of use.',
-    zh: '请求耗时随时间的分布：两条带意味着两类使用方式。',
+    en: 'Distribution of the request duration over time. Two bands usually are two kinds of requests.',
+    zh: '请求延迟随时间的分布。出现两条色带，通常说明有两类请求。',
   },
   kind: 'heatmap',
   unit: 's',
@@ -90,8 +90,8 @@ export const inferenceTime: Panel = {
   id: 'inference-time',
   title: { en: 'Inference time', zh: '推理耗时趋势' },
   meaning: {
-    en: 'What the model alone needs for an answer, without queue and network.',
-    zh: '模型本身生成一次回答的耗时，不含排队与网络。',
+    en: 'Time that the model takes for an answer, without queue and network.',
+    zh: '模型生成一次回答的耗时，不含排队与网络。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -112,8 +112,8 @@ export const cpu: Panel = {
   id: 'cpu',
   title: { en: 'CPU', zh: 'CPU 使用率' },
   meaning: {
-    en: 'CPU of API and engine together; 100 % is one core.',
-    zh: 'API 与引擎进程合计的 CPU；100% 为一个核。',
+    en: 'CPU of API and engine processes together; 100% is one core.',
+    zh: 'API 与引擎进程的 CPU 使用率合计；100% 为一个核。',
   },
   kind: 'timeseries',
   unit: '1',
@@ -127,8 +127,8 @@ export const memory: Panel = {
   id: 'memory',
   title: { en: 'Memory', zh: '内存占用' },
   meaning: {
-    en: 'Resident memory of API and engine together; the model lives in the engine.',
-    zh: 'API 与引擎进程合计的常驻内存；模型在引擎进程中。',
+    en: 'Resident memory of API and engine processes together. The engine holds the model.',
+    zh: 'API 与引擎进程的常驻内存合计。模型由引擎进程加载。',
   },
   kind: 'timeseries',
   unit: 'By',
@@ -141,7 +141,7 @@ export const activeConnections: Panel = {
   title: { en: 'Active connections', zh: '活跃连接数' },
   meaning: {
     en: 'Requests in flight, open streams included.',
-    zh: '正在处理的请求数，包括未结束的流。',
+    zh: '正在处理的请求数，包括未结束的流式响应。',
   },
   kind: 'timeseries',
   unit: '{request}',

@@ -1,24 +1,24 @@
-/** The watchers watched: scrapes, rules, and what telemetry itself costs and loses. */
+/** Health of the monitoring itself: scrapes, rules, and what telemetry costs and loses. */
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { increase, percentiles, series } from '../promql.ts';
 
-/** Our two processes. */
+/** Chat service and notifier. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
 
 export const targetsUp: Panel = {
   id: 'targets-up',
-  title: { en: 'Targets', zh: '采集目标' },
-  meaning: { en: 'What Prometheus can scrape.', zh: 'Prometheus 能否抓取各个目标。' },
+  title: { en: 'Targets', zh: '抓取目标' },
+  meaning: { en: 'Whether Prometheus can scrape each job.', zh: 'Prometheus 能否抓取各个 job。' },
   kind: 'stat',
   unit: '{target}',
   queries: [{ expr: 'min by (job) (up)', legend: '{{job}}' }],
   idle: 'value',
   thresholds: { red: 0.5, when: 'below' },
   whenRed: {
-    en: 'make status says what runs, make logs why it does not.',
-    zh: 'make status 显示哪些在运行，make logs 说明原因。',
+    en: 'make status shows which processes run, make logs shows why one stopped.',
+    zh: 'make status 显示哪些进程在运行，make logs 显示退出原因。',
     runbook: 'TargetDown',
   },
   words: { '0': { en: 'down', zh: '不可用' }, '1': { en: 'up', zh: '正常' } },
@@ -28,8 +28,8 @@ export const scrapeTime: Panel = {
   id: 'scrape-time',
   title: { en: 'Scrape duration', zh: '抓取耗时' },
   meaning: {
-    en: 'How long each target takes to answer; past the interval samples are lost.',
-    zh: '每个目标响应一次抓取的时间；超过间隔就会丢失样本。',
+    en: 'Time that each target takes for a scrape. Samples are lost beyond the scrape interval.',
+    zh: '各目标一次抓取的耗时。超过抓取间隔会丢失样本。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -37,18 +37,18 @@ export const scrapeTime: Panel = {
   idle: 'value',
   thresholds: { red: defaultThresholds.scrapeSlow.above, when: 'above' },
   whenRed: {
-    en: 'See Series against their ceiling, and the CPU of the machine.',
-    zh: '查看“序列数与上限”和整机 CPU。',
+    en: 'Check the panels Series and their limit and CPU of the machine.',
+    zh: '查看“时间序列数与上限”和“整机 CPU”面板。',
     runbook: 'ScrapeSlow',
   },
 };
 
 export const scrapeSamples: Panel = {
   id: 'scrape-samples',
-  title: { en: 'Samples a scrape', zh: '每次抓取的样本数' },
+  title: { en: 'Samples per scrape', zh: '每次抓取的样本数' },
   meaning: {
-    en: 'How much each target tells; a fall to nothing is a scrape that is 200 and empty.',
-    zh: '每个目标返回多少样本；降到零说明抓取成功但内容为空。',
+    en: 'Samples that each target returns. A drop to 0 is a scrape with status 200 and no content.',
+    zh: '各目标返回的样本数。降到 0 说明抓取成功但内容为空。',
   },
   kind: 'timeseries',
   unit: '{sample}',
@@ -58,10 +58,10 @@ export const scrapeSamples: Panel = {
 
 export const telemetrySeries: Panel = {
   id: 'telemetry-series',
-  title: { en: 'Series against their ceiling', zh: '序列数与上限' },
+  title: { en: 'Series and their limit', zh: '时间序列数与上限' },
   meaning: {
-    en: 'Attribute sets that each process exports, and the most it may.',
-    zh: '每个进程导出的属性组合数及其上限。',
+    en: 'Series that each process exports, and the limit.',
+    zh: '各进程导出的时间序列数及上限。',
   },
   kind: 'timeseries',
   unit: '{series}',
@@ -76,8 +76,8 @@ export const telemetryCost: Panel = {
   id: 'telemetry-cost',
   title: { en: 'Cost of a scrape', zh: '一次抓取的开销' },
   meaning: {
-    en: 'What collecting and writing one scrape takes from the process that serves.',
-    zh: '服务进程收集并输出一次抓取所花的时间。',
+    en: 'Time that a process spends to collect and write one scrape.',
+    zh: '进程收集并输出一次抓取的耗时。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -87,10 +87,10 @@ export const telemetryCost: Panel = {
 
 export const telemetryLost: Panel = {
   id: 'telemetry-lost',
-  title: { en: 'Telemetry lost', zh: '丢失的遥测' },
+  title: { en: 'Lost telemetry', zh: '遥测数据丢失' },
   meaning: {
-    en: 'Spans that no collector got and measurements over the ceiling, in five minutes.',
-    zh: '五分钟内未送达的 span 和超出上限的测量。',
+    en: 'Spans not delivered to the collector and measurements beyond the series limit, over 5 minutes.',
+    zh: '最近 5 分钟未送达 Collector 的 span 和超出时间序列上限的测量值。',
   },
   kind: 'stacked',
   unit: '{loss}',
@@ -110,18 +110,18 @@ export const telemetryLost: Panel = {
   idle: 'zero',
   thresholds: { red: 1, when: 'above' },
   whenRed: {
-    en: 'The collector does not answer, or too many label values were made.',
-    zh: '采集端没有响应，或标签取值过多。',
+    en: 'The collector does not answer, or labels have too many values.',
+    zh: 'Collector 无响应，或标签值过多（基数过高）。',
     runbook: 'TelemetryDropping',
   },
 };
 
 export const ruleTime: Panel = {
   id: 'rule-time',
-  title: { en: 'Rule evaluation', zh: '规则计算耗时' },
+  title: { en: 'Rule evaluation', zh: '规则评估耗时' },
   meaning: {
-    en: 'How long each group of rules takes; past its interval alerts come late.',
-    zh: '每组规则的计算时间；超过间隔告警就会延迟。',
+    en: 'Time that each rule group takes. Alerts are late beyond the evaluation interval.',
+    zh: '各规则组的评估耗时。超过评估间隔，告警会延迟。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -136,10 +136,10 @@ export const ruleTime: Panel = {
 
 export const ruleFailures: Panel = {
   id: 'rule-failures',
-  title: { en: 'Rules that fail', zh: '失败的规则' },
+  title: { en: 'Failed rules', zh: '评估失败的规则' },
   meaning: {
-    en: 'Evaluations of five minutes that ended in an error: such an alert is blind.',
-    zh: '五分钟内出错的规则计算：对应的告警是瞎的。',
+    en: 'Failed rule evaluations over 5 minutes. Alerts of that group cannot fire.',
+    zh: '最近 5 分钟评估失败的规则数。对应的告警已失效，不会触发。',
   },
   kind: 'timeseries',
   unit: '{evaluation}',
@@ -153,15 +153,15 @@ export const ruleFailures: Panel = {
   thresholds: { red: 1, when: 'above' },
   whenRed: {
     en: 'The log of Prometheus names the rule and the error.',
-    zh: 'Prometheus 的日志写明了规则和错误。',
+    zh: 'Prometheus 的日志中有规则名和错误信息。',
     runbook: 'RuleEvaluationFailing',
   },
 };
 
 export const storedSeries: Panel = {
   id: 'stored-series',
-  title: { en: 'Series in Prometheus', zh: 'Prometheus 中的序列' },
-  meaning: { en: 'What Prometheus keeps in memory.', zh: 'Prometheus 内存中的序列数。' },
+  title: { en: 'Series in Prometheus', zh: 'Prometheus 时间序列数' },
+  meaning: { en: 'Series that Prometheus keeps in memory.', zh: 'Prometheus 内存中的时间序列数。' },
   kind: 'timeseries',
   unit: '{series}',
   queries: [{ expr: 'sum(prometheus_tsdb_head_series)', legend: 'series' }],

@@ -1,14 +1,14 @@
-/** What limits the service: the queue, the context, the cache, and how requests and streams end. */
+/** Capacity of the service: queue, context, prefix cache, processes; and how requests and streams end. */
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { increase, meanRate, percentiles, rate, selectedChat, series, sum } from '../promql.ts';
 
 export const queueDepth: Panel = {
   id: 'queue-depth',
-  title: { en: 'Queue', zh: '排队' },
+  title: { en: 'Queue', zh: '队列' },
   meaning: {
-    en: 'Requests that wait for a sequence, and the most that may.',
-    zh: '等待序列的请求数及其上限。',
+    en: 'Requests that wait for a sequence, and the limit.',
+    zh: '等待并发槽位的请求数及上限。',
   },
   kind: 'timeseries',
   unit: '{request}',
@@ -21,10 +21,10 @@ export const queueDepth: Panel = {
 
 export const queueTime: Panel = {
   id: 'queue-time',
-  title: { en: 'Wait in the queue', zh: '排队等待' },
+  title: { en: 'Queue time', zh: '排队时间' },
   meaning: {
-    en: 'How long requests wait for a sequence, then for the prompts that are read before theirs.',
-    zh: '请求等待序列、再等排在前面的提示词读完的时间。',
+    en: 'Time from admission to the start of prefill.',
+    zh: '从入队到开始预填充的等待时间。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -36,8 +36,8 @@ export const contextTokens: Panel = {
   id: 'context-tokens',
   title: { en: 'Context', zh: '上下文' },
   meaning: {
-    en: 'KV cells in use, and how many there are.',
-    zh: '已使用的 KV 单元数和总数。',
+    en: 'Cells of the KV cache in use, and the limit.',
+    zh: '已使用的 KV cache 单元数及上限。',
   },
   kind: 'timeseries',
   unit: '{token}',
@@ -52,10 +52,10 @@ const prompt = `${selectedChat}, type=~"input|cached_input"`;
 
 export const cacheHits: Panel = {
   id: 'cache-hits',
-  title: { en: 'Prompt tokens from the cache', zh: '提示词缓存命中率' },
+  title: { en: 'Prefix cache hit ratio', zh: '前缀缓存命中率' },
   meaning: {
-    en: 'The share of prompt tokens that did not have to be evaluated again.',
-    zh: '无需重新计算的提示词 token 所占比例。',
+    en: 'Share of prompt tokens that the prefix cache saved from prefill.',
+    zh: '命中前缀缓存、无需预填充的提示词 token 比例。',
   },
   kind: 'timeseries',
   unit: '1',
@@ -72,8 +72,8 @@ export const finishReasons: Panel = {
   id: 'finish-reasons',
   title: { en: 'Finish reasons', zh: '结束原因' },
   meaning: {
-    en: 'Why completed answers ended: the model was done, or max_tokens was.',
-    zh: '已完成回答的结束原因：模型说完了，或达到 max_tokens。',
+    en: 'Why completed answers ended, for example stop, or length for max_tokens.',
+    zh: '已完成回答的结束原因，例如正常结束（stop）或达到 max_tokens（length）。',
   },
   kind: 'stacked',
   unit: '{request}/s',
@@ -91,10 +91,10 @@ export const finishReasons: Panel = {
 
 export const refusals: Panel = {
   id: 'refusals',
-  title: { en: 'Refusals and failures', zh: '拒绝与失败' },
+  title: { en: 'Rejections and failures', zh: '拒绝与失败' },
   meaning: {
-    en: 'Requests of five minutes that got no answer, by reason.',
-    zh: '五分钟内没有得到回答的请求，按原因分类。',
+    en: 'Requests over 5 minutes without a complete answer, by reason.',
+    zh: '最近 5 分钟未得到完整回答的请求，按原因分类。',
   },
   kind: 'stacked',
   unit: '{request}',
@@ -112,10 +112,10 @@ export const refusals: Panel = {
 
 export const streamEndings: Panel = {
   id: 'stream-endings',
-  title: { en: 'Stream endings', zh: '流的结束方式' },
+  title: { en: 'Stream endings', zh: '流式响应的结束方式' },
   meaning: {
-    en: 'How streams ended, as the client saw it.',
-    zh: '从客户端看，流是如何结束的。',
+    en: 'How streams ended for the client.',
+    zh: '流式响应在客户端看来如何结束。',
   },
   kind: 'stacked',
   unit: '{stream}/s',
@@ -127,8 +127,8 @@ export const cpuByRole: Panel = {
   id: 'cpu-by-role',
   title: { en: 'CPU by process', zh: '各进程 CPU' },
   meaning: {
-    en: 'API and engine apart, user and system; 100 % is one core.',
-    zh: 'API 与引擎分开，用户态与内核态；100% 为一个核。',
+    en: 'CPU of each process, in user and system mode; 100% is one core.',
+    zh: '各进程的用户态与内核态 CPU 使用率；100% 为一个核。',
   },
   kind: 'stacked',
   unit: '1',
@@ -145,8 +145,8 @@ export const memoryByRole: Panel = {
   id: 'memory-by-role',
   title: { en: 'Memory by process', zh: '各进程内存' },
   meaning: {
-    en: 'Resident memory of API and engine.',
-    zh: 'API 与引擎各自的常驻内存。',
+    en: 'Resident memory of each process.',
+    zh: '各进程的常驻内存。',
   },
   kind: 'stacked',
   unit: 'By',
@@ -160,8 +160,8 @@ export const eventLoop: Panel = {
   id: 'event-loop',
   title: { en: 'Event loop delay', zh: '事件循环延迟' },
   meaning: {
-    en: 'How long the API process cannot listen: streams of all clients stutter with it.',
-    zh: 'API 进程无法响应的时间：所有客户端的流都会随之卡顿。',
+    en: 'How long the API process blocks; all streams stutter meanwhile.',
+    zh: 'API 进程的阻塞时间；期间所有流式响应都会卡顿。',
   },
   kind: 'timeseries',
   unit: 's',
@@ -172,8 +172,8 @@ export const eventLoop: Panel = {
   idle: 'value',
   thresholds: { red: defaultThresholds.eventLoopDelayHigh.above, when: 'above' },
   whenRed: {
-    en: 'Something blocks the API process: a scrape of too many series, or a huge body.',
-    zh: '有操作阻塞了 API 进程：序列过多的抓取，或过大的请求体。',
+    en: 'A scrape with too many series or a huge body blocks the API process.',
+    zh: '时间序列过多的抓取或过大的请求体阻塞了 API 进程。',
     runbook: 'EventLoopDelayHigh',
   },
 };
@@ -182,12 +182,12 @@ export const hostCpu: Panel = {
   id: 'host-cpu',
   title: { en: 'CPU of the machine', zh: '整机 CPU' },
   meaning: {
-    en: 'What everything on the machine takes, by mode, summed over its cores; the mean of several machines.',
-    zh: '机器上所有进程的 CPU 占用，按模式分类，各核相加；多台机器时取平均。',
+    en: 'CPU of all processes on the machine by mode, summed over the cores; averaged over machines.',
+    zh: '整机所有进程的 CPU 使用率，按模式分类，各核相加；多台机器时取平均。',
   },
   kind: 'stacked',
   unit: '1',
-  // Replicas on one machine each tell the whole of it: a sum would count it as often.
+  // Replicas on one machine each report all of it, so a sum would count the machine several times.
   queries: [{ expr: meanRate('systemCpuTime', { by: ['cpuMode'] }), legend: '{{cpu_mode}}' }],
   idle: 'value',
 };

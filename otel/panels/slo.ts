@@ -1,4 +1,4 @@
-/** What was promised and how much of the promise is left, over the SLO recordings of `alerting/generated/slo.yml`. */
+/** SLOs and error budgets, over the series that `alerting/rules/slo.ts` records. */
 import type { Text } from '../text.ts';
 import type { Panel, PanelQuery } from './panel.ts';
 import { burnRates, defaultThresholds, errorBudget } from '../thresholds.ts';
@@ -13,8 +13,8 @@ export const budgetLeft: Panel = {
   id: 'budget-left',
   title: { en: 'Error budget left, 30 days', zh: '剩余错误预算（30 天）' },
   meaning: {
-    en: 'What is left of the failures that the objective allows in 30 days; below zero the promise is broken.',
-    zh: '30 天内目标所允许的失败还剩多少；低于零即违背承诺。',
+    en: 'Share of the 30-day error budget that is left; below 0 the SLO is missed.',
+    zh: '30 天错误预算的剩余比例；低于 0 表示 SLO 未达标。',
   },
   kind: 'stat',
   unit: '1',
@@ -27,8 +27,8 @@ export const budgetLeft: Panel = {
   idle: 'nothing',
   thresholds: { red: 0, orange: 0.25, when: 'below' },
   whenRed: {
-    en: 'Let nothing risky out until it grows again; Refusals and failures says what used it up.',
-    zh: '恢复之前不要发布有风险的变更；“拒绝与失败”面板说明是什么消耗了它。',
+    en: 'Release nothing risky until the budget grows again. The panel Rejections and failures shows the causes.',
+    zh: '预算恢复之前不要发布有风险的变更。消耗来源见“拒绝与失败”面板。',
     runbook: 'ChatErrorBudgetBurn',
   },
 };
@@ -37,17 +37,17 @@ const burnRate = (window: string, slo?: string): string =>
   `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${budget}`;
 
 const burnsTooFast = {
-  en: 'Somebody gets errors or waits now: the runbook begins with who and why.',
-  zh: '现在有人遇到错误或等待过久：runbook 从“谁、为什么”开始。',
+  en: 'Users get errors or wait too long now: follow the runbook.',
+  zh: '用户正在受影响：请按处理手册先确认影响范围，再定位原因。',
   runbook: 'ChatErrorBudgetBurn',
 };
 
 export const burnNow: Panel = {
   id: 'burn-now',
-  title: { en: 'Burn rate, last hour', zh: '预算消耗速度（最近一小时）' },
+  title: { en: 'Burn rate, last hour', zh: '燃烧率（最近 1 小时）' },
   meaning: {
-    en: 'How many times faster than allowed the budget is used up; at 1 it lasts exactly 30 days.',
-    zh: '预算消耗是允许速度的多少倍；为 1 时恰好用 30 天。',
+    en: 'Speed at which the error budget is used up; at 1 it lasts exactly 30 days.',
+    zh: '错误预算的消耗速度；为 1 时恰好用完 30 天。',
   },
   kind: 'stat',
   unit: 'x',
@@ -76,28 +76,28 @@ function burnPanel(slo: string, title: Text, meaning: Text): Panel {
 
 export const burnAvailability = burnPanel(
   'availability',
-  { en: 'Burn rates: availability', zh: '消耗速度：可用性' },
+  { en: 'Burn rates: availability', zh: '燃烧率：可用性' },
   {
-    en: 'The speed at which failed and refused requests use up the budget, by how far back it looks.',
-    zh: '失败和被拒绝的请求消耗预算的速度，按回看时长分类。',
+    en: 'Speed at which failed and rejected requests use up the error budget, by window.',
+    zh: '失败和被拒绝的请求消耗错误预算的速度，按时间窗口分类。',
   },
 );
 
 export const burnLatency = burnPanel(
   'latency',
-  { en: 'Burn rates: first token in time', zh: '消耗速度：首个 token 及时性' },
+  { en: 'Burn rates: latency', zh: '燃烧率：首 token 延迟' },
   {
-    en: 'The speed at which late first tokens use up the budget, by how far back it looks.',
-    zh: '过晚的首个 token 消耗预算的速度，按回看时长分类。',
+    en: 'Speed at which late first tokens use up the error budget, by window.',
+    zh: '首 token 延迟超标的请求消耗错误预算的速度，按时间窗口分类。',
   },
 );
 
 export const kept: Panel = {
   id: 'promise-kept',
-  title: { en: 'Promise kept, last hour', zh: '达标率（最近一小时）' },
+  title: { en: 'SLI, last hour', zh: '达标率（最近 1 小时）' },
   meaning: {
-    en: 'The share of requests that were answered, and of first tokens that came in time.',
-    zh: '得到回答的请求比例，以及及时到达的首个 token 比例。',
+    en: 'Share of requests that were answered, and of first tokens in time.',
+    zh: '得到回答的请求比例，以及首 token 延迟达标的比例。',
   },
   kind: 'stat',
   unit: '1',
@@ -107,10 +107,10 @@ export const kept: Panel = {
 
 export const byStatus: Panel = {
   id: 'requests-by-status',
-  title: { en: 'Requests by status code', zh: '按状态码的请求' },
+  title: { en: 'Requests by status code', zh: '请求数（按状态码）' },
   meaning: {
-    en: 'Requests a second by how HTTP saw them; a stream that broke off is a 200 here.',
-    zh: '每秒请求数，按 HTTP 状态码；中途断开的流在这里是 200。',
+    en: 'Requests per second by HTTP status; a stream that broke off counts as 200.',
+    zh: '每秒请求数，按 HTTP 状态码分类；中途断开的流式响应计为 200。',
   },
   kind: 'stacked',
   unit: '{request}/s',

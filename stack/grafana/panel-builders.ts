@@ -1,4 +1,4 @@
-/** One panel of `otel/panels/dashboards.ts` as Grafana draws it. Used by `stack/grafana.ts`. */
+/** Builds Grafana's panel for one panel of `otel/panels/`. Used by `stack/grafana.ts`. */
 import {
   BigValueColorMode,
   BigValueGraphMode,
@@ -37,19 +37,26 @@ import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-s
 import { metrics } from '../../otel/names.ts';
 import { idleSentences } from '../../otel/panels/panel.ts';
 import type { Panel, PanelKind, Thresholds, Unit } from '../../otel/panels/panel.ts';
-import { words, type Locale } from './words.ts';
+import type { Text } from '../../otel/text.ts';
 
-/** The dashboard's own choice of data source, so that it can be imported anywhere. */
+/** Variable of the dashboard, so that it works with the data source of any Grafana that imports it. */
 export const prometheus = { type: 'prometheus', uid: '${datasource}' };
 
 /**
- * Behind a number there is only a small graph, and each of its points may look back on 30 days: over as many days of data
- * 241 points took half a second of a core at every refresh, 60 take a third of that.
+ * A stat has only a sparkline, and each of its points may evaluate a 30-day window. With 30 days of data, 241 points took 0.5 s
+ * of CPU at every refresh; 60 take a third (measured).
  */
-const pointsBehindNumber = 60;
+const sparklinePoints = 60;
 
-/** The notifier serves the pages; `make up` puts a moved port in. */
+/** The notifier serves the runbooks; `make up` replaces the port if it is moved. */
 const runbooksUrl = 'http://127.0.0.1:8060/runbooks';
+
+export type Locale = 'en' | 'zh-CN';
+
+/** Picks the language of a dashboard from texts in both. */
+export function words(locale: Locale): (text: Text) => string {
+  return locale === 'en' ? ({ en }) => en : ({ zh }) => zh;
+}
 
 export function buildPanel(panel: Panel, locale: Locale) {
   const builder = buildKind(panel);
@@ -87,10 +94,7 @@ export function buildPanel(panel: Panel, locale: Locale) {
   return builder;
 }
 
-/**
- * Exemplars come with the buckets of our own histograms, but not with those of every token, which would cost more than
- * they tell; a recording rule keeps none.
- */
+/** Our own histograms have exemplars, except the one that observes every token. Recorded series have none. */
 function showsExemplars({ queries }: Panel): boolean {
   const perToken = metrics.inferenceInterTokenDuration.scraped;
   return queries.some(
@@ -98,10 +102,10 @@ function showsExemplars({ queries }: Panel): boolean {
   );
 }
 
-/** What the question mark beside a title says. */
+/** Text of the tooltip beside the title. */
 function describe({ meaning, idle, whenRed }: Panel, locale: Locale): string {
   const say = words(locale);
-  const red = whenRed && `${say({ en: 'When red', zh: '变红时' })}: ${say(whenRed)}`;
+  const red = whenRed && say({ en: 'When red: ', zh: '变红时：' }) + say(whenRed);
   return [say(meaning), say(idleSentences[idle]), red].filter(Boolean).join('\n\n');
 }
 
@@ -109,7 +113,7 @@ function buildKind({ kind, unit, thresholds }: Panel) {
   const drawn = {
     stat: () =>
       new StatBuilder()
-        .maxDataPoints(pointsBehindNumber)
+        .maxDataPoints(sparklinePoints)
         .unit(grafanaUnit(unit))
         .reduceOptions(latest())
         .thresholds(steps(thresholds))
@@ -117,14 +121,14 @@ function buildKind({ kind, unit, thresholds }: Panel) {
         .graphMode(BigValueGraphMode.Area),
     info: () =>
       new StatBuilder()
-        .maxDataPoints(pointsBehindNumber)
+        .maxDataPoints(sparklinePoints)
         .reduceOptions(latest())
         .textMode(BigValueTextMode.Name)
         .colorMode(BigValueColorMode.None)
         .graphMode(BigValueGraphMode.None),
     gauge: () =>
       new GaugeBuilder()
-        .maxDataPoints(pointsBehindNumber)
+        .maxDataPoints(sparklinePoints)
         .unit(grafanaUnit(unit))
         .reduceOptions(latest())
         .min(0)
@@ -176,7 +180,7 @@ function buildLines(stacked: boolean, unit: Unit, thresholds: Thresholds | undef
   return builder;
 }
 
-/** Grafana's colours hold from a value upwards, the first from minus infinity. */
+/** A colour of Grafana applies from its value upwards; the first one has no value. */
 function steps(thresholds: Thresholds | undefined): ThresholdsConfigBuilder {
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(colours(thresholds));
 }
@@ -195,7 +199,7 @@ function colours(thresholds: Thresholds | undefined): Threshold[] {
       ];
 }
 
-/** UCUM → Grafana's unit id. */
+/** UCUM → id of Grafana's unit. */
 function grafanaUnit(unit: Unit): string {
   const ids = { s: 's', By: 'bytes', '1': 'percentunit', x: 'none' };
   if (unit in ids) return ids[unit as keyof typeof ids];

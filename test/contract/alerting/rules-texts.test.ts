@@ -1,33 +1,37 @@
-/** What a person gets with an alert: words in two languages, links, and a runbook that is not stale. */
+/** Texts of the alerts: both languages, links, and runbooks that match the rules. */
 import { expect, test } from 'vitest';
 import { endings } from '../../../otel/names.ts';
 import { alerts, rules, runbooks } from '../../support/alerting/rules.ts';
 
-test.each(alerts)('$alert says what and how much in two languages', ({ alert, annotations }) => {
-  expect(annotations['summary']).not.toContain('$value');
-  expect(annotations['summary_zh']).toMatch(/\p{Script=Han}/u);
-  for (const key of ['description', 'description_zh']) expect(annotations[key]).toContain('$value');
-  expect(annotations['runbook_url']).toMatch(new RegExp(`^http.*/${alert}$`));
-  expect(annotations['dashboard_url']).toMatch(/^http/);
-});
+test.each(alerts)(
+  '$alert has texts with the value in both languages, and links',
+  ({ alert, annotations }) => {
+    expect(annotations['summary']).not.toContain('$value');
+    expect(annotations['summary_zh']).toMatch(/\p{Script=Han}/u);
+    for (const key of ['description', 'description_zh'])
+      expect(annotations[key]).toContain('$value');
+    expect(annotations['runbook_url']).toMatch(new RegExp(`^http.*/${alert}$`));
+    expect(annotations['dashboard_url']).toMatch(/^http/);
+  },
+);
 
-test.each(alerts)('$alert has a severity, and waits unless it is the Watchdog', (rule) => {
+test.each(alerts)('$alert has a severity, and a `for` unless it is the Watchdog', (rule) => {
   expect(['critical', 'warning', 'none']).toContain(rule.labels['severity']);
   expect(rule.for ?? 'at once').toMatch(rule.alert === 'Watchdog' ? /^at once$/ : /^\d+[smhd]$/);
 });
 
-test.each(alerts)('the runbook of $alert begins with the graph that its link draws', (rule) => {
+test.each(alerts)('the runbook of $alert starts with the query of the linked graph', (rule) => {
   const runbook = runbooks.find(({ name }) => name === rule.alert);
   expect(runbook?.page).toMatch(new RegExp(`^# ${rule.alert}\\n`));
   const graph =
     URL.parse(rule.annotations['dashboard_url'] ?? '')?.searchParams.get('g0.expr') ?? '';
-  // Two promises and two speeds share one page.
+  // Both SLOs and both burn rates share one page.
   const onThePage = graph.replace('slo="latency"', 'slo="availability"').replace('1d', '1h');
   const written = rule.alert === 'ChatErrorBudgetBurn' ? onThePage : graph;
   expect(runbook?.queries.some((query) => query.startsWith(written))).toBe(true);
 });
 
-test.each(runbooks)('the runbook $name says the same in English and Chinese', ({ page }) => {
+test.each(runbooks)('the runbook $name has the same queries in English and Chinese', ({ page }) => {
   const [english = '', chinese = ''] = page.split('\n## 中文\n');
   for (const part of ['Means:', 'Look first', 'Confirm:']) expect(english).toContain(`**${part}`);
   expect(chinese).toMatch(/\*\*含义：\*\*/);
@@ -36,7 +40,7 @@ test.each(runbooks)('the runbook $name says the same in English and Chinese', ({
   expect(blocks(chinese)).toEqual(blocks(english));
 });
 
-test('every runbook belongs to an alert, and every link between them leads to one', () => {
+test('every runbook and every link between runbooks belongs to an alert', () => {
   const names = alerts.map(({ alert }) => alert);
   expect(runbooks.map(({ name }) => name).toSorted()).toEqual([...new Set(names)].toSorted());
   for (const { page } of runbooks) {
@@ -44,7 +48,7 @@ test('every runbook belongs to an alert, and every link between them leads to on
   }
 });
 
-test('the reasons and outcomes that rules and runbooks ask for exist', () => {
+test('reasons and outcomes in rules and runbooks exist', () => {
   const known = new Set([...Object.keys(endings), ...Object.values(endings).flat()]);
   const queries = [...rules.map(({ expr }) => expr), ...runbooks.flatMap((page) => page.queries)];
   const asked = queries
@@ -55,7 +59,7 @@ test('the reasons and outcomes that rules and runbooks ask for exist', () => {
   expect(asked.filter((value) => !known.has(value))).toEqual([]);
 });
 
-test('recorded series of ours are named level:metric:operation', () => {
+test('our recorded series are named level:metric:operation', () => {
   const recorded = rules.flatMap((rule) => ('record' in rule ? rule.record : []));
   const ours = recorded.filter((name) => name.includes(':'));
   expect(ours).not.toEqual([]);

@@ -1,4 +1,4 @@
-/** The table of thresholds: bounds that can be reached, and the settings that move them. */
+/** The table of thresholds: bounds that can be crossed, and the settings that override them. */
 import { expect, test } from 'vitest';
 import { ruleFiles, writeRuleFile } from '../../../alerting/rules.ts';
 import { defaultThresholds, readThresholds } from '../../../otel/thresholds.ts';
@@ -11,12 +11,12 @@ const onHistograms = Object.entries<Threshold>(defaultThresholds).filter(([, t])
 test.each(onHistograms)('the bound of %s lies inside its buckets', (_, threshold) => {
   const { above = Number.NaN, metric = 'inferenceReady' } = threshold;
   const { buckets = [] }: MetricDefinition = metrics[metric];
-  // On a bound the quantile is exact, and at least one finite bucket lies above for it to land in.
+  // At a bound the quantile is exact; a finite bound above it leaves room for larger quantiles.
   expect(buckets).toContain(above);
   expect(buckets.at(-1)).toBeGreaterThan(above);
 });
 
-test('every bound that a histogram_quantile is held against is in the table', () => {
+test('every bound of a histogram_quantile is in the table', () => {
   const text = ruleFiles().map(writeRuleFile).join('');
   const held = [...text.matchAll(/expr: histogram_quantile\(.*?\) > (?<bound>[\d.]+) and/g)];
   const bounds = held.map(({ groups }) => Number(groups?.['bound']));
@@ -25,11 +25,11 @@ test('every bound that a histogram_quantile is held against is in the table', ()
   for (const bound of bounds) expect(known).toContain(bound);
 });
 
-test('without settings the table is as committed', () => {
+test('without settings the table is the default', () => {
   expect(readThresholds({ ALERT_SLO_OBJECTIVE: '', PATH: '/bin' })).toEqual(defaultThresholds);
 });
 
-test('one setting moves the objective of every error budget alert', () => {
+test('one setting changes the objective of every error budget alert', () => {
   const thresholds = readThresholds({ ALERT_SLO_OBJECTIVE: '0.995' });
   const slo = ruleFiles({ thresholds }).find(({ name }) => name === 'slo');
   const alerts = slo?.groups[0]?.rules.filter((rule) => 'alert' in rule) ?? [];
@@ -42,7 +42,7 @@ test('one setting moves the objective of every error budget alert', () => {
   }
 });
 
-test('a bound that is set moves in the rule and in its words', () => {
+test('a setting changes the bound in the rule and in its text', () => {
   const thresholds = readThresholds({ ALERT_TIME_TO_FIRST_TOKEN_HIGH_ABOVE: '2.5' });
   const text = ruleFiles({ thresholds }).map(writeRuleFile).join('');
   expect(text).toContain('> 2.5 and');

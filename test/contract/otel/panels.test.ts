@@ -1,4 +1,4 @@
-/** Every panel says in two languages what it means, what it shows at idle and what to do about it. */
+/** Every panel has texts in both languages, legends and a runbook, and Prometheus keeps data for its longest window. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import { readText, root } from '../../support/otel/prometheus-series.ts';
 describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name', ({ panel }) => {
   const { title, meaning, whenRed, words = {}, queries, thresholds } = panel;
 
-  test('speaks English and Chinese', () => {
+  test('has English and Chinese texts', () => {
     const texts = [title, meaning, ...(whenRed ? [whenRed] : []), ...Object.values(words)];
     for (const { en, zh } of texts) {
       expect(en).toMatch(/^[\x20-\x7e]+$/);
@@ -24,7 +24,7 @@ describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name',
     expect(meaning.zh).toMatch(/。$/);
   });
 
-  test('has an id to ask for, and a name for each of its lines', () => {
+  test('has an id, and a distinct legend for each query', () => {
     expect(panel.id).toMatch(/^[a-z]+(-[a-z0-9]+)*$/);
     expect(queries.length).toBeGreaterThan(0);
     const legends = queries.map(({ legend }) => legend);
@@ -32,7 +32,7 @@ describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name',
     expect(legends.length === 1 || legends.every((legend) => legend !== '')).toBe(true);
   });
 
-  test('says what to do when it is red, and where more is said', () => {
+  test('has instructions and a runbook if it can turn red', () => {
     expect(whenRed === undefined).toBe(thresholds === undefined);
     if (whenRed === undefined) return;
     expect(
@@ -42,7 +42,7 @@ describe.each(panels.map((panel) => ({ name: panel.id, panel })))('panel $name',
   });
 });
 
-test('no two panels have one id, none is left out and none is drawn twice on a dashboard', () => {
+test('panel ids are unique, and no dashboard has a panel twice', () => {
   expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
   for (const { rows } of dashboards) {
     const drawn = rows.flatMap((row) => row.panels.map(({ id }) => id));
@@ -50,11 +50,11 @@ test('no two panels have one id, none is left out and none is drawn twice on a d
   }
 });
 
-test('every way of being idle is some panel’s', () => {
+test('each kind of idle panel exists', () => {
   expect(new Set(panels.map(({ idle }) => idle))).toEqual(new Set(Object.keys(idleSentences)));
 });
 
-describe('Prometheus keeps more than the longest query looks back on', () => {
+describe('Prometheus keeps data for longer than the longest window', () => {
   const hours = { s: 1 / 3600, m: 1 / 60, h: 1, d: 24, w: 168 };
   const hoursOf = (duration: string): number => {
     const [, count = '', unit = ''] = /^(\d+)([smhdw])$/.exec(duration) ?? [];

@@ -1,4 +1,4 @@
-/** The generated dashboards, and the files that Grafana and Jaeger are started with, as their documentation asks. */
+/** Layout of the dashboards, and the configuration files of Grafana and Jaeger against their documented format. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ const placed = (id: string): Placed[] => {
   return (buildDashboard(dashboard, 'en').panels ?? []) as Placed[];
 };
 
-/** The grid as text: a column a character, a letter a panel, `-` a heading. */
+/** The grid as text: one character per column, one letter per panel, `-` for a heading. */
 function draw(panels: Placed[]): string[] {
   const height = Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h));
   const grid = Array.from({ length: height }, () => Array.from({ length: 24 }, () => ' '));
@@ -31,7 +31,7 @@ function draw(panels: Placed[]): string[] {
     for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
         if (grid[y]?.[x] !== ' ')
-          throw new Error(`${title} lies upon another or outside, at ${x},${y}`);
+          throw new Error(`${title} overlaps another panel or the edge at ${x},${y}`);
         grid[y]![x] = name;
       }
     }
@@ -41,13 +41,13 @@ function draw(panels: Placed[]): string[] {
 
 describe('the layout', () => {
   test.each(dashboards.map(({ id }) => id))(
-    'of %s fills 24 columns without gap or overlap',
+    'of %s fills 24 columns without gaps or overlaps',
     (id) => {
       expect(draw(placed(id)).join('')).not.toContain(' ');
     },
   );
 
-  test('of the monitor is the one that the article asks for', () => {
+  test('of the monitor is the one in the article', () => {
     const panels = placed('qwen-monitor');
     expect(panels.map(({ title, type }) => `${type}: ${title}`)).toEqual([
       'stat: Total requests, last hour',
@@ -66,7 +66,7 @@ describe('the layout', () => {
     ]);
   });
 
-  test('of inference begins with the state of now, then headed rows', () => {
+  test('of inference starts with the current state, then rows with headings', () => {
     expect(draw(placed('inference')).slice(0, 5)).toEqual([
       'aaaaaabbbbbbccccccdddddd',
       '------------------------',
@@ -77,7 +77,7 @@ describe('the layout', () => {
   });
 });
 
-// What Grafana documents: https://grafana.com/docs/grafana/latest/administration/provisioning/
+// Source: https://grafana.com/docs/grafana/latest/administration/provisioning/
 const base = {
   name: z.string(),
   uid: z.string(),
@@ -102,7 +102,7 @@ const DataSources = z.strictObject({
         alertmanagerUid: z.literal('alertmanager'),
         exemplarTraceIdDestinations: z.tuple([
           z.strictObject({
-            // The label that otel/prometheus/exposition.ts writes.
+            // The label of our exemplars, see otel/prometheus/exposition.ts.
             name: z.literal('trace_id'),
             datasourceUid: z.literal('jaeger'),
             urlDisplayLabel: z.string(),
@@ -152,19 +152,19 @@ const Providers = z.strictObject({
   ),
 });
 
-describe('what Grafana is provisioned with', () => {
+describe('Grafana’s provisioning', () => {
   const dashboardsFolder = '/etc/grafana/dashboards/';
 
-  test('are data sources that lead from a number to its trace and back', () => {
+  test('has data sources that link exemplars to traces and traces to metrics', () => {
     const { datasources } = DataSources.parse(parse(readText(dataSourcesFile)));
     expect(datasources.map(({ uid }) => uid)).toEqual(['prometheus', 'jaeger', 'alertmanager']);
     for (const { query } of datasources[1].jsonData.tracesToMetrics.queries) {
-      // A lone $ would be taken for a variable of the environment.
+      // Grafana expands a single $ as an environment variable.
       expect(query.replaceAll('$$', '')).not.toContain('$');
     }
   });
 
-  test('are the dashboards of one language', () => {
+  test('loads the dashboards of one language', () => {
     const text = readText('stack/grafana/provisioning/dashboards/llamascope.yml');
     const { providers } = Providers.parse(parse(text));
     expect(providers.map(({ options }) => options.path)).toEqual([
@@ -172,7 +172,7 @@ describe('what Grafana is provisioned with', () => {
     ]);
   });
 
-  test('is the monitor as the home page, in every language', () => {
+  test('makes the monitor the home page in both languages', () => {
     const [, home = ''] =
       /^default_home_dashboard_path = (.*)$/m.exec(readText('stack/grafana/grafana.ini')) ?? [];
     expect(home).toContain('$__env{DASHBOARD_LOCALE}');
@@ -221,7 +221,7 @@ const Jaeger = z.strictObject({
   }),
 });
 
-test('Jaeger keeps in memory what comes by OTLP, and names only parts that are configured', () => {
+test('Jaeger stores OTLP spans in memory and refers only to components that are configured', () => {
   const jaeger = Jaeger.parse(parse(readText('stack/jaeger/jaeger.yml')));
   const { extensions, pipelines } = jaeger.service;
   expect(extensions.toSorted()).toEqual(Object.keys(jaeger.extensions).toSorted());

@@ -11,34 +11,31 @@ test('promtool accepts every file', () => {
   expect(promtool('check', 'rules', '--lint-fatal', ...paths)).not.toContain('FAILED');
 });
 
-// Hours at four evaluations a minute take a while on a busy machine.
-test.each(files)('promtool proves $name as shipped', { timeout: 120_000 }, ({ name }) => {
+// Hours at four evaluations per minute take a while on a busy machine.
+test.each(files)('promtool tests of $name pass', { timeout: 120_000 }, ({ name }) => {
   expect(promtool('test', 'rules', `${name}.test.yaml`)).toContain('SUCCESS');
 });
 
-test.each(alerts)(
-  '$alert has a test in which it fires and one in which it must not',
-  ({ alert }) => {
-    const checks = alertChecks.filter(({ alertname }) => alertname === alert);
-    const firing = checks.filter(({ exp_alerts: expected }) => expected.length > 0);
-    expect(firing.map(({ test }) => test)).not.toEqual([]);
-    // Watchdog has no other state.
-    const silent = checks.some(({ exp_alerts: expected }) => expected.length === 0);
-    expect(silent).toBe(alert !== 'Watchdog');
-  },
-);
+test.each(alerts)('$alert has a test that fires it and one that must not', ({ alert }) => {
+  const checks = alertChecks.filter(({ alertname }) => alertname === alert);
+  const firing = checks.filter(({ exp_alerts: expected }) => expected.length > 0);
+  expect(firing.map(({ test }) => test)).not.toEqual([]);
+  // The Watchdog always fires.
+  const silent = checks.some(({ exp_alerts: expected }) => expected.length === 0);
+  expect(silent).toBe(alert !== 'Watchdog');
+});
 
-test.each(alerts)('$alert is tested with the text a person gets', ({ alert, labels }) => {
+test.each(alerts)('$alert is tested with its Chinese text and a job label', ({ alert, labels }) => {
   const fired = alertChecks
     .filter(({ alertname }) => alertname === alert)
     .flatMap(({ exp_alerts: expected }) => expected)
     .find(({ exp_labels: seen }) => Object.entries(labels).every(([k, v]) => seen[k] === v));
   expect(fired?.exp_annotations['description_zh']).toMatch(/\p{Script=Han}/u);
-  // Without a job on either side Alertmanager could not inhibit it.
+  // Alertmanager inhibits by job.
   expect(fired?.exp_labels['job']).toMatch(/^[a-z-]+$/);
 });
 
-test('promtool accepts them with shortened windows', () => {
+test('promtool accepts the rules with scaled windows', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rules-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const fast = ruleFiles({ timeScale: 30 });

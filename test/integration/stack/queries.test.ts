@@ -1,6 +1,6 @@
 /**
- * No panel is empty: the stack of `make up`, asked every query of every panel, rule, runbook and page, first before and
- * then after real traffic.
+ * No panel is empty: runs every query of every panel, rule, runbook and page against the stack of `make up`, before and after
+ * real traffic.
  */
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,29 +16,29 @@ import { driveTraffic } from '../../support/otel/prometheus-traffic.ts';
 import { operandsOf } from '../../support/otel/prometheus-grammar.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 
-/** What may be empty here although nothing is wrong; the list is closed. */
+/** Parts of queries that may be empty in this test. */
 const exceptions = [
   {
     expr: 'ALERTS{alertstate="firing", alertname!="Watchdog"}',
-    because: 'nothing has been wrong for as long as an alert waits',
+    because: 'no alert has been pending for long enough to fire',
   },
   {
     expr: 'container_memory_limit_bytes',
-    because: 'a machine may set its processes no memory limit',
+    because: 'the machine may set no memory limit',
   },
   {
     expr: '(avg_over_time(inference_sequences_active{job="qwen-instruct"}[5m]) >= 0.5)',
-    because: 'the speed of a service counts only while it is busy, and a minute of tests is not',
+    because: 'throughput counts only while the service is busy, which a minute of tests is not',
   },
 ];
 
-/** The stack is a minute old: what looks back further is asked about now. */
+/** The stack is a minute old, so offsets are dropped. */
 const withoutPast = (expr: string): string => expr.replaceAll(/ offset \d+[hd]\b/g, '');
 
 let stack: Stack;
 
 beforeAll(async () => {
-  // One sequence and one place to wait: a queue is then easily full.
+  // One sequence and one queue place: the queue is full with three requests.
   stack = await createStack({ CHAT_SEQUENCES: '1', CHAT_QUEUE_LIMIT: '1' });
   await stack.command('up');
 }, 120_000);
@@ -48,7 +48,7 @@ afterAll(async () => {
   await stack.dispose();
 }, 60_000);
 
-/** The trace ids that Prometheus keeps beside the series of a query. */
+/** Trace ids of the exemplars of a query. */
 async function askExemplars(query: string): Promise<string[]> {
   const now = Date.now() / 1000;
   const range = { query, start: String(now - 300), end: String(now) };
@@ -67,7 +67,7 @@ interface Answer {
   data: { resultType: string; result: { value: [number, string] }[] | [number, string] };
 }
 
-/** The values of an instant query. @throws Error with what Prometheus says about a query that it refuses. */
+/** Values of an instant query. @throws Error with the message of Prometheus for an invalid query */
 async function ask(expr: string): Promise<number[]> {
   const url = `http://127.0.0.1:${stack.env['PROMETHEUS_PORT']}/api/v1/query`;
   const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ query: expr }) });
@@ -80,7 +80,7 @@ async function ask(expr: string): Promise<number[]> {
 const isAnswered = async (expr: string): Promise<boolean> =>
   (await ask(expr)).some((value) => Number.isFinite(value));
 
-/** What of a query has no finite sample. */
+/** Operands of a query without a finite sample. */
 async function emptyParts({ expr, condition }: FoundQuery): Promise<string[]> {
   if (await isAnswered(expr)) return [];
   const empty: string[] = [];
@@ -92,8 +92,8 @@ async function emptyParts({ expr, condition }: FoundQuery): Promise<string[]> {
 }
 
 /**
- * Asks about all of them until there is nothing to complain about at one time, at most so long; answers the complaints
- * that stay. What held earlier is asked again: before the first scrape everything is as empty as an idle panel.
+ * Checks all items until none has a complaint in the same round, for at most `seconds`, and returns the complaints of the last
+ * round. Items that passed are checked again, because before the first scrape everything looks like an idle panel.
  */
 async function settle<Item>(
   items: readonly Item[],
@@ -105,7 +105,7 @@ async function settle<Item>(
     const complaints: string[] = [];
     for (const item of items) complaints.push(...(await complain(item)));
     if (complaints.length === 0 || performance.now() > deadline) return complaints;
-    // The next scrape is up to a second away.
+    // Scrapes are one second apart.
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
@@ -116,12 +116,12 @@ const holds = {
   nothing: (values: number[]) => values.length === 0,
 };
 
-test.each(exceptions)('the exception $expr is one of a query that there is', ({ expr }) => {
+test.each(exceptions)('the exception $expr is part of a query', ({ expr }) => {
   expect(findQueries().some((query) => query.expr.includes(expr))).toBe(true);
 });
 
 describe('the stack of make up, at one second a scrape', () => {
-  test('shows at idle what each panel says that it shows', async () => {
+  test('shows in each idle panel what the panel declares', async () => {
     const complaints = await settle(
       panels,
       async (panel) => {
@@ -136,7 +136,7 @@ describe('the stack of make up, at one second a scrape', () => {
     expect(complaints).toEqual([]);
   }, 60_000);
 
-  test('answers every query with a finite sample once people chat', async () => {
+  test('answers every query with a finite sample after traffic', async () => {
     await driveTraffic(stack.chatUrl, stack.pid('chat'));
     const complaints = await settle(
       findQueries(),
@@ -146,7 +146,7 @@ describe('the stack of make up, at one second a scrape', () => {
     expect(complaints).toEqual([]);
   }, 120_000);
 
-  test('leads from every panel with exemplars to a trace', async () => {
+  test('has exemplars for every panel that shows them', async () => {
     const drawn = dashboards.flatMap((dashboard) => buildDashboard(dashboard, 'en').panels ?? []);
     const targets = drawn.flatMap((panel) => ('targets' in panel ? (panel.targets ?? []) : []));
     const asked = targets.flatMap((target) => {
@@ -162,7 +162,7 @@ describe('the stack of make up, at one second a scrape', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('has nothing to say to a misspelt query', async () => {
+  test('answers a misspelt query with nothing', async () => {
     const [misspelt] = queriesOfPanel({
       id: 'misspelt',
       queries: [{ expr: 'sum(rate(http_request_total[5m]))', legend: '' }],

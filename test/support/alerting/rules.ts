@@ -1,4 +1,4 @@
-/** The rules as `rules.ts` makes them, their committed tests and runbooks, and promtool; for the contract tests of alerting. */
+/** The rules, their promtool tests and runbooks, and promtool itself. Used by the tests of the rules. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -30,7 +30,7 @@ export interface AlertCheck {
   exp_alerts: { exp_labels: Record<string, string>; exp_annotations: Record<string, string> }[];
 }
 
-/** Every `alert_rule_test` of the committed promtool tests. */
+/** Every `alert_rule_test` of the promtool tests. */
 export const alertChecks: AlertCheck[] = files.flatMap(({ name }) => {
   const { tests } = parse(readFileSync(join(rulesDir, `${name}.test.yaml`), 'utf8')) as {
     tests: { name: string; alert_rule_test?: Omit<AlertCheck, 'test'>[] }[];
@@ -41,8 +41,8 @@ export const alertChecks: AlertCheck[] = files.flatMap(({ name }) => {
 });
 
 /**
- * Runs promtool among the rules: the program that PROMTOOL names, on PATH, or in `.tools`.
- * @throws Error that says where it was looked for, or what it printed.
+ * Runs promtool in `alerting/rules/`: the program in PROMTOOL, on PATH, or in `.tools`.
+ * @throws Error if it is missing or fails; the message has its output.
  */
 export function promtool(...args: string[]): string {
   const debian = join(root, '.tools/debian/usr/bin');
@@ -53,7 +53,7 @@ export function promtool(...args: string[]): string {
     return execFileSync(program, args, { ...options, stdio: 'pipe' });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      const message = `promtool: expected in PROMTOOL, on PATH or in ${debian}, found none; run make test, which brings it`;
+      const message = `promtool: not found in PROMTOOL, PATH or ${debian}. Run make test, which installs it.`;
       throw new Error(message, { cause: error });
     }
     throw error;
