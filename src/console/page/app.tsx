@@ -1,4 +1,4 @@
-/** The frame around the views: where one is, how the service is, and what is chosen. */
+/** The header with navigation, status, language and theme, and the current view below it. */
 import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { AlertList, Status } from '../server/answers.ts';
@@ -35,11 +35,15 @@ export function App(): VNode {
       </a>
       <header class="bar">
         <a class="brand" href={linkTo('chat')}>
-          <Mark /> llamascope
+          <Logo /> llamascope
         </a>
         <nav class="tabs" aria-label={t.navigation}>
           {tabs.map((view) => (
-            <a key={view} href={linkTo(view)} aria-current={isOn(view, route) ? 'page' : undefined}>
+            <a
+              key={view}
+              href={linkTo(view)}
+              aria-current={isCurrent(view, route) ? 'page' : undefined}
+            >
               {t.views[view]}
               {view === 'alerts' && firing > 0 && <b class="count">{firing}</b>}
             </a>
@@ -48,18 +52,18 @@ export function App(): VNode {
         <StatusStrip status={status.value} failure={status.failure} />
         <Switches />
       </header>
-      <Shown route={route} status={status.value} alerts={alerts} />
+      <CurrentView route={route} status={status.value} alerts={alerts} />
     </>
   );
 }
 
-interface ShownProps {
+interface CurrentViewProps {
   route: Route;
   status: Status | undefined;
   alerts: Polled<AlertList>;
 }
 
-function Shown({ route: { view, id }, status, alerts }: ShownProps): VNode {
+function CurrentView({ route: { view, id }, status, alerts }: CurrentViewProps): VNode {
   if (view === 'chat') return <ChatView id={id} status={status} />;
   if (view === 'live') return <LiveView dashboard={id} status={status} />;
   if (view === 'alerts') return <AlertsView alerts={alerts} status={status} />;
@@ -67,11 +71,11 @@ function Shown({ route: { view, id }, status, alerts }: ShownProps): VNode {
   return id === undefined ? <TraceList /> : <TraceView key={id} id={id} status={status} />;
 }
 
-function isOn(tab: View, { view }: Route): boolean {
+function isCurrent(tab: View, { view }: Route): boolean {
   return tab === view || (tab === 'alerts' && view === 'runbooks');
 }
 
-/** The hash is where the views are, so the link cannot do it alone. */
+/** A link to `#content` would change the route, which is in the fragment too. */
 function focusContent(event: MouseEvent): void {
   event.preventDefault();
   const content = document.querySelector<HTMLElement>('#content');
@@ -80,7 +84,7 @@ function focusContent(event: MouseEvent): void {
 }
 
 const themes: readonly Theme[] = ['system', 'light', 'dark'];
-const themeSigns: Record<Theme, string> = { system: '◐', light: '☀', dark: '☾' };
+const themeIcons: Record<Theme, string> = { system: '◐', light: '☀', dark: '☾' };
 
 function Switches(): VNode {
   const t = useTexts();
@@ -105,13 +109,13 @@ function Switches(): VNode {
         title={t.themes[currentTheme]}
         onClick={() => theme.set(nextTheme)}
       >
-        {themeSigns[currentTheme]}
+        {themeIcons[currentTheme]}
       </button>
     </div>
   );
 }
 
-function Mark(): VNode {
+function Logo(): VNode {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
       <rect class="queue" x="3" y="5" width="10" height="5" rx="2.5" />

@@ -1,4 +1,4 @@
-/** What the browser keeps between visits. A browser that keeps nothing (private mode, full) costs memory, not the page. */
+/** JSON in the browser's localStorage. If that is full or forbidden (private mode), nothing is stored and the page still works. */
 
 const prefix = 'llamascope.';
 
@@ -11,7 +11,7 @@ export function readStored(key: string): unknown {
   }
 }
 
-/** Whether it was kept; undefined forgets it. */
+/** Removes the key if `value` is undefined. @returns whether it succeeded */
 export function writeStored(key: string, value: unknown): boolean {
   try {
     if (value === undefined) localStorage.removeItem(prefix + key);
@@ -22,7 +22,7 @@ export function writeStored(key: string, value: unknown): boolean {
   }
 }
 
-/** The rest of every key that begins so. */
+/** Every key that starts with `start`, without it. */
 export function storedKeys(start: string): string[] {
   try {
     return Object.keys(localStorage)

@@ -1,8 +1,8 @@
-/** One of a few, side by side. */
+/** A row of buttons of which one is selected. */
 import type { VNode } from 'preact';
 
 interface ChoicesProps<Name extends string> {
-  /** For a screen reader. */
+  /** For screen readers. */
   label: string;
   names: readonly Name[];
   texts: Record<Name, string>;

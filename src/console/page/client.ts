@@ -1,11 +1,11 @@
-/** Asks the service for JSON. What goes wrong is a value: every view has a sentence for it. */
+/** Requests to the service. A failure is a value, because every view shows it as a sentence. */
 import { credentials } from './preferences.ts';
 
-/** `code` is the service's own, or `unreachable` where nothing answered. */
 export interface Failure {
+  /** Error code of the service, or `unreachable` if it does not respond. */
   code: string;
   message: string;
-  /** Where the service has a Chinese one too. */
+  /** The message in Chinese, if the service has one. */
   messageZh?: string;
   retryAfterSeconds?: number;
 }
@@ -14,23 +14,23 @@ export type Result<Value> = { ok: true; value: Value } | { ok: false; failure: F
 
 /** @throws DOMException when `signal` aborts */
 export async function getJson<Value>(path: string, signal?: AbortSignal): Promise<Result<Value>> {
-  return readResult(await ask(path, signal === undefined ? {} : { signal }), toJson<Value>);
+  return readResult(await request(path, signal === undefined ? {} : { signal }), toJson<Value>);
 }
 
 /** @throws DOMException when `signal` aborts */
 export async function getText(path: string, signal?: AbortSignal): Promise<Result<string>> {
-  const answer = await ask(path, signal === undefined ? {} : { signal });
-  return readResult(answer, (response) => response.text());
+  const response = await request(path, signal === undefined ? {} : { signal });
+  return readResult(response, (received) => received.text());
 }
 
 export async function postJson<Value>(path: string, body: object): Promise<Result<Value>> {
   const headers = { 'content-type': 'application/json' };
-  const answer = await ask(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  return readResult(answer, toJson<Value>);
+  const response = await request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return readResult(response, toJson<Value>);
 }
 
-/** Undefined where nothing answered. @throws DOMException when the signal of `options` aborts */
-export async function ask(path: string, options: RequestInit): Promise<Response | undefined> {
+/** Undefined if the service does not respond. @throws DOMException when the signal of `options` aborts */
+export async function request(path: string, options: RequestInit): Promise<Response | undefined> {
   const { apiKey, metricsToken } = credentials.get();
   const key = path.startsWith('/v1') ? apiKey : metricsToken;
   const headers = new Headers(options.headers);
@@ -43,7 +43,7 @@ export async function ask(path: string, options: RequestInit): Promise<Response 
   }
 }
 
-/** What an answer that is no success says of itself. */
+/** The error in a response that is no success. */
 export async function readFailure(response: Response | undefined): Promise<Failure> {
   if (response === undefined) return { code: 'unreachable', message: '' };
   const body = (await response.json().catch(() => undefined)) as

@@ -1,4 +1,4 @@
-/** Copies a text, and says for a moment that it did. */
+/** A button that copies a text and confirms it for a moment. */
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { useTexts } from './texts/texts.ts';
@@ -14,7 +14,7 @@ export function CopyButton({ text, label }: { text: string; label?: string }): V
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = async (): Promise<void> => {
-    // Beyond loopback without TLS a browser has no clipboard for pages.
+    // Browsers offer the clipboard API only over HTTPS and on localhost.
     const done = (navigator.clipboard as Clipboard | undefined)?.writeText(text).then(
       () => true,
       () => false,
@@ -28,14 +28,14 @@ export function CopyButton({ text, label }: { text: string; label?: string }): V
   );
 }
 
-/** The old way, for which a text has to be selected. */
+/** Copies with execCommand, which needs a selected text field. */
 function copySelected(text: string): boolean {
   const field = document.createElement('textarea');
-  field.className = 'unseen';
+  field.className = 'visually-hidden';
   field.value = text;
   document.body.append(field);
   field.select();
-  // oxlint-disable-next-line typescript/no-deprecated -- there is no other way without TLS
+  // oxlint-disable-next-line typescript/no-deprecated -- the only way without HTTPS
   const done = document.execCommand('copy');
   field.remove();
   return done;

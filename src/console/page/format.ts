@@ -1,8 +1,8 @@
-/** Numbers, units and times as a person reads them. Units are UCUM, as in the panels. */
+/** Formats numbers, units (UCUM, as in the panels) and times. */
 
 const dash = '–';
 
-/** Three digits that matter, and no more. */
+/** About three significant digits. */
 export function formatNumber(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e9) return `${trim(value / 1e9)}G`;
@@ -37,12 +37,12 @@ export function formatBytes(bytes: number): string {
   return `${trim(value)} ${units[unit]}`;
 }
 
-/** @param unit `s`, `By`, `1` (a share), `x` (a multiple), `{thing}` or `{thing}/s` */
+/** @param unit `s`, `By`, `1` (a ratio, shown in percent), `x` (a multiple), `{thing}` or `{thing}/s` */
 export function formatValue(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return dash;
   if (unit === 's') return formatSeconds(value);
   if (unit === 'By') return formatBytes(value);
-  if (unit === '1') return `${trim(value * 100)} %`;
+  if (unit === '1') return `${trim(value * 100)}%`;
   if (unit === 'x') return `${trim(value)}×`;
   return unit.endsWith('/s') ? `${formatNumber(value)}/s` : formatNumber(value);
 }
@@ -51,7 +51,7 @@ const clock = new Intl.DateTimeFormat('sv', { timeStyle: 'medium' });
 const shortClock = new Intl.DateTimeFormat('sv', { timeStyle: 'short' });
 const day = new Intl.DateTimeFormat('sv', { dateStyle: 'short' });
 
-/** The time of day; with the date where it is another one. */
+/** The time of day, with the date unless it is today. */
 export function formatTime(epochMillis: number): string {
   const date = new Date(epochMillis);
   const time = clock.format(date);

@@ -1,4 +1,4 @@
-/** Starts the page. */
+/** Entry point of the page. */
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { applyPreferences, language, theme } from './preferences.ts';

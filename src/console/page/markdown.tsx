@@ -1,6 +1,6 @@
 /**
- * Markdown as elements, for answers and runbooks. Text never becomes HTML: markdown-it only says what is what, and each
- * kind of token has its element here. What has none, an image or raw HTML, stays text, so nothing is fetched.
+ * Renders Markdown of answers and runbooks. No text becomes HTML: markdown-it only tokenizes, and each kind of token has its element
+ * here. Images and raw HTML have none and stay text, so nothing is fetched.
  */
 import MarkdownIt from 'markdown-it';
 import type { ComponentChildren, VNode } from 'preact';
@@ -12,7 +12,7 @@ const parser = new MarkdownIt({ html: false, linkify: true, breaks: true });
 
 type Token = ReturnType<typeof parser.parse>[number];
 
-/** Elements that only hold others. */
+/** Elements without attributes of their own, by token type. */
 const containers: Record<string, string> = {
   blockquote_open: 'blockquote',
   bullet_list_open: 'ul',
@@ -28,13 +28,13 @@ const containers: Record<string, string> = {
   s_open: 's',
 };
 
-/** @param text of a model or of a file: nothing in it is trusted. */
+/** @param text untrusted: from a model or a file */
 export function Markdown({ text }: { text: string }): VNode {
   const content = useMemo(() => toElements(parser.parse(text, {})), [text]);
   return <div class="markdown">{content}</div>;
 }
 
-/** Consumes tokens up to the close of the one that was open. */
+/** Builds a tree from markdown-it's flat list of opening, closing and single tokens. */
 function toElements(tokens: readonly Token[]): ComponentChildren[] {
   let at = 0;
   const children = (): ComponentChildren[] => {
@@ -52,10 +52,10 @@ function toElements(tokens: readonly Token[]): ComponentChildren[] {
 
 function toContainer(token: Token, children: ComponentChildren[]): ComponentChildren {
   if (token.type === 'link_open') return toLink(String(token.attrGet('href')), children);
-  // A tight list has no paragraphs.
+  // Paragraphs in a tight list.
   if (token.type === 'paragraph_open' && token.hidden) return children;
   if (token.type === 'heading_open') {
-    // The page has headings of its own above these.
+    // The page itself uses h1 and h2.
     const Heading = `h${Math.min(6, Number(token.tag.slice(1)) + 2)}` as 'h3';
     return <Heading dir="auto">{children}</Heading>;
   }

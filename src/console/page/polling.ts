@@ -1,34 +1,34 @@
-/** Asks again and again while somebody looks: a hidden page asks nothing, and one question is out at a time. */
+/** Polls a path of the service: one request at a time, none while the page is hidden. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { getJson, type Failure } from './client.ts';
 
 export interface Polled<Value> {
-  /** The last good answer, kept while a later one fails. */
+  /** The last successful answer, kept when a later request fails. */
   value: Value | undefined;
   failure: Failure | undefined;
-  /** Asks now. */
+  /** Polls now. */
   reload: () => void;
 }
 
-/** Of a question that is asked once and has had no answer. */
+/** Delay before a path that is read once is requested again after a failure. */
 const retrySeconds = 5;
 
-/** @param path undefined asks nothing. @param seconds between an answer and the next question; 0 asks for one answer. */
+/** @param path undefined: no request @param seconds from an answer to the next request; 0: read once */
 export function usePolled<Value>(path: string | undefined, seconds: number): Polled<Value> {
   const [state, setState] = useState<{ path?: string; value?: Value; failure?: Failure }>({});
-  const askNow = useRef<() => void>(() => {});
+  const pollNow = useRef<() => void>(() => {});
   useEffect(() => {
     if (path === undefined) return undefined;
     const end = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let asking = false;
+    let isPolling = false;
     let isDone = false;
-    const look = async (): Promise<void> => {
+    const poll = async (): Promise<void> => {
       clearTimeout(timer);
-      if (asking || isDone || document.hidden) return;
-      asking = true;
+      if (isPolling || isDone || document.hidden) return;
+      isPolling = true;
       const result = await getJson<Value>(path, end.signal).catch(() => undefined);
-      asking = false;
+      isPolling = false;
       if (result === undefined || end.signal.aborted) return;
       setState((before) => {
         if (result.ok) return { path, value: result.value };
@@ -38,8 +38,8 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
       isDone = seconds === 0 && result.ok;
       if (!isDone) timer = setTimeout(start, (seconds || retrySeconds) * 1000);
     };
-    const start = (): void => void look();
-    askNow.current = start;
+    const start = (): void => void poll();
+    pollNow.current = start;
     start();
     document.addEventListener('visibilitychange', start);
     return () => {
@@ -49,7 +49,7 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
     };
   }, [path, seconds]);
   const current = state.path === path;
-  const reload = useCallback(() => askNow.current(), []);
+  const reload = useCallback(() => pollNow.current(), []);
   return {
     value: current ? state.value : undefined,
     failure: current ? state.failure : undefined,

@@ -1,15 +1,15 @@
-/** Language, colours and keys of the person at the browser; each is kept once it was chosen. */
+/** Language, theme and keys, stored in the browser once they are chosen. */
 import { readStored, writeStored } from './browser-storage.ts';
 import { createStore, type Store } from './store.ts';
 
 export type Language = 'en' | 'zh';
-/** `system` follows the browser. */
+/** `system` follows the color scheme of the browser. */
 export type Theme = 'system' | 'light' | 'dark';
 
 export interface Credentials {
-  /** For `/v1`, where the service asks for one. */
+  /** For `/v1`, if the service requires one. */
   apiKey: string;
-  /** For `/api` from beyond loopback. */
+  /** For `/api`, from another machine. */
   metricsToken: string;
 }
 
@@ -30,7 +30,7 @@ export const credentials = createPreference<Credentials>('credentials', {
   metricsToken: '',
 });
 
-/** What the style sheet and screen readers go by. */
+/** Sets the attributes of `<html>` that the style sheets and screen readers use. */
 export function applyPreferences(): void {
   document.documentElement.lang = language.get() === 'zh' ? 'zh-CN' : 'en';
   if (theme.get() === 'system') delete document.documentElement.dataset['theme'];

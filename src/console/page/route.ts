@@ -1,4 +1,4 @@
-/** Where the person is: the part after `#`, so that every view has an address and the server sees none of it. */
+/** The view in the URL fragment (`#/traces/ID`), so that every view has a URL and the server serves one page. */
 import { useEffect, useState } from 'preact/hooks';
 
 export const views = ['chat', 'traces', 'live', 'alerts', 'runbooks'] as const;
@@ -6,7 +6,7 @@ export type View = (typeof views)[number];
 
 export interface Route {
   view: View;
-  /** A conversation, trace, dashboard or runbook. */
+  /** Id of a conversation, trace or dashboard, or name of a runbook. */
   id: string | undefined;
 }
 
@@ -16,7 +16,7 @@ export function parseRoute(hash: string): Route {
   return { view: known, id: id === undefined || id === '' ? undefined : decode(id) };
 }
 
-/** An address that somebody cut short may end within an escape. */
+/** A truncated URL may end within an escape sequence. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

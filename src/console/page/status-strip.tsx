@@ -1,9 +1,9 @@
-/** How the service is, in one line: which model, whether it answers, who waits. */
+/** The state of the service in the header: state, model, queue, sequences, context, restarts. */
 import type { VNode } from 'preact';
 import type { Status } from '../server/answers.ts';
 import type { Failure } from './client.ts';
+import { useFailureText } from './failure-message.tsx';
 import { useTexts } from './texts/texts.ts';
-import { useFailureText } from './trouble.tsx';
 
 interface StatusStripProps {
   status: Status | undefined;
@@ -12,13 +12,13 @@ interface StatusStripProps {
 
 export function StatusStrip({ status, failure }: StatusStripProps): VNode {
   const t = useTexts();
-  const say = useFailureText();
+  const failureText = useFailureText();
   if (failure !== undefined || status === undefined) {
     return (
       <p class="status" role="status">
         {failure !== undefined && (
           <span>
-            <i class="dot bad" /> {say(failure)}
+            <i class="dot bad" /> {failureText(failure)}
           </span>
         )}
       </p>
@@ -47,7 +47,11 @@ export function StatusStrip({ status, failure }: StatusStripProps): VNode {
           {t.context} <b>{contextTokens}</b>
         </span>
       )}
-      {restarts > 0 && <span>{t.restarts(restarts)}</span>}
+      {restarts > 0 && (
+        <span>
+          {t.restarts} <b>{restarts}</b>
+        </span>
+      )}
     </div>
   );
 }

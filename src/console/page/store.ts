@@ -1,10 +1,10 @@
-/** A value that components follow: what outlives a view (conversations, preferences) is kept in one of these. */
+/** A value outside of components that they re-render on, such as conversations and preferences. */
 import { useLayoutEffect, useState } from 'preact/hooks';
 
 export interface Store<Value> {
   get(): Value;
   set(next: Value): void;
-  /** Returns how to stop. */
+  /** @returns a function that unsubscribes */
   subscribe(listener: () => void): () => void;
 }
 
@@ -24,7 +24,7 @@ export function createStore<Value>(initial: Value): Store<Value> {
   };
 }
 
-/** The value now; the component is drawn again when it changes. */
+/** The current value; the component renders again when it changes. */
 export function useStore<Value>(store: Store<Value>): Value {
   const [, redraw] = useState({});
   useLayoutEffect(() => store.subscribe(() => redraw({})), [store]);

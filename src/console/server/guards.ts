@@ -24,7 +24,7 @@ export function requireOwnHost(host: string, token: string | undefined): Middlew
         'forbidden',
         `host: expected one of ${[...names].join(', ')}. Open the console under one of them; a proxy has to send one as Host.`,
         {
-          zh: `host：应为 ${[...names].join('、')} 之一。请用其中之一打开控制台；若经过代理，代理须以其中之一作为 Host 转发。`,
+          zh: `不允许通过该域名访问。请使用 ${[...names].join('、')}；如经反向代理，请把转发的 Host 设为其中之一。`,
         },
       );
     }
@@ -41,7 +41,7 @@ export const requireOwnOrigin: MiddlewareHandler<ApiEnv> = async (c, next) => {
     throw new ChatError(
       'forbidden',
       'origin: expected the address of this console. Make changes on its own page.',
-      { zh: 'origin：应为本控制台的地址。请在控制台页面中操作。' },
+      { zh: '请求来源（Origin）不是本服务的控制台，已拒绝。请在控制台中操作。' },
     );
   }
   await next();

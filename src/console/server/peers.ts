@@ -44,7 +44,7 @@ export async function askPeer<T extends z.ZodType>(
     new ChatError(
       'peer_unreachable',
       `${en} at ${url} ${happened.en}. Run \`make status\`, or correct ${variable}.`,
-      { zh: `${zh}（${url}）${happened.zh}。请运行 make status 查看，或更正 ${variable}。`, cause },
+      { zh: `${zh}（${url}）${happened.zh}。请运行 make status 检查，或更正 ${variable}。`, cause },
     );
   let response: Response;
   let answer: unknown;

@@ -37,7 +37,7 @@ export function createRunbook(runbooks: Runbooks): Endpoint {
       const page = runbooks.get(c.req.param('name') ?? '');
       if (page === undefined) {
         throw new ChatError('not_found', 'name: no runbook for it. See alerting/runbooks/.', {
-          zh: 'name：没有对应的处理手册。手册位于 alerting/runbooks/。',
+          zh: 'name：没有该告警的处理手册。手册位于 alerting/runbooks/。',
         });
       }
       return c.body(page, 200, { 'content-type': 'text/markdown; charset=utf-8' });

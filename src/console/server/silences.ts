@@ -74,8 +74,8 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
       if (alert === undefined) {
         throw new ChatError(
           'alert_gone',
-          'fingerprint: no such alert is firing any more. Reload the list.',
-          { zh: 'fingerprint：该告警已不再触发。请重新加载列表。' },
+          'fingerprint: this alert is no longer firing. Reload the list.',
+          { zh: 'fingerprint：该告警已恢复，请刷新列表。' },
         );
       }
       const startsAt = new Date();

@@ -1,4 +1,4 @@
-/** The console for everybody: screen readers, keyboards, both languages and schemes, small and large screens. */
+/** Accessibility of the console: screen readers, keyboard, both languages and themes, small and large screens. */
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.dispose(), 60_000);
 
-/** Every view with everything on it open, and what is there when it is drawn. */
+/** Every view, and how to open everything on it. */
 const views: { name: string; hash: () => string; open: (page: Page) => Promise<void> }[] = [
   {
     name: 'chat',
@@ -70,13 +70,13 @@ const views: { name: string; hash: () => string; open: (page: Page) => Promise<v
   },
 ];
 
-/** Shows a view without loading the page again. */
+/** Changes the view without a reload. */
 async function show(page: Page, view: (typeof views)[number]): Promise<void> {
   await page.evaluate((hash) => void (location.hash = hash), view.hash());
   await view.open(page);
 }
 
-/** What axe finds serious or worse, with the elements. */
+/** Violations that axe rates serious or critical, with their elements. */
 async function findFaults(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
@@ -86,7 +86,7 @@ async function findFaults(page: Page): Promise<string[]> {
   });
 }
 
-/** Those of one language that are not the same in the other. */
+/** The texts of one language that differ in the other. */
 function sentencesIn(texts: object, others: object): string[] {
   return Object.entries(texts).flatMap(([key, text]: [string, unknown]) => {
     const other = (others as Record<string, unknown>)[key];
@@ -95,30 +95,30 @@ function sentencesIn(texts: object, others: object): string[] {
   });
 }
 
-/** What is said on the page, also to those who do not see it. */
-function saidOn(page: Page): Promise<string[]> {
+/** The texts of a page, including labels for screen readers. */
+function textsOn(page: Page): Promise<string[]> {
   return page.evaluate(() => {
-    // Spans, their attributes and lines are called what they are called everywhere.
+    // Names of spans, attributes and series are not translated.
     const names = '.span-name, .span-facts, .legend';
-    const said: string[] = [];
+    const found: string[] = [];
     for (const element of document.querySelectorAll('body *')) {
       if (element.closest(names) !== null) continue;
       const texts = [...element.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE);
-      said.push(...texts.map(({ textContent }) => textContent!.trim()));
+      found.push(...texts.map(({ textContent }) => textContent!.trim()));
       for (const name of ['aria-label', 'title', 'placeholder']) {
-        said.push(element.getAttribute(name) ?? '');
+        found.push(element.getAttribute(name) ?? '');
       }
     }
-    return said;
+    return found;
   });
 }
 
-// What is said does not depend on the colours.
+// Texts do not depend on the theme, so two of the four combinations suffice.
 describe.each([
   ['en-US', 'light'],
   ['zh-CN', 'dark'],
 ] as const)('in %s and %s', (locale, colorScheme) => {
-  test('axe finds no serious fault, and nothing is left in another language', async () => {
+  test('axe finds no serious violation, and no text is in the other language', async () => {
     const page = await browser.open(stack.chatUrl, { locale, colorScheme });
     await page.evaluate(axe.source);
     expect(await page.evaluate(() => document.documentElement.lang)).toBe(
@@ -128,20 +128,20 @@ describe.each([
     for (const view of views) {
       await show(page, view);
       expect(await findFaults(page), view.name).toEqual([]);
-      const left = (await saidOn(page)).filter((text) => foreign.has(text));
+      const left = (await textsOn(page)).filter((text) => foreign.has(text));
       expect(left, view.name).toEqual([]);
     }
   }, 60_000);
 });
 
-test('every Chinese sentence is one', () => {
+test('every text in zh.ts is Chinese', () => {
   const sentences = sentencesIn(zh, {});
   expect(sentences.length).toBeGreaterThan(90);
   expect(sentences.filter((text) => !/[\u4E00-\u9FFF]/.test(text))).toEqual(['token']);
 });
 
 describe('a person', () => {
-  test('with 360 pixels sees all of each view without scrolling sideways', async () => {
+  test('with a screen of 360 pixels never scrolls sideways', async () => {
     const page = await browser.open(stack.chatUrl, { viewport: { width: 360, height: 740 } });
     for (const view of views) {
       await show(page, view);
@@ -157,12 +157,12 @@ describe('a person', () => {
     }
   });
 
-  test('with a keyboard reaches everything, and sees where it is', async () => {
+  test('with a keyboard reaches everything, with a visible focus', async () => {
     const page = await browser.open(stack.chatUrl, { hash: '#/alerts' });
     await page.locator('.alert').waitFor();
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
-      'Skip to the content',
+      'Skip to main content',
     );
     const reachable = 'a[href], button:not(:disabled), input, summary, [tabindex="0"]';
     const count = await page.locator(reachable).count();
@@ -180,13 +180,13 @@ describe('a person', () => {
     );
   });
 
-  test('chooses language and colours once', async () => {
+  test('chooses language and theme once', async () => {
     const page = await browser.open(stack.chatUrl, { hash: '#/traces' });
     await page.getByRole('button', { name: '中文' }).click();
     await page.getByRole('button', { name: '切换为：浅色' }).click();
     await page.getByRole('button', { name: '切换为：深色' }).click();
     await page.reload();
-    await page.getByRole('heading', { name: '追踪' }).waitFor();
+    await page.getByRole('heading', { name: '链路' }).waitFor();
     const { lang, theme, ground } = await page.evaluate(() => ({
       lang: document.documentElement.lang,
       theme: document.documentElement.dataset['theme'],

@@ -1,4 +1,4 @@
-/** The alerts of the console, in a real Chromium, with a real Alertmanager and notifier, and a robot that refuses. */
+/** The console's alerts in a real Chromium, with a real Alertmanager and notifier, and a robot that rejects messages. */
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
@@ -26,7 +26,7 @@ afterAll(async () => {
   await robot.close();
 }, 60_000);
 
-/** The alerts as they are now: the page itself asks every ten seconds. */
+/** A fresh page, because an open one polls only every ten seconds. */
 async function openAlerts(options: { locale?: string; expected?: RegExp[] } = {}): Promise<Page> {
   return browser.open(stack.chatUrl, { hash: '#/alerts', ...options });
 }
@@ -48,7 +48,7 @@ async function readSilences(): Promise<KeptSilence[]> {
   return (await answer.json()) as KeptSilence[];
 }
 
-test('an alert is counted wherever one is, and told in the language of the page', async () => {
+test('an alert is counted in the tab of every view, and shown in the language of the page', async () => {
   const page = await browser.open(stack.chatUrl, { prepare: (it) => it.clock.install() });
   const tab = page.getByRole('link', { name: /^Alerts/ });
   expect(await tab.innerText()).toBe('Alerts');
@@ -63,18 +63,18 @@ test('an alert is counted wherever one is, and told in the language of the page'
     await alert.getByText(text).waitFor();
   }
   const chinese = card(await openAlerts({ locale: 'zh-CN' }), 'HighErrorRate');
-  for (const text of ['触发中', '严重', '请求失败率过高', '每三个请求就有一个失败']) {
+  for (const text of ['告警中', '严重', '请求失败率过高', '每三个请求就有一个失败']) {
     await chinese.getByText(text).waitFor();
   }
   expect(await chinese.innerText()).not.toContain('Requests are failing');
 });
 
 describe('a silence', () => {
-  test('takes a reason, holds for an hour in Alertmanager, and is told to the next', async () => {
+  test('requires a reason, lasts an hour in Alertmanager, and is shown to others', async () => {
     await raiseAlert(stack, { name: 'HighLatency', severity: 'warning' });
     const page = await openAlerts();
     const alert = card(page, 'HighLatency');
-    await alert.getByRole('button', { name: 'Silence for an hour' }).click();
+    await alert.getByRole('button', { name: 'Silence for 1 hour' }).click();
     const send = alert.getByRole('button', { name: 'Silence', exact: true });
     await page.keyboard.type('   ');
     expect(await send.isDisabled()).toBe(true);
@@ -96,14 +96,14 @@ describe('a silence', () => {
         /^Silenced until (\d{4}-\d\d-\d\d )?[\d:]+ by llamascope console: .?a load test runs/,
       )
       .waitFor();
-    expect(await next.getByRole('button', { name: 'Silence for an hour' }).count()).toBe(0);
+    expect(await next.getByRole('button', { name: 'Silence for 1 hour' }).count()).toBe(0);
   });
 
-  test('of an alert that is over is refused in words', async () => {
+  test('of a resolved alert is refused with a message', async () => {
     await raiseAlert(stack, { name: 'QueueBacklog' });
     const page = await openAlerts({ expected: [/status of 409/] });
     const alert = card(page, 'QueueBacklog');
-    await alert.getByRole('button', { name: 'Silence for an hour' }).click();
+    await alert.getByRole('button', { name: 'Silence for 1 hour' }).click();
     await raiseAlert(stack, { name: 'QueueBacklog', over: true });
     await until(async () => {
       const alerts = await fetch(`${alertmanagerOf(stack)}/api/v2/alerts`);
@@ -112,12 +112,12 @@ describe('a silence', () => {
     await page.keyboard.type('too late');
     await page.keyboard.press('Enter');
     await alert.getByRole('alert').waitFor();
-    expect(await alert.getByRole('alert').innerText()).toContain('this one is over');
+    expect(await alert.getByRole('alert').innerText()).toContain('no longer firing');
   });
 });
 
 describe('a runbook', () => {
-  test('is shown under its alert, as a page and not as markdown', async () => {
+  test('is shown below its alert as HTML', async () => {
     const page = await openAlerts();
     const alert = card(page, 'HighErrorRate');
     await alert.getByRole('button', { name: 'Runbook' }).click();
@@ -143,8 +143,8 @@ describe('a runbook', () => {
   });
 });
 
-test('what became of each message is told, with the reason and without a token', async () => {
-  // Alertmanager itself waits ten seconds for more of a kind.
+test('failed notifications are listed with the reason and without the token', async () => {
+  // Alertmanager groups alerts for ten seconds.
   await until(async () => {
     const answer = await fetch(`${stack.chatUrl}/api/alerts`);
     return (await answer.text()).includes('"dead"');
@@ -152,10 +152,10 @@ test('what became of each message is told, with the reason and without a token',
   const page = await openAlerts();
   const rows = page.locator('.notification-list li').filter({ hasText: 'HighErrorRate' });
   await rows.first().waitFor();
-  const told = await rows.allInnerTexts();
+  const texts = await rows.allInnerTexts();
   expect(
-    told.some((text) => /given up\s+dingtalk.*sign not match/s.test(text)),
-    told.join('\n'),
+    texts.some((text) => /failed\s+dingtalk.*sign not match/s.test(text)),
+    texts.join('\n'),
   ).toBe(true);
   expect(await page.content()).not.toContain(robotToken);
 });
@@ -167,10 +167,10 @@ describe('without Alertmanager', () => {
   });
   afterAll(() => service.stop());
 
-  test('the page says that nothing is known, not that all is well', async () => {
+  test('the page gives the reason, and does not claim that no alerts are firing', async () => {
     const page = await browser.open(service.url, { hash: '#/alerts' });
-    await page.getByText('ALERTMANAGER_URL: expected an answer').waitFor();
-    await page.getByText('NOTIFIER_URL: expected the address').waitFor();
-    expect(await page.getByText('Nothing fires.').count()).toBe(0);
+    await page.getByText('Alertmanager at http://127.0.0.1:1 does not answer').waitFor();
+    await page.getByText('NOTIFIER_URL: not set.').waitFor();
+    expect(await page.getByText('No alerts are firing.').count()).toBe(0);
   });
 });

@@ -1,17 +1,17 @@
-/** Where colours are on a canvas that a page has drawn. */
+/** Finds colors on a canvas of the page. */
 import type { Locator } from 'playwright-core';
 
 export type Rgb = [number, number, number];
 
-export interface Place {
-  /** CSS pixels from the canvas' top. */
+export interface ColorRow {
+  /** CSS pixels from the top of the canvas. */
   top: number;
-  /** Pixels of the colour in this row. */
+  /** Pixels of the color in this row. */
   count: number;
 }
 
-/** For each colour the rows that have it, from above; near is near enough, since lines are smoothed. */
-export function findColors(canvas: Locator, colors: Rgb[]): Promise<Place[][]> {
+/** For each color the rows that contain it, from the top. Similar colors count, because lines are anti-aliased. */
+export function findColors(canvas: Locator, colors: Rgb[]): Promise<ColorRow[][]> {
   return canvas.evaluate((element, wanted) => {
     const { width, height } = element as HTMLCanvasElement;
     const context = (element as HTMLCanvasElement).getContext('2d')!;

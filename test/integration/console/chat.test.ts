@@ -1,4 +1,4 @@
-/** The chat of the console, in a real Chromium, against the real service on its demo model. */
+/** The console's chat in a real Chromium, against the real service with the demo model. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 describe('an answer', () => {
-  test('is told with what it cost', async () => {
+  test('shows its token usage and timings', async () => {
     const page = await browser.open(service.url);
     await ask(page, 'Who are you?');
     const answer = await answered(page);
@@ -34,7 +34,7 @@ describe('an answer', () => {
     });
   });
 
-  test('shows where its time went, on a click', async () => {
+  test('shows its waterfall on a click', async () => {
     const page = await browser.open(service.url);
     await ask(page, 'Where does the time go?');
     const answer = await answered(page);
@@ -44,13 +44,13 @@ describe('an answer', () => {
     for (const phase of ['tokenize', 'queue', 'prefill']) {
       expect(await answer.getByRole('button', { name: new RegExp(`^${phase}`) }).count()).toBe(1);
     }
-    await answer.getByRole('link', { name: 'The whole trace, and the request as curl' }).click();
+    await answer.getByRole('link', { name: 'Full trace and curl command' }).click();
     await page.waitForURL(/#\/traces\/[0-9a-f]{32}$/);
-    await page.getByRole('link', { name: 'Open the conversation' }).click();
+    await page.getByRole('link', { name: 'Open conversation' }).click();
     await answer.waitFor();
   });
 
-  test('is asked for again in its place', async () => {
+  test('is generated again in its place', async () => {
     const page = await browser.open(service.url);
     await ask(page, 'One');
     await answered(page);
@@ -68,12 +68,12 @@ describe('an answer', () => {
     expect(await button(page, 'Try again').count()).toBe(1);
   });
 
-  test('follows system prompt, temperature and length, which a conversation keeps', async () => {
+  test('uses system prompt, temperature and max tokens, which a conversation stores', async () => {
     const page = await browser.open(service.url);
     await page.getByText('Settings').click();
     await page.getByLabel('System prompt').fill('Be brief.');
     await page.getByRole('slider', { name: 'Temperature' }).fill('0.2');
-    await page.getByLabel('Most tokens').fill('3');
+    await page.getByLabel('Max tokens').fill('3');
     const request = nextRequest(page);
     await ask(page, 'Hello');
     expect(await request).toMatchObject({
@@ -86,15 +86,15 @@ describe('an answer', () => {
     });
     const answer = await answered(page);
     expect((await factsOf(answer))['tokens']).toBe('3');
-    await answer.getByText('cut short: most tokens').waitFor();
+    await answer.getByText('Truncated at max tokens').waitFor();
     await page.reload();
-    await page.getByText('Temperature 0.2 · Most tokens 3 · System prompt').waitFor();
+    await page.getByText('Temperature 0.2 · Max tokens 3 · System prompt').waitFor();
     await page.getByRole('link', { name: 'New conversation' }).click();
-    await page.getByText('Temperature 0.7 · Most tokens 512').waitFor();
+    await page.getByText('Temperature 0.7 · Max tokens 512').waitFor();
   });
 });
 
-test('conversations are several, survive a reload, and go when they are deleted', async () => {
+test('conversations survive a reload and can be deleted', async () => {
   const page = await browser.open(service.url);
   const list = page.getByRole('navigation', { name: 'Conversations' });
   for (const text of ['About rivers', 'About mountains']) {
@@ -119,11 +119,11 @@ test('conversations are several, survive a reload, and go when they are deleted'
   await list.getByRole('link', { name: 'New conversation' }).and(page.locator(':focus')).waitFor();
 });
 
-test('the demo model is told of, with how to get a real one', async () => {
+test('a notice about the demo model has the command for a real one', async () => {
   const page = await browser.open(service.url, {
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  const notice = page.getByRole('complementary', { name: 'The built-in demo model answers.' });
+  const notice = page.getByRole('complementary', { name: 'The built-in demo model is in use.' });
   await notice.getByText('make model && make down && make up').waitFor();
   await notice.getByRole('button', { name: 'Copy' }).click();
   await notice.getByRole('button', { name: 'Copied' }).waitFor();
@@ -133,7 +133,7 @@ test('the demo model is told of, with how to get a real one', async () => {
 });
 
 describe('with the keyboard only', () => {
-  test('a question is asked from where the page begins, and its waterfall opened', async () => {
+  test('a question can be asked and its waterfall opened', async () => {
     const page = await browser.open(service.url);
     await question(page).and(page.locator(':focus')).waitFor();
     await page.keyboard.type('Line one');
@@ -151,7 +151,7 @@ describe('with the keyboard only', () => {
     await answer.getByRole('button', { name: /^decode/ }).waitFor();
   });
 
-  test('everything is reached, seen when it is reached, and left again', async () => {
+  test('every control is reached, with a visible focus, and left again', async () => {
     const page = await browser.open(service.url);
     await ask(page, 'Hello');
     await answered(page);
@@ -168,7 +168,7 @@ describe('with the keyboard only', () => {
       reached.push(name);
       expect(outline, name).not.toBe('none');
     }
-    for (const name of ['Skip to the content', 'Chat', 'Traces', 'Live', 'Alerts', '中文', 'Copy'])
+    for (const name of ['Skip to main content', 'Chat', 'Traces', 'Live', 'Alerts', '中文', 'Copy'])
       expect(reached).toContain(name);
     for (const name of ['+ New conversation', 'Hello', 'Delete “Hello”', 'Your question'])
       expect(reached).toContain(name);

@@ -1,4 +1,4 @@
-/** A model may say anything. Whatever it says stays text in the console: nothing runs, nothing is fetched, nothing moves. */
+/** Any output of a model stays text in the console: nothing runs, nothing is fetched, the layout holds. */
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
@@ -35,7 +35,7 @@ nul: [\0], bell: [\u0007], half: é
 
 End.`;
 
-/** Its file has a name that is markup too. */
+/** The file name is markup too. */
 const fileName = '<img src=x onerror=hacked=1>';
 const browser = useConsoleBrowser();
 let model: ReturnType<typeof writeModel>;
@@ -57,7 +57,7 @@ async function expectInert(page: Page, place: Locator): Promise<void> {
   expect(await page.evaluate(() => 'hacked' in window)).toBe(false);
 }
 
-describe('what the model says', () => {
+describe('the output of a model', () => {
   let page: Page;
   let content: Locator;
   const open = async (): Promise<void> => {
@@ -67,7 +67,7 @@ describe('what the model says', () => {
     await content.getByText('End.').waitFor();
   };
 
-  test('is markdown with elements for what is harmless, and links to the web and to runbooks only', async () => {
+  test('is rendered as Markdown, with links to the web and to runbooks only', async () => {
     await open();
     expect(await content.getByRole('heading', { level: 3 }).innerText()).toBe('Heading');
     expect(await content.locator('strong').innerText()).toBe('bold');
@@ -90,7 +90,7 @@ describe('what the model says', () => {
     );
   });
 
-  test('is text where it is HTML, while it is written and after a reload', async () => {
+  test('shows HTML as text, while streaming and after a reload', async () => {
     await open();
     await expectInert(page, content);
     const text = await content.innerText();
@@ -103,7 +103,7 @@ describe('what the model says', () => {
     await expectInert(page, content);
   });
 
-  test('turns no line around but its own, and hides no NUL', async () => {
+  test('with right-to-left text affects no other line, and shows NUL', async () => {
     await open();
     const directions = await content.evaluate((element) => {
       const rightToLeft = [...element.children].find((child) => child.textContent.includes('שלום'));
@@ -118,10 +118,10 @@ describe('what the model says', () => {
     expect(text).not.toContain('\0');
   });
 
-  test('is no markup in the question, the title and the name of the model either', async () => {
+  test('stays text in the question, the title and the name of the model too', async () => {
     await open();
     await page.getByRole('navigation', { name: 'Conversations' }).getByText(fileName).waitFor();
-    await page.getByRole('group', { name: 'How the service is' }).getByText(fileName).waitFor();
+    await page.getByRole('group', { name: 'Service status' }).getByText(fileName).waitFor();
     expect(await page.locator('img').count()).toBe(0);
     await page.getByRole('link', { name: 'Traces' }).click();
     await page.getByRole('heading', { name: 'Traces' }).waitFor();
@@ -129,7 +129,7 @@ describe('what the model says', () => {
   });
 });
 
-/** Puts an answer of `pieces` in the place of the service's. */
+/** Replaces the answer of the service by `pieces`. */
 async function say(
   page: Page,
   pieces: readonly string[],
@@ -154,14 +154,14 @@ function sideways(page: Page): Promise<number> {
   return page.locator('.messages').evaluate((list) => list.scrollWidth - list.clientWidth);
 }
 
-describe('what no model of the tests can say', () => {
+describe('an answer made by the test', () => {
   const size = 100_000;
 
   test.each([
     ['a line of 100 KB', ['x'.repeat(size)]],
     ['a line of 100 KB in many pieces', Array.from({ length: 1000 }, () => 'y'.repeat(100))],
     ['halves of characters', ['\uD83D', '\uDE00 \uD800 \uDC00']],
-  ])('%s is shown, and the page goes on', async (_, pieces) => {
+  ])('%s is shown, and the page still works', async (_, pieces) => {
     const page = await openSaying(pieces);
     const answer = await answered(page);
     const shown = await answer.locator('.markdown').evaluate((element) => element.textContent);
@@ -171,7 +171,7 @@ describe('what no model of the tests can say', () => {
     await answers(page).nth(1).waitFor();
   });
 
-  test('what costs a careless parser hours is shown, and the page goes on', async () => {
+  test('input that is slow for some Markdown parsers is shown, and the page still works', async () => {
     const texts = [
       '['.repeat(size),
       '[a]('.repeat(size / 4),
@@ -193,16 +193,16 @@ describe('what no model of the tests can say', () => {
     expect(await answers(page).count()).toBe(texts.length);
   });
 
-  test('a stream that ends in the middle is marked as broken', async () => {
+  test('a stream without an end is marked as interrupted', async () => {
     const page = await openSaying(['Half of'], '');
     const text = await (await answered(page)).innerText();
     expect(text).toContain('Half of');
-    expect(text).toContain('This answer broke off. The connection was lost before the end.');
+    expect(text).toContain('The answer was interrupted. The connection was lost.');
   });
 
-  test('frames that are no JSON break the answer, not the page', async () => {
+  test('a chunk that is not JSON interrupts the answer, not the page', async () => {
     const page = await openSaying(['Half of'], 'data: <script>hacked=1</script>\n\n');
-    expect(await (await answered(page)).innerText()).toContain('This answer broke off.');
+    expect(await (await answered(page)).innerText()).toContain('The answer was interrupted.');
     await expectInert(page, answers(page));
   });
 });

@@ -1,4 +1,4 @@
-/** The live panels of the console, in a real Chromium, over a real Prometheus that scrapes every second. */
+/** The console's panels in a real Chromium, with a real Prometheus that scrapes every second. */
 import type { Locator, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PanelInfo } from '../../../otel/panels/panel.ts';
@@ -13,7 +13,7 @@ import type { Stack } from '../../support/stack/stack.ts';
 
 const browser = useConsoleBrowser();
 const plotted = new Set(['timeseries', 'stacked', 'heatmap']);
-/** How long the recording rules and the windows of a young stack may take. */
+/** Time for the recording rules and the query windows after the start. */
 const patienceSeconds = 40;
 
 let stack: Stack;
@@ -29,12 +29,12 @@ function card(page: Page, id: string): Locator {
   return page.locator(`[data-panel="${id}"]`);
 }
 
-/** Whether a response is one of this panel; the latest is what the page shows. */
+/** Whether a response has the data of this panel. */
 function isOf(id: string, minutes = 5): (response: Response) => boolean {
   return (response) => response.url().endsWith(`/api/panels/${id}?minutes=${minutes}`);
 }
 
-/** The page at one panel, and the answer that it draws there from then on. */
+/** The page at one panel, paused, and the data that the panel shows. */
 async function openAt(id: string): Promise<{ page: Page; answer: PanelData }> {
   const dashboard = list.dashboards.find(({ rows }) => rows.some((row) => row.panels.includes(id)));
   const page = await browser.open(stack.chatUrl, {
@@ -49,7 +49,7 @@ async function openAt(id: string): Promise<{ page: Page; answer: PanelData }> {
   return { page, answer };
 }
 
-/** A style sheet's colours, as the page has them now. */
+/** Custom properties of the style sheet as colors in the current theme. */
 function colorsOf(element: Locator, properties: string[]): Promise<Rgb[]> {
   return element.evaluate((place, names) => {
     const { style } = place as HTMLElement;
@@ -64,7 +64,7 @@ function colorsOf(element: Locator, properties: string[]): Promise<Rgb[]> {
 
 const lineColors = ['decode', 'queue', 'line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'];
 
-/** What a panel does not show of what it should. */
+/** Names what a panel lacks; empty if it draws its data. */
 async function missingIn(page: Page, { id, kind }: PanelInfo): Promise<string[]> {
   const panel = card(page, id);
   await panel.scrollIntoViewIfNeeded();
@@ -84,7 +84,7 @@ async function missingIn(page: Page, { id, kind }: PanelInfo): Promise<string[]>
 }
 
 describe('every panel', () => {
-  test('of each dashboard draws what Prometheus knows', async () => {
+  test('of each dashboard draws its data', async () => {
     for (const dashboard of list.dashboards) {
       const ids = new Set(dashboard.rows.flatMap((row) => row.panels));
       const panels = list.panels.filter(({ id }) => ids.has(id));
@@ -104,23 +104,23 @@ describe('every panel', () => {
 });
 
 describe('a plot', () => {
-  test('has lines where orange and red begin', async () => {
+  test('has a dashed line at each threshold', async () => {
     const { page } = await openAt('burn-availability');
     const panel = card(page, 'burn-availability');
     const limits = await panel.locator('.limit').allTextContents();
-    expect(limits).toEqual(['orange ≥ 6×', 'red ≥ 14.4×']);
+    expect(limits).toEqual(['warning ≥ 6×', 'critical ≥ 14.4×']);
     const colors = await colorsOf(panel, ['--orange', '--red']);
     const [orange = [], red = []] = await findColors(panel.locator('canvas'), colors);
-    // A dashed line across the plot.
+    // Rows of pixels that a dashed line across the plot fills.
     const across = (rows: typeof red) => rows.filter(({ count }) => count > 100);
     expect([across(orange).length, across(red).length]).toEqual([1, 1]);
     const zero = await bottomOf(panel);
     const height = (rows: typeof red) => zero - across(rows)[0]!.top;
-    // Each line is drawn at a whole pixel.
+    // Lines are drawn at whole pixels.
     expect(Math.abs(height(red) - (14.4 / 6) * height(orange))).toBeLessThan(1 + 14.4 / 6);
   });
 
-  test('tells under the mouse, and on arrow keys, what was then', async () => {
+  test('shows the values under the mouse, and with arrow keys', async () => {
     await until(async () => {
       const cpu = await fetch(`${stack.chatUrl}/api/panels/cpu?minutes=5`);
       const [line] = ((await cpu.json()) as PanelData).series;
@@ -131,7 +131,7 @@ describe('a plot', () => {
     const panel = card(page, 'cpu');
     const points = answer.series[0]!.points;
     const now = formatValue(points.at(-1)![1], '1');
-    // One that is told otherwise than what is told without a mouse.
+    // A value that differs from the one shown without a cursor.
     const [at, value] = points.findLast(
       ([, known]) => known !== null && formatValue(known, '1') !== now,
     )!;
@@ -141,14 +141,14 @@ describe('a plot', () => {
     await panel.getByText(formatTime(at * 1000)).waitFor();
     expect(await panel.locator('.legend b').innerText()).toBe(formatValue(value, '1'));
     await page.mouse.move(0, 0);
-    await panel.locator('.plot-place').press('ArrowLeft');
+    await panel.locator('.plot-area').press('ArrowLeft');
     await panel.getByText(formatTime(answer.to * 1000)).waitFor();
-    await panel.locator('.plot-place').press('ArrowLeft');
+    await panel.locator('.plot-area').press('ArrowLeft');
     await panel.getByText(formatTime((answer.to - answer.stepSeconds) * 1000)).waitFor();
     expect(await panel.locator('.legend b').innerText()).toBe(formatValue(points.at(-2)![1], '1'));
   });
 
-  test('has exemplars as dots, as high as their values, which open their traces', async () => {
+  test('has exemplars as dots at the height of their values, which link to their traces', async () => {
     const { page, answer } = await openAt('generation-time');
     const panel = card(page, 'generation-time');
     const dots = panel.locator('.exemplar');
@@ -160,39 +160,39 @@ describe('a plot', () => {
       }),
     );
     const above = heights.map((top) => bottom.y + bottom.height - top);
-    // The first may be higher than the plot is.
+    // The first may lie above the plot.
     const [, second, third] = answer.exemplars;
     expect(above.at(-2)! / above.at(-3)!).toBeCloseTo(second!.value / third!.value, 0);
-    // Dots may lie on one another; the slowest is on top.
+    // Dots may overlap; the largest is on top.
     await dots.last().click();
     await page.locator('[data-span="decode"]').waitFor();
     expect(page.url()).toContain(answer.exemplars[0]!.traceId);
   });
 });
 
-/** Where a plot's zero is, from the top of its canvas. */
+/** The position of zero in a plot, from the top of its canvas. */
 async function bottomOf(panel: Locator): Promise<number> {
   const over = (await panel.locator('.u-over').boundingBox())!;
   const canvas = (await panel.locator('canvas').boundingBox())!;
   return over.y + over.height - canvas.y;
 }
 
-describe('the time', () => {
-  test('goes as far back as is chosen', async () => {
+describe('the time range', () => {
+  test('is the chosen one', async () => {
     const { page } = await openAt('queue-depth');
     const asked = page.waitForResponse(isOf('queue-depth', 60));
     await page.getByRole('button', { name: '1h', exact: true }).click();
     const { from, to } = (await (await asked).json()) as PanelData;
     expect(to - from).toBe(3600);
     const panel = card(page, 'queue-depth');
-    // The plot may be drawn anew under the mouse.
+    // The plot may be replaced under the mouse.
     await vi.waitFor(async () => {
       for (const x of [20, 1]) await panel.locator('.u-over').hover({ position: { x, y: 20 } });
       await panel.getByText(formatTime(from * 1000)).waitFor({ timeout: 1000 });
     }, 15_000);
   });
 
-  test('goes on by itself until it is paused', async () => {
+  test('moves on until it is paused', async () => {
     const page = await browser.open(stack.chatUrl, {
       hash: '#/live/inference',
       prepare: (prepared) => prepared.clock.install(),
@@ -221,19 +221,21 @@ describe('without Prometheus', () => {
   });
   afterAll(() => service.stop());
 
-  test('the page gives the reason above the panels, which stay empty', async () => {
+  test('the page shows the reason and the numbers of /api/status, and panels stay empty', async () => {
     const page = await browser.open(service.url, {
       hash: '#/live/inference',
       viewport: { width: 1280, height: 3000 },
     });
-    await page.getByText('No Prometheus answers').waitFor();
-    await page.getByText('from http://127.0.0.1:1, got').waitFor();
-    await card(page, 'first-token').getByText('This takes Prometheus.').waitFor();
+    await page.getByText('Prometheus is not available').waitFor();
+    await page.getByText('Prometheus at http://127.0.0.1:1 does not answer').waitFor();
+    await card(page, 'first-token').getByText('Requires Prometheus.').waitFor();
+    const numbers = page.getByRole('region', { name: 'Service status' });
+    expect(await numbers.innerText()).toMatch(/ready.*\n0\/64\s+queue/s);
     expect(await page.locator('canvas').count()).toBe(0);
   });
 });
 
-test('what the page asks is no HTTP metric and no trace', async () => {
+test('requests of the page are not in the HTTP metrics and traces', async () => {
   const page = await browser.open(stack.chatUrl, { hash: '#/live' });
   await page.locator('canvas').first().waitFor();
   const scrape = await (await fetch(`${stack.chatUrl}/metrics`)).text();

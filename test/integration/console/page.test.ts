@@ -1,4 +1,4 @@
-/** The console's page as a whole: its policy, its weight, its languages, and that it fits every screen. */
+/** The console's page as a whole: Content-Security-Policy, size, languages, screen sizes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-describe('its policy', () => {
+describe('its Content-Security-Policy', () => {
   const injected = `<script>window.ran = 'inline'</script>
     <script src="data:text/javascript,window.ran='data'"></script>
     <script src="https://evil.example/x.js"></script>
@@ -24,7 +24,7 @@ describe('its policy', () => {
     <style>body { display: none }</style>
     <a id="trap" href="javascript:window.ran='link'">trap</a>`;
 
-  test('runs nothing that was put into the page, and fetches nothing for it', async () => {
+  test('blocks injected scripts, images and frames', async () => {
     const page = await browser.open(service.url, {
       expected: [/Content Security Policy/, /status of 404/],
       async prepare(page) {
@@ -41,18 +41,18 @@ describe('its policy', () => {
     expect(await page.evaluate(() => 'ran' in window)).toBe(false);
   });
 
-  test('makes no markup and no code of a string', async () => {
+  test('blocks HTML and code from strings', async () => {
     const page = await browser.open(service.url, {
       expected: [/Trusted(HTML|Script)/, /Content Security Policy/],
     });
     const refused = await page.evaluate(async () => {
-      // What the debugger evaluates may evaluate more; what a timer calls may not.
+      // Code from the debugger may use eval; a timer's callback may not.
       await new Promise((resolve) => setTimeout(resolve));
       const script = document.createElement('script');
       const attempts = [
         () => (document.body.innerHTML = '<p>'),
         () => (script.text = 'window.ran = 1'),
-        // oxlint-disable-next-line typescript/no-implied-eval -- that it is refused is what is tested
+        // oxlint-disable-next-line typescript/no-implied-eval -- the test expects it to be blocked
         () => new Function('window.ran = 1'),
       ];
       return attempts.map((attempt) => {
@@ -68,7 +68,7 @@ describe('its policy', () => {
   });
 });
 
-test('its files weigh less than 150 KB together, as they are sent', async () => {
+test('its files are smaller than 150 KB in all, compressed', async () => {
   const page = await browser.open(service.url, { hash: '#/live' });
   const files = await page.evaluate(() =>
     performance
@@ -99,7 +99,7 @@ test('its first paint is measured', async () => {
 });
 
 describe('its language', () => {
-  test('is that of the browser until the other is chosen, and then that', async () => {
+  test('is that of the browser until another is chosen', async () => {
     const page = await browser.open(service.url, { locale: 'zh-CN' });
     await page.getByRole('heading', { name: '向模型提问' }).waitFor();
     expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN');
@@ -109,40 +109,37 @@ describe('its language', () => {
     await page.getByRole('heading', { name: 'Ask the model something' }).waitFor();
     expect(await page.locator('html').getAttribute('lang')).toBe('en');
     await button(page, '中文').click();
-    await page.getByText('当前是内置演示模型。').waitFor();
+    await page.getByText('当前使用内置演示模型。').waitFor();
   });
 
-  test('says in Chinese what the service says in English', async () => {
+  test('shows an error of the service in Chinese', async () => {
     const page = await browser.open(service.url, { locale: 'zh-CN', expected: [/status of 400/] });
     await page.getByText('设置').click();
-    await page.getByLabel('最多 token').fill('32768');
+    await page.getByLabel('最大 token 数').fill('32768');
     await page.getByLabel('你的问题').fill('你好');
     await button(page, '发送').click();
     const trouble = await page.getByRole('alert').innerText();
-    expect(trouble).toContain('没有得到回答。 会话长度超出模型能读取的范围');
+    expect(trouble).toContain('没有得到回答。 会话超出模型的上下文长度');
   });
 });
 
 describe.each([360, 1920])('on a screen of %i pixels', (width) => {
-  test.each(['en-US', 'zh-CN'])(
-    'nothing of the chat is cut off or moves sideways (%s)',
-    async (locale) => {
-      const page = await browser.open(service.url, { locale, viewport: { width, height: 740 } });
-      expect(await sideways(page)).toEqual([]);
-      const isChinese = locale === 'zh-CN';
-      await page.getByText(isChinese ? '设置' : 'Settings').click();
-      await page
-        .getByLabel(isChinese ? '你的问题' : 'Your question')
-        .fill('word '.repeat(80) + 'x'.repeat(300));
-      await button(page, isChinese ? '发送' : 'Send').click();
-      await page.locator('.facts-button').click();
-      await page.getByRole('button', { name: /^decode/ }).waitFor();
-      expect(await sideways(page)).toEqual([]);
-    },
-  );
+  test.each(['en-US', 'zh-CN'])('the chat never scrolls sideways (%s)', async (locale) => {
+    const page = await browser.open(service.url, { locale, viewport: { width, height: 740 } });
+    expect(await sideways(page)).toEqual([]);
+    const isChinese = locale === 'zh-CN';
+    await page.getByText(isChinese ? '设置' : 'Settings').click();
+    await page
+      .getByLabel(isChinese ? '你的问题' : 'Your question')
+      .fill('word '.repeat(80) + 'x'.repeat(300));
+    await button(page, isChinese ? '发送' : 'Send').click();
+    await page.locator('.facts-button').click();
+    await page.getByRole('button', { name: /^decode/ }).waitFor();
+    expect(await sideways(page)).toEqual([]);
+  });
 });
 
-/** What is wider than its place: of the page, of what scrolls, and of controls beyond the edge. */
+/** Elements that scroll sideways, and controls beyond the edge of the screen. */
 function sideways(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const wide = [...document.querySelectorAll('html, body, body *')].filter((element) => {
@@ -152,7 +149,11 @@ function sideways(page: Page): Promise<string[]> {
       if (scrolls && element.scrollWidth > element.clientWidth + 1) return true;
       const { left, right, width } = element.getBoundingClientRect();
       const shown = width > 1 && element.matches('a, button, input, textarea, summary');
-      return shown && element.closest('.unseen') === null && (right > innerWidth + 1 || left < -1);
+      return (
+        shown &&
+        element.closest('.visually-hidden') === null &&
+        (right > innerWidth + 1 || left < -1)
+      );
     });
     return wide.map(
       (element) => `${element.tagName}.${element.className} ${element.textContent.slice(0, 40)}`,

@@ -1,7 +1,4 @@
-/**
- * What the console looks like: pictures of each view, for people to look at. CONSOLE_PICTURES is a folder for all of them;
- * without it there are two of each.
- */
+/** Screenshots of each view, for review by people. CONSOLE_PICTURES names a folder for all of them; without it there are two each. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
@@ -34,7 +31,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.dispose(), 60_000);
 
-/** From the start page to a view with something on it. */
+/** From the start page to a view with content. */
 const views: Record<string, (page: Page) => Promise<void>> = {
   async chat(page) {
     await page.locator('.composer-row textarea').fill('What does a token cost?');
@@ -50,7 +47,7 @@ const views: Record<string, (page: Page) => Promise<void>> = {
   },
   async live(page) {
     await page.goto(`${stack.chatUrl}/#/live/inference`);
-    // The first of them, on a small screen.
+    // On a small screen the first panel is out of sight.
     await page.locator('[data-panel="phases"]').scrollIntoViewIfNeeded();
     await page.locator('canvas').first().waitFor();
     await page.locator('#content').evaluate((content) => content.scrollTo(0, 0));
@@ -62,13 +59,13 @@ const views: Record<string, (page: Page) => Promise<void>> = {
   },
 };
 
-const looks = [
+const screens = [
   { name: 'light', width: 1280, height: 800, locale: 'en-US', colorScheme: 'light' },
   { name: 'small', width: 360, height: 740, locale: 'zh-CN', colorScheme: 'dark' },
   { name: 'dark', width: 1280, height: 800, locale: 'en-US', colorScheme: 'dark' },
   { name: 'large', width: 1920, height: 1080, locale: 'zh-CN', colorScheme: 'light' },
 ] as const;
-const taken = process.env['CONSOLE_PICTURES'] === undefined ? looks.slice(0, 2) : looks;
+const taken = process.env['CONSOLE_PICTURES'] === undefined ? screens.slice(0, 2) : screens;
 
 describe.each(Object.keys(views))('%s', (view) => {
   test.each(taken)('$name', async ({ name, width, height, locale, colorScheme }) => {
@@ -79,7 +76,7 @@ describe.each(Object.keys(views))('%s', (view) => {
     await page.screenshot({ path: file, animations: 'disabled' });
     const picture = readFileSync(file);
     expect([picture.readUInt32BE(16), picture.readUInt32BE(20)]).toEqual([width, height]);
-    // A page of one colour takes a few kilobytes.
+    // An empty page takes a few kilobytes.
     expect(picture.byteLength).toBeGreaterThan(15_000);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(wide).toBeLessThanOrEqual(width);

@@ -1,11 +1,11 @@
-/** What the console asks of its service, while a real Prometheus, Alertmanager and notifier stand behind it. */
+/** The console's endpoints with a real Prometheus, Alertmanager and notifier. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
 import { until } from '../../support/until.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 
-/** Its fields are asserted one by one. */
+/** Tests assert single fields. */
 // oxlint-disable-next-line typescript/no-explicit-any
 type Json = any;
 
@@ -22,9 +22,9 @@ beforeAll(async () => {
   stack = await createStack({});
   alertmanagerUrl = `http://127.0.0.1:${stack.env['ALERTMANAGER_PORT']}`;
   await stack.command('up');
-  // What happened before the first scrape, or before the rule that copies the series under their usual name, is no increase.
-  const copied = 'http_request_duration_seconds_count{job="qwen-instruct"}';
-  await until(async () => (await stack.query(copied)).includes(0));
+  // rate() does not see what happened before the first scrape, or before the recording rule first ran.
+  const recorded = 'http_request_duration_seconds_count{job="qwen-instruct"}';
+  await until(async () => (await stack.query(recorded)).includes(0));
   traceIds = await Promise.all(Array.from({ length: 4 }, () => chat()));
   await until(async () => (await get('/api/panels/phases')).series.length === 4, 30);
 }, 120_000);
@@ -37,7 +37,7 @@ async function get(path: string): Promise<Json> {
   return body;
 }
 
-/** @returns its trace id. */
+/** @returns the trace id */
 async function chat(): Promise<string> {
   const answer = await fetch(`${stack.chatUrl}/v1/chat/completions`, {
     method: 'POST',
@@ -89,7 +89,7 @@ function silence(body: object): Promise<Response> {
 }
 
 describe('panels', () => {
-  test('are told without their queries', async () => {
+  test('are listed without their queries', async () => {
     const { dashboards, panels } = await get('/api/panels');
     expect(dashboards.map(({ id }: Json) => id)).toEqual([
       'qwen-monitor',
@@ -104,7 +104,7 @@ describe('panels', () => {
     expect(JSON.stringify(panels)).not.toContain('rate(');
   });
 
-  test('all answer from Prometheus, over one bounded grid of moments', async () => {
+  test('all answer from Prometheus, with the same times for every series', async () => {
     const { panels } = await get('/api/panels');
     for (const { id } of panels) {
       const data = await get(`/api/panels/${id}?minutes=5`);
@@ -118,7 +118,7 @@ describe('panels', () => {
     }
   });
 
-  test('all draw something, apart from those that are empty while nothing goes wrong', async () => {
+  test('all have values, except those that are empty while nothing fails', async () => {
     const { panels } = await get('/api/panels');
     const busy = panels.filter(({ idle }: Json) => idle !== 'nothing');
     const findSilent = async (): Promise<string[]> => {
@@ -130,12 +130,12 @@ describe('panels', () => {
       }
       return silent;
     };
-    // The rules and the windows of a young stack take a while.
+    // The recording rules and the windows of the queries need some time after the start.
     await expect.poll(findSilent, { timeout: 30_000, interval: 1000 }).toEqual([]);
   });
 
-  test('have at most 361 moments, however long the range', async () => {
-    // Of a day the last half minute is left out, and the stack may be younger.
+  test('have at most 361 points, whatever the range', async () => {
+    // The range of a day ends up to 30 s ago, and the stack may have started later.
     await until(
       async () => (await get('/api/panels/queue-depth?minutes=1440')).series.length > 0,
       40,
@@ -153,7 +153,7 @@ describe('panels', () => {
     expect(await get('/api/panels/queue-depth?minutes=0')).toMatchObject({ stepSeconds: 5 });
   }, 60_000);
 
-  test('name their lines as Grafana does', async () => {
+  test('name their series as Grafana does', async () => {
     const { series } = await get('/api/panels/phases');
     expect(series.map(({ legend }: Series) => legend)).toEqual([
       'tokenize',
@@ -165,7 +165,7 @@ describe('panels', () => {
     expect(roles.series.map(({ legend }: Series) => legend).toSorted()).toEqual(['api', 'engine']);
   });
 
-  test('draw a heatmap from its buckets in order, each with those below it', async () => {
+  test('answer the buckets of a heatmap in ascending order, cumulative', async () => {
     let series: Series[] = [];
     await until(async () => {
       ({ series } = await get('/api/panels/latency-heatmap?minutes=5'));
@@ -178,7 +178,7 @@ describe('panels', () => {
     expect(last).toEqual(last.toSorted((a, b) => a - b));
   });
 
-  test('carry exemplars that lead to traces which are there', async () => {
+  test('have exemplars whose traces exist', async () => {
     let exemplars: { at: number; value: number; traceId: string }[] = [];
     await until(async () => {
       ({ exemplars } = await get('/api/panels/generation-time?minutes=5'));
@@ -198,13 +198,13 @@ describe('panels', () => {
     ['/api/panels/queue-depth?minutes=many', 400],
     ['/api/panels/queue-depth?minutes=-5', 400],
     ['/api/panels/queue-depth?minutes=1e9', 400],
-  ])('%s is %i: a page names a panel and a range, and no query', async (path, status) => {
+  ])('%s is %i: clients name a panel and a range, no query', async (path, status) => {
     expect((await fetch(stack.chatUrl + path)).status).toBe(status);
   });
 });
 
 describe('alerts', () => {
-  test('fire with both languages and a runbook, and no link that is none', async () => {
+  test('are in both languages, with a runbook, and without links that are not http', async () => {
     await raiseAlert('HighErrorRate');
     expect(await findAlert('HighErrorRate')).toMatchObject({
       state: 'firing',
@@ -220,7 +220,7 @@ describe('alerts', () => {
     expect(await page.text()).toMatch(/^# HighErrorRate\n[^]*## 中文/);
   });
 
-  test('are told with what became of the message, and the Watchdog apart from them', async () => {
+  test('are listed with their notifications, and without the Watchdog', async () => {
     const told = async () =>
       (await get('/api/alerts')).notifications.find((one: Json) =>
         one.title.includes('HighErrorRate'),
@@ -236,7 +236,7 @@ describe('alerts', () => {
     expect(alerts.map(({ name }: Json) => name)).not.toContain('Watchdog');
   }, 120_000);
 
-  test('are silenced for an hour with a reason, each by itself', async () => {
+  test('are silenced one by one, for an hour and with a reason', async () => {
     await raiseAlert('HighLatency');
     await raiseAlert('QueueBacklog');
     const { fingerprint } = await findAlert('HighLatency');
@@ -252,7 +252,7 @@ describe('alerts', () => {
     expect(Date.parse(kept.endsAt) - Date.parse(kept.startsAt)).toBeGreaterThan(3_590_000);
   }, 60_000);
 
-  test('are not silenced without a reason, nor when they are over', async () => {
+  test('are not silenced without a reason, nor after they are resolved', async () => {
     const { fingerprint } = await findAlert('QueueBacklog');
     for (const reason of [undefined, '', '  ', 'x'.repeat(501)]) {
       const refused = await silence({ fingerprint, reason });
@@ -263,8 +263,8 @@ describe('alerts', () => {
     expect(gone.status).toBe(409);
     expect((await gone.json()).error).toMatchObject({
       code: 'alert_gone',
-      message: expect.stringContaining('is over'),
-      message_zh: expect.stringContaining('已经结束'),
+      message: expect.stringContaining('no longer firing'),
+      message_zh: expect.stringContaining('已恢复'),
     });
     for (const minutes of [0, 1441, 1.5]) {
       expect((await silence({ fingerprint, minutes, reason: 'x' })).status).toBe(400);
@@ -272,8 +272,8 @@ describe('alerts', () => {
   });
 });
 
-describe('of all that', () => {
-  test('nothing is an HTTP metric or a trace', async () => {
+describe('the console', () => {
+  test('is not in the HTTP metrics and traces', async () => {
     const scrape = await (await fetch(`${stack.chatUrl}/metrics`)).text();
     const requests = scrape.split('\n').filter((line) => line.startsWith('http_server_request'));
     expect(requests.join('\n')).not.toMatch(/\/api|\/console|http_route="\/"/);
@@ -282,7 +282,7 @@ describe('of all that', () => {
     for (const { name } of traces) expect(name).not.toMatch(/\/api|\/console/);
   });
 
-  test('the state of the service says where its neighbours are', async () => {
+  test('shows the state of the service and links to the rest of the stack', async () => {
     expect(await get('/api/status')).toMatchObject({
       service: { name: 'llamascope' },
       model: { id: 'demo', demo: true, notice: expect.any(String) },

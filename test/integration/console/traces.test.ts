@@ -1,4 +1,4 @@
-/** The traces of the console, in a real Chromium, against the real service after everything that people do to one. */
+/** The console's traces in a real Chromium, against the real service after requests of every kind. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await left.body!.getReader().read();
   gone.abort();
   await until(async () => (await listTraces('cancelled')).length > 0);
-  // None of these is the last, however slow it was.
+  // The slowest trace is not the newest.
   await (await post({ max_tokens: 1 })).text();
 });
 afterAll(() => service.stop());
@@ -49,7 +49,7 @@ function slowestOf(traces: TraceSummary[]): TraceSummary {
   );
 }
 
-/** The ids that the list links to, in its order. */
+/** The trace ids of the list, in its order. */
 function listedIds(page: Page): Promise<string[]> {
   return page
     .locator('.trace-row')
@@ -65,8 +65,8 @@ interface Box {
   width: number;
 }
 
-/** Where something lies on the track of its bar, in shares of the track. */
-function placeOnTrack(part: Locator): Promise<Box> {
+/** Position and width within the track of a bar, as ratios of the track. */
+function positionOnTrack(part: Locator): Promise<Box> {
   return part.evaluate((element) => {
     const track = element.parentElement!.getBoundingClientRect();
     const { left, width } = element.getBoundingClientRect();
@@ -74,54 +74,54 @@ function placeOnTrack(part: Locator): Promise<Box> {
   });
 }
 
-/** What a duration of the page says. */
+/** Parses a duration as the page formats it. */
 function millisIn(text: string): number {
   const [value, unit] = text.split(' ');
   return Number(value) * { µs: 0.001, ms: 1, s: 1000 }[unit as 'µs' | 'ms' | 's'];
 }
 
 describe('the waterfall', () => {
-  test('draws every span where it lies in the trace, and as long', async () => {
+  test('draws every span at its start and with its duration', async () => {
     const { traceId, durationMillis, startedAt } = slowestOf(await listTraces('all'));
     const spans = await findSpans(traceId);
     const page = await browser.open(service.url, { hash: `#/traces/${traceId}` });
     await page.locator('[data-span="decode"]').waitFor();
     expect(await page.locator('[data-span]').count()).toBe(spans.length);
-    // The page may still be taking its place.
+    // The layout may not be stable yet.
     await vi.waitFor(async () => {
       for (const span of spans) {
         const bar = page.locator(`[data-span="${span.name}"]`);
-        const { left, width } = await placeOnTrack(bar);
-        // A pixel either way, and no bar is thinner than two.
+        const { left, width } = await positionOnTrack(bar);
+        // Within a pixel; bars are at least two pixels wide.
         expect(left, span.name).toBeCloseTo((span.startedAt - startedAt) / durationMillis, 2);
         const length = span.endedAt - span.startedAt;
         expect(width, span.name).toBeCloseTo(length / durationMillis, 2);
         const row = page.getByRole('button', { name: new RegExp(`^${span.name} .* from `) });
-        const told = millisIn(
+        const shown = millisIn(
           await row.locator('.span-time').evaluate((place) => place.firstChild!.textContent!),
         );
-        expect(told / length, span.name).toBeCloseTo(1, 1);
+        expect(shown / length, span.name).toBeCloseTo(1, 1);
       }
     }, 15_000);
   });
 
-  test('marks the first token, and tells the facts of a span on Enter', async () => {
+  test('marks the first token, and shows the attributes of a span on Enter', async () => {
     const { traceId, durationMillis, startedAt } = slowestOf(await listTraces('all'));
     const event = (await findSpans(traceId)).flatMap(({ events }) => events)[0]!;
     const page = await browser.open(service.url, { hash: `#/traces/${traceId}` });
     const mark = page.locator(`[data-event="${event.name}"]`);
     await mark.waitFor();
-    const { left, width } = await placeOnTrack(mark);
+    const { left, width } = await positionOnTrack(mark);
     expect(left + width / 2).toBeCloseTo((event.at - startedAt) / durationMillis, 2);
     await page.getByRole('button', { name: /^chat / }).press('Enter');
     await page.getByText('gen_ai.usage.input_tokens').waitFor();
   });
 
-  test('of a request that went wrong says how and why', async () => {
+  test('of a failed request shows outcome and reason', async () => {
     const failed = (await listTraces('failed')).find(({ reason }) => reason === 'engine_exit');
     const page = await browser.open(service.url, { hash: `#/traces/${failed?.traceId}` });
     await page.getByText('failed · engine_exit').waitFor();
-    await page.getByText('The engine ended in the middle').waitFor();
+    await page.getByText('The engine exited').waitFor();
     expect(await page.locator('.bar-span.failed').count()).toBeGreaterThan(0);
   });
 });
@@ -131,7 +131,7 @@ describe('the list', () => {
     ['All', 'all'],
     ['Failed', 'failed'],
     ['Cancelled', 'cancelled'],
-  ])('under %s has those traces, the newest first', async (button, filter) => {
+  ])('under %s has those traces, newest first', async (button, filter) => {
     const page = await browser.open(service.url, { hash: '#/traces' });
     await press(page, button === 'All' ? 'Newest first' : button);
     const expected = (await listTraces(filter)).map(({ traceId }) => traceId);
@@ -149,18 +149,18 @@ describe('the list', () => {
     await until(async () => String(await listedIds(page)) === ids);
   });
 
-  test('tells how each ended', async () => {
+  test('shows each outcome', async () => {
     const page = await browser.open(service.url, { hash: '#/traces' });
     await page.locator('.trace-row').first().waitFor();
-    const told = new Set(await page.locator('.trace-row .chip').allInnerTexts());
+    const outcomes = new Set(await page.locator('.trace-row .chip').allInnerTexts());
     const some = ['completed · length', 'rejected · queue_full', 'cancelled · client_gone'];
-    for (const ending of some) expect(told).toContain(ending);
+    for (const ending of some) expect(outcomes).toContain(ending);
   });
 
   test('leads from the start page to the slowest request of the last hour in four clicks', async () => {
     const traces = await listTraces('all');
     const overall = slowestOf(traces);
-    // An hour after the slowest of all, which is then just too old.
+    // The slowest trace is then just older than an hour.
     const since = overall.startedAt + 1;
     const page = await browser.open(service.url, {
       prepare: async (prepared) => {
@@ -185,7 +185,7 @@ describe('the list', () => {
 });
 
 describe('the curl of a trace', () => {
-  test('runs as it was copied, and its trace is where the page says', async () => {
+  test('runs as copied, and the page links to its trace', async () => {
     const question = `What's "this"? $HOME \`id\``;
     const page = await browser.open(service.url, {
       permissions: ['clipboard-read', 'clipboard-write'],
@@ -193,8 +193,8 @@ describe('the curl of a trace', () => {
     await page.getByLabel('Your question').fill(question);
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByRole('button', { name: 'Show where the time went' }).click();
-    await page.getByRole('link', { name: 'The whole trace' }).click();
-    await page.getByRole('heading', { name: 'The same again' }).waitFor();
+    await page.getByRole('link', { name: 'Full trace' }).click();
+    await page.getByRole('heading', { name: 'Repeat this request' }).waitFor();
     await press(page, 'Copy');
     await page.getByRole('button', { name: 'Copied' }).waitFor();
     const command = await page.evaluate(() => navigator.clipboard.readText());

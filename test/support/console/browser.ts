@@ -1,6 +1,6 @@
 /**
- * The console in a headless Chromium. A fault of the page that no test asked for fails the test: an error in its console,
- * an exception, a request that leaves this machine.
+ * The console in a headless Chromium. Any fault that a test does not expect fails it: an error in the browser's console, an
+ * exception, a request to another machine.
  */
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -12,18 +12,18 @@ import { root } from '../stack/sandbox.ts';
 interface OpenOptions extends BrowserContextOptions {
   /** The view: `#/live`. */
   hash?: string;
-  /** Faults that the test causes, such as Chromium's own line about an answer of 429. */
+  /** Faults that the test causes, such as Chromium's console message about a 429. */
   expected?: RegExp[];
-  /** Runs before the page is loaded, for routes and scripts. */
+  /** Runs before the page loads, to set routes and scripts. */
   prepare?: (page: Page) => Promise<void>;
 }
 
 export interface ConsoleBrowser {
-  /** The console of the service at `url`, loaded, in a browser that has never been there. */
+  /** Loads the console of the service at `url` with empty browser storage. */
   open(url: string, options?: OpenOptions): Promise<Page>;
 }
 
-/** No request of Chromium's own, and no name that is looked up anywhere. */
+/** Chromium makes no requests of its own and resolves no names. */
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -36,7 +36,7 @@ const flags = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-/** One Chromium for the tests of a file; what they opened is judged and closed after each. */
+/** One Chromium for the tests of a file. After each test, its pages are closed and their faults asserted. */
 export function useConsoleBrowser(): ConsoleBrowser {
   let browser: Browser;
   let opened: { page: Page; faults: string[]; expected: RegExp[] }[] = [];
@@ -75,7 +75,7 @@ export function useConsoleBrowser(): ConsoleBrowser {
   };
 }
 
-/** `make test` builds it; whoever runs vitest would otherwise judge the page of yesterday. */
+/** `make test` builds the page; vitest alone would test an old one. */
 function refuseOldPage(): void {
   const folder = path.join(root, 'src/console/page');
   const builtAt = statSync(path.join(folder, '../dist/index.html'), {
@@ -86,14 +86,13 @@ function refuseOldPage(): void {
     .map((file) => path.join(folder, file))
     .find((file) => statSync(file).mtimeMs > (builtAt ?? 0));
   if (newer === undefined) return;
-  throw new Error(`expected a page newer than ${newer}, found an older one; run make console`);
+  throw new Error(`the built page is older than ${newer}; run make console`);
 }
 
-/** Its profile is an empty folder that goes with it. */
 function launch(): Promise<Browser> {
   const executablePath = findChromium(process.env['PATH'] ?? '', path.join(root, '.tools'));
   if (executablePath === undefined) {
-    throw new Error('expected a Chromium, found none; `make test` brings one, or install chromium');
+    throw new Error('Chromium not found; `make test` downloads one, or install chromium');
   }
   return chromium.launch({ executablePath, args: flags });
 }
@@ -107,10 +106,10 @@ function noteFaults(page: Page): string[] {
     faults.push(`console: ${message.text()} (${message.location().url})`);
   });
   page.on('pageerror', (error) => faults.push(`exception: ${error.stack ?? error.message}`));
-  // Of the context, so that a tab that a link opens counts too.
+  // On the context, to include tabs that a link opens.
   page.context().on('request', (request) => noteOutside(request.url()));
   page.on('websocket', (socket) => noteOutside(socket.url()));
-  // What the page's policy blocks is told as a request that failed; it never leaves, and is an error in the console.
+  // A request that the Content-Security-Policy blocks never leaves; it is reported as an error in the console already.
   page.context().on('requestfailed', (request) => {
     if (request.failure()?.errorText !== 'csp') return;
     const at = faults.indexOf(outside(request.url()));

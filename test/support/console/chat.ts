@@ -1,4 +1,4 @@
-/** What a person does in the console's chat, by what a screen reader would call it. Used by the console's tests. */
+/** Actions in the console's chat, with elements found by their accessible names. Used by the console's tests. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,27 +22,27 @@ export function answers(page: Page): Locator {
   return page.getByRole('article', { name: 'Answer' });
 }
 
-/** The last answer, when it has ended. */
+/** The last answer, after it has ended. */
 export async function answered(page: Page): Promise<Locator> {
   const last = answers(page).last();
   await last.and(page.locator('[aria-busy=false]')).waitFor();
   return last;
 }
 
-/** What is known of an answer, by name: tokens, speed. */
+/** Usage and timings of an answer, by name: tokens, speed. */
 export async function factsOf(answer: Locator): Promise<Record<string, string>> {
   const names = await answer.getByRole('term').allInnerTexts();
   const values = await answer.getByRole('definition').allInnerTexts();
   return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
 }
 
-/** The body of the next question to the model. */
+/** The body of the next chat request. */
 export async function nextRequest(page: Page): Promise<Record<string, unknown>> {
   const request = await page.waitForRequest('**/v1/chat/completions');
   return request.postDataJSON() as Record<string, unknown>;
 }
 
-/** A model that answers `say` to everything. */
+/** A model that always answers `say`. */
 export function writeModel(
   say: string,
   options: { name?: string; loop?: boolean } = {},

@@ -1,7 +1,7 @@
 /**
- * Finds the Chromium that the console's tests drive: on PATH, else Debian's, unpacked into `.tools/chromium` with the
- * libraries that the machine lacks. The headless shell comes first: it has no windows, and a page takes it a third of the
- * processor time. `make test` runs it as `node test/support/console/chromium.ts`.
+ * Finds Chromium for the console's tests: on PATH, else Debian's packages, unpacked into `.tools/chromium` with the libraries that
+ * the machine lacks. The headless shell is preferred, because it needs a third of the CPU time for a page. `make test` runs this
+ * file as `node test/support/console/chromium.ts`.
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -27,19 +27,19 @@ const chromiumMissing = (reason: string) => ({
   zh: `PATH 中没有 Chromium，Debian 软件包也无法下载（${reason}）。请将 Chromium 或 Chrome 放入 PATH，或运行 sudo apt-get install chromium，然后重试。`,
 });
 
-/** The absolute path of a Chromium that is there: PATH first, then what was unpacked earlier. */
+/** @returns the absolute path of a Chromium on PATH, else of the unpacked one */
 export function findChromium(path: string, toolsDir: string): string | undefined {
   return [...path.split(delimiter).filter(Boolean), join(toolsDir, 'chromium/usr/bin')]
     .flatMap((folder) => names.map((name) => join(folder, name)))
     .find(isExecutable);
 }
 
-/** @throws StackError that says what to install, when there is none and none is to be had. */
+/** @throws StackError with what to install, if there is no Chromium and none can be downloaded */
 export async function ensureChromium(path: string, toolsDir: string): Promise<void> {
   if (findChromium(path, toolsDir) !== undefined) return;
   const lock = { file: join(toolsDir, 'chromium.lock'), onWait: sayWaiting };
   await withFileLock(lock, async () => {
-    // Another `make` may have brought it while we waited.
+    // Another `make` may have unpacked it during the wait.
     if (findChromium(path, toolsDir) !== undefined) return;
     say(fetchingChromium);
     try {
@@ -56,7 +56,7 @@ export async function ensureChromium(path: string, toolsDir: string): Promise<vo
   });
 }
 
-/** Debian's own script starts what is in /usr/lib. */
+/** Replaces Debian's start script, which expects Chromium in /usr/lib. */
 function wrapChromium(root: string): void {
   const libraries = libraryFolders(root).map((folder) => `$root/${folder}`);
   let fonts = '';
@@ -70,7 +70,7 @@ function wrapChromium(root: string): void {
   );
 }
 
-/** Where there are shared libraries: the folder of the machine's architecture, and those in it that a program names. */
+/** The folders with shared libraries: of the machine's architecture, and those within it. */
 function libraryFolders(root: string): string[] {
   const ofMachine = ['usr/lib', 'lib']
     .flatMap((top) => foldersIn(root, top))
@@ -87,7 +87,7 @@ function foldersIn(root: string, folder: string): string[] {
     .map((entry) => `${folder}/${entry.name}`);
 }
 
-/** The packages' own file names /usr/share/fonts, which this machine lacks. */
+/** The packages' own configuration names /usr/share/fonts, which the machine may lack. */
 const fontSettings = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>

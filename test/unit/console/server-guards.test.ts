@@ -56,7 +56,7 @@ describe('a service on loopback', () => {
       const { error } = await answer.json();
       expect(error).toMatchObject({ code: 'forbidden', param: null });
       expect(error.message).toMatch(/^host: expected one of /);
-      expect(error.message_zh).toMatch(/^host：应为/);
+      expect(error.message_zh).toMatch(/^不允许通过该域名访问/);
     }
   });
 

@@ -1,4 +1,4 @@
-/** One alert: what it means, what to do, and silence for an hour. */
+/** One alert with its description, runbook and silence form. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Alert } from '../../server/answers.ts';
@@ -7,13 +7,13 @@ import { usePick, useTexts } from '../texts/texts.ts';
 import { Runbook } from './runbook.tsx';
 import { SilenceForm } from './silence-form.tsx';
 
-type Open = 'runbook' | 'silence' | undefined;
+type Section = 'runbook' | 'silence' | undefined;
 
 export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }): VNode {
   const t = useTexts();
   const pick = usePick();
-  const [open, setOpen] = useState<Open>();
-  const toggle = (what: Open) => () => setOpen(open === what ? undefined : what);
+  const [open, setOpen] = useState<Section>();
+  const toggle = (section: Section) => () => setOpen(open === section ? undefined : section);
   const { name, severity, state, runbook, dashboardUrl } = alert;
   return (
     <li class={`alert card padded ${state} ${severity}`} data-alert={name}>
@@ -56,7 +56,7 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
         )}
         {dashboardUrl !== undefined && (
           <a class="button small" href={dashboardUrl} target="_blank" rel="noopener noreferrer">
-            {t.openInGrafana}
+            {t.openGraph}
           </a>
         )}
         <Labels labels={alert.labels} />
@@ -75,7 +75,7 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
   );
 }
 
-/** Said elsewhere on the card. */
+/** Labels that the card shows in its header. */
 const shownElsewhere = new Set(['alertname', 'severity']);
 
 function Labels({ labels }: { labels: Record<string, string> }): VNode {

@@ -1,10 +1,10 @@
-/** What fires, what is silenced, and what the notifier made of it. */
+/** The active alerts, and the recent notifications about them. */
 import type { VNode } from 'preact';
 import type { Alert, AlertList, Notification, Status } from '../../server/answers.ts';
+import { FailureMessage } from '../failure-message.tsx';
 import { formatTime } from '../format.ts';
 import type { Polled } from '../polling.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 import { AlertCard } from './alert-card.tsx';
 
 interface AlertsViewProps {
@@ -12,7 +12,7 @@ interface AlertsViewProps {
   status: Status | undefined;
 }
 
-/** What fires comes first, and of that the worst. */
+/** Firing alerts first, then by severity. */
 const stateOrder = ['firing', 'silenced', 'inhibited'];
 const severityOrder = ['critical', 'page', 'error', 'warning', 'ticket', 'info', 'none'];
 
@@ -20,7 +20,7 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
   const t = useTexts();
   const pick = usePick();
   const alerts = (value?.alerts ?? []).toSorted((a, b) => rank(a) - rank(b));
-  const quiet = alerts.every(({ state }) => state !== 'firing');
+  const isQuiet = alerts.every(({ state }) => state !== 'firing');
   return (
     <main class="page" id="content">
       <header class="page-head">
@@ -36,13 +36,13 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
           </a>
         )}
       </header>
-      <Trouble failure={failure} />
+      <FailureMessage failure={failure} />
       {value?.source === 'none' && (
         <p class="notice" role="status">
           {value.reason === undefined ? t.noAlertmanager : pick(value.reason)}
         </p>
       )}
-      {value?.source === 'alertmanager' && quiet && <p class="all-well">{t.nothingFires}</p>}
+      {value?.source === 'alertmanager' && isQuiet && <p class="all-well">{t.nothingFires}</p>}
       <ul class="alert-list">
         {alerts.map((alert) => (
           <AlertCard key={alert.fingerprint} alert={alert} onChange={reload} />
@@ -54,11 +54,11 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
 }
 
 function rank({ state, severity }: Alert): number {
-  return placeOf(stateOrder, state) * 10 + placeOf(severityOrder, severity);
+  return indexIn(stateOrder, state) * 10 + indexIn(severityOrder, severity);
 }
 
-/** What is not on the list comes last. */
-function placeOf(list: readonly string[], item: string): number {
+/** An unknown item comes last. */
+function indexIn(list: readonly string[], item: string): number {
   return list.includes(item) ? list.indexOf(item) : list.length;
 }
 

@@ -1,13 +1,13 @@
-/** What an alert means and what to do: under the alert, and on a page of its own for links from panels. */
+/** The runbook of an alert: on its card, and as a view of its own for links from panels. */
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { getText, type Result } from '../client.ts';
+import { FailureMessage } from '../failure-message.tsx';
 import { Markdown } from '../markdown.tsx';
 import { language, type Language } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 
 export function Runbook({ name }: { name: string }): VNode | null {
   const current = useStore(language);
@@ -20,20 +20,20 @@ export function Runbook({ name }: { name: string }): VNode | null {
     return () => end.abort();
   }, [name]);
   if (loaded === undefined) return null;
-  if (!loaded.ok) return <Trouble failure={loaded.failure} />;
+  if (!loaded.ok) return <FailureMessage failure={loaded.failure} />;
   return (
     <div class="runbook">
-      <Markdown text={inLanguage(withEndings(loaded.value), current)} />
+      <Markdown text={inLanguage(addExtensions(loaded.value), current)} />
     </div>
   );
 }
 
-/** Pages link to one another without an ending, by which `Markdown` would know them. */
-function withEndings(page: string): string {
+/** Runbooks link to each other without `.md`, by which `Markdown` recognizes them. */
+function addExtensions(page: string): string {
   return page.replaceAll(/\]\(([A-Z][A-Za-z]+)\)/g, ']($1.md)');
 }
 
-/** A page says everything in English, then again below this heading. */
+/** A runbook has an English part, then a Chinese part below this heading. */
 const chineseHeading = /^## 中文\s*$/m;
 
 function inLanguage(page: string, current: Language): string {

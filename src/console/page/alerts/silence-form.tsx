@@ -1,9 +1,9 @@
-/** Silences an alert for an hour. A reason is asked for: somebody else will wonder. */
+/** Silences an alert for an hour. The reason is required: others will see the silence. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { postJson, type Failure } from '../client.ts';
+import { FailureMessage } from '../failure-message.tsx';
 import { useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 
 const minutes = 60;
 
@@ -47,7 +47,7 @@ export function SilenceForm({ fingerprint, onDone }: SilenceFormProps): VNode {
       <button type="submit" class="primary" disabled={busy || reason.trim() === ''}>
         {t.silenceNow}
       </button>
-      <Trouble failure={failure} />
+      <FailureMessage failure={failure} />
     </form>
   );
 }

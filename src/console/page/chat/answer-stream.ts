@@ -1,6 +1,6 @@
-/** Asks `/v1/chat/completions` for one streamed answer and says how it ended. Used by `answering.ts`. */
+/** Requests one streamed answer from `/v1/chat/completions`. Used by `running-answers.ts`. */
 import { createParser } from 'eventsource-parser';
-import { ask, readFailure, type Failure } from '../client.ts';
+import { readFailure, request as send, type Failure } from '../client.ts';
 
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
@@ -13,7 +13,7 @@ export interface ChatRequest {
   max_tokens: number;
 }
 
-/** What the service tells of an answer; seconds, as in its metrics. */
+/** Usage and timings of an answer, from the last chunks of its stream. */
 export interface AnswerFacts {
   inputTokens: number;
   cachedTokens: number;
@@ -21,19 +21,20 @@ export interface AnswerFacts {
   tokensPerSecond?: number;
   firstTokenSeconds?: number;
   durationSeconds?: number;
-  /** `length` where the limit on tokens cut it. */
+  /** `length`: truncated at `max_tokens`. */
   finishReason: string;
+  /** Seconds. */
   phases: Partial<Record<'queue' | 'tokenize' | 'prefill' | 'decode', number>>;
 }
 
-/** `refused` before the first byte, `broken` after it. */
+/** `refused`: failed before the first byte. `broken`: failed after it. */
 export type Ending =
   | { kind: 'done'; facts: AnswerFacts | undefined }
   | { kind: 'stopped' }
   | { kind: 'broken'; failure: Failure }
   | { kind: 'refused'; failure: Failure };
 
-interface Frame {
+interface Chunk {
   choices?: { delta?: { content?: string }; finish_reason?: string | null }[];
   usage?: {
     prompt_tokens: number;
@@ -50,10 +51,10 @@ export interface StreamOptions {
   onText: (text: string) => void;
 }
 
-/** Never throws: a stream that ends without `[DONE]` is broken, whatever the reason. */
+/** Never throws: a stream that ends without `[DONE]` for any reason is interrupted. */
 export async function streamAnswer(request: ChatRequest, options: StreamOptions): Promise<Ending> {
   try {
-    const response = await ask('/v1/chat/completions', {
+    const response = await send('/v1/chat/completions', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } }),
@@ -64,31 +65,32 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
     if (response?.ok !== true || response.body === null) {
       return { kind: 'refused', failure: await readFailure(response) };
     }
-    return await readFrames(response.body, options.onText);
+    return await readChunks(response.body, options.onText);
   } catch {
     if (options.signal.aborted) return { kind: 'stopped' };
     return { kind: 'broken', failure: { code: 'connection_lost', message: '' } };
   }
 }
 
-async function readFrames(
+async function readChunks(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   onText: (text: string) => void,
 ): Promise<Ending> {
   let done = false;
   let failure: Failure | undefined;
-  const told: Frame[] = [];
+  /** Chunks without text. */
+  const facts: Chunk[] = [];
   const parser = createParser({
     onEvent({ data }) {
       if (data === '[DONE]') {
         done = true;
         return;
       }
-      const frame = JSON.parse(data) as Frame;
-      if (frame.error !== undefined) failure = frame.error;
-      const text = frame.choices?.[0]?.delta?.content;
+      const chunk = JSON.parse(data) as Chunk;
+      if (chunk.error !== undefined) failure = chunk.error;
+      const text = chunk.choices?.[0]?.delta?.content;
       if (text !== undefined && text !== '') onText(text);
-      else told.push(frame);
+      else facts.push(chunk);
     },
   });
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -97,14 +99,14 @@ async function readFrames(
   }
   if (failure !== undefined) return { kind: 'broken', failure };
   if (!done) return { kind: 'broken', failure: { code: 'connection_lost', message: '' } };
-  return { kind: 'done', facts: toFacts(told) };
+  return { kind: 'done', facts: toFacts(facts) };
 }
 
-function toFacts(frames: readonly Frame[]): AnswerFacts | undefined {
-  const usage = frames.find((frame) => frame.usage)?.usage;
+function toFacts(chunks: readonly Chunk[]): AnswerFacts | undefined {
+  const usage = chunks.find((chunk) => chunk.usage)?.usage;
   if (usage === undefined || usage === null) return undefined;
-  const timings = frames.find((frame) => frame.timings !== undefined)?.timings ?? {};
-  const reasons = frames.flatMap((frame) => frame.choices ?? []);
+  const timings = chunks.find((chunk) => chunk.timings !== undefined)?.timings ?? {};
+  const reasons = chunks.flatMap((chunk) => chunk.choices ?? []);
   const facts = {
     tokensPerSecond: timings['tokens_per_second'],
     firstTokenSeconds: timings['first_token_seconds'],
@@ -121,13 +123,12 @@ function toFacts(frames: readonly Frame[]): AnswerFacts | undefined {
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
     outputTokens: usage.completion_tokens,
     finishReason: reasons.find((choice) => choice.finish_reason)?.finish_reason ?? 'stop',
-    ...known(facts),
-    phases: known(phases),
+    ...dropUndefined(facts),
+    phases: dropUndefined(phases),
   };
 }
 
-/** Without what is undefined. */
-function known<Key extends string>(
+function dropUndefined<Key extends string>(
   values: Record<Key, number | undefined>,
 ): Partial<Record<Key, number>> {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);

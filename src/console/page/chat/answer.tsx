@@ -1,22 +1,22 @@
-/** One answer: its text, how it ended, what it cost, and on a click where its time went. */
+/** One answer: its text, failure, token usage, and its waterfall on a click. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { phases } from '../../../../otel/traces/rows.ts';
 import { CopyButton } from '../copy-button.tsx';
+import { FailureMessage } from '../failure-message.tsx';
 import { formatNumber, formatSeconds } from '../format.ts';
 import { Markdown } from '../markdown.tsx';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
 import { useTrace } from '../traces/load-trace.ts';
 import { Waterfall } from '../traces/waterfall.tsx';
-import { Trouble } from '../trouble.tsx';
 import type { AnswerFacts } from './answer-stream.ts';
-import { AnswerTrouble } from './answer-trouble.tsx';
+import { AnswerFailure } from './answer-failure.tsx';
 import type { AnswerTurn } from './conversations.ts';
 
 interface AnswerProps {
   turn: AnswerTurn;
-  /** Undefined where it cannot be asked for again. */
+  /** Undefined for every answer but the last. */
   onRetry: (() => void) | undefined;
 }
 
@@ -27,7 +27,7 @@ export function Answer({ turn, onRetry }: AnswerProps): VNode {
     <article class={`turn answer ${turn.state}`} aria-label={t.answer} aria-busy={streaming}>
       {turn.text !== '' && <Markdown text={turn.text} />}
       {streaming && turn.text === '' && <p class="waiting">{t.waiting}</p>}
-      <AnswerTrouble turn={turn} onRetry={onRetry} />
+      <AnswerFailure turn={turn} onRetry={onRetry} />
       {!streaming && <Facts turn={turn} onRetry={onRetry} />}
     </article>
   );
@@ -68,7 +68,7 @@ function Facts({ turn, onRetry }: AnswerProps): VNode {
   );
 }
 
-/** The shares of the phases, in their colours: the waterfall in small. */
+/** The share of each phase in its color: a small waterfall. */
 function PhaseStrip({ facts }: { facts: AnswerFacts | undefined }): VNode | null {
   if (facts === undefined) return null;
   return (
@@ -100,7 +100,7 @@ function FactList({ facts }: { facts: AnswerFacts }): VNode {
             </div>
           ),
       )}
-      {facts.finishReason === 'length' && <div class="cut">{t.facts.cut}</div>}
+      {facts.finishReason === 'length' && <div class="truncated">{t.facts.truncated}</div>}
     </dl>
   );
 }
@@ -109,11 +109,11 @@ function AnswerTrace({ traceId }: { traceId: string }): VNode {
   const t = useTexts();
   const { trace, failure } = useTrace(traceId);
   const box = useRef<HTMLDivElement>(null);
-  // Under the last answer it opens below the edge.
+  // Below the last answer it opens outside of the visible area.
   useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), [trace]);
   return (
     <div class="answer-trace" ref={box}>
-      {failure?.code === 'not_found' ? <p>{t.traceGone}</p> : <Trouble failure={failure} />}
+      {failure?.code === 'not_found' ? <p>{t.traceGone}</p> : <FailureMessage failure={failure} />}
       {trace !== undefined && <Waterfall trace={trace} />}
       <a href={linkTo('traces', traceId)}>{t.traceAndCurl}</a>
     </div>

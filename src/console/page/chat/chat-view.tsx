@@ -1,4 +1,4 @@
-/** The chat: conversations beside, messages in the middle, and below them what is asked next. */
+/** The chat: the list of conversations, the messages with the composer, and panels beside them on a wide screen. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from '../../server/answers.ts';
@@ -7,8 +7,6 @@ import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { Answer } from './answer.tsx';
-import { ask, retry, stop } from './answering.ts';
-import { Beside } from './beside.tsx';
 import { Composer, focusField } from './composer.tsx';
 import { ConversationList } from './conversation-list.tsx';
 import {
@@ -21,6 +19,8 @@ import {
   type Conversation,
 } from './conversations.ts';
 import { DemoNotice } from './demo-notice.tsx';
+import { ask, retry, stop } from './running-answers.ts';
+import { SidePanels } from './side-panels.tsx';
 
 export function ChatView({
   id,
@@ -33,7 +33,7 @@ export function ChatView({
   const keys = useStore(credentials);
   useStore(conversations);
   const conversation = findConversation(id);
-  // Before its first question a conversation is only these.
+  // A conversation is created with its first question; before, only its settings exist.
   const [draft, setDraft] = useState<ChatSettings>(defaultSettings);
   const settings = conversation?.settings ?? draft;
   const field = useRef<HTMLTextAreaElement>(null);
@@ -52,7 +52,7 @@ export function ChatView({
   const again = (): void => {
     if (conversation === undefined) return;
     retry(conversation.id);
-    // The button goes, and the focus would go with it.
+    // The button that has the focus disappears.
     focusField(field);
   };
   return (
@@ -76,7 +76,7 @@ export function ChatView({
           onStop={() => conversation !== undefined && stop(conversation.id)}
         />
       </main>
-      <Beside />
+      <SidePanels />
     </div>
   );
 }
@@ -89,7 +89,7 @@ interface MessagesProps {
 
 function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
   const t = useTexts();
-  const list = useFollowing(turns);
+  const list = useScrollToEnd(turns);
   return (
     <div class="messages" ref={list} tabIndex={0} role="group" aria-label={t.messages}>
       {turns.map((turn, index) =>
@@ -105,25 +105,25 @@ function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
           />
         ),
       )}
-      <p class="unseen" role="status">
+      <p class="visually-hidden" role="status">
         {busy ? t.answering : turns.length > 0 ? t.answered : ''}
       </p>
     </div>
   );
 }
 
-/** Keeps the end in sight while it grows, unless the person has scrolled away from it. */
-function useFollowing(content: unknown): { current: HTMLDivElement | null } {
+/** Scrolls to the end when `content` changes, unless the reader has scrolled away from it. */
+function useScrollToEnd(content: unknown): { current: HTMLDivElement | null } {
   const element = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   useEffect(() => {
     const list = element.current;
     if (list === null) return undefined;
-    const note = (): void => {
+    const onScroll = (): void => {
       following.current = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
     };
-    list.addEventListener('scroll', note, { passive: true });
-    return () => list.removeEventListener('scroll', note);
+    list.addEventListener('scroll', onScroll, { passive: true });
+    return () => list.removeEventListener('scroll', onScroll);
   }, []);
   useLayoutEffect(() => {
     const list = element.current;

@@ -1,4 +1,4 @@
-/** Where a question is written: Enter sends it, Shift+Enter breaks the line, Escape stops the answer. */
+/** The input field: Enter sends, Shift+Enter breaks the line, Escape stops the answer. */
 import type { RefObject, VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { useTexts } from '../texts/texts.ts';
@@ -14,7 +14,7 @@ interface ComposerProps {
   onStop: () => void;
 }
 
-/** A touch keyboard would cover half of what there is to read. */
+/** Not on touch screens, where the keyboard would cover half of the page. */
 export function focusField(field: RefObject<HTMLTextAreaElement | null>): void {
   if (matchMedia('(hover: hover)').matches) field.current?.focus();
 }
@@ -37,12 +37,12 @@ export function Composer({
   };
   const stop = (): void => {
     onStop();
-    // The button goes, and the focus would go with it.
+    // The button that has the focus disappears.
     focusField(field);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && busy) onStop();
-    // Enter also ends a word of an input method.
+    // In an input method, Enter confirms a word.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();

@@ -1,4 +1,4 @@
-/** The conversations of this browser, newest first. On a narrow screen it is folded away. */
+/** The conversations of this browser, newest first. Collapsed on a narrow screen. */
 import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import { linkTo } from '../route.ts';
@@ -9,23 +9,23 @@ import { conversations, removeConversation, titleOf } from './conversations.ts';
 export function ConversationList({ current }: { current: string | undefined }): VNode {
   const t = useTexts();
   const all = useStore(conversations);
-  const fold = useRef<HTMLDetailsElement>(null);
-  const another = useRef<HTMLAnchorElement>(null);
+  const details = useRef<HTMLDetailsElement>(null);
+  const newLink = useRef<HTMLAnchorElement>(null);
   const close = (): void => {
-    if (matchMedia('(max-width: 52rem)').matches) fold.current?.removeAttribute('open');
+    if (matchMedia('(max-width: 52rem)').matches) details.current?.removeAttribute('open');
   };
   const remove = (id: string): void => {
     removeConversation(id);
     if (id === current) location.hash = linkTo('chat');
-    // The button goes, and the focus would go with it.
-    another.current?.focus();
+    // The button that has the focus disappears.
+    newLink.current?.focus();
   };
-  const wide = matchMedia('(min-width: 52.01rem)').matches;
+  const isWide = matchMedia('(min-width: 52.01rem)').matches;
   return (
     <nav class="conversations" aria-label={t.conversations}>
-      <details open={wide} ref={fold}>
+      <details open={isWide} ref={details}>
         <summary>{t.conversations}</summary>
-        <a class="button" href={linkTo('chat')} onClick={close} ref={another}>
+        <a class="button" href={linkTo('chat')} onClick={close} ref={newLink}>
           + {t.newConversation}
         </a>
         <ul>

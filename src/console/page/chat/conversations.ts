@@ -1,10 +1,10 @@
-/** The conversations of this browser. One stored value each, so that two tabs do not overwrite one another's. */
+/** The conversations of this browser. Each is stored under a key of its own, so that two tabs do not overwrite each other's. */
 import { readStored, storedKeys, writeStored } from '../browser-storage.ts';
 import type { Failure } from '../client.ts';
 import { createStore } from '../store.ts';
 import type { AnswerFacts, ChatMessage, ChatRequest } from './answer-stream.ts';
 
-/** `streaming` on a page that was closed in the middle becomes `broken`. */
+/** A stored `streaming` is loaded as `broken`, because its page was closed. */
 export type AnswerState = 'streaming' | 'done' | 'stopped' | 'broken' | 'refused';
 
 export interface UserTurn {
@@ -16,7 +16,7 @@ export interface AnswerTurn {
   role: 'assistant';
   text: string;
   state: AnswerState;
-  /** Epoch milliseconds of its end; 0 before. */
+  /** Epoch milliseconds; 0 while streaming. */
   endedAt: number;
   traceId?: string;
   facts?: AnswerFacts;
@@ -40,12 +40,12 @@ export interface Conversation {
 }
 
 export const defaultSettings: ChatSettings = { system: '', temperature: 0.7, maxTokens: 512 };
-/** What becomes of an answer when the page goes before its end. */
+/** The end of an answer whose page was closed. */
 export const pageClosed = {
   state: 'broken',
   failure: { code: 'page_closed', message: '' },
 } satisfies Partial<AnswerTurn>;
-const mostConversations = 100;
+const maxConversations = 100;
 const keyStart = 'conversation.';
 
 /** Newest first. */
@@ -68,16 +68,16 @@ export function findConversation(id: string | undefined): Conversation | undefin
   return conversations.get().find((conversation) => conversation.id === id);
 }
 
-/** Not stored before its first change. */
+/** Stored with its first change. */
 export function createConversation(settings: ChatSettings): Conversation {
-  // Not randomUUID, which a page has not that came over plain HTTP from another machine.
+  // crypto.randomUUID exists only over HTTPS and on localhost.
   const id = crypto.getRandomValues(new Uint32Array(4)).join('-');
   const conversation = { id, updatedAt: Date.now(), settings, turns: [] };
   conversations.set([conversation, ...conversations.get()]);
   return conversation;
 }
 
-/** `keep: false` for changes of a running stream, of which only the last matters to the next visit. */
+/** `keep: false` does not store the change: for a running stream, only the last state matters to the next visit. */
 export function changeConversation(
   id: string,
   change: (before: Conversation) => Partial<Conversation>,
@@ -95,11 +95,11 @@ export function removeConversation(id: string): void {
   conversations.set(conversations.get().filter((conversation) => conversation.id !== id));
 }
 
-/** Makes room by forgetting the oldest: of too many, and where the browser's store is full. */
+/** Stores a conversation; removes the oldest ones beyond `maxConversations` or while the browser's storage is full. */
 function store(conversation: Conversation): void {
   const others = conversations.get().filter(({ id }) => id !== conversation.id);
   const oldest = others.toSorted((a, b) => a.updatedAt - b.updatedAt);
-  while (oldest.length >= mostConversations) forget(oldest.shift());
+  while (oldest.length >= maxConversations) forget(oldest.shift());
   while (!writeStored(keyStart + conversation.id, conversation) && oldest.length > 0) {
     forget(oldest.shift());
   }
@@ -116,7 +116,7 @@ export function titleOf(conversation: Conversation): string | undefined {
     : first.replaceAll(/\s+/g, ' ').slice(0, 80).toWellFormed();
 }
 
-/** What the model is told: refused and empty answers are left out, with nothing said in their place. */
+/** The messages for the model, without refused and empty answers. */
 export function toRequest({ settings, turns }: Conversation): ChatRequest {
   const messages: ChatMessage[] = [];
   if (settings.system.trim() !== '') messages.push({ role: 'system', content: settings.system });
@@ -126,7 +126,7 @@ export function toRequest({ settings, turns }: Conversation): ChatRequest {
   return { messages, temperature: settings.temperature, max_tokens: settings.maxTokens };
 }
 
-/** The request that led to a trace, as far as this browser remembers it. */
+/** The request of a trace, if it was sent from this browser. */
 export function requestOfTrace(
   traceId: string,
 ): { conversation: Conversation; request: ChatRequest } | undefined {

@@ -1,4 +1,4 @@
-/** Says that the built-in demo model answers, and how to get one that chats. */
+/** Notice that the built-in demo model is in use, with the command for a real one. */
 import type { VNode } from 'preact';
 import type { Status } from '../../server/answers.ts';
 import { CopyButton } from '../copy-button.tsx';

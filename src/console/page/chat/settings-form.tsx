@@ -1,4 +1,4 @@
-/** System prompt, temperature and length of a conversation, and the keys of the service; folded away. */
+/** Settings of a conversation (system prompt, temperature, max tokens) and the keys of the service, collapsed by default. */
 import type { VNode } from 'preact';
 import { credentials } from '../preferences.ts';
 import { useStore } from '../store.ts';
@@ -33,7 +33,7 @@ export function SettingsForm({ settings, onSettings }: SettingsFormProps): VNode
             onInput={(event) => onSettings({ ...settings, system: event.currentTarget.value })}
           />
         </label>
-        {/* Without `for` it would be the label of the output. */}
+        {/* `for`: else the label would belong to the output. */}
         <label for="temperature">
           <span>
             {t.temperature} <output>{temperature}</output>

@@ -1,6 +1,6 @@
-/** The colours of lines. They are the style sheet's, resolved for a canvas, which knows no custom properties. */
+/** The colors of series: custom properties of the style sheet, resolved because a canvas cannot use them. */
 
-/** A phase looks the same in a waterfall and in a panel. */
+/** Same colors as in the waterfall. */
 const colorByName: Record<string, string> = {
   queue: '--queue',
   tokenize: '--tokenize',
@@ -15,12 +15,12 @@ const colorByName: Record<string, string> = {
 };
 const palette = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6'];
 
-/** A custom property's name. */
+/** @returns the name of a custom property */
 export function colorOf(name: string, index: number): string {
   return colorByName[name] ?? palette[index % palette.length]!;
 }
 
-/** @returns what the property is as a colour on this element, in its light or dark scheme */
+/** @returns the color of the custom property on `element`, in its light or dark theme */
 export function resolveColor(element: HTMLElement, property: string): string {
   const before = element.style.color;
   element.style.color = `var(${property})`;

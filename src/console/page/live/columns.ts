@@ -1,20 +1,19 @@
-/** A panel's answer as uPlot wants it: one column of times, and one of values a series, holes included. */
+/** Panel data in uPlot's form: one column of times, and one column of values for each series, with null for gaps. */
 import type { PanelData, Series } from '../../server/answers.ts';
 
 export type Column = (number | null)[];
 
 export interface Columns {
-  /** Epoch seconds, evenly apart. */
+  /** Epoch seconds, one every step. */
   times: number[];
   names: string[];
   values: Column[];
 }
 
-export function toColumns(answer: PanelData): Columns {
-  const { from, to, stepSeconds } = answer;
+export function toColumns({ from, to, stepSeconds, series }: PanelData): Columns {
   const count = Math.max(1, Math.round((to - from) / stepSeconds) + 1);
   const times = Array.from({ length: count }, (_, index) => from + index * stepSeconds);
-  const place = ({ points }: Series): Column => {
+  const toColumn = ({ points }: Series): Column => {
     const column: Column = Array.from({ length: count }, () => null);
     for (const [time, value] of points) {
       const index = Math.round((time - from) / stepSeconds);
@@ -24,12 +23,12 @@ export function toColumns(answer: PanelData): Columns {
   };
   return {
     times,
-    names: answer.series.map((series) => series.legend),
-    values: answer.series.map(place),
+    names: series.map(({ legend }) => legend),
+    values: series.map(toColumn),
   };
 }
 
-/** Each line on top of those before it. A hole counts as nothing where any other line has a value. */
+/** Adds each column to the sum of those before it. A gap counts as 0 if another column has a value there. */
 export function stack(values: readonly Column[]): Column[] {
   const sums: Column = (values[0] ?? []).map(() => null);
   return values.map((column) =>
@@ -41,13 +40,13 @@ export function stack(values: readonly Column[]): Column[] {
 }
 
 export interface HeatRows {
-  /** Upper bounds of the buckets that anything fell into, and those between. */
+  /** Upper bounds, from the first to the last bucket that is not empty. */
   bounds: string[];
   rows: number[][];
   most: number;
 }
 
-/** Cumulative buckets as the share of each. */
+/** Turns cumulative buckets into counts of each bucket. */
 export function toHeatRows({ names, values, times }: Columns): HeatRows {
   const order = names
     .map((name, index) => ({ bound: toBound(name), index }))

@@ -1,4 +1,4 @@
-/** Panels that are a number, a share or a name rather than a line. */
+/** Panels of kind stat, gauge and info: a number, a ratio or a name. */
 import type { VNode } from 'preact';
 import type { PanelInfo } from '../../../../otel/panels/panel.ts';
 import type { PanelData, Series } from '../../server/answers.ts';
@@ -8,11 +8,11 @@ import { lastValue, levelOf } from './levels.ts';
 
 interface FiguresProps {
   panel: PanelInfo;
-  answer: PanelData;
+  data: PanelData;
 }
 
-export function Figures({ panel, answer }: FiguresProps): VNode {
-  const shown = answer.series.filter(({ points }) => lastValue(points) !== null);
+export function Figures({ panel, data }: FiguresProps): VNode {
+  const shown = data.series.filter(({ points }) => lastValue(points) !== null);
   return (
     <ul class={`figures ${panel.kind}`}>
       {shown.map((series) => (
@@ -53,7 +53,7 @@ function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode 
 const width = 120;
 const height = 24;
 
-/** The way here, without a scale. */
+/** A line without axes. */
 function Sparkline({ points }: { points: readonly [number, number | null][] }): VNode | null {
   const known = points.filter((point): point is [number, number] => point[1] !== null);
   const values = known.map(([, value]) => value);

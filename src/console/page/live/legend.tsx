@@ -1,4 +1,4 @@
-/** The lines of a plot by name, with their values: under the cursor, else the last. */
+/** The series of a plot with their values: under the cursor, else the last. */
 import type { VNode } from 'preact';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatValue } from '../format.ts';
@@ -12,40 +12,40 @@ interface LegendProps {
   cursor: number | null;
 }
 
-/** Of more lines than these, those that are zero all the time are only counted. */
-const mostQuiet = 6;
+/** With more series than this, the legend only counts those that are always zero. */
+const maxZeroSeries = 6;
 
 export function Legend({ panel, columns, cursor }: LegendProps): VNode {
   const t = useTexts();
-  const valueOf = (column: Column | undefined): number | null | undefined =>
-    column?.[cursor ?? column.length - 1];
-  const lines = columns.names.map((name, index) => ({ name, index }));
-  const told = lines.length > mostQuiet ? lines.filter(isTold) : lines;
-  function isTold({ index }: { index: number }): boolean {
-    return columns.values[index]!.some((value) => value !== null && value !== 0);
-  }
+  const valueOf = (column: Column): number | null | undefined =>
+    column[cursor ?? column.length - 1];
+  const all = columns.names.map((name, index) => ({ name, values: columns.values[index]!, index }));
+  const shown =
+    all.length > maxZeroSeries
+      ? all.filter(({ values }) => values.some((value) => value !== null && value !== 0))
+      : all;
   return (
     <ul class="legend">
-      {told.map(({ name, index }) => (
+      {shown.map(({ name, values, index }) => (
         <li key={name} title={name}>
           <i style={{ background: `var(${colorOf(name, index)})` }} />
-          {shorten(name)} <b>{formatValue(valueOf(columns.values[index]), panel.unit)}</b>
+          {shorten(name)} <b>{formatValue(valueOf(values), panel.unit)}</b>
         </li>
       ))}
-      {told.length < lines.length && (
-        <li>{t.zeroes(lines.length - told.length, told.length > 0)}</li>
+      {shown.length < all.length && (
+        <li>{t.zeroes(all.length - shown.length, shown.length > 0)}</li>
       )}
       {panel.thresholds !== undefined && <Limits thresholds={panel.thresholds} unit={panel.unit} />}
     </ul>
   );
 }
 
-/** Prometheus names a group of rules by the path of its file. */
+/** Shows only the file of a rule group, which Prometheus names by the path of its file. */
 function shorten(name: string): string {
   return name.startsWith('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
 }
 
-/** Where it gets orange or red, also where no line comes near. */
+/** The thresholds, also if no value is near. */
 function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }): VNode {
   const t = useTexts();
   const sign = thresholds.when === 'above' ? '≥' : '≤';
@@ -55,7 +55,7 @@ function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }):
       {limits.map((level) => (
         <li key={level} class="limit">
           <i class={level} />
-          <span class="unseen">{t.levels[level]}</span> {sign}{' '}
+          <span class="visually-hidden">{t.levels[level]}</span> {sign}{' '}
           {formatValue(thresholds[level], unit)}
         </li>
       ))}
@@ -63,7 +63,7 @@ function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }):
   );
 }
 
-/** Of a heatmap: the bucket that most fell into. */
+/** The largest bucket of a heatmap. */
 export function HeatLegend({ panel, columns, cursor }: LegendProps): VNode {
   const t = useTexts();
   const { bounds, rows } = toHeatRows(columns);

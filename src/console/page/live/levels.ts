@@ -1,4 +1,4 @@
-/** Whether a value is past a panel's thresholds. */
+/** Compares values with the thresholds of a panel. */
 import type { Thresholds } from '../../../../otel/panels/panel.ts';
 import type { PanelData } from '../../server/answers.ts';
 
@@ -12,19 +12,19 @@ export function levelOf(value: number | null | undefined, thresholds?: Threshold
   return orange !== undefined && past(orange) ? 'orange' : 'good';
 }
 
-/** Of the lines as they are now. */
-export function worstLevel(answer: PanelData | undefined, thresholds?: Thresholds): Level {
-  const series = answer?.series ?? [];
+/** The worst level of all series at the last step. */
+export function worstLevel(data: PanelData | undefined, thresholds?: Thresholds): Level {
+  const series = data?.series ?? [];
   const levels = new Set(series.map(({ points }) => levelOf(lastValue(points), thresholds)));
   if (levels.has('red')) return 'red';
   return levels.has('orange') ? 'orange' : 'good';
 }
 
-/** Null where the last is none: what was true an hour ago is not told as true now. */
+/** Null if the last step has no value: an older value is not the present one. */
 export function lastValue(points: readonly [number, number | null][]): number | null {
   return points.at(-1)?.[1] ?? null;
 }
 
-export function hasValues(answer: PanelData): boolean {
-  return answer.series.some(({ points }) => points.some(([, value]) => value !== null));
+export function hasValues(data: PanelData): boolean {
+  return data.series.some(({ points }) => points.some(([, value]) => value !== null));
 }

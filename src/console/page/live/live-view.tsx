@@ -1,19 +1,20 @@
-/** The dashboards, as Grafana has them, over the time that is chosen. */
+/** The same dashboards as in Grafana, over a chosen time range. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { PanelInfo } from '../../../../otel/panels/panel.ts';
-import type { Dashboard, PanelData, PanelList, Status } from '../../server/answers.ts';
+import type { Dashboard, PanelList, Status } from '../../server/answers.ts';
 import { Choices } from '../choices.tsx';
+import { FailureMessage } from '../failure-message.tsx';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 import { PanelCard } from './panel-card.tsx';
+import { WithoutPrometheus } from './without-prometheus.tsx';
 
 const rangeNames = ['5m', '15m', '1h', '6h', '24h'] as const;
 type RangeName = (typeof rangeNames)[number];
 
-/** How far back, and how often new points are worth a question. */
+/** Minutes to look back, and seconds between two polls. */
 const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {
   '5m': { minutes: 5, everySeconds: 5 },
   '15m': { minutes: 15, everySeconds: 5 },
@@ -37,7 +38,7 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
   const { value: list, failure } = usePolled<PanelList>('/api/panels', 0);
   const [rangeName, setRangeName] = useState<RangeName>('5m');
   const range = ranges[rangeName];
-  const [fresh, setFresh] = useState(true);
+  const [isPaused, setPaused] = useState(false);
   const current = list?.dashboards.find(({ id }) => id === dashboard) ?? list?.dashboards[0];
   return (
     <main class="page wide-page" id="content">
@@ -61,20 +62,27 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
           value={rangeName}
           onChoose={setRangeName}
         />
-        <button type="button" class="small" aria-pressed={fresh} onClick={() => setFresh(!fresh)}>
-          {fresh ? t.refreshing(range.everySeconds) : t.paused}
+        <button
+          type="button"
+          class="small"
+          aria-pressed={!isPaused}
+          onClick={() => setPaused(!isPaused)}
+        >
+          {isPaused ? t.paused : t.refreshing(range.everySeconds)}
         </button>
         <GrafanaLink base={status?.links.grafana} dashboard={current?.id} />
       </header>
-      <Trouble failure={failure} />
-      {list !== undefined && <Source panel={list.panels[0]?.id} minutes={range.minutes} />}
+      <FailureMessage failure={failure} />
+      {list?.panels[0] !== undefined && (
+        <WithoutPrometheus panelId={list.panels[0].id} minutes={range.minutes} status={status} />
+      )}
       {list !== undefined && current !== undefined && (
         <Rows
           key={current.id}
           dashboard={current}
           panels={new Map(list.panels.map((panel) => [panel.id, panel]))}
           minutes={range.minutes}
-          everySeconds={fresh ? range.everySeconds : 0}
+          everySeconds={isPaused ? 0 : range.everySeconds}
         />
       )}
     </main>
@@ -109,20 +117,6 @@ function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
         </section>
       ))}
     </>
-  );
-}
-
-/** Says it once, above all panels, when no Prometheus answers. */
-function Source({ panel, minutes }: { panel: string | undefined; minutes: number }): VNode | null {
-  const t = useTexts();
-  const pick = usePick();
-  const path = panel === undefined ? undefined : `/api/panels/${panel}?minutes=${minutes}`;
-  const { value } = usePolled<PanelData>(path, 15);
-  if (value?.source !== 'none') return null;
-  return (
-    <p class="notice" role="status">
-      {t.noPrometheus} {value.reason && pick(value.reason)}
-    </p>
   );
 }
 

@@ -1,4 +1,4 @@
-/** What uPlot is told to draw for each kind of panel. */
+/** uPlot's options and data for each kind of panel. */
 import uPlot from 'uplot';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatShortTime, formatValue } from '../format.ts';
@@ -10,7 +10,7 @@ export interface Drawing {
   data: uPlot.AlignedData;
 }
 
-/** Plots with this key share their cursor. */
+/** All plots share one cursor. */
 const cursorKey = 'live';
 
 export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
@@ -31,7 +31,7 @@ export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement
       points: { size: 4 },
     };
   });
-  // Between each line of a stack and the one below.
+  // Fills the area between each line of a stack and the line below.
   const bands = columns.names.slice(1).map((name, index) => ({
     series: [index + 2, index + 1] as [number, number],
     fill: withAlpha(color(colorOf(name, index + 1)), 0.35),
@@ -51,7 +51,7 @@ export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement
   };
 }
 
-/** Rows of cells, one a bucket: the fuller, the darker. */
+/** One row of cells for each bucket. The larger the count, the darker the cell. */
 export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
   const { bounds, rows, most } = toHeatRows(columns);
   const ink = resolveColor(element, '--decode');
@@ -71,7 +71,7 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
         const time = columns.times[at]!;
         const left = Math.max(u.bbox.left, u.valToPos(time - step / 2, 'x', true));
         const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(time + step / 2, 'x', true));
-        // The root lets rare ones be seen beside common ones.
+        // The square root keeps small counts visible beside large ones.
         u.ctx.fillStyle = withAlpha(ink, 0.12 + 0.88 * Math.sqrt(value / most));
         u.ctx.fillRect(left, top, Math.max(1, right - left), Math.max(1, depth - 1));
       }
@@ -114,7 +114,7 @@ function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> 
   };
 }
 
-/** From zero, where nothing lies below, and with air above. */
+/** From zero, or from the lowest negative value, with a margin above. */
 function toRange(low: number | null, high: number | null): [number, number] {
   const bottom = Math.min(0, low ?? 0);
   const top = Math.max(0, high ?? 0);
@@ -136,7 +136,7 @@ function timeAxis(element: HTMLElement): uPlot.Axis {
     ...axis(element),
     size: 24,
     space: 48,
-    // Its labels have no seconds.
+    // Whole minutes, because the labels have no seconds.
     incrs: minuteSteps,
     grid: { show: false },
     values: (_, splits) => splits.map((time) => formatShortTime(time * 1000)),
@@ -148,13 +148,13 @@ function valueAxis(element: HTMLElement, unit: string): uPlot.Axis {
     ...axis(element),
     size: 62,
     space: 28,
-    // Round in its own unit: 256 MiB rather than 238.
+    // Powers of two are round numbers in MiB.
     ...(unit === 'By' ? { incrs: byteSteps } : {}),
     values: (_, splits) => splits.map((value) => formatValue(value, unit)),
   };
 }
 
-/** Lines where trouble begins, as far as the plot reaches. */
+/** Draws a dashed line at each threshold that lies within the plot. */
 function drawThresholds(thresholds: Thresholds, element: HTMLElement): (u: uPlot) => void {
   const lines = (['red', 'orange'] as const).flatMap((name) =>
     thresholds[name] === undefined ? [] : [{ name, value: thresholds[name] }],
@@ -164,7 +164,7 @@ function drawThresholds(thresholds: Thresholds, element: HTMLElement): (u: uPlot
     u.ctx.save();
     u.ctx.setLineDash([4, 4]);
     u.ctx.lineWidth = Math.round(uPlot.pxRatio);
-    // Between two pixels a line of an odd width would be blurred.
+    // A line of odd width at a whole pixel would be blurred.
     const shift = (u.ctx.lineWidth % 2) / 2;
     for (const { name, value } of lines) {
       const y = Math.round(u.valToPos(value, 'y', true));

@@ -1,4 +1,4 @@
-/** Draws a panel with uPlot: lines, stacks, thresholds, and exemplars as dots that open their trace. */
+/** A panel drawn with uPlot: lines, stacks, heatmaps, thresholds, and exemplars as dots that link to their trace. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
@@ -14,11 +14,11 @@ import { HeatLegend, Legend } from './legend.tsx';
 import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
 
 const height = 150;
-const mostDots = 24;
+const maxDots = 24;
 
 interface PlotProps {
   panel: PanelInfo;
-  answer: PanelData;
+  data: PanelData;
   label: string;
 }
 
@@ -28,24 +28,24 @@ interface Dot {
   top: number;
 }
 
-export function Plot({ panel, answer, label }: PlotProps): VNode {
-  const place = useRef<HTMLDivElement>(null);
+export function Plot({ panel, data, label }: PlotProps): VNode {
+  const container = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [cursor, setCursor] = useState<number | null>(null);
   const [dots, setDots] = useState<Dot[]>([]);
   const [width, setWidth] = useState(0);
-  const look = `${useStore(theme)} ${useStore(language)} ${useSystemScheme()}`;
-  const columns = toColumns(answer);
-  // Lines that come and go need a new plot; new values do not.
-  const shape = `${look} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
+  const appearance = `${useStore(theme)} ${useStore(language)} ${useSystemScheme()}`;
+  const columns = toColumns(data);
+  // Only other series or colors need a new plot; new values do not.
+  const shape = `${appearance} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
   const draw = (element: HTMLElement): Drawing =>
     panel.kind === 'heatmap'
       ? toHeatmap(panel, columns, element)
       : toLines(panel, columns, element);
 
   useLayoutEffect(() => {
-    const element = place.current!;
-    const { options, data } = draw(element);
+    const element = container.current!;
+    const { options, data: drawn } = draw(element);
     const u = new uPlot(
       {
         ...options,
@@ -54,7 +54,7 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
         legend: { show: false },
         hooks: { ...options.hooks, setCursor: [(self) => setCursor(self.cursor.idx ?? null)] },
       },
-      data,
+      drawn,
       element,
     );
     plot.current = u;
@@ -73,20 +73,20 @@ export function Plot({ panel, answer, label }: PlotProps): VNode {
   useEffect(() => {
     const u = plot.current;
     if (u === undefined) return;
-    const { options, data } = draw(place.current!);
-    // What hooks draw by is made anew with the values.
+    const { options, data: drawn } = draw(container.current!);
+    // The hooks draw the new values.
     u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
     u.hooks.draw = options.hooks?.draw ?? [];
-    u.setData(data);
-    // A heatmap's scale is its rows.
-    setDots(panel.kind === 'heatmap' ? [] : toDots(u, answer.exemplars));
-  }, [answer, shape, width]);
+    u.setData(drawn);
+    // The scale of a heatmap is its rows, so values have no position there.
+    setDots(panel.kind === 'heatmap' ? [] : toDots(u, data.exemplars));
+  }, [data, shape, width]);
 
   return (
     <figure class="plot">
       <div
-        class="plot-place"
-        ref={place}
+        class="plot-area"
+        ref={container}
         role="img"
         aria-label={label}
         tabIndex={0}
@@ -114,14 +114,14 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
   return (
     <>
       {dots.map(({ exemplar: { at, value, traceId }, left, top }) => {
-        const says = t.exemplar(formatValue(value, unit), formatTime(at * 1000));
+        const label = t.exemplar(formatValue(value, unit), formatTime(at * 1000));
         return (
           <a
             key={`${traceId} ${at}`}
             class="exemplar"
             href={linkTo('traces', traceId)}
-            aria-label={says}
-            title={says}
+            aria-label={label}
+            title={label}
             style={{ left: `${left}px`, top: `${top}px` }}
           />
         );
@@ -130,13 +130,13 @@ function Dots({ dots, unit }: { dots: readonly Dot[]; unit: string }): VNode {
   );
 }
 
-/** The slowest ones, where they lie on the plot; one above its top is shown at the top. The slowest lies over the others. */
+/** The positions of the largest exemplars. Values above the plot are shown at its top; the largest is drawn last, over the others. */
 function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
   const { left, top, width, height: depth } = u.bbox;
   const scale = uPlot.pxRatio;
   return exemplars
     .toSorted((a, b) => b.value - a.value)
-    .slice(0, mostDots)
+    .slice(0, maxDots)
     .toReversed()
     .map((exemplar) => ({
       exemplar,
@@ -147,7 +147,7 @@ function toDots(u: uPlot, exemplars: readonly Exemplar[]): Dot[] {
     .filter((dot) => dot.top <= (top + depth) / scale);
 }
 
-/** Arrow keys read the values that a mouse would hover over. */
+/** Arrow keys move the cursor, as hovering does. */
 function moveCursor(u: uPlot | undefined, event: KeyboardEvent): void {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (u === undefined || step === undefined) return;

@@ -1,4 +1,4 @@
-/** Which language's sentences a component says, and how both write numbers and times. */
+/** The texts of the page in the chosen language. */
 import { language, type Language } from '../preferences.ts';
 import { useStore } from '../store.ts';
 import type { Text } from '../../../../otel/text.ts';
@@ -13,7 +13,7 @@ export function useTexts(): Texts {
   return languages[useStore(language)];
 }
 
-/** Picks from what the service says in both languages. */
+/** Picks the chosen language of a text from the service. */
 export function usePick(): (words: Text) => string {
   const current = useStore(language);
   return (words) => words[current];

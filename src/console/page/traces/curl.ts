@@ -1,4 +1,4 @@
-/** A request as a command line. Its `traceparent` is made here, so that the trace can be looked up before it is there. */
+/** A chat request as a curl command. It sets its own `traceparent`, so the page can link to the trace in advance. */
 import type { ChatRequest } from '../chat/answer-stream.ts';
 
 export interface CurlCommand {
@@ -13,14 +13,14 @@ export function toCurl(origin: string, request: ChatRequest, apiKey: string): Cu
     `curl -N ${origin}/v1/chat/completions`,
     `-H 'content-type: application/json'`,
     `-H 'traceparent: 00-${traceId}-${randomHex(8)}-01'`,
-    // Never the key itself: a command line is copied into places.
+    // Not the key itself: commands are pasted into chats and tickets.
     ...(apiKey === '' ? [] : [`-H "authorization: Bearer $CHAT_API_KEY"`]),
     `-d ${quote(body)}`,
   ];
   return { command: lines.join(' \\\n  '), traceId };
 }
 
-/** For a POSIX shell, in which nothing within single quotes is special. */
+/** Quotes for a POSIX shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

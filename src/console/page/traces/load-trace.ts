@@ -1,4 +1,4 @@
-/** Loads one trace. A trace that is asked for right after its answer may not be whole yet: it is asked for again. */
+/** Loads one trace, and again until its server span is there: right after an answer it may still be missing. */
 import { useEffect, useState } from 'preact/hooks';
 import { toWaterfall, type OtlpTrace, type Waterfall } from '../../../../otel/traces/rows.ts';
 import { getJson, type Failure } from '../client.ts';
@@ -14,9 +14,9 @@ export interface LoadedTrace {
 export function useTrace(traceId: string): LoadedTrace {
   const [state, setState] = useState<LoadedTrace & { id?: string }>({});
   useEffect(() => {
-    const end = new AbortController();
-    void load(traceId, end.signal, (loaded) => setState({ id: traceId, ...loaded }));
-    return () => end.abort();
+    const controller = new AbortController();
+    void load(traceId, controller.signal, (loaded) => setState({ id: traceId, ...loaded }));
+    return () => controller.abort();
   }, [traceId]);
   return state.id === traceId ? state : {};
 }

@@ -1,9 +1,9 @@
-/** How a request ended, in one word; beside it the reason, by the name that the metrics have for it. */
+/** The outcome of a request as a chip, with the reason as the metrics name it. */
 import type { VNode } from 'preact';
 import { useTexts } from '../texts/texts.ts';
 
 interface OutcomeProps {
-  /** Undefined where there was no generation. */
+  /** Undefined if the request started no generation. */
   outcome: string | undefined;
   reason: string | undefined;
   failed: boolean;

@@ -1,13 +1,13 @@
-/** The last traces: filtered by the service, sorted here. */
+/** The recent traces, filtered by the service and sorted here. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { traceFilters, type TraceFilter, type TraceSummary } from '../../../../otel/traces/rows.ts';
 import { Choices } from '../choices.tsx';
+import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 import { Outcome } from './outcome.tsx';
 
 const sorts = ['newest', 'slowest'] as const;
@@ -17,8 +17,8 @@ const periods = ['all', 'hour'] as const;
 type Period = (typeof periods)[number];
 const hourMillis = 3_600_000;
 
-/** As many as the service tells. */
-const mostTraces = 500;
+/** The limit of the service. */
+const maxTraces = 500;
 const everySeconds = 5;
 
 export function TraceList(): VNode {
@@ -26,7 +26,7 @@ export function TraceList(): VNode {
   const [filter, setFilter] = useState<TraceFilter>('all');
   const [period, setPeriod] = useState<Period>('all');
   const [sort, setSort] = useState<Sort>('newest');
-  const path = `/api/traces?limit=${mostTraces}&filter=${filter}`;
+  const path = `/api/traces?limit=${maxTraces}&filter=${filter}`;
   const { value, failure } = usePolled<{ traces: TraceSummary[] }>(path, everySeconds);
   const choose = (next: TraceFilter): void => {
     setFilter(next);
@@ -62,7 +62,7 @@ export function TraceList(): VNode {
           onChoose={setSort}
         />
       </header>
-      <Trouble failure={failure} />
+      <FailureMessage failure={failure} />
       <ol class="trace-list card">
         {traces.map((trace) => (
           <TraceRow key={trace.traceId} trace={trace} longestMillis={longest} />
@@ -70,7 +70,7 @@ export function TraceList(): VNode {
       </ol>
       {value !== undefined && traces.length === 0 && (
         <p class="empty">
-          {value.traces.length === 0 && filter === 'all' ? t.noTraces : t.noTracesLikeThat}
+          {value.traces.length === 0 && filter === 'all' ? t.noTraces : t.noMatchingTraces}
         </p>
       )}
       <p class="hint">{t.tracesHint}</p>

@@ -1,15 +1,15 @@
-/** One trace on a page of its own: its waterfall, where else it can be seen, and how to ask the same again. */
+/** One trace: its waterfall, links to the conversation and Jaeger, and its request as a curl command. */
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { factOf, type FactName, type Waterfall as Trace } from '../../../../otel/traces/rows.ts';
 import type { Status } from '../../server/answers.ts';
 import { requestOfTrace } from '../chat/conversations.ts';
 import { CopyButton } from '../copy-button.tsx';
+import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
 import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
-import { Trouble } from '../trouble.tsx';
 import { toCurl } from './curl.ts';
 import { useTrace } from './load-trace.ts';
 import { Outcome } from './outcome.tsx';
@@ -36,7 +36,7 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
       {failure?.code === 'not_found' ? (
         <p class="empty">{t.traceGone}</p>
       ) : (
-        <Trouble failure={failure} />
+        <FailureMessage failure={failure} />
       )}
       {trace !== undefined && (
         <div class="card padded">
@@ -49,7 +49,7 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
   );
 }
 
-/** When, for how long, and how it ended; a sentence where it ended badly. */
+/** Start, duration and outcome, and a sentence about the reason of a failure. */
 function Ending({ trace }: { trace: Trace }): VNode {
   const t = useTexts();
   const { startedAt, durationMillis, rows } = trace;
@@ -96,7 +96,7 @@ function Curl({ id }: { id: string }): VNode {
   }, [id]);
   return (
     <section class="card padded curl">
-      <h2>{known === undefined ? t.askFromTerminal : t.sameAgain}</h2>
+      <h2>{known === undefined ? t.askFromTerminal : t.repeatRequest}</h2>
       <div class="code">
         <pre tabIndex={0}>
           <code>{command}</code>

@@ -1,4 +1,4 @@
-/** One trace as bars on a common clock, under an answer and on a page of its own. */
+/** The waterfall of a trace: one bar for each span. Used below an answer and in the trace view. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import {
@@ -76,7 +76,7 @@ function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
         </span>
         <span class="span-time">
           {duration}
-          <span class="unseen"> {t.spanFrom(formatSeconds(row.startMillis / 1000))}</span>
+          <span class="visually-hidden"> {t.spanFrom(formatSeconds(row.startMillis / 1000))}</span>
         </span>
       </button>
       {open && <SpanFacts row={row} meaning={meaning} />}
@@ -121,10 +121,10 @@ function Explanation({ trace }: { trace: Trace }): VNode | null {
   const number = (name: FactName): number => Number(factOf(row, name) ?? 0);
   const facts = {
     percent: Math.round(share * 100),
-    input: number('inputTokens'),
-    cached: number('cachedTokens'),
-    output: number('outputTokens'),
-    position: number('queuePosition'),
+    inputTokens: number('inputTokens'),
+    cachedTokens: number('cachedTokens'),
+    outputTokens: number('outputTokens'),
+    queuePosition: number('queuePosition'),
   };
   return (
     <p class="explanation">

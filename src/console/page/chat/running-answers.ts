@@ -1,4 +1,4 @@
-/** Runs the answers. They live outside of any view: a person may look at the traces while one is being written. */
+/** The answers that are being generated. They run outside of any component, so they go on while another view is open. */
 import { streamAnswer, type Ending } from './answer-stream.ts';
 import {
   changeConversation,
@@ -12,13 +12,13 @@ import {
 
 interface Running {
   control: AbortController;
-  /** The first end counts. */
+  /** Only the first call has an effect. */
   end: (change: Partial<AnswerTurn>) => void;
 }
 
 const running = new Map<string, Running>();
 
-// What was said so far is kept: the page may be gone before the stream says that it ended.
+// Stores the text so far: the page may be gone before the stream reports its end.
 addEventListener('pagehide', () => {
   for (const { control, end } of running.values()) {
     end(pageClosed);
@@ -32,7 +32,7 @@ export function ask(id: string, text: string): void {
   void answer(id);
 }
 
-/** The last answer again, in its place. */
+/** Generates the last answer again, in its place. */
 export function retry(id: string): void {
   if (running.has(id)) return;
   changeConversation(id, ({ turns }) => ({
@@ -41,7 +41,7 @@ export function retry(id: string): void {
   void answer(id);
 }
 
-/** Closes the connection, at which the service ends the generation. */
+/** Closes the connection, which cancels the generation in the service. */
 export function stop(id: string): void {
   running.get(id)?.control.abort();
 }
@@ -54,10 +54,10 @@ async function answer(id: string): Promise<void> {
   const turn: AnswerTurn = { role: 'assistant', text: '', state: 'streaming', endedAt: 0 };
   changeConversation(id, ({ turns }) => ({ turns: [...turns, turn] }));
 
-  // Once a frame, however fast the tokens come.
+  // Render at most once a frame, however fast tokens arrive.
   let frame: number | undefined;
   let text = '';
-  const show = (): void => {
+  const render = (): void => {
     frame = undefined;
     changeLast(id, { text }, { keep: false });
   };
@@ -72,7 +72,7 @@ async function answer(id: string): Promise<void> {
     onTrace: (traceId) => changeLast(id, { traceId }),
     onText(piece) {
       text += piece;
-      frame ??= requestAnimationFrame(show);
+      frame ??= requestAnimationFrame(render);
     },
   });
   end(toTurn(ending));

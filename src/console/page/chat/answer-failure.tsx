@@ -1,26 +1,26 @@
-/** How an answer went wrong, and when to try again. */
+/** Why an answer stopped or failed, and when a retry is possible. */
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { useFailureText } from '../failure-message.tsx';
 import { useTexts } from '../texts/texts.ts';
-import { useFailureText } from '../trouble.tsx';
 import type { AnswerTurn } from './conversations.ts';
 
-interface AnswerTroubleProps {
+interface AnswerFailureProps {
   turn: AnswerTurn;
   onRetry: (() => void) | undefined;
 }
 
-export function AnswerTrouble({ turn, onRetry }: AnswerTroubleProps): VNode | null {
+export function AnswerFailure({ turn, onRetry }: AnswerFailureProps): VNode | null {
   const t = useTexts();
-  const say = useFailureText();
+  const failureText = useFailureText();
   const { state, failure } = turn;
   const waitSeconds = useCountdown(turn.endedAt, failure?.retryAfterSeconds ?? 0);
   if (state === 'stopped') return <p class="ending">{t.stopped}</p>;
   if (failure === undefined) return null;
   return (
-    <div class="trouble" role="alert">
+    <div class="failure" role="alert">
       <p>
-        <strong>{state === 'broken' ? t.broken : t.refused}</strong> {say(failure)}
+        <strong>{state === 'broken' ? t.broken : t.refused}</strong> {failureText(failure)}
       </p>
       {onRetry !== undefined && (
         <button type="button" class="small" disabled={waitSeconds > 0} onClick={onRetry}>
@@ -31,7 +31,7 @@ export function AnswerTrouble({ turn, onRetry }: AnswerTroubleProps): VNode | nu
   );
 }
 
-/** Whole seconds until `seconds` after `since` (epoch milliseconds). */
+/** Seconds, rounded up, until `seconds` after `since` (epoch milliseconds). */
 function useCountdown(since: number, seconds: number): number {
   const left = (): number => Math.max(0, Math.ceil((since + seconds * 1000 - Date.now()) / 1000));
   const [remaining, setRemaining] = useState(left);

@@ -1,21 +1,21 @@
-/** Beside the chat, on a wide screen: the panels in which a person sees what an answer of theirs does to the service. */
+/** Panels beside the chat on a wide screen, which show the effect of an answer on the service. */
 import type { VNode } from 'preact';
 import type { PanelList } from '../../server/answers.ts';
 import { PanelCard } from '../live/panel-card.tsx';
 import { usePolled } from '../polling.ts';
 import { useTexts } from '../texts/texts.ts';
 
-const shown = ['tokens', 'first-token', 'sequences'];
+const panelIds = ['tokens', 'first-token', 'sequences'];
 const minutes = 5;
 const everySeconds = 5;
 
-/** Panels out of sight ask nothing, so on a narrow screen this costs one question. */
-export function Beside(): VNode {
+/** Hidden panels request nothing, so a narrow screen costs one request. */
+export function SidePanels(): VNode {
   const t = useTexts();
   const { value } = usePolled<PanelList>('/api/panels', 0);
-  const panels = shown.flatMap((id) => value?.panels.find((panel) => panel.id === id) ?? []);
+  const panels = panelIds.flatMap((id) => value?.panels.find((panel) => panel.id === id) ?? []);
   return (
-    <aside class="beside" aria-label={t.beside}>
+    <aside class="side-panels" aria-label={t.sidePanels}>
       {panels.map((panel) => (
         <PanelCard key={panel.id} panel={panel} minutes={minutes} everySeconds={everySeconds} />
       ))}

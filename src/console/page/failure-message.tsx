@@ -1,19 +1,19 @@
-/** What went wrong with a question to the service, in the words of the person's language where there are any. */
+/** The failure of a request, as a sentence in the language of the page. */
 import type { VNode } from 'preact';
 import type { Failure } from './client.ts';
 import { usePick, useTexts } from './texts/texts.ts';
 
-export function Trouble({ failure }: { failure: Failure | undefined }): VNode | null {
-  const say = useFailureText();
+export function FailureMessage({ failure }: { failure: Failure | undefined }): VNode | null {
+  const failureText = useFailureText();
   if (failure === undefined) return null;
   return (
-    <p class="trouble" role="alert">
-      {say(failure)}
+    <p class="failure" role="alert">
+      {failureText(failure)}
     </p>
   );
 }
 
-/** The page's own sentence for what it knows, else the service's. */
+/** The page's text for the error code, else the message of the service. */
 export function useFailureText(): (failure: Failure) => string {
   const t = useTexts();
   const pick = usePick();

@@ -1,4 +1,4 @@
-/** What the console's chat says and does when an answer is stopped, refused or broken by the real service. */
+/** The console's chat when an answer of the real service is stopped, refused or interrupted. */
 import { renameSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -34,10 +34,10 @@ afterAll(async () => {
   model.remove();
 });
 
-/** Asks for what takes many seconds, and holds the engine when the answer has begun. @returns how to let it go on. */
+/** Starts a long answer and suspends the engine after its first tokens. @returns a function that resumes the engine */
 async function holdAnswer(page: Page): Promise<() => void> {
   await page.getByText('Settings').click();
-  await page.getByLabel('Most tokens').fill('16000');
+  await page.getByLabel('Max tokens').fill('16000');
   await ask(page, 'Go on');
   await answers(page).last().getByText('On and on it goes.').waitFor();
   const pid = service.enginePid();
@@ -46,11 +46,11 @@ async function holdAnswer(page: Page): Promise<() => void> {
   return () => process.kill(pid, 'SIGCONT');
 }
 
-test('an answer grows while it is written', async () => {
+test('an answer grows while it is generated', async () => {
   const page = await browser.open(service.url);
-  const goOn = await holdAnswer(page);
+  const resume = await holdAnswer(page);
   const said = await answers(page).innerText();
-  goOn();
+  resume();
   await until(async () => (await answers(page).innerText()).length > 2 * said.length);
   expect(await answers(page).innerText()).toMatch(new RegExp(`^${said.trim()}`));
   await button(page, 'Stop').click();
@@ -58,30 +58,30 @@ test('an answer grows while it is written', async () => {
 
 describe('stopping', () => {
   test.each(['a click', 'Escape', 'Enter on the button'])(
-    'by %s ends the generation in the service, and keeps what was said',
+    'by %s cancels the generation in the service, and keeps the text',
     async (how) => {
       const page = await browser.open(service.url);
       const before = (await service.sample(gone))!;
-      const goOn = await holdAnswer(page);
+      const resume = await holdAnswer(page);
       try {
         if (how === 'a click') await button(page, 'Stop').click();
         else if (how === 'Escape') await question(page).press('Escape');
         else await button(page, 'Stop').press('Enter');
         await until(async () => (await service.sample(gone)) === before + 1);
       } finally {
-        goOn();
+        resume();
       }
       const answer = await answered(page);
       await answer.getByText('You stopped this answer.').waitFor();
       await answer.getByText('On and on it goes.').waitFor();
-      // Whoever stops wants to ask something else.
+      // The next question can be typed at once.
       await question(page).and(page.locator(':focus')).waitFor();
       await until(async () => (await service.sample(active)) === 0);
     },
   );
 });
 
-test('a full queue is told of with the wait, after which the question can be asked again', async () => {
+test('a full queue is shown with the wait until a retry', async () => {
   const page = await browser.open(service.url, { expected: [/status of 429/] });
   const control = new AbortController();
   const running = fetch(`${service.url}/v1/chat/completions`, {
@@ -91,10 +91,10 @@ test('a full queue is told of with the wait, after which the question can be ask
   }).catch(() => {});
   await until(async () => (await service.sample(active)) === 1);
   await page.getByText('Settings').click();
-  await page.getByLabel('Most tokens').fill('5');
+  await page.getByLabel('Max tokens').fill('5');
   await ask(page, 'Is there room?');
   const answer = await answered(page);
-  await answer.getByText('There is no answer. Too many people wait already.').waitFor();
+  await answer.getByText('No answer. The queue is full.').waitFor();
   expect(await button(page, /^Try again in \d+ s$/).isDisabled()).toBe(true);
   control.abort();
   await running;
@@ -103,26 +103,26 @@ test('a full queue is told of with the wait, after which the question can be ask
   expect(await answers(page).count()).toBe(1);
 });
 
-test('an answer whose page is closed is ended in the service, and what was said is kept', async () => {
+test('an answer whose page is closed is cancelled in the service, and its text is kept', async () => {
   const page = await browser.open(service.url);
   const before = (await service.sample(gone))!;
-  const goOn = await holdAnswer(page);
+  const resume = await holdAnswer(page);
   await page.reload();
   await until(async () => (await service.sample(gone)) === before + 1);
-  goOn();
+  resume();
   const answer = await answered(page);
-  await answer.getByText('This answer broke off. The page was closed before the end.').waitFor();
+  await answer.getByText('The answer was interrupted. The page was closed.').waitFor();
   await answer.getByText('On and on it goes.').waitFor();
 });
 
 describe('when the engine dies', () => {
-  test('the answer that it was writing is marked as broken, also after a reload', async () => {
+  test('the running answer is marked as interrupted, also after a reload', async () => {
     const page = await browser.open(service.url);
     await holdAnswer(page);
     process.kill(service.enginePid(), 'SIGKILL');
     const broken = async (): Promise<void> => {
       const answer = await answered(page);
-      await answer.getByText('This answer broke off. The engine ended in the middle').waitFor();
+      await answer.getByText('The answer was interrupted. The engine exited').waitFor();
       await answer.getByText('On and on it goes.').waitFor();
     };
     await broken();
@@ -135,7 +135,7 @@ describe('when the engine dies', () => {
     expect(await answers(page).count()).toBe(1);
   });
 
-  test('a question is refused until there is another, and the page says so', async () => {
+  test('a question is refused until the engine is back, and the page says so', async () => {
     const page = await browser.open(service.url, { expected: [/status of 503/] });
     renameSync(model.file, `${model.file}.away`);
     try {
@@ -143,10 +143,10 @@ describe('when the engine dies', () => {
       await until(async () => !(await fetch(`${service.url}/readyz`)).ok);
       await ask(page, 'Are you there?');
       const answer = await answered(page);
-      await answer.getByText('There is no answer. The model is not ready yet.').waitFor();
+      await answer.getByText('No answer. The model is not ready yet.').waitFor();
       expect(await button(page, /^Try again in \d s$/).isDisabled()).toBe(true);
       await page.reload();
-      await page.getByText('engine restarts').waitFor();
+      await page.getByText('engine restarting').waitFor();
     } finally {
       renameSync(`${model.file}.away`, model.file);
     }

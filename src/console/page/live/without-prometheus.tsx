@@ -1,0 +1,58 @@
+/** Above the panels while Prometheus is not available: the reason, and the present numbers from `/api/status`. */
+import type { VNode } from 'preact';
+import type { PanelData, Status } from '../../server/answers.ts';
+import { usePolled } from '../polling.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
+
+const everySeconds = 15;
+
+interface WithoutPrometheusProps {
+  /** The panel whose answer tells whether Prometheus is available. */
+  panelId: string;
+  minutes: number;
+  status: Status | undefined;
+}
+
+export function WithoutPrometheus(props: WithoutPrometheusProps): VNode | null {
+  const { panelId, minutes, status } = props;
+  const t = useTexts();
+  const pick = usePick();
+  const path = `/api/panels/${panelId}?minutes=${minutes}`;
+  const { value: data } = usePolled<PanelData>(path, everySeconds);
+  if (data?.source !== 'none') return null;
+  return (
+    <section class="without-prometheus" aria-label={t.status}>
+      <p class="notice" role="status">
+        {t.noPrometheus} {data.reason && pick(data.reason)}
+      </p>
+      {status !== undefined && <StatusFigures status={status} />}
+    </section>
+  );
+}
+
+function StatusFigures({ status }: { status: Status }): VNode {
+  const t = useTexts();
+  const { state, queue, sequences, contextTokens, restarts } = status;
+  const figures: [name: string, value: string | number | undefined][] = [
+    [t.status, t.states[state]],
+    [t.queue, `${queue.depth}/${queue.limit}`],
+    [t.sequences, sequences],
+    [t.context, contextTokens],
+    [t.restarts, restarts],
+  ];
+  return (
+    <ul class="figures card padded">
+      {figures.map(
+        ([name, value]) =>
+          value !== undefined && (
+            <li key={name}>
+              <span class="figure">
+                <strong>{value}</strong>
+                <span>{name}</span>
+              </span>
+            </li>
+          ),
+      )}
+    </ul>
+  );
+}
