@@ -40,7 +40,7 @@ export function stack(values: readonly Column[]): Column[] {
 }
 
 export interface HeatRows {
-  /** Upper bounds, from the first to the last bucket that is not empty. */
+  /** Upper bounds, from one below the first to the last bucket that is not empty. */
   bounds: string[];
   rows: number[][];
   most: number;

@@ -201,3 +201,5 @@ export const en = {
     unauthorized: 'The service requires a key. Enter it in Settings, below the chat.',
   } as ByName,
 };
+
+export type Texts = typeof en;

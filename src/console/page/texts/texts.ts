@@ -2,10 +2,8 @@
 import { language, type Language } from '../preferences.ts';
 import { useStore } from '../store.ts';
 import type { Text } from '../../../../otel/text.ts';
-import { en } from './en.ts';
+import { en, type Texts } from './en.ts';
 import { zh } from './zh.ts';
-
-export type Texts = typeof en;
 
 const languages: Record<Language, Texts> = { en, zh };
 

@@ -1,5 +1,5 @@
 /** 页面上的所有中文文字。The keys are those of `en.ts`. */
-import type { Texts } from './texts.ts';
+import type { Texts } from './en.ts';
 
 export const zh: Texts = {
   navigation: '视图',
