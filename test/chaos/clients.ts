@@ -1,17 +1,17 @@
-/** Clients of the kill storm: each sends one request and says how it ended. */
+/** Clients of the kill storm: each sends one request and reports how it ended. */
 import type { random } from './random.ts';
 
 export type Ending = 'answer' | 'error_frame' | '503' | '429';
 
-/** `kind` is what was asked; a problem is an ending that no client should see. */
+/** `kind` is the kind of request; a problem is an ending that no client should see. */
 export interface Outcome {
   kind: string;
   ending: Ending | undefined;
   problem: string | undefined;
 }
 
-/** Longer than anything that a healthy service needs: who still waits then hangs. */
-const patienceMillis = 60_000;
+/** Longer than a healthy service needs: a client that still waits has found a hang. */
+const timeoutMillis = 60_000;
 
 interface Kind {
   name: string;
@@ -29,7 +29,7 @@ const kinds: readonly Kind[] = [
 
 export interface Client {
   outcome: Promise<Outcome>;
-  /** Resolves with the first byte of the answer, or with its end. */
+  /** Resolves at the first byte of the answer, or at its end. */
   firstByte: Promise<void>;
 }
 
@@ -61,7 +61,7 @@ async function send(
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(patienceMillis),
+    signal: AbortSignal.timeout(timeoutMillis),
   });
   let text = '';
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {

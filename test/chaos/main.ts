@@ -1,6 +1,6 @@
 /**
- * `make chaos`: the whole storm (SEEDS=100), as a table. Exits with 1 when anybody saw what nobody should see. FIRST_SEED (0) runs
- * a part of it, or one round again: `FIRST_SEED=40 SEEDS=20 node test/chaos/main.ts`.
+ * `make chaos`: runs the kill storm and prints a table. Exits with 1 when a client saw an ending that it should not see. SEEDS (100)
+ * and FIRST_SEED (0) select rounds: `FIRST_SEED=40 SEEDS=20 node test/chaos/main.ts`.
  */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ for (let seed = first; seed < first + seeds; seed++) {
 const leftBehind = await storm.killService();
 rmSync(path.dirname(modelPath), { recursive: true });
 print(row('all', '', '', rounds));
-print(`the service itself killed under load: ${leftBehind.length} processes left behind`);
+print(`service killed under load: ${leftBehind.length} processes left behind`);
 const failed = rounds.filter(({ problems }) => problems.length > 0);
 print(`${failed.length} of ${rounds.length} rounds failed`);
 process.exit(failed.length > 0 || leftBehind.length > 0 ? 1 : 0);

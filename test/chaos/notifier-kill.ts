@@ -1,6 +1,6 @@
 /**
- * `node test/chaos/notifier-kill.ts [--seeds 200] [--from 1]`: SIGKILLs the notifier at every step of a delivery. Fails when
- * an alert is lost, comes out of order, or is told twice where the channel can know.
+ * `node test/chaos/notifier-kill.ts [--seeds 200] [--from 1]`: kills the notifier by SIGKILL at every step of a delivery. Fails when an
+ * alert is lost, delivered out of order, or delivered twice by a channel that can detect duplicates.
  */
 import { parseArgs } from 'node:util';
 import { killAtEveryStep } from '../support/alerting/notifier-kill.ts';
@@ -15,6 +15,6 @@ const seeds = Array.from(
 const { killed, raised, repeats, faults } = await killAtEveryStep(seeds);
 const at = Object.entries(killed).map(([step, count]) => `${step} ${count}`);
 process.stdout.write(`killed ${seeds.length} times: ${at.join(', ')}
-notifications raised: ${raised}; lost or wrong: ${faults.length}; repeats by a robot that cannot know: ${repeats}
+notifications: ${raised}; lost or wrong: ${faults.length}; duplicates by a robot that cannot detect them: ${repeats}
 ${faults.map((fault) => `  ${fault}\n`).join('')}`);
 process.exitCode = faults.length === 0 ? 0 : 1;

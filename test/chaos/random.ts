@@ -1,4 +1,4 @@
-/** What is drawn for a round of the storm. */
+/** Random choices of a round, from its seed. */
 import { createRandom } from '../support/random.ts';
 
 export function random(seed: number) {

@@ -1,6 +1,6 @@
 /**
- * The kill storm: for each seed some clients at once, and the engine process killed under them in one of its phases. Run
- * by `make chaos` and, with fewer seeds, by the tests.
+ * The kill storm: in the round of each seed several clients send requests, and the engine process is killed in one of its phases. Used
+ * by `make chaos` and, with fewer seeds, by a test.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { startClient, type Client, type Outcome } from './clients.ts';
 import { random } from './random.ts';
 
 const phases = ['loading', 'tokenising', 'queued', 'prefill', 'decode'] as const;
-// A stopped process is one that hangs: it is noticed by its silence.
+// SIGSTOP makes the engine hang, which the watchdog detects.
 const signals = ['SIGKILL', 'SIGABRT', 'SIGSEGV', 'SIGSTOP'] as const;
 
 export interface Round {
@@ -18,15 +18,15 @@ export interface Round {
   phase: (typeof phases)[number];
   signal: (typeof signals)[number];
   outcomes: Outcome[];
-  /** From the kill until the service was ready again. */
+  /** Time from the kill until the service was ready again. */
   backSeconds: number;
-  /** What nobody should see; empty in a good round. */
+  /** Endings that no client should see, and wrong counts. */
   problems: string[];
 }
 
 export interface Storm {
   round(seed: number): Promise<Round>;
-  /** Kills the service itself under load. @returns the processes that it left behind. */
+  /** Kills the service under load. @returns the processes that it left behind. */
   killService(): Promise<number[]>;
   stop(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function startStorm(modelPath: string): Promise<Storm> {
     return Array.from({ length: count }, () => startClient(service.url, dice, long));
   }
 
-  /** Clients at work, the engine in that phase. The waits are a part of the dice: a phase is hit somewhere inside. */
+  /** Starts clients and waits for the phase. The length of the wait is random, so that the kill hits any part of the phase. */
   async function reach(phase: Round['phase'], dice: ReturnType<typeof random>): Promise<Client[]> {
     const count = dice.integer(6, 10);
     if (phase === 'loading') {
@@ -73,7 +73,7 @@ export async function startStorm(modelPath: string): Promise<Storm> {
   async function round(seed: number): Promise<Round> {
     const dice = random(seed);
     const phase = phases[seed % phases.length]!;
-    // Four and five have no common divisor: twenty seeds are every signal in every phase.
+    // 4 signals and 5 phases have no common divisor: 20 seeds are all combinations.
     const signal = signals[seed % signals.length]!;
     const clients = await reach(phase, dice);
     const victim = enginePid(service);
@@ -92,7 +92,7 @@ export async function startStorm(modelPath: string): Promise<Storm> {
     const [probe] = start(dice, 1);
     const { ending } = await probe!.outcome;
     if (ending !== 'answer') problems.push(`ready, but a probe ended with ${ending}`);
-    await note(problems, quiet(service, sent));
+    await note(problems, untilIdle(service, sent));
     return { seed, phase, signal, outcomes, backSeconds, problems };
   }
 
@@ -117,10 +117,10 @@ async function note(problems: string[], condition: Promise<void>): Promise<void>
   await condition.catch((error: unknown) => problems.push((error as Error).message));
 }
 
-/** Nobody waits, nobody runs, and each request that was sent has one outcome. */
-async function quiet(service: ChatService, sent: number): Promise<void> {
+/** Waits until no request waits or runs, and every request has one outcome. */
+async function untilIdle(service: ChatService, sent: number): Promise<void> {
   let seen = '';
-  const isQuiet = async (): Promise<boolean> => {
+  const isIdle = async (): Promise<boolean> => {
     const text = await (await fetch(`${service.url}/metrics`)).text();
     const values = [...text.matchAll(/^inference_requests_total\{.*\} (\d+)$/gm)];
     const counted = values.reduce((sum, [, value]) => sum + Number(value), 0);
@@ -129,10 +129,10 @@ async function quiet(service: ChatService, sent: number): Promise<void> {
     seen = `sent ${sent}, counted ${counted}, queue depth ${depth}, sequences active ${active}`;
     return counted === sent && depth === '0' && active === '0';
   };
-  await until(isQuiet, 10).catch(() => Promise.reject(new Error(seen)));
+  await until(isIdle, 10).catch(() => Promise.reject(new Error(seen)));
 }
 
-/** The service has one child, its engine; a dead one that nobody has waited for yet has no command line. */
+/** The engine is the only child of the service. A zombie has no command line. */
 function enginePid(service: ChatService): number | undefined {
   const { pid } = service.process;
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();

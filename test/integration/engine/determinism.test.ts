@@ -7,7 +7,7 @@ interface Answer {
   cached: number;
 }
 
-/** At temperature 0. The likeliest tokens cost more than the answer, so they are asked for where they are looked at. */
+/** Answers at temperature 0. `topLogprobs` slows down sampling, so it is only requested where it is needed. */
 async function ask(service: ChatService, content: string, topLogprobs = 0): Promise<Answer> {
   const response = await fetch(`${service.url}/v1/chat/completions`, {
     method: 'POST',
@@ -30,8 +30,8 @@ async function ask(service: ChatService, content: string, topLogprobs = 0): Prom
   };
 }
 
-/** The first token in which two answers part; -1 for equal ones. */
-function partedAt(one: Answer, other: Answer): number {
+/** Index of the first token that differs; -1 for equal answers. */
+function differsAt(one: Answer, other: Answer): number {
   const length = Math.max(one.tokens.length, other.tokens.length);
   return Array.from({ length }, (_, at) => at).findIndex(
     (at) => one.tokens[at]?.bytes.join() !== other.tokens[at]?.bytes.join(),
@@ -39,10 +39,10 @@ function partedAt(one: Answer, other: Answer): number {
 }
 
 /**
- * How far the two likeliest tokens are apart there, in nats. A sum of floats depends on what else is in its batch, so a tie
- * could fall either way; nothing else may.
+ * Difference of the two most likely tokens at that index, in nats. A sum of floats depends on the batch, so a tie may be decided
+ * either way; other differences are errors.
  */
-async function natsAt(service: ChatService, prompt: string, at: number): Promise<number> {
+async function tieNatsAt(service: ChatService, prompt: string, at: number): Promise<number> {
   const { tokens } = await ask(service, prompt, 2);
   const [first, second] = tokens[at]?.top_logprobs ?? [];
   return first === undefined || second === undefined ? Infinity : first.logprob - second.logprob;
@@ -60,17 +60,17 @@ const prompts = [
 ];
 
 /**
- * Measured on AVX: 20 prompts gave the same 32 tokens each, and over these 8 no log-probability differs by a bit.
- * Processors whose kernels add up a batch in another order than a row may round otherwise.
+ * Measured on AVX: 20 prompts gave the same 32 tokens each, and for these 8 prompts no log-probability differs. Kernels of other
+ * processors may round differently, if they add up a batch in another order than a row.
  */
-const tieNats = 0.1;
+const maxTieNats = 0.1;
 
 describe.each([
   ['demo', true],
   ['smollm2-135m-instruct', existsSync('models/SmolLM2-135M-Instruct.Q4_1.gguf')],
 ])('%s at temperature 0', (model, isThere) => {
   test.runIf(isThere)(
-    'answers alone, after a cache hit and with seven others with the same tokens',
+    'gives the same tokens alone, after a cache hit, and in a batch of eight',
     async () => {
       const service = await startChatService({ CHAT_MODEL: model, CHAT_SEQUENCES: '8' });
       try {
@@ -83,10 +83,10 @@ describe.each([
         const together = await Promise.all(prompts.map((prompt) => ask(service, prompt)));
         expect(again.map(({ cached }) => cached)).not.toContain(0);
         for (const [index, answer] of [...again, ...together].entries()) {
-          const at = partedAt(alone[index % prompts.length]!, answer);
+          const at = differsAt(alone[index % prompts.length]!, answer);
           if (at === -1) continue;
           const prompt = prompts[index % prompts.length]!;
-          expect(await natsAt(service, prompt, at), prompt).toBeLessThan(tieNats);
+          expect(await tieNatsAt(service, prompt, at), prompt).toBeLessThan(maxTieNats);
         }
       } finally {
         await service.stop();

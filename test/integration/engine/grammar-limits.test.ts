@@ -1,4 +1,4 @@
-/** The limits of strict schemas, held by llama.cpp against a model of random weights, and checked by another's reading of them. */
+/** The limits of strict schemas, enforced on a model of random weights and checked by zod. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { JsonSchema } from '../../../src/engine/engine.ts';
@@ -8,6 +8,7 @@ import {
   generate,
   greedy,
   loadNoise,
+  tokenOf,
   type Answer,
 } from '../../support/engine/llama-model.ts';
 
@@ -20,19 +21,19 @@ afterAll(() => model.dispose());
 const seeds = [1, 2, 3, 4];
 
 /**
- * The bytes E0 and F0 in Qwen's vocabulary, which begin overlong UTF-8: llama.cpp counts that as one character and whoever
- * decodes it as three or four. Noise writes it now and then, a model never does.
+ * The bytes E0 and F0 in Qwen's vocabulary, which begin overlong UTF-8: llama.cpp counts it as one character, a decoder as three or
+ * four. Random weights emit it, a real model does not.
  */
 const overlong = [156, 172];
 
-/** `wanted` are tokens that the model wants more than the rest. */
+/** `wanted` tokens are made more likely. */
 function answer(
   schema: JsonSchema,
   seed: number,
   { maxTokens = 1500, wanted = [] as readonly string[] } = {},
 ): Promise<Answer> {
   const logitBias = [
-    ...wanted.map((piece) => [tokenOf(piece), 8] as const),
+    ...wanted.map((piece) => [tokenOf(model, piece), 8] as const),
     ...overlong.map((byte) => [byte, -100] as const),
   ];
   const sampling = { ...greedy, temperature: 1, topK: 40, seed, maxTokens, logitBias };
@@ -40,7 +41,7 @@ function answer(
   return generate(model, { prompt: chat('Answer.'), sampling, format });
 }
 
-/** So many that some would be wrong by chance. */
+/** Enough items that some would be wrong by chance. */
 const many = (items: JsonSchema, count = 30) => ({
   type: 'array',
   items,
@@ -50,18 +51,18 @@ const many = (items: JsonSchema, count = 30) => ({
 const tuple = [{ const: 1 }, { type: 'boolean' }];
 
 test.each<[string, JsonSchema]>([
-  ['at least so many items', { type: 'array', items: { type: 'boolean' }, minItems: 25 }],
-  ['at most so many items', many({ type: 'array', items: { type: 'null' }, maxItems: 2 })],
+  ['minItems', { type: 'array', items: { type: 'boolean' }, minItems: 25 }],
+  ['maxItems', many({ type: 'array', items: { type: 'null' }, maxItems: 2 })],
   [
-    'a tuple and more',
+    'a tuple with more items',
     { type: 'array', prefixItems: tuple, items: { type: 'null' }, minItems: 5, maxItems: 7 },
   ],
-  ['a tuple and no more', many({ type: 'array', prefixItems: tuple, items: false })],
+  ['a tuple without more items', many({ type: 'array', prefixItems: tuple, items: false })],
   ['a range', many({ type: 'integer', minimum: -3, maximum: 12 }, 60)],
   ['multiples in a range', many({ type: 'integer', minimum: 0, maximum: 100, multipleOf: 25 })],
   ['values of its type', many({ type: 'string', enum: ['a', 'b', 3] })],
   [
-    'one of several kinds',
+    'oneOf',
     many({
       oneOf: ['a', 'b'].map((kind) => ({
         type: 'object',
@@ -71,7 +72,7 @@ test.each<[string, JsonSchema]>([
       })),
     }),
   ],
-])('%s: held', async (_, schema) => {
+])('%s is enforced', async (_, schema) => {
   const check = z.fromJSONSchema(schema);
   for (const seed of seeds) {
     const { text, ended } = await answer(schema, seed);
@@ -93,25 +94,25 @@ test.each([
   for (const one of JSON.parse(text) as string[]) expect(one).toMatch(pattern);
 });
 
-/** Characters as the specification has them, where others count halves. */
+/** Lengths in characters, as JSON Schema counts, not in UTF-16 units. */
 const lengthsOf = (texts: readonly string[]): number[] =>
   texts.map((one) => Array.from(one).length);
 
-test('a text is no longer than it may be', async () => {
+test('maxLength is enforced', async () => {
   for (const seed of seeds) {
     const { text } = await answer(many({ type: 'string', maxLength: 3 }, 60), seed);
     expect(Math.max(...lengthsOf(JSON.parse(text) as string[]))).toBe(3);
   }
 });
 
-test('a text is no shorter than it may be, however much its end is wanted', async () => {
+test('minLength is enforced, however likely the end of the text is', async () => {
   const schema = many({ type: 'string', minLength: 5 }, 20);
   const { text, ended } = await answer(schema, 1, { wanted: ['"'] });
   expect(ended).toBe(true);
   expect(Math.min(...lengthsOf(JSON.parse(text) as string[]))).toBe(5);
 });
 
-test('characters are whole, also those that are written as escapes', async () => {
+test('characters are complete, also as escapes', async () => {
   const schema = many({ type: 'string', minLength: 8, maxLength: 8 }, 20);
   const { text } = await answer(schema, 1, { wanted: ['\\u', '\\', 'd', 'D', '8', 'c'] });
   expect(text).toMatch(/\\u[dD]/);
@@ -120,7 +121,7 @@ test('characters are whole, also those that are written as escapes', async () =>
   expect(new Set(lengthsOf(texts))).toEqual(new Set([8]));
 });
 
-test('an object has a property where it must, and no more than it may', async () => {
+test('minProperties and maxProperties are enforced', async () => {
   const some = { additionalProperties: { const: 1 }, minProperties: 1, maxProperties: 2 };
   const schema = many({ type: 'object', ...some }, 20);
   const few = await answer(schema, 1, { wanted: ['"', '}'] });
@@ -128,12 +129,12 @@ test('an object has a property where it must, and no more than it may', async ()
   for (const one of JSON.parse(few.text) as object[]) expect(Object.keys(one)).toHaveLength(1);
   const most = await answer(schema, 1, { wanted: ['"', ','] });
   expect(most.ended).toBe(true);
-  // In the text, since a name that comes twice is one property.
+  // Counted in the text, because a repeated name is one property.
   expect(most.text.match(/": ?1/g)).toHaveLength(2 * 20);
 });
 
-describe('the largest limits that are not refused', () => {
-  const refersBack = { $defs: { a: {} }, $ref: '#/$defs/a' };
+describe('the largest accepted limits', () => {
+  const recursive = { $defs: { a: {} }, $ref: '#/$defs/a' };
 
   test.each<[string, JsonSchema]>([
     ['minLength', { type: 'string', minLength: 1999 }],
@@ -147,20 +148,12 @@ describe('the largest limits that are not refused', () => {
     [
       'lists of lists',
       {
-        ...refersBack,
+        ...recursive,
         $defs: { a: { type: 'array', maxItems: 1000, items: { $ref: '#/$defs/a' } } },
       },
     ],
-  ])('are taken by llama.cpp: %s', async (_, schema) => {
+  ])('compile in llama.cpp: %s', async (_, schema) => {
     const { decoded } = await answer(schema, 1, { maxTokens: 2 });
     expect(decoded.length).toBeGreaterThan(0);
   });
 });
-
-function tokenOf(piece: string): number {
-  const slices = model.tokenize({ kind: 'text', text: piece });
-  for (;;) {
-    const { done, value } = slices.next();
-    if (done === true) return value.tokens[0]!;
-  }
-}

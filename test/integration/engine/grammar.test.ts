@@ -1,4 +1,4 @@
-/** Answers in a format, from a model of random weights at temperature 1: what comes out right is the grammar's doing. */
+/** Answer formats, with a model of random weights at temperature 1, which follows a format only because of the grammar. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { AnswerFormat, JsonSchema, Tool } from '../../../src/engine/engine.ts';
@@ -8,6 +8,7 @@ import {
   generate,
   greedy,
   loadNoise,
+  tokenOf,
   type Answer,
 } from '../../support/engine/llama-model.ts';
 
@@ -62,7 +63,7 @@ const schemas: Record<string, JsonSchema> = {
 
 describe('a JSON schema', () => {
   test.each(Object.entries(schemas))(
-    'of %s is kept, and nothing follows the JSON',
+    'of %s is enforced, and nothing follows the JSON',
     async (_, schema) => {
       const check = z.fromJSONSchema(schema);
       for (const seed of seeds) {
@@ -77,7 +78,7 @@ describe('a JSON schema', () => {
     },
   );
 
-  test('of values that are lists and objects gives one of them', async () => {
+  test('of lists and objects as enum values gives one of them', async () => {
     const schema = { enum: [{ a: [1, null] }, ['x']] };
     for (const seed of seeds) {
       const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, seed);
@@ -85,27 +86,27 @@ describe('a JSON schema', () => {
     }
   });
 
-  test('of numbers gives none that is too large for a number', async () => {
+  test('of numbers gives no infinite number', async () => {
     const schema = { type: 'array', items: { type: 'number' }, minItems: 30, maxItems: 30 };
     const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 1);
     expect(JSON.parse(json)).toSatisfy((numbers: number[]) => numbers.every(Number.isFinite));
   });
 
-  test('of dates gives days that there are', async () => {
+  test('of dates gives valid dates', async () => {
     const items = { type: 'string', format: 'date' };
     const schema = { type: 'array', items, minItems: 100, maxItems: 100 };
     const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 2);
     expect(z.array(z.iso.date()).safeParse(JSON.parse(json)).error).toBeUndefined();
   });
 
-  test('of integers gives no fractions, also none written with an exponent', async () => {
+  test('of integers gives no fractions and no exponents', async () => {
     const schema = { type: 'array', items: { type: 'integer' }, minItems: 20, maxItems: 20 };
     const { text: json } = await answer({ kind: 'json_schema', schema, strict: true }, 1);
     expect(JSON.parse(json)).toSatisfy((all: number[]) => all.every(Number.isSafeInteger));
     expect(json).not.toMatch(/[eE]/);
   });
 
-  test('that has no finite JSON is refused', async () => {
+  test('without finite JSON is refused', async () => {
     const schema = {
       $ref: '#/$defs/a',
       $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } },
@@ -116,13 +117,13 @@ describe('a JSON schema', () => {
     });
   });
 
-  test('is compiled once for each answer, which all begin at its start', async () => {
+  test('is compiled once, and every answer begins at its start', async () => {
     const format: AnswerFormat = { kind: 'json_schema', schema: { const: 'same' }, strict: true };
     for (const seed of seeds) expect((await answer(format, seed)).text).toBe('"same"');
   });
 });
 
-test('json_object is an object, whatever is in it', async () => {
+test('json_object gives an object', async () => {
   for (const seed of seeds) {
     const { text: json, ended } = await answer({ kind: 'json_object' }, seed, 400);
     expect(json).toMatch(/^\{/);
@@ -141,7 +142,7 @@ const tools: Tool[] = [
 const call = String.raw`<tool_call>\n\{"name": "(?:get_weather|add)", "arguments": (\{[^]*?\})\}\n</tool_call>`;
 
 describe('a tool call', () => {
-  test('that is required is the whole answer, and one where they are not parallel', async () => {
+  test('is the whole answer if required, and a single one if not parallel', async () => {
     for (const seed of seeds) {
       const format: AnswerFormat = {
         kind: 'tool_calls',
@@ -158,18 +159,18 @@ describe('a tool call', () => {
     }
   });
 
-  test('may be followed by others where they are parallel', async () => {
+  test('is followed by others if parallel', async () => {
     const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'required', parallel: true };
-    // A newline, which only stands between calls where it is free to, is wanted more than the end.
-    const logitBias = [[tokenOf('\n'), 6]] as const;
+    // The bias makes a newline, which separates calls, more likely than the end.
+    const logitBias = [[tokenOf(model, '\n'), 6]] as const;
     const sampling = { ...greedy, temperature: 1, topK: 40, seed: 1, maxTokens: 300, logitBias };
     const { text: calls } = await generate(model, { prompt: chat('Go.'), sampling, format });
     expect(calls).toMatch(new RegExp(`^(?:${call}\\n){2}`));
   });
 
-  test('that may be made is kept from its opening on, and text before it is free', async () => {
-    // The opening is the one token that is wanted more and more: it comes after some noise.
-    const opening = tokenOf('<tool_call>');
+  test('is enforced from its opening on if optional, and the text before is free', async () => {
+    // The bias makes the opening likely, so that it occurs after some noise.
+    const opening = tokenOf(model, '<tool_call>');
     const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'auto', parallel: false };
     const sampling = {
       ...greedy,
@@ -195,7 +196,7 @@ describe('a tool call', () => {
     }
   });
 
-  test('of no tool is refused', async () => {
+  test('is refused without tools', async () => {
     const none = { tools: [], choice: 'required', parallel: true } as const;
     await expect(answer({ kind: 'tool_calls', ...none }, 1)).rejects.toMatchObject({
       code: 'bad_request',
@@ -203,7 +204,7 @@ describe('a tool call', () => {
     });
   });
 
-  test('with a schema that is none is refused, and names the tool', async () => {
+  test('is refused for an invalid schema, with the name of the tool', async () => {
     const broken = [{ name: 'broken', parameters: { type: 'text' } }];
     const format: AnswerFormat = {
       kind: 'tool_calls',
@@ -218,11 +219,3 @@ describe('a tool call', () => {
     });
   });
 });
-
-function tokenOf(piece: string): number {
-  const slices = model.tokenize({ kind: 'text', text: piece });
-  for (;;) {
-    const { done, value } = slices.next();
-    if (done === true) return value.tokens[0]!;
-  }
-}

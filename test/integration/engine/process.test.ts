@@ -12,7 +12,7 @@ let host: Engine & { log: string[] };
 afterEach(() => host.stop());
 afterAll(() => rmSync(path.dirname(modelPath), { recursive: true }));
 
-test('a generation that is cancelled ends with the reason and frees its sequence, in every phase', async () => {
+test('a generation that is cancelled in any phase ends with the reason and frees its sequence', async () => {
   host = await startHost({ modelPath });
   const decoding = generate(host, ask('one'));
   await until(() => decoding.tokens() > 3);
@@ -42,7 +42,7 @@ test('a generation that is cancelled ends with the reason and frees its sequence
 });
 
 test.each(['SIGKILL', 'SIGABRT'] as const)(
-  'when the engine dies by %s what runs is told, and what waits is answered by the next one',
+  'when the engine dies by %s, running requests get an error and waiting ones are answered after the restart',
   async (signal) => {
     host = await startHost({ modelPath });
     const running = generate(host, ask('one'));
@@ -70,7 +70,7 @@ test.each(['SIGKILL', 'SIGABRT'] as const)(
   },
 );
 
-test('the engine process gets no key and no token of the service', async () => {
+test('the environment of the engine process has no key and no token', async () => {
   const canary = 'canary-1f0c';
   const secrets = [
     'CHAT_API_KEYS',
@@ -88,7 +88,7 @@ test('the engine process gets no key and no token of the service', async () => {
   expect(environment).toContain(`PATH=${process.env['PATH']}`);
 });
 
-test('an engine that hangs is killed and comes back', async () => {
+test('an engine that hangs is killed and restarted', async () => {
   host = await startHost({ modelPath, hangSeconds: 2 });
   const before = host.status().pid!;
   const running = generate(host, ask('one'));
@@ -103,7 +103,7 @@ test('an engine that hangs is killed and comes back', async () => {
   expect(next.tokens()).toBe(3);
 });
 
-test('what does not fit is refused before it waits, with both numbers', async () => {
+test('a request that does not fit is refused before it is queued', async () => {
   host = await startHost({ modelPath });
   const running = generate(host, ask('one'));
   await until(() => running.tokens() > 0);
@@ -136,7 +136,7 @@ test('clients take turns', async () => {
   expect(order).toEqual(['hog 0', 'guest', 'hog 1', 'hog 2']);
 });
 
-test('tells what llama.cpp was given: prompts in batches, then a token of each chat in one', async () => {
+test('reports the batches of llama.cpp: prompts, then one token of each chat', async () => {
   const batches: Batch[] = [];
   const onBatch = (batch: Batch): void => void batches.push(batch);
   host = await startHost({ modelPath, sequences: 2, onBatch });
@@ -146,13 +146,13 @@ test('tells what llama.cpp was given: prompts in batches, then a token of each c
     run.facts.map((fact) => (fact.type === 'prefilled' ? fact.inputTokens : 0)),
   );
   const evaluated = batches.reduce((sum, { tokens }) => sum + tokens, 0);
-  // The last token of an answer is not evaluated.
+  // The last token of an answer is never evaluated.
   expect(evaluated).toBe(inputTokens.reduce((sum, count) => sum + count, 0) + 2 * 39);
   expect(batches.filter(({ sequences }) => sequences === 2).length).toBeGreaterThan(20);
   expect(batches.filter(({ tokens, sequences }) => tokens < sequences)).toEqual([]);
 });
 
-test('stopping tells everybody and leaves no process', async () => {
+test('stopping ends all requests with an error and the process', async () => {
   host = await startHost({ modelPath });
   const pid = host.status().pid!;
   const running = generate(host, ask('one'));

@@ -1,4 +1,4 @@
-/** A real small model, where it has been fetched: answers that mean something, in the format that is asked for. */
+/** A small real model, if its file is there: meaningful answers, in the requested format. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ChatMessage, Tool } from '../../../src/engine/engine.ts';
@@ -31,7 +31,7 @@ describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
     expect(ended).toBe(true);
   });
 
-  test('goes on with a text', async () => {
+  test('continues a text', async () => {
     const prompt = { kind: 'text', text: 'The capital of France is' } as const;
     const few = { ...sampling, maxTokens: 3 };
     expect((await generate(model, { prompt, sampling: few })).text).toMatch(/^ Paris/);
@@ -61,7 +61,7 @@ describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
     { name: 'get_weather', description: 'The weather of a city.', parameters: city },
   ];
 
-  test('calls a tool that it has to call', async () => {
+  test('calls a required tool', async () => {
     const { text, ended } = await generate(model, {
       prompt: { ...chat('What is the weather in Rome?'), tools },
       sampling,
@@ -72,7 +72,7 @@ describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
     expect(ended).toBe(true);
   });
 
-  test('calls one that it may call after the example of its history, in several tokens', async () => {
+  test('calls an optional tool as in the examples of its history, with an opening of several tokens', async () => {
     const example = (name: string, id: string): ChatMessage[] => [
       { role: 'user', content: `What is the weather in ${name}?` },
       {
@@ -99,7 +99,7 @@ describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
     expect(JSON.parse(call)).toEqual({ name: 'get_weather', arguments: { city: 'Rome' } });
   });
 
-  test('has vectors of length 1, nearer for texts that mean the same', async () => {
+  test('embeds texts as vectors of length 1, which are closer for similar texts', async () => {
     const [cat, kitten, tax] = await Promise.all(
       [
         'A cat sleeps on the sofa.',
@@ -114,7 +114,7 @@ describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
     expect(cosine(cat!, kitten!)).toBeGreaterThan(cosine(cat!, tax!));
   });
 
-  test('refuses a text that is too long to embed, and names both numbers', async () => {
+  test('refuses a text that is too long to embed, with its length and the limit', async () => {
     const text = 'word '.repeat(3000);
     const { tokens } = finish(model.tokenize({ kind: 'text', text }));
     await expect(model.embed(text)).rejects.toMatchObject({

@@ -15,9 +15,9 @@ afterAll(async () => {
   rmSync(path.dirname(modelPath), { recursive: true });
 });
 
-// Ten of the hundred of `make chaos`: each phase twice, every signal.
+// Ten of the hundred seeds of `make chaos`: each phase twice, every signal.
 test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
-  'storm %i: the engine is killed, every client is told or answered, and nothing is lost count of',
+  'seed %i: the engine is killed, and every request ends with an answer or an error and is counted once',
   async (seed) => {
     const { problems } = await storm.round(seed);
     expect(problems).toEqual([]);
@@ -25,6 +25,6 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
   120_000,
 );
 
-test('the service killed under load leaves no engine behind', async () => {
+test('an engine process does not outlive a service that is killed under load', async () => {
   expect(await storm.killService()).toEqual([]);
 });

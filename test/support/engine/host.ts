@@ -1,4 +1,4 @@
-/** A host with a real engine process in the test's own process, and a model that answers for as long as it is asked. */
+/** A host in the test's process with a real engine process, and a model whose answers do not end. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { createHost, type HostOptions } from '../../../src/engine/host/host.ts';
 import { makeGguf } from '../models/make-gguf.ts';
 import { until } from '../until.ts';
 
-/** Writes a model that says its sentence again and again, and gives its path. */
+/** Writes a model that repeats its sentence without end. @returns its path. */
 export function writeEndlessModel(): string {
   const out = path.join(mkdtempSync(path.join(tmpdir(), 'endless-')), 'endless.gguf');
   makeGguf({ shape: 'tiny', quant: 'q8_0', say: 'On and on it goes. ', loop: true, out });
@@ -59,7 +59,7 @@ export function generate(host: Engine, request: GenerationRequest, client = 'one
   });
 }
 
-/** The pid of the engine, once there is another than `before`. */
+/** Waits for a ready engine with another pid than `before`. @returns the pid. */
 export async function nextPid(host: Engine, before: number | undefined): Promise<number> {
   await until(() => host.status().state === 'ready' && host.status().pid !== before);
   return (host.status() as EngineStatus & { state: 'ready' }).pid;

@@ -1,4 +1,4 @@
-/** A model in this process, driven without a scheduler: what the tests of the engine's model side share. */
+/** Models that are loaded into the test's process and used without a scheduler. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export const demoFile = inRepository('src/models/llamascope-demo.gguf');
 export const smolFile = inRepository('models/SmolLM2-135M-Instruct.Q4_1.gguf');
 export const hasSmol = existsSync(smolFile);
 
-/** Greedy, with nothing else. */
+/** Greedy sampling. */
 export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, stop: [] };
 
 export function loadForTest(
@@ -25,7 +25,7 @@ export function loadForTest(
   return loadModel({ modelPath, ...sizes, embeddings: options.embeddings ?? false });
 }
 
-/** Random weights: whatever is right about an answer is so whatever the model wants. */
+/** A model with random weights, so that no answer is right by chance. */
 export async function loadNoise(): Promise<DisposableModel> {
   const folder = mkdtempSync(join(tmpdir(), 'engine-noise-'));
   const out = join(folder, 'noise.gguf');
@@ -48,7 +48,7 @@ export function chat(user: string, system?: string): Prompt & { kind: 'chat' } {
   };
 }
 
-/** All slices at once. */
+/** Runs all slices. */
 export function finish<T>(slices: Generator<void, T, void>): T {
   for (;;) {
     const { done, value } = slices.next();
@@ -56,10 +56,15 @@ export function finish<T>(slices: Generator<void, T, void>): T {
   }
 }
 
+/** The id of the first token of `piece`. */
+export function tokenOf(model: DisposableModel, piece: string): number {
+  return finish(model.tokenize({ kind: 'text', text: piece })).tokens[0]!;
+}
+
 export interface Answer {
   decoded: Decoded[];
   text: string;
-  /** It ended before `maxTokens`. */
+  /** Whether it ended before `maxTokens`. */
   ended: boolean;
 }
 

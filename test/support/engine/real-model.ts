@@ -1,4 +1,4 @@
-/** The small real model, where `make model MODEL=smollm2-135m-instruct` has brought it. */
+/** The small real model that `make model MODEL=smollm2-135m-instruct` fetches. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

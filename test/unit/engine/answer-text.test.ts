@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createAnswerText } from '../../../src/engine/worker/answer-text.ts';
 
-/** A tokenizer of bytes: the worst case for characters of several bytes. */
+/** A tokenizer with one token per byte, the worst case for characters of several bytes. */
 function answer(stop: string[] = []) {
   return createAnswerText({ stop, detokenize: (tokens) => Buffer.from(tokens).toString('utf8') });
 }
@@ -16,13 +16,13 @@ function feed(text: ReturnType<typeof answer>, input: string | Buffer): string[]
   return [...pieces, text.flush()];
 }
 
-test('never shows part of a character', () => {
+test('never returns part of a character', () => {
   const pieces = feed(answer(), '问什么都会 👩‍🚀!');
   expect(pieces.join('')).toBe('问什么都会 👩‍🚀!');
   expect(pieces.some((piece) => piece.includes('\uFFFD'))).toBe(false);
 });
 
-test('joins characters where every token ends within one', () => {
+test('joins characters if every token ends within one', () => {
   const bytes = Buffer.from('什么都会');
   const tokens = [
     bytes.subarray(0, 4),
@@ -37,20 +37,20 @@ test('joins characters where every token ends within one', () => {
   expect(tokens.map((_, id) => text.push(id).text).join('')).toBe('什么都会');
 });
 
-test('lets bytes that never become a character through', () => {
+test('returns bytes that never become a character', () => {
   expect(feed(answer(), Buffer.from([0xff, 0xff, 0x41])).join('')).toBe('\uFFFD\uFFFDA');
 });
 
-test('leaves out a character that the answer ends within', () => {
+test('drops an incomplete character at the end of the answer', () => {
   expect(feed(answer(), Buffer.from('问什').subarray(0, 5)).join('')).toBe('问');
   expect(feed(answer(['STOP']), Buffer.from('ST什').subarray(0, 4)).join('')).toBe('ST');
 });
 
-test('cuts at the first stop sequence and shows nothing of it', () => {
+test('cuts at the first stop sequence', () => {
   expect(feed(answer(['END', '\n\n']), 'one\ntwo END three').join('')).toBe('one\ntwo ');
 });
 
-test('shows what only began like a stop sequence', () => {
+test('returns text that only began like a stop sequence', () => {
   expect(feed(answer(['STOP']), 'a STO').join('')).toBe('a STO');
   expect(feed(answer(['STOP']), 'STORE').join('')).toBe('STORE');
 });

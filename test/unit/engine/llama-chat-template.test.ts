@@ -1,4 +1,4 @@
-/** Conversations as templates write them. */
+/** Conversations rendered by chat templates. */
 import { describe, expect, test } from 'vitest';
 import type { ChatMessage } from '../../../src/engine/engine.ts';
 import {
@@ -36,7 +36,7 @@ function template(source: string) {
 }
 
 describe('a chat template', () => {
-  test("of Qwen's adds its own system prompt where there is none", () => {
+  test('of Qwen adds a system prompt if there is none', () => {
     const { chatTemplate } = loadQwenTokenizer({ merges: 0 });
     const messages: ChatMessage[] = [{ role: 'user', content: 'Hi' }];
     expect(template(chatTemplate).render({ messages })).toBe(
@@ -45,7 +45,7 @@ describe('a chat template', () => {
     );
   });
 
-  test('that knows no tools is given them in the very words of the one of Qwen', () => {
+  test('without tools gets them in the exact words of the template of Qwen', () => {
     const { chatTemplate } = loadQwenTokenizer({ merges: 0 });
     const conversation = { messages: withCalls, tools: [weather] };
     const text = template(chatMl).render(conversation);
@@ -53,7 +53,7 @@ describe('a chat template', () => {
     expect(text).toContain('<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}');
   });
 
-  test('sees bos_token, eos_token and the name of the tool that answers', () => {
+  test('gets bos_token, eos_token and the name of the tool that answers', () => {
     const source =
       '{{ bos_token }}{% for m in messages %}{% if m.role == "tool" %}{{ m.name }}={{ m.content }};{% endif %}{% endfor %}{{ eos_token }}{# tools #}';
     expect(template(source).render({ messages: withCalls })).toBe(
@@ -61,7 +61,7 @@ describe('a chat template', () => {
     );
   });
 
-  test('that refuses the messages is a bad request that quotes its reason', () => {
+  test('that refuses the messages gives a bad_request with its reason', () => {
     const source = "{{ raise_exception('roles must alternate') }}";
     const messages: ChatMessage[] = [{ role: 'user', content: 'secret' }];
     expect(() => template(source).render({ messages })).toThrow(
@@ -74,10 +74,10 @@ describe('a chat template', () => {
   });
 });
 
-describe('control tokens that people write', () => {
+describe('control tokens in messages', () => {
   const control = createControlTokens(['<|im_start|>', '<|im_end|>', '</s>', '<s>', '|><']);
 
-  test('are parted after their first character, in texts, lists and keys', () => {
+  test('are split after their first character, in texts, lists and keys', () => {
     const value = { content: 'a<|im_end|>b</s>', list: ['<s>', 1, null], '<s>': true };
     expect(control.hide(value, '#')).toEqual({
       content: 'a<#|im_end|>b<#/s>',
@@ -86,11 +86,11 @@ describe('control tokens that people write', () => {
     });
   });
 
-  test('are all parted where one begins within another', () => {
+  test('are all split where they overlap', () => {
     expect(control.hide('<|im_end|><s>', '#')).toBe('<#|im_end|#><#s>');
   });
 
-  test('are marked with a character that no text has', () => {
+  test('are split with a character that occurs in no text', () => {
     expect(findMark('plain')).toBe('\uE000');
     expect(findMark('\uE000', '\uE001')).toBe('\uE002');
   });

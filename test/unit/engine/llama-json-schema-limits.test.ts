@@ -1,4 +1,4 @@
-/** Which limits of a strict schema a grammar holds, which say nothing, and which are refused. */
+/** Limits of strict schemas: enforced, without effect, or refused. */
 import { describe, expect, test } from 'vitest';
 import type { JsonSchema } from '../../../src/engine/engine.ts';
 import { toGrammarSchema } from '../../../src/engine/worker/llama/grammar/json-schema.ts';
@@ -87,7 +87,7 @@ describe('a strict schema', () => {
         ],
       },
     ],
-  ])('%s is held', (_, schema, expected) => {
+  ])('enforces %s', (_, schema, expected) => {
     expect(translate(schema)).toEqual(expected);
   });
 
@@ -98,7 +98,7 @@ describe('a strict schema', () => {
     { type: 'object', propertyNames: {} },
     { type: 'object', patternProperties: {} },
     { type: 'object', unevaluatedProperties: true },
-  ])('may have a keyword that says nothing: %j', ({ type, ...schema }) => {
+  ])('may have a keyword without effect: %j', ({ type, ...schema }) => {
     expect(translate({ type, ...schema })).toEqual(translate({ type }));
   });
 
@@ -118,7 +118,7 @@ describe('a strict schema', () => {
     ],
     ['/maxProperties', { type: 'object', properties: { a: nothing }, maxProperties: 0 }],
     ['/unevaluatedProperties', { type: 'object', unevaluatedProperties: false }],
-  ])('is refused where a grammar does not hold %s', (pointer, schema) => {
+  ])('is refused for %s, which a grammar cannot enforce', (pointer, schema) => {
     const keyword = pointer.slice(1);
     expect(() => translate(schema)).toThrow(
       `"${keyword}" cannot be enforced while an answer is generated; leave it out, or set strict to false and check the answer yourself (at #${pointer})`,
@@ -161,7 +161,7 @@ describe('oneOf', () => {
         },
       ],
     ],
-  ])('is held where alternatives differ by %s', (_, oneOf) => {
+  ])('is enforced if the alternatives differ by %s', (_, oneOf) => {
     expect(() => translate({ oneOf, $defs: { c: kind('c') } })).not.toThrow();
   });
 
@@ -175,7 +175,7 @@ describe('oneOf', () => {
     ['the same property', [kind('a'), kind('a', { x: nothing })]],
     ['a property that may be left out', [{ properties: { a: { $ref: '#' } } }, { required: [] }]],
     ['alternatives without an end', [{ $ref: '#' }, { $ref: '#' }]],
-  ])('is refused where one JSON could be two of them: %s', (_, oneOf) => {
+  ])('is refused if JSON could be valid for two of them: %s', (_, oneOf) => {
     expect(() => translate({ oneOf })).toThrow(
       '"oneOf" cannot be enforced while an answer is generated; write anyOf where several may hold, or set strict to false',
     );
@@ -184,7 +184,7 @@ describe('oneOf', () => {
   });
 });
 
-describe('no schema', () => {
+describe('an invalid schema', () => {
   const enums = Array.from({ length: 60 }, () => ({ enum: Array.from({ length: 1000 }).fill(1) }));
 
   test.each<[string, JsonSchema, string]>([
@@ -197,7 +197,7 @@ describe('no schema', () => {
       'at most 1',
     ],
     ['60,000 values', { anyOf: enums }, 'expected at most 50000 values'],
-  ])('is %s, strict or not', (_, schema, message) => {
+  ])('is refused, strict or not: %s', (_, schema, message) => {
     expect(() => translate(schema, false)).toThrow(message);
   });
 });

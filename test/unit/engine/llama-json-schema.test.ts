@@ -1,4 +1,4 @@
-/** What is made of JSON schemas before they become grammars, and which are refused. */
+/** JSON schemas translated for node-llama-cpp, and refused ones. */
 import { describe, expect, test } from 'vitest';
 import type { JsonSchema } from '../../../src/engine/engine.ts';
 import { toGrammarSchema } from '../../../src/engine/worker/llama/grammar/json-schema.ts';
@@ -70,7 +70,7 @@ describe('a schema', () => {
     expect(translate(schema)).toEqual(expected);
   });
 
-  test('that refers to itself keeps doing so, and an optional reference may be left out', () => {
+  test('stays recursive, and an optional reference may be left out', () => {
     const schema = {
       type: 'object',
       properties: { value: { type: 'integer' }, next: { $ref: '#' } },
@@ -88,7 +88,7 @@ describe('a schema', () => {
     expect(translate(schema)).toEqual({ oneOf: [node], $defs: { ref0: node } });
   });
 
-  test('may define its parts anywhere in it', () => {
+  test('may be referenced anywhere', () => {
     const schema = { definitions: { 'a/b': { type: 'null' } }, $ref: '#/definitions/a~1b' };
     expect(translate(schema)).toEqual({
       oneOf: [{ $ref: '#/$defs/ref0' }],
@@ -97,7 +97,7 @@ describe('a schema', () => {
   });
 });
 
-describe('a keyword that no grammar can enforce', () => {
+describe('a keyword that cannot be enforced', () => {
   const schemas: [string, JsonSchema, unknown][] = [
     ['/pattern', { type: 'string', pattern: '^a$' }, { type: 'string' }],
     ['/format', { type: 'string', format: 'email' }, { type: 'string' }],
@@ -125,7 +125,7 @@ describe('a keyword that no grammar can enforce', () => {
     ],
   ];
 
-  test.each(schemas)('is refused where the schema is strict: %s', (pointer, schema) => {
+  test.each(schemas)('is refused if the schema is strict: %s', (pointer, schema) => {
     const keyword = pointer.split('/').at(-1);
     expect(() => translate(schema)).toThrow(
       expect.objectContaining({
@@ -136,12 +136,12 @@ describe('a keyword that no grammar can enforce', () => {
     );
   });
 
-  test.each(schemas)('is left out where it is not: %s', (_, schema, expected) => {
+  test.each(schemas)('is dropped if it is not: %s', (_, schema, expected) => {
     expect(translate(schema, false)).toEqual(expected);
   });
 });
 
-describe('no schema', () => {
+describe('an invalid schema', () => {
   const deep = Array.from({ length: 40 }).reduce<object>((items) => ({ type: 'array', items }), {});
   const wide = Object.fromEntries(Array.from({ length: 2001 }, (_, index) => [`p${index}`, true]));
 
@@ -150,13 +150,21 @@ describe('no schema', () => {
     ['an unknown type', { type: 'text' }, 'expected one of string, number,'],
     ['an empty enum', { enum: [] }, 'expected a list of at least one value (at #/enum)'],
     ['a negative length', { type: 'string', minLength: -1 }, 'expected an integer >= 0, got -1'],
-    ['counts that cross', { type: 'array', minItems: 3, maxItems: 2 }, 'expected at most 2, got 3'],
-    ['a reference to nothing', { $ref: '#/$defs/a' }, 'expected a schema at #/$defs/a (at #/$ref)'],
-    ['a reference elsewhere', { $ref: 'http://a/b' }, 'a reference within the schema'],
+    [
+      'a minimum above the maximum',
+      { type: 'array', minItems: 3, maxItems: 2 },
+      'expected at most 2, got 3',
+    ],
+    [
+      'a reference without a target',
+      { $ref: '#/$defs/a' },
+      'expected a schema at #/$defs/a (at #/$ref)',
+    ],
+    ['a reference to another document', { $ref: 'http://a/b' }, 'a reference within the schema'],
     ['a control character', { const: '\u0007' }, 'expected texts without control characters'],
     ['40 levels', deep, 'expected at most 32 levels of nesting'],
     ['2,001 properties', { properties: wide }, 'expected at most 2000 schemas'],
-  ])('is %s, strict or not', (_, schema, message) => {
+  ])('is refused, strict or not: %s', (_, schema, message) => {
     expect(() => translate(schema as JsonSchema, false)).toThrow(message);
   });
 });

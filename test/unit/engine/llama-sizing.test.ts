@@ -1,4 +1,4 @@
-/** What the engine chooses for a machine, from a large one down to one on which nothing fits. */
+/** Threads, sequences and context for machines of all sizes. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -20,7 +20,7 @@ function machine(options: Partial<Machine>): Machine {
 }
 
 describe('memory', () => {
-  test('that is plenty gives 8 sequences of 4,096 tokens, and a sentence says so', () => {
+  test('of 22 GB gives 8 sequences of 4,096 tokens, explained in a sentence', () => {
     expect(chooseSizes(auto, machine({}), qwen)).toEqual({
       threads: 1,
       sequences: 8,
@@ -44,13 +44,13 @@ describe('memory', () => {
     });
   });
 
-  test('that is too small for anything is an error that says what is needed and what to set', () => {
+  test('that is too small for one sequence is an error with the needed memory and the settings', () => {
     expect(() => chooseSizes(auto, machine({ freeBytes: 900e6 }), qwen)).toThrow(
       'not enough memory: the model with 1 sequence of 512 tokens needs 601 MB; 900 MB are free, of which 407 MB may be used. Free some memory, choose a smaller model (CHAT_MODEL), or set both CHAT_SEQUENCES and CHAT_CONTEXT to start anyway.',
     );
   });
 
-  test('is not asked where both are set, and the sentence warns', () => {
+  test('does not limit explicit settings, but the sentence warns', () => {
     const settings = { threads: 3, sequences: 16, contextTokens: 8192 };
     const sizes = chooseSizes(settings, machine({ freeBytes: 900e6 }), qwen);
     expect(sizes).toMatchObject({ threads: 3, sequences: 16, contextTokens: 8192 });
@@ -59,13 +59,13 @@ describe('memory', () => {
     );
   });
 
-  test('fits the other one where one is set', () => {
+  test('limits the other setting if one is explicit', () => {
     const free = machine({ freeBytes: 1600e6 });
     expect(chooseSizes({ ...auto, contextTokens: 2048 }, free, qwen).sequences).toBe(8);
     expect(chooseSizes({ ...auto, sequences: 8 }, free, qwen).contextTokens).toBe(3328);
   });
 
-  test('never makes a context longer than the one the model was trained on', () => {
+  test('never gives a longer context than the model was trained with', () => {
     const small = { ...qwen, trainContextTokens: 2048 };
     expect(chooseSizes(auto, machine({}), small).contextTokens).toBe(2048);
   });
@@ -100,7 +100,7 @@ describe('a cgroup', () => {
     return [cgroup.cpuQuotaCores(), cgroup.memoryUsedBytes()];
   }
 
-  test('of version 2 tells its quota, and its memory without the cache that can be given back', () => {
+  test('of version 2 has its quota, and its memory without reclaimable cache', () => {
     const files = {
       'job/cpu.max': '150000 100000\n',
       'job/memory.current': '5000\n',
@@ -109,7 +109,7 @@ describe('a cgroup', () => {
     expect(read('v2', '0::/job\n', files)).toEqual([1.5, 2000]);
   });
 
-  test('of version 1 tells the same', () => {
+  test('of version 1 has the same', () => {
     const files = {
       'cpu/job/cpu.cfs_quota_us': '200000\n',
       'cpu/job/cpu.cfs_period_us': '100000\n',

@@ -1,4 +1,4 @@
-/** Where a long text is cut before it is tokenised. */
+/** Where a long text is cut before it is tokenized. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyCharacter } from '../../support/any-character.ts';
@@ -16,14 +16,14 @@ describe('slices', () => {
     ]);
   });
 
-  test('are cut before a punctuation mark of Chinese, which has no spaces', () => {
+  test('are cut before Chinese punctuation marks', () => {
     expect([...slices('今天天气很好，我们去公园散步吧。然后回家吃饭，好不好')]).toEqual([
       '今天天气很好，我们去公园散步吧',
       '。然后回家吃饭，好不好',
     ]);
   });
 
-  test('are cut right before a control token, and never in one', () => {
+  test('are cut right before a control token, and never inside', () => {
     const text = `${'!'.repeat(15)}<|im_end|>${'!'.repeat(15)}<|im_start|>!`;
     expect([...slices(text)]).toEqual([
       '!'.repeat(15),
@@ -32,12 +32,12 @@ describe('slices', () => {
     ]);
   });
 
-  test('are not cut where two spaces, a digit or a mark would be parted', () => {
+  test('are not cut within spaces, numbers or marks', () => {
     const text = 'Hello  world hello, world 123 hello';
     expect([...slices(text)]).toEqual(['Hello  world', ' hello, world 123', ' hello']);
   });
 
-  test('reach for a seam up to four times their length', () => {
+  test('extend to a seam up to four times their length', () => {
     const text = `${'x'.repeat(70)} and ${'x'.repeat(10)}`;
     expect([...slices(text)]).toEqual(['x'.repeat(70), ` and ${'x'.repeat(10)}`]);
   });
@@ -47,7 +47,7 @@ describe('slices', () => {
     expect([...slices(`x${'😀'.repeat(60)}`)].map((slice) => slice.length)).toEqual([81, 40]);
   });
 
-  test('of a vocabulary that marks the beginning of a text are cut before control tokens alone', () => {
+  test('are cut only before control tokens if the vocabulary marks the beginning of a text', () => {
     const careful = createSlicer({ controlTokens, atWords: false, characters: 5 });
     expect([...careful('one two three four five<|im_end|>six seven')]).toEqual([
       'one two three four five',
@@ -55,7 +55,7 @@ describe('slices', () => {
     ]);
   });
 
-  test('put together are the text, whatever it is', () => {
+  test('concatenate to the text', () => {
     const word = fc.constantFrom('<|im_end|>', '<|im_', ' ', '\n', '，', 'é', '😀', 'word', '12');
     const text = fc.array(fc.oneof(word, fc.string({ unit: anyCharacter })), { maxLength: 80 });
     fc.assert(

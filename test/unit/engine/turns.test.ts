@@ -13,7 +13,7 @@ function* sliced(name: string, count: number, log: string[]): Generator<void, st
   }
 }
 
-test('works in order of arrival, one at a time', async () => {
+test('runs work in order of arrival, one item at a time', async () => {
   const turns = createTurns();
   const log: string[] = [];
   const a = turns.take(1, (signal) => runSliced(sliced('a', 2, log), signal));
@@ -22,7 +22,7 @@ test('works in order of arrival, one at a time', async () => {
   expect(log).toEqual(['a0', 'a1', 'a ends', 'b0', 'b ends']);
 });
 
-test('lets the event loop go round before each slice', async () => {
+test('lets the event loop turn before each slice', async () => {
   const log: string[] = [];
   const decoding = setInterval(() => log.push('step'), 0);
   const stepping = (function* () {
@@ -38,7 +38,7 @@ test('lets the event loop go round before each slice', async () => {
   expect(log.join(' ')).not.toContain('slice slice slice');
 });
 
-test('cancelled before its turn it is never begun, and during it ends at the next slice', async () => {
+test('cancelled work does not begin, or ends at the next slice', async () => {
   const turns = createTurns();
   const log: string[] = [];
   const a = turns.take(1, (signal) => {
@@ -60,7 +60,7 @@ test('cancelled before its turn it is never begun, and during it ends at the nex
   expect(log.length).toBeLessThan(5);
 });
 
-test('one that fails is told so, and the next one has its turn', async () => {
+test('work that fails rejects, and the next item runs', async () => {
   const turns = createTurns();
   const bad = turns.take(1, async () => {
     throw new Error('no');

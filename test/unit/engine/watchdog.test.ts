@@ -11,7 +11,7 @@ function watch() {
   return { onHang, watchdog: createWatchdog({ hangSeconds: 30, onHang }) };
 }
 
-test('a load has ten minutes', () => {
+test('a load may take ten minutes', () => {
   const { onHang } = watch();
   vi.advanceTimersByTime(599_000);
   expect(onHang).not.toHaveBeenCalled();
@@ -19,7 +19,7 @@ test('a load has ten minutes', () => {
   expect(onHang).toHaveBeenCalledOnce();
 });
 
-test('silence for 30 seconds is a hang', () => {
+test('no report for 30 seconds is a hang', () => {
   const { onHang, watchdog } = watch();
   watchdog.heard(alive(0));
   vi.advanceTimersByTime(29_900);
@@ -30,7 +30,7 @@ test('silence for 30 seconds is a hang', () => {
   expect(onHang).toHaveBeenCalledOnce();
 });
 
-test('a step that does not end within 30 seconds is a hang, however lively the engine is', () => {
+test('a step of 30 seconds is a hang, even if the engine keeps reporting', () => {
   const { onHang, watchdog } = watch();
   for (let millis = 500; millis < 29_900; millis += 500) {
     vi.advanceTimersByTime(500);
@@ -41,7 +41,7 @@ test('a step that does not end within 30 seconds is a hang, however lively the e
   expect(onHang).toHaveBeenCalledOnce();
 });
 
-test('after it was stopped nothing is a hang', () => {
+test('a stopped watchdog reports no hang', () => {
   const { onHang, watchdog } = watch();
   watchdog.stop();
   vi.advanceTimersByTime(1_000_000);
