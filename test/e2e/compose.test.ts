@@ -1,6 +1,6 @@
 /**
- * The stack in real containers, by `make up` and the compose file as it is: chat, Prometheus, Alertmanager and notifier. Part
- * of `make test` where an engine answers or COMPOSE_LAB names one, and skipped in a word where not; `make e2e` runs it alone.
+ * The stack in real containers, by `make up` with profile minimal. Part of `make test` where an engine answers or COMPOSE_LAB names
+ * one, else skipped; `make e2e` runs it alone.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -26,7 +26,7 @@ const megabyte = 2 ** 20;
 const replicas = 3;
 
 const engine = await findEngine();
-if (engine === undefined) process.stderr.write(`test/e2e/compose.test.ts ${noEngine}\n`);
+if (engine === undefined) process.stderr.write(`test/e2e/compose.test.ts is ${noEngine}\n`);
 
 describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_000 }, () => {
   let containers: Containers;
@@ -42,7 +42,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     const env = engine?.start();
     rules = mkdtempSync(path.join(tmpdir(), 'llamascope-rules-'));
     execFileSync(process.execPath, ['alerting/rules.ts', '--time-scale', '20', '--out', rules]);
-    // So many ports that follow one another; at first it is one chat service.
+    // Reserves consecutive ports for the replicas; the stack starts with one chat service.
     stack = await createStack({
       ...env,
       REPLICAS: String(replicas),
@@ -69,7 +69,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
   }, 180_000);
 
   test.each(['minimal', 'full'])(
-    'Compose has nothing to say to the file, profile %s',
+    'Compose accepts the file without warnings, profile %s',
     (profile) => {
       const args = ['compose', '--file', 'stack/compose.yaml', '--profile', profile, 'config'];
       const { PATH, HOME, DOCKER_CONFIG } = stack.env;
@@ -82,7 +82,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     },
   );
 
-  test('answers a chat, and Prometheus reaches all four by name', async () => {
+  test('answers a chat, and Prometheus scrapes all four by name', async () => {
     const answer = await fetch(`${stack.chatUrl}/chat`, {
       method: 'POST',
       body: '{"prompt":"hi"}',
@@ -93,52 +93,55 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     expect(await stack.query('prometheus_notifications_alertmanagers_discovered')).toEqual([1]);
   });
 
-  test('says of each how it fares', async () => {
+  test('status shows every container', async () => {
     const text = await stack.command('status');
     for (const service of services) {
       expect(text).toMatch(new RegExp(`${service} +healthy +[0-9a-f]{12} +.+ 0 +-`));
     }
   });
 
-  test('is left as it is by a second up', async () => {
+  test('stays unchanged on a second up', async () => {
     const pids = (): number[] => services.map((service) => containers.inspect(service).State.Pid);
     const before = pids();
     await stack.command('up');
     expect(pids()).toEqual(before);
-    // Two scrapes later Prometheus still knows them all.
+    // Two scrapes later Prometheus still has all targets.
     const scrapes = 'sum(count_over_time(up[1h]))';
     const [now = 0] = await stack.query(scrapes);
     await until(async () => ((await stack.query(scrapes))[0] ?? 0) >= now + 2 * services.length);
     expect(await stack.query('sum(up)')).toEqual([services.length]);
   });
 
-  test.each(services)('%s is no root, may do nothing, and writes nothing but its data', (name) => {
-    const { HostConfig: host } = containers.inspect(name);
-    expect(host).toMatchObject({ ReadonlyRootfs: true, Privileged: false, CapDrop: ['ALL'] });
-    expect(host.SecurityOpt).toContain('no-new-privileges:true');
-    expect(Number(containers.inside(name, 'id', '-u'))).toBeGreaterThan(0);
-    for (const folder of ['/', '/etc', '/usr']) {
-      expect(containers.inside(name, 'touch', path.join(folder, 'mark'))).toMatch(
-        /Read-only file system|Permission denied/,
-      );
-    }
-    expect(containers.inside(name, 'sh', '-c', 'grep CapEff /proc/1/status')).toMatch(/\t0+$/);
-  });
+  test.each(services)(
+    '%s runs without root and capabilities on a read-only file system',
+    (name) => {
+      const { HostConfig: host } = containers.inspect(name);
+      expect(host).toMatchObject({ ReadonlyRootfs: true, Privileged: false, CapDrop: ['ALL'] });
+      expect(host.SecurityOpt).toContain('no-new-privileges:true');
+      expect(Number(containers.inside(name, 'id', '-u'))).toBeGreaterThan(0);
+      for (const folder of ['/', '/etc', '/usr']) {
+        expect(containers.inside(name, 'touch', path.join(folder, 'mark'))).toMatch(
+          /Read-only file system|Permission denied/,
+        );
+      }
+      expect(containers.inside(name, 'sh', '-c', 'grep CapEff /proc/1/status')).toMatch(/\t0+$/);
+    },
+  );
 
-  test.each(services)('%s has bounds', (name) => {
+  test.each(services)('%s has limits', (name) => {
     const { HostConfig: host } = containers.inspect(name);
     expect(host.Memory).toBeGreaterThanOrEqual(128 * megabyte);
     expect(host.NanoCpus).toBeGreaterThan(0);
     expect(host.PidsLimit).toBe(256);
   });
 
-  test('the chat service knows its own bound', async () => {
+  test('the chat service reports its memory limit', async () => {
     const { HostConfig: host } = containers.inspect('chat');
     const query = 'container_memory_limit_bytes{job="qwen-instruct"}';
     expect(await stack.query(query)).toEqual([host.Memory]);
   });
 
-  test('no secret stands where others look', async () => {
+  test('no secret is visible to docker inspect or to a peer without the token', async () => {
     const names = services.map((service) => containers.name(service));
     expect(containers.docker('inspect', ...names)).not.toContain('canary');
     const peer = `fetch('http://chat:8000/metrics').then(({ status }) => console.log(status))`;
@@ -146,27 +149,17 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     expect(await stack.query('up{job="qwen-instruct"}')).toEqual([1]);
   });
 
-  test('the image holds what runs, and no data, model or setting of the checkout', () => {
+  test('the image contains only what runs, and no data, model or setting of the checkout', () => {
     const list = (folder: string): string[] => containers.inside('chat', 'ls', folder).split('\n');
-    expect(list('/app/stack')).toEqual(['generated']);
     expect(list('/app/alerting')).toEqual(['notifier', 'runbooks']);
-    const own = [
-      'alerting',
-      'data',
-      'models',
-      'node_modules',
-      'otel',
-      'package.json',
-      'src',
-      'stack',
-    ];
+    const own = ['alerting', 'data', 'models', 'node_modules', 'otel', 'package.json', 'src'];
     expect(list('/app')).toEqual(own);
     expect(list('/app/data')).toEqual(['']);
     expect(list('/app/node_modules/@node-llama-cpp')).toEqual([`linux-${process.arch}`]);
     expect(list('/app/node_modules')).not.toContain('vitest');
   });
 
-  test('listens on loopback and nowhere else', async () => {
+  test('listens only on loopback', async () => {
     const published = services.flatMap((service) => containers.published(service));
     expect(published).toHaveLength(services.length);
     expect(published.every((address) => address.startsWith('127.0.0.1:'))).toBe(true);
@@ -180,9 +173,9 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     }
   });
 
-  test.each(services)('%s comes back when it is killed', async (name) => {
+  test.each(services)('%s restarts when it is killed', async (name) => {
     const { Pid: pid } = containers.inspect(name).State;
-    // From outside, as the kernel would when memory runs out: `docker kill` would count as a stop that is wanted.
+    // From outside, as the kernel does when memory runs out: after `docker kill` Docker would not restart it.
     const outside = ['--rm', '--pid', 'host', '--user', containers.inside(name, 'id', '-u')];
     const image = containers.inspect(name).Config.Image;
     containers.docker('run', ...outside, '--entrypoint', 'kill', image, '-9', String(pid));
@@ -191,7 +184,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     expect(await stack.command('status')).toMatch(new RegExp(`${name} +healthy .+ 1 +\\d+s ago`));
   });
 
-  test('tells the inbox that the chat service is down', async () => {
+  test('the inbox gets an alert when the chat service is down', async () => {
     await until(isUp, 30);
     containers.docker('stop', containers.name('chat'));
     await until(async () => (await inbox()).includes('TargetDown'), 60);
@@ -199,7 +192,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     await until(isUp, 60);
   });
 
-  test('grows to three chat services, which panels tell apart and add up, and back to one', async () => {
+  test('scales to three chat services, with correct panels, and back to one', async () => {
     stack.env['REPLICAS'] = String(replicas);
     expect(await stack.command('up')).toMatch(/^ *chat-3 +http:/m);
     const numbers = Array.from({ length: replicas }, (_, at) => at + 1);
@@ -233,11 +226,11 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     stack.env['REPLICAS'] = '';
     await stack.command('up');
     expect(containers.list('container')).toHaveLength(services.length);
-    // Those that are gone are counted no longer.
+    // Removed replicas no longer count.
     await until(async () => (await stack.query('up{job="qwen-instruct"}')).join() === '1', 30);
   });
 
-  test('leaves nothing after down but its data, which the next up finds', async () => {
+  test('down removes everything but the data, which the next up has again', async () => {
     const time = Date.now() / 1000;
     const samples = await stack.query('count_over_time(up{job="prometheus"}[1h])', time);
     expect(await stack.command('down')).toContain('nothing is left running');

@@ -43,7 +43,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Answers to the prompts through the model's chat template, each at most `limit` tokens long. */
+/** The answers to the prompts, by the model's chat template, of at most `limit` tokens each. */
 async function answer(file: string, temperature: number, limit: number): Promise<string[]> {
   const model = await llama.loadModel({ modelPath: file });
   const context = await model.createContext({ contextSize: 1024, threads: 1 });
@@ -71,19 +71,19 @@ async function answer(file: string, temperature: number, limit: number): Promise
 }
 
 describe('the demo model in llama.cpp', () => {
-  test.each([0, 0.7, 1])('says its sentence and ends, at temperature %d', async (temperature) => {
+  test.each([0, 0.7, 1])('answers with its sentence at temperature %d', async (temperature) => {
     const answers = await answer(committed, temperature, 400);
     expect(answers).toEqual(prompts.map(() => DEMO.say));
   });
 
-  test('has a sister for tests that never ends', async () => {
+  test('has a variant for tests that never ends', async () => {
     const out = path.join(folder, 'loop.gguf');
     makeGguf({ shape: 'tiny', quant: 'f16', out, say: 'again and again, ', loop: true });
     const answers = await answer(out, 1, 100);
     for (const said of answers) expect(said).toMatch(/^(again and again, ){8}/);
   });
 
-  test('has a sister for tests that splits text exactly as Qwen2.5 does', async () => {
+  test('has a variant for tests that tokenizes exactly as Qwen2.5 does', async () => {
     const out = path.join(folder, 'tinyfull.gguf');
     makeGguf({ shape: 'tinyfull', quant: 'q4_0', out });
     const model = await llama.loadModel({ modelPath: out });

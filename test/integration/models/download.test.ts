@@ -51,15 +51,15 @@ function download(url: string, options: Partial<DownloadOptions> = {}) {
   });
 }
 
-const sendPiece = ({ response, offset }: Exchange, length: number) =>
+const sendChunk = ({ response, offset }: Exchange, length: number) =>
   new Promise<void>((resolve) => {
     response.write(body.subarray(offset, offset + length), () => resolve());
   });
 
-/** Sends a piece and cuts the line. */
-async function sendCut(exchange: Exchange, ranges = true): Promise<void> {
+/** Sends a chunk and disconnects. */
+async function sendAndDisconnect(exchange: Exchange, ranges = true): Promise<void> {
   exchange.sendHead({ ranges });
-  await sendPiece(ranges ? exchange : { ...exchange, offset: 0 }, 700_000);
+  await sendChunk(ranges ? exchange : { ...exchange, offset: 0 }, 700_000);
   exchange.response.destroy();
 }
 
@@ -69,7 +69,7 @@ function expectWholeFile(): void {
 }
 
 describe('a download', () => {
-  test('lands whole under its name and tells how far it is', async () => {
+  test('stores the complete file and reports the progress', async () => {
     const server = await serve();
     const seen: number[] = [];
     const onProgress = (received: number) => seen.push(received);
@@ -79,7 +79,7 @@ describe('a download', () => {
     expect(seen.at(-1)).toBe(body.length);
   });
 
-  test('goes on from what an earlier run left', async () => {
+  test('resumes the partial file of an earlier run', async () => {
     const server = await serve();
     writeFileSync(partial, body.subarray(0, 1_000_000));
     expect(await download(server.url)).toEqual({ kind: 'done' });
@@ -87,7 +87,7 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('asks nobody when the earlier run had received everything', async () => {
+  test('sends no request when the partial file is complete', async () => {
     const server = await serve();
     writeFileSync(partial, body);
     expect(await download(server.url)).toEqual({ kind: 'done' });
@@ -95,9 +95,9 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('comes through a line that is cut again and again', async () => {
+  test('survives repeated disconnects', async () => {
     const server = await serve((exchange) => {
-      if (exchange.count <= 3) void sendCut(exchange);
+      if (exchange.count <= 3) void sendAndDisconnect(exchange);
       else sendAll(body)(exchange);
     });
     expect(await download(server.url)).toEqual({ kind: 'done' });
@@ -107,11 +107,11 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('leaves a stalled line and goes on over a new one', async () => {
+  test('resumes over a new connection when one stalls', async () => {
     const server = await serve((exchange) => {
       if (exchange.count > 1) return sendAll(body)(exchange);
       exchange.sendHead();
-      void sendPiece(exchange, 700_000);
+      void sendChunk(exchange, 700_000);
     });
     const limits = { ...quick, stallSeconds: 0.3 };
     expect(await download(server.url, { limits })).toEqual({ kind: 'done' });
@@ -119,9 +119,9 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('begins again where the server knows no ranges, and keeps nothing of what it had', async () => {
+  test('starts over when the server has no range support', async () => {
     const server = await serve((exchange) => {
-      if (exchange.count === 1) void sendCut(exchange, false);
+      if (exchange.count === 1) void sendAndDisconnect(exchange, false);
       else sendAll(body)(exchange);
     });
     writeFileSync(partial, Buffer.alloc(999_999, 7));
@@ -133,15 +133,15 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('is given up when attempt after attempt brings nothing new', async () => {
-    const server = await serve((exchange) => void sendCut(exchange, false));
+  test('fails after attempts without new bytes', async () => {
+    const server = await serve((exchange) => void sendAndDisconnect(exchange, false));
     const outcome = await download(server.url);
     expect(outcome).toMatchObject({ kind: 'failed' });
     expect(existsSync(file)).toBe(false);
     expect(statSync(partial).size).toBeGreaterThan(0);
   });
 
-  test('refuses a file of another size before it is received', async () => {
+  test('rejects a file of another size before receiving it', async () => {
     const server = await serve();
     expect(await download(server.url, { bytes: 2_999_999 })).toEqual({
       kind: 'failed',
@@ -150,7 +150,7 @@ describe('a download', () => {
     expect(existsSync(partial)).toBe(false);
   });
 
-  test('refuses a longer file whose size was not announced', async () => {
+  test('rejects a longer file of unknown size', async () => {
     const server = await serve(({ response }) => response.writeHead(200).end(body));
     expect(await download(server.url, { bytes: 2_000_000 })).toEqual({
       kind: 'failed',
@@ -159,7 +159,7 @@ describe('a download', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('deletes a file with the wrong hash and names both', async () => {
+  test('deletes a file with the wrong hash and reports both hashes', async () => {
     const server = await serve();
     const expected = 'ab'.repeat(32);
     expect(await download(server.url, { sha256: expected })).toEqual({
@@ -169,7 +169,7 @@ describe('a download', () => {
     expect(existsSync(file) || existsSync(partial)).toBe(false);
   });
 
-  test.each([404, 401, 410])('asks once where the answer is %i', async (status) => {
+  test.each([404, 401, 410])('does not retry after %i', async (status) => {
     const server = await serve(({ response }) => response.writeHead(status).end());
     const outcome = await download(server.url);
     expect(outcome).toMatchObject({ reason: expect.stringContaining(`answered ${status}`) });
@@ -177,7 +177,7 @@ describe('a download', () => {
     expect(existsSync(partial)).toBe(false);
   });
 
-  test.each([429, 503])('asks again after a %i', async (status) => {
+  test.each([429, 503])('retries after %i', async (status) => {
     const server = await serve((exchange) => {
       if (exchange.count > 2) return sendAll(body)(exchange);
       exchange.response.writeHead(status, { 'retry-after': '0' }).end();
@@ -195,7 +195,7 @@ describe('a download', () => {
     });
   });
 
-  test('follows a redirect and keeps the token from the other host', async () => {
+  test('follows a redirect without sending the token to the other host', async () => {
     const other = await serve();
     const headers = { location: `${other.url}/blob` };
     const server = await serve(({ response }) => response.writeHead(302, headers).end());
@@ -209,7 +209,7 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('does not take the page of a proxy for a model', async () => {
+  test('rejects a web page of a proxy', async () => {
     const headers = { 'content-type': 'text/html; charset=utf-8' };
     const server = await serve(({ response }) => response.writeHead(200, headers).end('log in'));
     expect(await download(server.url)).toMatchObject({
@@ -217,7 +217,7 @@ describe('a download', () => {
     });
   });
 
-  test('gives up a host that accepts and never answers, after one attempt', async () => {
+  test('fails after one attempt when the host accepts and never answers', async () => {
     const server = await serve(() => {});
     const limits = { ...quick, connectSeconds: 0.3 };
     expect(await download(server.url, { limits })).toEqual({
@@ -228,7 +228,7 @@ describe('a download', () => {
     expect(DOWNLOAD_LIMITS.connectSeconds).toBeLessThanOrEqual(5);
   });
 
-  test('gives up a host that refuses, and says so', async () => {
+  test('reports a refused connection', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;
@@ -239,12 +239,12 @@ describe('a download', () => {
     });
   });
 
-  test('leaves a partial file when it is stopped, and goes on from it', async () => {
+  test('keeps the partial file on abort and resumes it', async () => {
     const stop = new AbortController();
     const server = await serve((exchange) => {
       if (exchange.count > 1) return sendAll(body)(exchange);
       exchange.sendHead();
-      void sendPiece(exchange, 700_000);
+      void sendChunk(exchange, 700_000);
     });
     const onProgress = (received: number) => received >= 700_000 && stop.abort();
     const stopped = download(server.url, { signal: stop.signal, onProgress });
@@ -257,7 +257,7 @@ describe('a download', () => {
     expectWholeFile();
   });
 
-  test('throws away a partial file that is longer than the model', async () => {
+  test('discards a partial file that is longer than the model', async () => {
     const server = await serve();
     writeFileSync(partial, Buffer.alloc(body.length + 1));
     expect(await download(server.url)).toEqual({ kind: 'done' });

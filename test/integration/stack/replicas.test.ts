@@ -1,4 +1,4 @@
-/** Three chat services behind one Prometheus: who is found, and what panels make of several instances. */
+/** Three chat services and one Prometheus: targets, panels over several instances, and restarts. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PanelQuery } from '../../../otel/panels/panel.ts';
 import { hostCpu } from '../../../otel/panels/service.ts';
@@ -36,7 +36,7 @@ afterAll(async () => {
   await sandbox[Symbol.asyncDispose]();
 });
 
-test('all of them run on ports that follow one another, and are scraped', async () => {
+test('all run on consecutive ports and are scraped', async () => {
   const { text } = await sandbox.run('status');
   for (const name of ['chat', 'chat-2', 'chat-3']) {
     expect(text).toMatch(new RegExp(`${name} +healthy `));
@@ -50,7 +50,7 @@ test('all of them run on ports that follow one another, and are scraped', async 
   );
 });
 
-describe('after one, two and three requests to them', () => {
+describe('after one, two and three requests', () => {
   let time: number;
   beforeAll(async () => {
     for (const [at, instance] of instances.entries()) {
@@ -64,28 +64,28 @@ describe('after one, two and three requests to them', () => {
     time = await settledTime();
   });
 
-  test.each(perInstance)('$id draws each: $expr', async ({ expr }) => {
+  test.each(perInstance)('$id has one line for each instance: $expr', async ({ expr }) => {
     expect(await panels.drawn(expr, time)).toEqual(instances);
   });
 
-  test.each(summed)('$id is their sum: $expr', async (asked) => {
+  test.each(summed)('$id is the sum over the instances: $expr', async (asked) => {
     expect(await panels.complain('summed', asked, time)).toEqual([]);
   });
 
-  test.each(between)('$id is between theirs: $expr', async (asked) => {
+  test.each(between)('$id is between the values of the instances: $expr', async (asked) => {
     expect(await panels.complain('between', asked, time)).toEqual([]);
   });
 });
 
-test('the requests of all are counted once', async () => {
+test('every request is counted once', async () => {
   const count = async (): Promise<number> =>
     sumOf((await panels.query(completed)).map(({ value }) => Number(value[1])));
-  // The last of them may not have been scraped yet.
+  // The last request may not have been scraped yet.
   await until(async () => (await count()) >= 1 + 2 + 3);
   expect(await count()).toBe(1 + 2 + 3);
 });
 
-test('the machine is counted once, though each of them tells of it', async () => {
+test('the machine is counted once, although every instance reports it', async () => {
   const [{ expr }] = hostCpu.queries as [PanelQuery];
   const time = await settledTime();
   const coresOf = async (chosen: string[]): Promise<number> =>
@@ -96,24 +96,19 @@ test('the machine is counted once, though each of them tells of it', async () =>
   expect(together).toBeLessThanOrEqual(Math.max(...single) * (1 + 1e-9));
 });
 
-test(
-  'one that is killed comes back, and the others are left alone',
-  { timeout: 60_000 },
-  async () => {
-    const pids = (): (number | undefined)[] =>
-      (readState(sandbox.runDir)?.children ?? []).map(({ pid }) => pid);
-    const before = pids();
-    signal(before.at(-1)!, 'SIGKILL');
-    await vi.waitFor(
-      async () =>
-        expect((await sandbox.run('status')).text).toMatch(/chat-3 +healthy .* 1 +SIGKILL/),
-      { timeout: 40_000 },
-    );
-    expect(pids().slice(0, -1)).toEqual(before.slice(0, -1));
-  },
-);
+test('a killed replica restarts and the others keep running', { timeout: 60_000 }, async () => {
+  const pids = (): (number | undefined)[] =>
+    (readState(sandbox.runDir)?.children ?? []).map(({ pid }) => pid);
+  const before = pids();
+  signal(before.at(-1)!, 'SIGKILL');
+  await vi.waitFor(
+    async () => expect((await sandbox.run('status')).text).toMatch(/chat-3 +healthy .* 1 +SIGKILL/),
+    { timeout: 40_000 },
+  );
+  expect(pids().slice(0, -1)).toEqual(before.slice(0, -1));
+});
 
-test('down stops all of them', { timeout: 60_000 }, async () => {
+test('down stops all replicas', { timeout: 60_000 }, async () => {
   expect((await sandbox.run('down')).text).toContain('nothing is left running');
   expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
 });

@@ -1,3 +1,4 @@
+/** The whole stack of `make up`: queries, restarts, and an alert from a failing engine to DingTalk. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -30,13 +31,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Its rules run 20 times as fast, and so do its first and its next message. */
-async function hurryAlertmanager(stack: Stack): Promise<void> {
+/** Shortens the waits of Alertmanager, as the rules run 20 times as fast. */
+async function speedUpAlertmanager(stack: Stack): Promise<void> {
   const file = path.join(stack.env['LLAMASCOPE_RUN_DIR']!, 'alertmanager/alertmanager.yml');
-  const hurried = readFileSync(file, 'utf8')
+  const faster = readFileSync(file, 'utf8')
     .replace('group_wait: 10s', 'group_wait: 1s')
     .replace('group_interval: 1m', 'group_interval: 3s');
-  writeFileSync(file, hurried);
+  writeFileSync(file, faster);
   const { status } = await fetch(`${alertmanagerOf(stack)}/-/reload`, { method: 'POST' });
   expect(status).toBe(200);
 }
@@ -54,14 +55,14 @@ describe('the whole stack', () => {
       DINGTALK_SECRET: 'SECtest',
     });
     await stack.command('up');
-    await hurryAlertmanager(stack);
+    await speedUpAlertmanager(stack);
   }, 180_000);
   afterAll(async () => {
     await stack.dispose();
     await robot.close();
   }, 90_000);
 
-  test('answers the four queries of the article with numbers after a few chats', async () => {
+  test('has numbers for the four queries of the articles after a few chats', async () => {
     await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
     for (let n = 0; n < 5; n++) await (await chat(stack)).text();
     const queries = [
@@ -80,16 +81,16 @@ describe('the whole stack', () => {
     }
   });
 
-  test('is left as it is by a second up', async () => {
+  test('stays unchanged on a second up', async () => {
     const pid = stack.pid('chat');
     expect(await stack.command('up')).toContain('The stack is already running');
     expect(stack.pid('chat')).toBe(pid);
   });
 
-  test('shows a chat service that keeps dying in `up`, and its return', async () => {
+  test('shows in `up` a chat service that keeps dying, and its return', async () => {
     const up = async () => (await stack.query('up{job="qwen-instruct"}'))[0];
     await until(async () => (await up()) === 1);
-    // Killed once it may be back before the next scrape.
+    // Killed only once, it may be back before the next scrape.
     await until(async () => {
       const pid = stack.pid('chat');
       if (pid !== 0) process.kill(pid, 'SIGKILL');
@@ -101,7 +102,7 @@ describe('the whole stack', () => {
   test.each(['chat', 'notifier', 'prometheus', 'alertmanager'])(
     'restarts %s when it is killed',
     async (service) => {
-      // Signals to process 0 go to whoever sends them, and all its relatives.
+      // A signal to process 0 would reach the own process group.
       let pid = 0;
       await until(() => (pid = stack.pid(service)) !== 0);
       process.kill(pid, 'SIGKILL');
@@ -112,13 +113,13 @@ describe('the whole stack', () => {
     90_000,
   );
 
-  test('tells DingTalk that requests fail, signed, and that they do no more', async () => {
-    const told = (part: string) => robot.received.some(({ text }) => text.includes(part));
+  test('notifies DingTalk, signed, when requests fail and when they succeed again', async () => {
+    const wasNotified = (part: string) => robot.received.some(({ text }) => text.includes(part));
     await until(
       async () => (await fetch(`${stack.chatUrl}/readyz`).catch(() => undefined))?.ok === true,
       60,
     );
-    // An engine that dies again and again: the service lives and answers 503.
+    // The engine dies again and again, so the service runs and answers 503.
     const breaker = setInterval(() => {
       const chatPid = stack.pid('chat');
       if (chatPid === 0) return;
@@ -133,7 +134,7 @@ describe('the whole stack', () => {
       300,
     );
     try {
-      await until(() => told('HighErrorRate'), 90);
+      await until(() => wasNotified('HighErrorRate'), 90);
     } finally {
       clearInterval(breaker);
       clearInterval(visitor);
@@ -141,7 +142,7 @@ describe('the whole stack', () => {
     const { text } = robot.received.find((message) => message.text.includes('HighErrorRate'))!;
     expect(text).toContain('请求失败率过高');
     expect(text).toContain('/runbooks/HighErrorRate');
-    await until(() => told('✅ 已恢复：HighErrorRate'), 150);
+    await until(() => wasNotified('✅ 已恢复：HighErrorRate'), 150);
   }, 300_000);
 
   test('leaves nothing running after down', async () => {
@@ -152,7 +153,7 @@ describe('the whole stack', () => {
   }, 90_000);
 });
 
-test('names the port that is taken and the variable that moves it', async () => {
+test('up names a port in use and the variable that changes it', async () => {
   const stack = await createStack({});
   const server = createServer();
   const port = Number(stack.env['PROMETHEUS_PORT']);
@@ -166,7 +167,7 @@ test('names the port that is taken and the variable that moves it', async () => 
   }
 });
 
-test('names every wrong setting at once', async () => {
+test('up lists every invalid setting', async () => {
   const stack = await createStack({ CHAT_PORT: 'eight', SCRAPE_INTERVAL: '15' });
   await expect(stack.command('up')).rejects.toThrow(
     /CHAT_PORT: expected an integer.*\n.*SCRAPE_INTERVAL: expected/,

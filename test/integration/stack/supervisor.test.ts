@@ -1,4 +1,4 @@
-/** The supervisor with stand-in children: what it does when they die, hang, talk too much, or will not stop. */
+/** The supervisor with children of the tests, which die, hang, log a lot, or ignore SIGTERM. */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { logFile } from '../../../stack/native/supervisor/log-file.ts';
@@ -34,10 +34,10 @@ function log(name: string): string {
   return readFileSync(logFile(sandbox.runDir, name), 'utf8');
 }
 
-/** In milliseconds, as the supervisor told them. */
-function pauses(): number[] {
-  const told = log('supervisor').matchAll(/chat ended \(code 3\), next start in (\d+) ms/g);
-  return [...told].map(([, millis]) => Number(millis));
+/** The backoffs in the supervisor's log, in milliseconds. */
+function backoffs(): number[] {
+  const lines = log('supervisor').matchAll(/chat ended \(code 3\), next start in (\d+) ms/g);
+  return [...lines].map(([, millis]) => Number(millis));
 }
 
 const waitFor = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000 });
@@ -47,7 +47,7 @@ async function untilHealthy(name: string): Promise<ChildState> {
   return child(name);
 }
 
-test('starts again a child that was killed, and tells how it ended', async () => {
+test('restarts a killed child and records how it ended', async () => {
   await sandbox.supervise([await standIn('chat'), await standIn('notifier')], quick);
   const { pid = 0 } = await untilHealthy('chat');
   const other = await untilHealthy('notifier');
@@ -59,7 +59,7 @@ test('starts again a child that was killed, and tells how it ended', async () =>
   expect(child('notifier')).toEqual(other);
 });
 
-test('ends and starts again a child that hangs', async () => {
+test('terminates and restarts a child that hangs', async () => {
   await sandbox.supervise([await standIn('chat')], quick);
   const { pid = 0 } = await untilHealthy('chat');
   signal(pid, 'SIGSTOP');
@@ -67,19 +67,19 @@ test('ends and starts again a child that hangs', async () => {
   expect((await untilHealthy('chat')).lastExit?.how).toContain('no answer to its health check');
 });
 
-test('starts again a child that never answers', async () => {
+test('restarts a child that never answers', async () => {
   const mute = { ...(await standIn('chat')), healthUrl: 'http://127.0.0.1:1/' };
   await sandbox.supervise([mute], { ...quick, startupMillis: 200 });
   await waitFor(() => expect(child('chat').restarts).toBeGreaterThan(0));
 });
 
-test('waits twice as long before each restart, up to the longest', async () => {
+test('doubles the backoff before each restart, up to the longest', async () => {
   await sandbox.supervise([await standIn('chat', 'process.exit(3)')], quick);
-  await waitFor(() => expect(pauses().length).toBeGreaterThanOrEqual(5));
-  expect(pauses().slice(0, 5)).toEqual([20, 40, 80, 80, 80]);
+  await waitFor(() => expect(backoffs().length).toBeGreaterThanOrEqual(5));
+  expect(backoffs().slice(0, 5)).toEqual([20, 40, 80, 80, 80]);
 });
 
-test('forgets earlier deaths once a child has been well for long', async () => {
+test('resets the backoff when a child has been healthy for long enough', async () => {
   await sandbox.supervise([await standIn('chat')], { ...quick, steadyMillis: 0 });
   for (const restarts of [1, 2, 3]) {
     const { pid = 0 } = await untilHealthy('chat');
@@ -89,16 +89,16 @@ test('forgets earlier deaths once a child has been well for long', async () => {
   expect(log('supervisor').match(/next start in 20 ms/g)).toHaveLength(3);
 });
 
-test('keeps a log within its bound', async () => {
-  const talker = await standIn('chat', "setInterval(() => say('x'.repeat(1000)), 1)");
-  await sandbox.supervise([talker], { ...quick, logBytes: 20_000 });
+test('rotates a log at its size limit', async () => {
+  const chatty = await standIn('chat', "setInterval(() => say('x'.repeat(1000)), 1)");
+  await sandbox.supervise([chatty], { ...quick, logBytes: 20_000 });
   const file = logFile(sandbox.runDir, 'chat');
   await waitFor(() => expect(existsSync(`${file}.1`)).toBe(true));
   expect(readFileSync(`${file}.1`, 'utf8')).toContain('started');
   expect(readFileSync(file, 'utf8')).not.toContain('started');
 });
 
-test('stops the last child first, and kills one that does not listen', async () => {
+test('stops the last child first, and kills one that ignores SIGTERM', async () => {
   const deaf = await standIn(
     'chat',
     "process.removeAllListeners('SIGTERM').on('SIGTERM', () => say('no'))",
@@ -114,7 +114,7 @@ test('stops the last child first, and kills one that does not listen', async () 
   expect(readState(sandbox.runDir)).toBeUndefined();
 });
 
-test('takes its children with it when it is killed', async () => {
+test('its children end when it is killed', async () => {
   await sandbox.supervise([await standIn('chat')], quick);
   await untilHealthy('chat');
   const supervisor = readState(sandbox.runDir)?.supervisor ?? { pid: 0, startTicks: 0 };
@@ -124,8 +124,8 @@ test('takes its children with it when it is killed', async () => {
   expect(log('chat')).toContain('told to stop');
 });
 
-test('leaves nothing to a stop that comes after it was killed, not even a grandchild', async () => {
-  // The grandchild leads a group of its own, and neither hears the signal that comes with the supervisor's death.
+test('down after a SIGKILL of the supervisor ends every process, even a grandchild', async () => {
+  // The grandchild has its own process group, and neither process reacts to the signal at the supervisor's death.
   const parent = await standIn(
     'chat',
     "process.removeAllListeners('SIGTERM').on('SIGTERM', () => {});" +

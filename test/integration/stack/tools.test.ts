@@ -1,4 +1,4 @@
-/** Where Prometheus, promtool, Alertmanager, amtool and Chromium are looked for, and what is said when they are nowhere. */
+/** The search for Prometheus, promtool, Alertmanager, amtool and Chromium, and the messages when they are missing. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -25,7 +25,7 @@ function addPrograms(folder: string, ...programs: string[]): string {
   return folder;
 }
 
-test('takes what is on PATH before what was unpacked', async () => {
+test('prefers programs on PATH to unpacked ones', async () => {
   const bin = folderWith('prometheus', 'alertmanager');
   const toolsDir = folderWith();
   const unpacked = path.join(toolsDir, 'debian/usr/bin');
@@ -38,21 +38,21 @@ test('takes what is on PATH before what was unpacked', async () => {
   });
 });
 
-test("knows Debian's name for Alertmanager", () => {
+test("finds Alertmanager by Debian's name", () => {
   const bin = folderWith('prometheus-alertmanager');
   expect(findTools(bin, folderWith())).toEqual({
     alertmanager: path.join(bin, 'prometheus-alertmanager'),
   });
 });
 
-test('takes neither a folder nor a file that cannot be run', () => {
+test('ignores folders and files that are not executable', () => {
   const bin = folderWith('promtool');
   chmodSync(path.join(bin, 'promtool'), 0o644);
   mkdirSync(path.join(bin, 'prometheus'));
   expect(findTools(bin, folderWith())).toEqual({});
 });
 
-test('says what is missing, why it could not be had, and what to install', async () => {
+test('names the missing programs, why they could not be fetched, and what to install', async () => {
   const bin = folderWith('prometheus', 'promtool');
   vi.stubEnv('PATH', bin);
   await expect(ensureTools(bin, folderWith())).rejects.toThrow(
@@ -60,7 +60,7 @@ test('says what is missing, why it could not be had, and what to install', async
   );
 });
 
-test('takes a Chromium by any of its names, on PATH before what was unpacked', () => {
+test('finds Chromium by any of its names, and prefers PATH', () => {
   const toolsDir = folderWith();
   expect(findChromium('/nowhere', toolsDir)).toBeUndefined();
   const unpacked = addPrograms(path.join(toolsDir, 'chromium/usr/bin'), 'chromium');
@@ -71,7 +71,7 @@ test('takes a Chromium by any of its names, on PATH before what was unpacked', (
   expect(findChromium(bin, toolsDir)).toBe(path.join(bin, 'google-chrome'));
 });
 
-test('says why Chromium could not be had, and what to install', async () => {
+test('explains why Chromium could not be fetched, and what to install', async () => {
   const bin = folderWith();
   vi.stubEnv('PATH', bin);
   await expect(ensureChromium(bin, folderWith())).rejects.toThrow(

@@ -1,4 +1,4 @@
-/** `make up`, `status` and `down` with the real four processes, and what each says when something is in its way. */
+/** `make up`, `status`, `logs` and `down` with the real four processes, and their messages when something fails. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
@@ -27,7 +27,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     await sandbox[Symbol.asyncDispose]();
   });
 
-  test('comes up once when it is started twice at the same time', async () => {
+  test('starts once when up runs twice at the same time', async () => {
     const [first, second] = await Promise.all([sandbox.run('up'), sandbox.run('up')]);
     expect(first.text + second.text).toContain('Another `make` is running here');
     expect(first.text + second.text).toContain('The stack is already running');
@@ -36,7 +36,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(leaders.map(({ name }) => name).toSorted()).toEqual(['supervisor', ...names].toSorted());
   });
 
-  test('says what runs where, which model answers, and what to try', async () => {
+  test('up prints the addresses, the model and what to try', async () => {
     const { text } = await sandbox.run('up');
     for (const name of names) {
       const port = sandbox.env[`${name.toUpperCase()}_PORT`];
@@ -48,13 +48,13 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(text).toContain('/graph?g0.expr=sum(rate(http_requests_total');
   });
 
-  test('tells a second up that other settings are asked for than run', async () => {
+  test('a second up names the settings that differ', async () => {
     const { text, code } = await sandbox.run('up', { CHAT_QUEUE_LIMIT: '3' });
     expect(text).toContain('The running stack has other settings (CHAT_QUEUE_LIMIT)');
     expect(code).toBe(0);
   });
 
-  test('is scraped whole by Prometheus, which knows the rules and the Alertmanager', async () => {
+  test('Prometheus scrapes all four and has the rules and the Alertmanager', async () => {
     const api = `http://127.0.0.1:${sandbox.env['PROMETHEUS_PORT']}/api/v1`;
     const get = async (what: string): Promise<string> => (await fetch(`${api}/${what}`)).text();
     await vi.waitFor(
@@ -65,7 +65,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(await get('rules')).toContain('"name":"TargetDown"');
   });
 
-  test('starts again each process that is killed, and status shows it', async () => {
+  test('restarts each killed process, and status shows it', async () => {
     const killed = names.map((name) => ({ name, pid: pidOf(sandbox, name) }));
     for (const { pid } of killed) signal(pid, 'SIGKILL');
     for (const { name, pid } of killed) {
@@ -80,9 +80,9 @@ describe('the stack', { timeout: 60_000 }, () => {
     }
   });
 
-  test('says so when the supervisor was killed, and up puts it right', async () => {
+  test('status reports a killed supervisor, and up repairs the stack', async () => {
     signal(pidOf(sandbox, 'supervisor'), 'SIGKILL');
-    // Something of it that does not follow its supervisor.
+    // A process of the stack that outlives its supervisor.
     const env = { ...sandbox.env, ...markOf('engine', sandbox.runDir) };
     const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
     await vi.waitFor(async () => {
@@ -97,22 +97,22 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(leaders).toHaveLength(names.length + 1);
   });
 
-  test('leaves nothing running after down, and a second down is harmless', async () => {
+  test('down leaves nothing running, and a second down does no harm', async () => {
     expect((await sandbox.run('down')).text).toContain('nothing is left running');
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
     expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
     expect(await sandbox.run('status')).toEqual({ code: 0, text: 'The stack is down.\n' });
   });
 
-  test('shows after down how its logs ended', async () => {
+  test('logs shows the ends of the logs after down', async () => {
     const { code, text } = await sandbox.run('logs');
     expect(code).toBe(0);
     expect(text).toMatch(/^The stack is down\.\n[^]*chat\.log/);
   });
 });
 
-describe('what is in the way', () => {
-  test('a port in use is named, with its holder and the variable that moves it', async () => {
+describe('a failure', () => {
+  test('names a port in use, the process that has it, and the variable that changes it', async () => {
     await using sandbox = await createSandbox();
     const holder = createServer().listen(Number(sandbox.env['PROMETHEUS_PORT']), '127.0.0.1');
     await once(holder, 'listening');
@@ -127,7 +127,7 @@ describe('what is in the way', () => {
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
   });
 
-  test('a process that does not start shows the end of its log, and the rest is stopped', async () => {
+  test('shows the end of the log of a process that does not start, and stops the rest', async () => {
     await using sandbox = await createSandbox({ CHAT_QUEUE_LIMIT: 'many' });
     const { code, text } = await sandbox.run('up');
     expect(text).toContain('chat did not start (code 1)');
@@ -137,7 +137,7 @@ describe('what is in the way', () => {
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
   });
 
-  test('containers without an engine are refused in one sentence', async () => {
+  test('explains in one line that docker mode has no engine', async () => {
     await using sandbox = await createSandbox({
       MODE: 'docker',
       DOCKER_HOST: 'unix:///nowhere.sock',
@@ -149,18 +149,18 @@ describe('what is in the way', () => {
     expect(code).toBe(1);
   });
 
-  test('no engine and no MODE is native mode', async () => {
+  test('without MODE and engine, native mode is used', async () => {
     await using sandbox = await createSandbox({ MODE: '', DOCKER_HOST: 'unix:///nowhere.sock' });
     expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
   });
 
-  test('a Chinese terminal is told in Chinese', async () => {
+  test('prints Chinese on a Chinese terminal', async () => {
     await using sandbox = await createSandbox({ LANG: 'zh_CN.UTF-8' });
     expect((await sandbox.run('down')).text).toBe('整套服务未运行。\n');
   });
 });
 
-test('make chat passes a question on as it is, whatever a shell or make would do with it', async () => {
+test('make chat sends a question unchanged, with every character that a shell or make would interpret', async () => {
   const received: string[] = [];
   const server = createServer((request, response) => {
     request.setEncoding('utf8').on('data', (part: string) => received.push(part));

@@ -1,16 +1,16 @@
 /**
- * Writes a GGUF v3 file: header, key/value pairs, tensor infos, padding, tensor data, all little endian. Used by the
- * generator beside it, never at run time. Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ * Writes a GGUF v3 file: header, key/value pairs, tensor infos, padding, tensor data, all little endian. Used by `make-gguf.ts`.
+ * Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { QUANTS } from './weights.ts';
 import type { Quant } from './weights.ts';
 
-/** A tensor whose data is made only when it is written, so that a 500 MB file needs little memory. */
+/** A tensor whose data is generated while it is written, so that a 500 MB file needs little memory. */
 export interface Tensor {
   name: string;
-  /** columns first, as GGUF counts them */
+  /** columns first, the order of GGUF */
   dims: readonly number[];
   quant: Quant;
   data: () => Iterable<Buffer>;
@@ -78,8 +78,8 @@ function encodeTensorInfos(tensors: readonly Tensor[]): Buffer[] {
 }
 
 /**
- * Writes the file and says how many parameters it holds. A file that is not finished never carries the final name.
- * @throws what the file system throws
+ * Writes the file under a temporary name, renames it, and returns its number of parameters.
+ * @throws errors of the file system.
  */
 export function writeGguf(
   out: string,

@@ -1,10 +1,10 @@
 /**
- * Writes a small (or full-size) Qwen2 GGUF with made-up weights and Qwen2.5's real tokenizer: the committed demo model,
- * and the models of the tests. Nothing comes from a model hub.
+ * Writes a small (or full-size) Qwen2 GGUF with generated weights and Qwen2.5's real tokenizer: the committed demo model and the
+ * models of the tests. It downloads nothing.
  *
  *   node test/support/models/make-gguf.ts --demo                                   the committed demo model
- *   node test/support/models/make-gguf.ts --shape tiny --say "Hello" --out say.gguf  always answers that
- *   node test/support/models/make-gguf.ts --shape bench --quant q4_0 --out b.gguf    costs what Qwen2.5-0.5B costs
+ *   node test/support/models/make-gguf.ts --shape tiny --say "Hello" --out say.gguf  always answers "Hello"
+ *   node test/support/models/make-gguf.ts --shape bench --quant q4_0 --out b.gguf    as large and slow as Qwen2.5-0.5B
  */
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,9 +17,9 @@ import { quantise, QUANTS, randomBlocks, randomFloats } from './weights.ts';
 import type { Quant } from './weights.ts';
 
 const SHAPES = {
-  // heads of 64 like the real model's, so that quantised KV caches and flash attention take the same paths
+  // heads of 64 as in the real model, so that quantised KV caches and flash attention use the same code
   tiny: { layers: 2, embd: 128, heads: 2, kvHeads: 1, ffn: 256, context: 4096, merges: 4000 },
-  // every merge: tokenises exactly as Qwen2.5 does
+  // every merge, so it tokenizes exactly as Qwen2.5 does
   tinyfull: {
     layers: 2,
     embd: 64,
@@ -29,7 +29,7 @@ const SHAPES = {
     context: 4096,
     merges: Infinity,
   },
-  // Qwen2.5-0.5B's own shape, 494 M parameters
+  // the shape of Qwen2.5-0.5B, 494 M parameters
   bench: {
     layers: 24,
     embd: 896,
@@ -48,17 +48,17 @@ export interface GgufOptions {
   quant: Quant;
   /** the file to write */
   out: string;
-  /** answer this to any chat, at temperatures from 0 to 1, then end the turn */
+  /** the answer to every chat, at temperatures from 0 to 1 */
   say?: string;
-  /** with `say`: begin again instead of ending the turn */
+  /** with `say`: repeat it instead of ending the turn */
   loop?: boolean;
-  /** of the random weights; 1 */
+  /** seed of the random weights; default 1 */
   seed?: number;
   /** `general.name` */
   name?: string;
 }
 
-/** What the committed demo model is made of; `catalogue.ts` pins the file that comes out. */
+/** The options of the committed demo model; `catalogue-entries.ts` has the sha256 of the resulting file. */
 export const DEMO: Omit<GgufOptions, 'out'> = {
   shape: 'tiny',
   quant: 'q8_0',
@@ -132,7 +132,7 @@ function createWeights(quant: Quant, firstSeed: number): Weights {
   };
 }
 
-/** One transformer block; `residual` scales what it adds to the stream that passes through. */
+/** One transformer block; `residual` scales its output, which is added to the residual stream. */
 function blockTensors(index: number, shape: Shape, weights: Weights, residual: number): Tensor[] {
   const { matrix, vector } = weights;
   const { embd, ffn } = shape;
@@ -156,16 +156,15 @@ function blockTensors(index: number, shape: Shape, weights: Weights, residual: n
 }
 
 /**
- * An embedding of random rows and an output matrix whose row for each token of the script is the embedding of the
- * token before it: the largest logit after a token is then its successor's. The chat template ends in a newline,
- * so the script begins after one.
+ * An embedding with random rows, and an output matrix in which the row of each scripted token is the embedding of the token before
+ * it. So after each token its successor has the largest logit. The script starts after a newline, the end of the chat template.
  */
 function scriptedTensors(script: number[], vocab: number, options: GgufOptions): [Tensor, Tensor] {
   const { embd } = SHAPES[options.shape];
   const { quant, seed = 1 } = options;
   const embedding = randomFloats(embd * vocab, 1, seed);
   const output = new Float32Array(embd * vocab);
-  // The successor's logit is about 30 and any other's about 30 / sqrt(embd): at temperature 1, one slip in 1e8 tokens.
+  // The successor's logit is about 30, the others are about 30 / sqrt(embd): one wrong token in 1e8 at temperature 1.
   script.slice(1).forEach((to, at) => {
     const from = (script[at] ?? 0) * embd;
     for (let i = 0; i < embd; i++)
@@ -181,8 +180,8 @@ function scriptedTensors(script: number[], vocab: number, options: GgufOptions):
 }
 
 /**
- * Writes the file; the same options give the same bytes. `bench` takes some ten seconds, the others less than one.
- * @throws Error when `say` ends in a piece that it used before
+ * Writes the file; the same options give the same bytes. Shape `bench` takes about 10 s, the others less than 1 s.
+ * @throws Error when `say` ends in a token that it used before.
  */
 export function makeGguf(options: GgufOptions): { out: string; bytes: number; parameters: number } {
   const shape: Shape = SHAPES[options.shape];
@@ -190,7 +189,7 @@ export function makeGguf(options: GgufOptions): { out: string; bytes: number; pa
   const sentence = options.say === undefined ? [] : splitIntoTokens(options.say, tokenizer);
   const vocab = tokenizer.tokens.length;
   const weights = createWeights(options.quant, (options.seed ?? 1) + 1);
-  // The blocks of a scripted model only whisper, or they would drown the embedding that selects the next token.
+  // In a scripted model the blocks contribute little, so that the embedding still selects the next token.
   const residual = options.say === undefined ? 1 : 0.02;
   const blocks = Array.from({ length: shape.layers }, (_, index) =>
     blockTensors(index, shape, weights, residual),

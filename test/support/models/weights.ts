@@ -1,9 +1,9 @@
 /**
- * Made-up weights and ggml's quantisation of them, the same bytes for the same seed on any machine. Used by the
- * generator beside it. Block layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
+ * Random weights and their quantisation by ggml, the same bytes for the same seed on every machine. Used by `make-gguf.ts`.
+ * Block layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
  */
 
-/** How weights are stored: ggml type id, `general.file_type` of a file made of it, weights and bytes a block. */
+/** Of each storage type: the ggml type id, `general.file_type` of such a file, weights per block, bytes per block. */
 export const QUANTS = {
   f32: { id: 0, fileType: 0, block: 1, bytes: 4 },
   f16: { id: 1, fileType: 1, block: 1, bytes: 2 },
@@ -12,7 +12,7 @@ export const QUANTS = {
 } as const;
 export type Quant = keyof typeof QUANTS;
 
-/** splitmix32: 32 random bits a call. */
+/** splitmix32: 32 random bits per call. */
 function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -85,7 +85,7 @@ export function quantise(values: Float32Array, quant: Quant): Buffer {
   return out;
 }
 
-/** Random blocks that never were floats: a file of half a gigabyte is written in seconds instead of minutes. */
+/** Random blocks without quantisation: writes half a gigabyte in seconds instead of minutes. */
 export function* randomBlocks(
   count: number,
   quant: 'q8_0' | 'q4_0',

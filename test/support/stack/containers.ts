@@ -1,8 +1,8 @@
-/** The containers of one Compose project, by Docker's own words. Used by test/e2e/compose.test.ts. */
+/** The containers of one Compose project, by the docker command. Used by test/e2e/compose.test.ts. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 
-/** The part of `docker inspect` that is read here. */
+/** The fields of `docker inspect` that the tests read. */
 export interface Inspected {
   Config: { Image: string };
   State: { Pid: number; Health: { Status: string } };
@@ -23,11 +23,11 @@ export interface Containers {
   docker(...args: string[]): string;
   name(service: string, number?: number): string;
   inspect(service: string, number?: number): Inspected;
-  /** Where it is published: `127.0.0.1:8000`. */
+  /** The published addresses: `127.0.0.1:8000`. */
   published(service: string, number?: number): string[];
-  /** Runs a program in it; both streams. */
+  /** Runs a program in the container; returns stdout and stderr. */
   inside(service: string, ...command: string[]): string;
-  /** What of the project there is. */
+  /** The ids of everything of this kind in the project. */
   list(kind: 'container' | 'network' | 'volume'): string[];
 }
 
@@ -60,7 +60,7 @@ export function createContainers(project: string, env: NodeJS.ProcessEnv): Conta
   };
 }
 
-/** Whether something listens there. */
+/** True when something listens there. */
 export function connects(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host, timeout: 2000 });

@@ -1,7 +1,7 @@
 /**
- * A Docker engine for the tests of containers: the one that answers, else the one that COMPOSE_LAB brings up. COMPOSE_LAB is
- * the path of a script `prepare.sh [up|down]` that makes an engine, Compose and images for the tags in PROM_TAGS, AM_TAGS and
- * NODE_TAGS, on machines that no registry can be reached from.
+ * A Docker engine for the tests of containers: one that answers, else the one that COMPOSE_LAB starts. COMPOSE_LAB is the path of
+ * a script `prepare.sh [up|down]`, for machines that reach no registry: it provides an engine, Compose, and images with the tags
+ * in PROM_TAGS, AM_TAGS and NODE_TAGS.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
@@ -12,16 +12,16 @@ import { missingDocker } from '../../../stack/docker/compose.ts';
 import { root } from './sandbox.ts';
 
 export interface Engine {
-  /** Brings it up where it has to be; what `docker` then needs in its environment. */
+  /** Starts the engine if needed; returns the environment variables for `docker`. */
   start(): Record<string, string>;
-  /** Takes down what `start` brought up. */
+  /** Stops what `start` started. */
   stop(): void;
 }
 
 export const noEngine =
-  'needs a Docker engine with Compose 2.24 or later that answers, or COMPOSE_LAB=path/of/prepare.sh; there is neither';
+  'skipped: it needs a Docker engine with Compose 2.24 or later, or COMPOSE_LAB=path/of/prepare.sh';
 
-/** Undefined where there is none; that takes no longer than `make up` asks for. */
+/** Undefined when there is no engine, after at most 2 s. */
 export async function findEngine(): Promise<Engine | undefined> {
   if ((await missingDocker()) === undefined) return { start: () => ({}), stop: () => {} };
   const script = process.env['COMPOSE_LAB'];
@@ -31,7 +31,7 @@ export async function findEngine(): Promise<Engine | undefined> {
 }
 
 function makeLab(script: string): Engine {
-  // Kept by whoever names it: a second time it is ready in a third of the time.
+  // A folder named by W is kept; the second start then takes a third of the time.
   const folder = process.env['W'] || mkdtempSync(path.join(tmpdir(), 'compose-lab-'));
   const env = {
     ...process.env,

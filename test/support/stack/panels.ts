@@ -1,4 +1,4 @@
-/** What panels make of several chat services behind one Prometheus. Used by the tests of replicas, in both modes. */
+/** Evaluates the panels over several chat services of one Prometheus. Used by the tests of replicas, in both modes. */
 import { dashboards } from '../../../otel/panels/dashboards.ts';
 import { until } from '../until.ts';
 
@@ -17,25 +17,25 @@ const asked: Asked[] = dashboards
   .flatMap(({ rows }) => rows.flatMap(({ panels }) => panels))
   .flatMap(({ id, queries }) => queries.map(({ expr }) => ({ id, expr })))
   .filter(({ expr }) => expr.includes('$instance'));
-/** Without an aggregation each instance has a line of its own. */
+/** Queries without an aggregation: one line for each instance. */
 export const perInstance = asked.filter(({ expr }) => /^(rate\(|\w+\{)/.test(expr));
 export const summed = asked.filter(({ expr }) => /^sum\b/.test(expr) && !expr.includes(' / '));
-/** Quantiles, means and ratios: no more than the greatest of the parts, no less than the smallest. */
+/** Quantiles, means and ratios: between the smallest and the greatest value of the instances. */
 export const between = asked.filter(
   (query) => !perInstance.includes(query) && !summed.includes(query),
 );
 
 export interface Replicas {
   query(expr: string, time?: number): Promise<Sample[]>;
-  /** What a panel draws with some instances chosen; labels as JSON → value. */
+  /** The values of a panel's query for the chosen instances, by the labels as JSON. */
   ask(expr: string, chosen: readonly string[], time: number): Promise<Map<string, number>>;
-  /** Of which of them a panel has lines, sorted. */
+  /** The instances for which a panel has lines, sorted. */
   drawn(expr: string, time: number): Promise<string[]>;
-  /** What is wrong with a panel over all, beside what it draws of each. */
+  /** Compares a panel over all instances with the panel over each of them; returns the problems. */
   complain(kind: 'summed' | 'between', query: Asked, time: number): Promise<string[]>;
 }
 
-/** @param instances host:port of each, as Prometheus names them. */
+/** @param instances The `instance` labels: host:port. */
 export function createReplicas(prometheusUrl: string, instances: readonly string[]): Replicas {
   const query: Replicas['query'] = async (expr, time) => {
     const body = new URLSearchParams({ query: expr, ...(time && { time: String(time) }) });
@@ -69,10 +69,10 @@ export function createReplicas(prometheusUrl: string, instances: readonly string
   };
 }
 
-/** A moment of whose scrapes all have been stored: asked twice about it, Prometheus answers the same. */
+/** A Unix time in seconds whose scrapes are all stored, so that Prometheus answers queries about it the same every time. */
 export async function settledTime(): Promise<number> {
   const time = Date.now() / 1000;
-  // Two scrapes of a second each.
+  // Two scrape intervals of 1 s.
   await until(() => Date.now() / 1000 > time + 2);
   return time;
 }

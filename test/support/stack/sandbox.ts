@@ -1,4 +1,4 @@
-/** A stack with folders and ports of its own, so that a running one is never touched. Used by the stack's tests. */
+/** A stack with its own folders and ports, separate from a running one. Used by the stack's tests. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -18,22 +18,22 @@ export const root = path.join(import.meta.dirname, '../../..');
 
 interface Ended {
   code: number;
-  /** Both streams. */
+  /** Stdout and stderr. */
   text: string;
 }
 
 export interface Sandbox {
   runDir: string;
   env: NodeJS.ProcessEnv;
-  /** `node stack/up.ts COMMAND`. */
+  /** Runs `node stack/up.ts COMMAND`. */
   run: (command: string, env?: NodeJS.ProcessEnv) => Promise<Ended>;
-  /** Runs a supervisor on children of the test's own. */
+  /** Starts a supervisor with the test's children. */
   supervise: (children: ChildDefinition[], limits?: Partial<SupervisionLimits>) => Promise<void>;
-  /** Kills what is left and removes the folders. */
+  /** Kills the remaining processes and removes the folders. */
   [Symbol.asyncDispose]: () => Promise<void>;
 }
 
-/** The folder has a space in its name, as a person's may. */
+/** The folder has a space in its name, as a user's folder may. */
 export async function createSandbox(settings: Record<string, string> = {}): Promise<Sandbox> {
   const folder = mkdtempSync(path.join(tmpdir(), 'llamascope stack-'));
   const runDir = path.join(folder, 'run');
@@ -48,7 +48,7 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
     NOTIFIER_PORT: String(notifier),
     LLAMASCOPE_RUN_DIR: runDir,
     LLAMASCOPE_DATA_DIR: path.join(folder, 'data'),
-    // vitest has a MODE of its own.
+    // vitest sets MODE too.
     MODE: 'native',
     LANG: 'C',
     CHAT_MODEL: 'demo',
@@ -66,7 +66,7 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
       await spawnSupervisor({ root, runDir });
     },
     async [Symbol.asyncDispose]() {
-      // The supervisor first, or it starts again what is killed.
+      // The supervisor first, because it would restart the others.
       const own = findOwnProcesses(runDir).toSorted((a, b) => a.startTicks - b.startTicks);
       for (const { pid } of own) signal(pid, 'SIGKILL');
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -74,7 +74,7 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
   };
 }
 
-/** Runs a program in the checkout until it ends. */
+/** Runs a program in the checkout until it exits. */
 export async function runToEnd(
   program: string,
   args: string[],
@@ -89,7 +89,7 @@ export async function runToEnd(
   return { code, text };
 }
 
-/** A small server that says when it starts and when it is told to stop; `script` runs before it listens. */
+/** A small server that logs its start and its SIGTERM; `script` runs before it listens. */
 export async function standIn(name: string, script = ''): Promise<ChildDefinition> {
   const port = await freePort();
   const program = `

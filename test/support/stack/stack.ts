@@ -11,7 +11,7 @@ export interface Stack {
   pid(service: string): number;
   /** The values of an instant query, now or at a Unix time in seconds. */
   query(expression: string, time?: number): Promise<number[]>;
-  /** Kills what is left and removes the folders. */
+  /** Kills the remaining processes and removes the folders. */
   dispose(): Promise<void>;
 }
 

@@ -1,14 +1,14 @@
-/** A stack that people have used: every panel has something to show. For the tests of the console. */
+/** A stack that has served requests, so that every panel has data. Used by the tests of the console. */
 import { until } from '../until.ts';
 import { driveTraffic } from '../otel/prometheus-traffic.ts';
 import { createStack, type Stack } from './stack.ts';
 
-/** One sequence and one place to wait: a queue is then easily full. */
+/** One sequence and a queue of one, so that the queue is easily full. */
 export async function createUsedStack(settings: Record<string, string> = {}): Promise<Stack> {
   const stack = await createStack({ CHAT_SEQUENCES: '1', CHAT_QUEUE_LIMIT: '1', ...settings });
   try {
     await stack.command('up');
-    // What happened before the first scrape is no increase.
+    // Requests before the first scrape would not count as an increase.
     await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
     await driveTraffic(stack.chatUrl, stack.pid('chat'));
   } catch (error) {
@@ -23,11 +23,11 @@ interface RaisedAlert {
   severity?: 'critical' | 'warning';
   summary?: string;
   summaryZh?: string;
-  /** It ends now. */
+  /** True to end the alert now. */
   over?: boolean;
 }
 
-/** Fires an alert whose runbook is the one of that name. */
+/** Fires an alert with the runbook of that name. */
 export async function raiseAlert(stack: Stack, alert: RaisedAlert): Promise<void> {
   const { name, severity = 'critical', over = false } = alert;
   const { summary = 'Requests are failing', summaryZh = '请求失败率过高' } = alert;

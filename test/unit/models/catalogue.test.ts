@@ -34,7 +34,7 @@ afterEach(() => rmSync(modelsDir, { recursive: true }));
 const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 describe('the demo model', () => {
-  test('is what its generator makes, byte for byte', () => {
+  test('is byte for byte the output of its generator', () => {
     const out = path.join(modelsDir, 'again.gguf');
     const { bytes } = makeGguf({ ...DEMO, out });
     expect({ bytes, sha256: sha256(out) }).toEqual({ bytes: demo.bytes, sha256: demo.sha256 });
@@ -45,14 +45,14 @@ describe('the demo model', () => {
     expect(demo.bytes).toBeLessThan(3_000_000);
   });
 
-  test('says in both languages what it is and how to get the real one', () => {
+  test('explains in both languages what it is and how to get the real model', () => {
     expect(DEMO.say).toMatch(/演示模型.*make model.*Qwen2\.5-0\.5B-Instruct/);
     expect(DEMO.say).toMatch(/demo model.*Qwen2\.5-0\.5B-Instruct.*make model/);
   });
 });
 
 describe('the model to serve', () => {
-  test('is the demo model, with a notice, where the named one is not in the folder', async () => {
+  test('is the demo model, with a notice, when the named model is not in the folder', async () => {
     const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
     expect(model).toMatchObject({
       id: 'demo',
@@ -68,20 +68,20 @@ describe('the model to serve', () => {
     expect(sha256(model.path)).toBe(demo.sha256);
   });
 
-  test('is the demo model when asked for by name', async () => {
+  test('is the demo model when it is named', async () => {
     const model = await resolveLocalModel({ model: 'demo', modelsDir });
     expect(model).toMatchObject({ id: 'demo', demo: true });
     expect(model.notice).toContain('CHAT_MODEL=demo');
   });
 
-  test('is not a file of the right name and the wrong size', async () => {
+  test('is not a file with the right name and the wrong size', async () => {
     writeFileSync(path.join(modelsDir, qwen.file), 'GGUF');
     const model = await resolveLocalModel({ model: DEFAULT_MODEL_ID, modelsDir });
     expect(model.demo).toBe(true);
     expect(model.notice).toContain('expected 491400032 bytes, got 4');
   });
 
-  test('is not a file of the right name and size and the wrong content', async () => {
+  test('is not a file with the right name and size and the wrong content', async () => {
     const file = path.join(modelsDir, smollm.file);
     writeFileSync(file, '');
     truncateSync(file, smollm.bytes);
@@ -90,7 +90,7 @@ describe('the model to serve', () => {
     expect(model.notice).toContain(`expected sha256 ${smollm.sha256}`);
   });
 
-  test('is any GGUF file that is named, by path or by its name in the folder', async () => {
+  test('is any GGUF file, named by its path or by its name in the folder', async () => {
     const file = path.join(modelsDir, 'My-Model.Q8_0.gguf');
     copyFileSync(demoFile, file);
     appendFileSync(file, 'so that it is no model of the catalogue');
@@ -122,7 +122,7 @@ describe('the model to serve', () => {
   test.each([
     { name: 'page.gguf', content: '<!doctype html>', found: '"<!do"' },
     { name: 'empty.gguf', content: '', found: '""' },
-  ])('is never $name, which holds no GGUF', async ({ name, content, found }) => {
+  ])('is never $name, which is not GGUF', async ({ name, content, found }) => {
     const file = path.join(modelsDir, name);
     writeFileSync(file, content);
     await expect(resolveLocalModel({ model: file, modelsDir })).rejects.toThrow(
@@ -130,7 +130,7 @@ describe('the model to serve', () => {
     );
   });
 
-  test('is asked for in a sentence where the name means nothing', async () => {
+  test('is explained in one line when the name is unknown', async () => {
     await expect(resolveLocalModel({ model: 'qwen', modelsDir })).rejects.toThrow(
       'CHAT_MODEL: expected one of qwen2.5-0.5b-instruct, smollm2-135m-instruct, demo or the path of a .gguf file, got "qwen".',
     );
@@ -148,7 +148,7 @@ describe('a file in the models folder', () => {
     sha256: createHash('sha256').update(content).digest('hex'),
   });
 
-  test('is hashed again when it changed, and otherwise not', async () => {
+  test('is hashed again only when it has changed', async () => {
     const file = path.join(modelsDir, small.file);
     writeFileSync(file, 'GGUF');
     expect(await findLocalFile(entry('GGUF'), modelsDir)).toEqual({ kind: 'present', path: file });
@@ -164,7 +164,7 @@ describe('a file in the models folder', () => {
     expect(await findLocalFile(entry('FUGG'), modelsDir)).toMatchObject({ kind: 'present' });
   });
 
-  test('is hashed where the remembered hashes are damaged', async () => {
+  test('is hashed again when the cache is damaged', async () => {
     const file = path.join(modelsDir, small.file);
     writeFileSync(file, 'GGUF');
     writeFileSync(path.join(modelsDir, '.sha256.json'), '{');
@@ -173,7 +173,7 @@ describe('a file in the models folder', () => {
 });
 
 describe('the catalogue', () => {
-  test('pins each model by a sha256 and a name of its own', () => {
+  test('has a unique id, file name and sha256 for each model', () => {
     for (const { sha256: pin } of CATALOGUE) expect(pin).toMatch(/^[0-9a-f]{64}$/);
     expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(CATALOGUE.length);
     expect(new Set(CATALOGUE.map(({ file }) => file)).size).toBe(CATALOGUE.length);

@@ -10,7 +10,7 @@ function show(isTerminal: boolean) {
 }
 
 describe('progress', () => {
-  test('rewrites one line on a terminal, with speed and time left', () => {
+  test('rewrites one line on a terminal, with speed and remaining time', () => {
     const { progress, written, wait } = show(true);
     progress.update(0, 100e6);
     wait(2_000);
@@ -23,7 +23,7 @@ describe('progress', () => {
     ]);
   });
 
-  test('writes a line every five seconds elsewhere, and the last one', () => {
+  test('writes a line every 5 s elsewhere, and the last one', () => {
     const { progress, written, wait } = show(false);
     for (let seconds = 0; seconds <= 11; seconds++) {
       progress.update(seconds * 1e6, 12e6);
@@ -34,7 +34,7 @@ describe('progress', () => {
     expect(written.join('')).not.toContain('\r');
   });
 
-  test('counts the speed of a resumed download from where it went on', () => {
+  test('measures the speed of a resumed download from its start', () => {
     const { progress, written, wait } = show(false);
     progress.update(50e6, 100e6);
     wait(5_000);

@@ -1,4 +1,4 @@
-/** `stack/compose.yaml` as it is committed: what every service promises. */
+/** The committed `stack/compose.yaml`: privileges, limits, ports and images of every service. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -32,7 +32,7 @@ const services = Object.entries(compose.services);
 const withCompose = spawnSync('docker', ['compose', 'version']).status === 0;
 
 describe.each(services)('%s', (_, service) => {
-  test('runs without privileges, on a file system that cannot be written', () => {
+  test('runs without privileges on a read-only file system', () => {
     expect(service).toMatchObject({
       read_only: true,
       cap_drop: ['ALL'],
@@ -42,30 +42,30 @@ describe.each(services)('%s', (_, service) => {
     expect(service).not.toHaveProperty('privileged');
   });
 
-  test('is bounded in memory, CPU, processes and logs', () => {
+  test('has limits for memory, CPU, processes and logs', () => {
     expect(service.mem_limit).toMatch(/\d[mg]\}?$/);
     expect(String(service.cpus)).toMatch(/^(0\.5|1|\$\{CHAT_CPUS:-1\})$/);
     expect(service.pids_limit).toBeGreaterThan(0);
     expect(service.logging.options).toMatchObject({ 'max-size': '10m', 'max-file': '2' });
   });
 
-  test('is published on loopback alone', () => {
+  test('is published only on loopback', () => {
     for (const port of service.ports) {
       expect(port).toMatch(/^(127\.0\.0\.1|\$\{(CHAT|NOTIFIER)_HOST:-127\.0\.0\.1\}):/);
     }
   });
 
-  test('is of a version that is named, or built here', () => {
+  test('has a pinned version or is built here', () => {
     const pinned = /^[a-z]+\/[a-z]+:v?\d+\.\d+\.\d+$/.test(service.image);
     expect(pinned || service.build !== undefined).toBe(true);
   });
 
-  test('says whether it is well, and comes back when it dies', () => {
+  test('has a health check and restarts', () => {
     expect(service.healthcheck.test[0]).toBe('CMD');
     expect(service.restart).toBe('unless-stopped');
   });
 
-  test("reads the machine's files only, and makes no folder there", () => {
+  test('mounts files of the machine read-only and creates no folder there', () => {
     const mounts = service.volumes.filter((volume) => typeof volume !== 'string');
     expect(mounts.length).toBeGreaterThan(0);
     for (const mount of mounts) {
@@ -74,7 +74,7 @@ describe.each(services)('%s', (_, service) => {
   });
 });
 
-test('minimal chats, watches and alerts; full shows more', () => {
+test('profile full adds Grafana and Jaeger to minimal', () => {
   const inProfile = (profile: string): string[] =>
     services.filter(([, { profiles }]) => profiles.includes(profile)).map(([name]) => name);
   const minimal = ['chat', 'notifier', 'alertmanager', 'prometheus'];
@@ -83,7 +83,7 @@ test('minimal chats, watches and alerts; full shows more', () => {
 });
 
 test.skipIf(!withCompose).each(['minimal', 'full'])(
-  'is clean for Compose with profile %s, with nothing set',
+  'Compose accepts it without warnings, profile %s, no variables',
   (profile) => {
     const bare = Object.fromEntries(
       ['PATH', 'HOME', 'DOCKER_CONFIG'].map((name) => [name, process.env[name]]),

@@ -1,9 +1,9 @@
-/** What `make up` makes of the environment. */
+/** The settings of `make up`. */
 import { expect, test } from 'vitest';
 import { languageOf } from '../../../src/kit/language.ts';
 import { readSettings } from '../../../stack/settings.ts';
 
-test('listens on loopback and the ports of the documentation when nothing is set', () => {
+test('by default everything listens on loopback and the documented ports', () => {
   const { addresses, instances, scrapeInterval, mode, profile } = readSettings({});
   const urls = Object.fromEntries(
     Object.entries(addresses).map(([name, address]) => [name, address.url]),
@@ -34,16 +34,16 @@ test.each([
   [{ MODE: 'docker' }, 6],
   [{ MODE: 'docker', PROFILE: 'minimal' }, 4],
   [{ MODE: 'docker', REPLICAS: '3' }, 8],
-])('knows what runs: %o are %i', (env, count) => {
+])('%o: %i instances', (env, count) => {
   expect(readSettings(env).instances).toHaveLength(count);
 });
 
-test('keeps what the two modes write apart', () => {
+test('each mode has its own run folder', () => {
   expect(readSettings({ MODE: 'native' }).runDir).toMatch(/stack\/run\/native$/);
   expect(readSettings({ MODE: 'docker' }).runDir).toMatch(/stack\/run\/docker$/);
 });
 
-test('gives each replica a name and the next port', () => {
+test('each replica gets a name and the next port', () => {
   const { instances } = readSettings({ REPLICAS: '3', CHAT_PORT: '7000' });
   const chats = instances.filter(({ service }) => service === 'chat');
   expect(chats.map(({ name, address }) => `${name} ${address.url}`)).toEqual([
@@ -54,23 +54,26 @@ test('gives each replica a name and the next port', () => {
 });
 
 test.each([
-  [{ CHAT_PORT: '8059', REPLICAS: '3' }, 'chat-2 and notifier both have 8060'],
+  [
+    { CHAT_PORT: '8059', REPLICAS: '3' },
+    'expected different ports, chat-2 and notifier both have 8060',
+  ],
   [{ CHAT_PORT: '65535', REPLICAS: '2' }, 'expected a port from 1 to 65535, got 65536 for chat-2'],
   [{ REPLICAS: '0' }, 'REPLICAS: expected an integer from 1 to 20, got "0"'],
-])('refuses ports that cannot be: %o', (env, problem) => {
+])('rejects invalid ports and replicas: %o', (env, problem) => {
   expect(() => readSettings(env)).toThrow(problem);
 });
 
-test('reaches on loopback what listens everywhere', () => {
+test('a service that listens on every address is reached on loopback', () => {
   const { chat } = readSettings({ CHAT_HOST: '0.0.0.0', CHAT_PORT: '80' }).addresses;
   expect(chat).toMatchObject({ host: '0.0.0.0', url: 'http://127.0.0.1:80' });
 });
 
-test('takes an empty variable for an unset one', () => {
+test('an empty variable counts as unset', () => {
   expect(readSettings({ SCRAPE_INTERVAL: '', MODE: '' }).scrapeInterval).toBe('15s');
 });
 
-test('tells every wrong setting at once, what was expected and what came', () => {
+test('one error lists every invalid setting with the expected and the given value', () => {
   const wrong = { SCRAPE_INTERVAL: '15', CHAT_PORT: 'eight', NOTIFIER_PORT: '65536', MODE: 'test' };
   expect(() => readSettings(wrong)).toThrow(
     new RegExp(
@@ -90,6 +93,6 @@ test.each([
   [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'en'],
   [{ LANG: 'de_DE.UTF-8', LC_MESSAGES: 'zh_TW' }, 'zh'],
   [{}, 'en'],
-] as const)('speaks by the locale: %o → %s', (env, language) => {
+] as const)('the language follows the locale: %o → %s', (env, language) => {
   expect(languageOf(env)).toBe(language);
 });
