@@ -1,4 +1,4 @@
-/** The configuration as shipped, asked by amtool and by a real Alertmanager: who hears of what, and what silences what. */
+/** Routes and inhibitions of the shipped configuration, by amtool and a real Alertmanager. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,17 +32,20 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const run = (...args: string[]): string =>
   execFileSync(process.env['AMTOOL'] ?? amtool, args, { encoding: 'utf8', stdio: 'pipe' });
 
-/** Receivers of an alert, in the order in which they hear of it. */
+/** Receivers of an alert, in order. */
 const receiversOf = (file: string, ...labels: string[]): string[] =>
   run('config', 'routes', 'test', `--config.file=${file}`, ...labels)
     .trim()
     .split(',');
 
-test.each([shipped, withMail])('amtool accepts it, without a mail server and with one', (file) => {
-  expect(run('check-config', file)).toContain('SUCCESS');
-});
+test.each([shipped, withMail])(
+  'amtool accepts the configuration without and with a mail server',
+  (file) => {
+    expect(run('check-config', file)).toContain('SUCCESS');
+  },
+);
 
-test('people hear of what is critical and of warnings by the notifier, and of nothing by mail', () => {
+test('critical alerts and warnings go to the notifier, none to email', () => {
   for (const severity of ['critical', 'warning']) {
     const labels = ['alertname=QueueBacklog', 'job=qwen-instruct', `severity=${severity}`];
     expect(receiversOf(shipped, ...labels)).toEqual(['notifier']);
@@ -52,35 +55,35 @@ test('people hear of what is critical and of warnings by the notifier, and of no
 
 test.each([
   ['NotifierFailing', 'notifier'],
-  // Alertmanager's own count of webhooks that it could not hand over.
+  // By Alertmanager's count of failed webhooks.
   ['NotifierFailing', 'alertmanager'],
   ['NotifierOutboxStuck', 'notifier'],
   ['TargetDown', 'notifier'],
   ['MetricsAbsent', 'notifier'],
-])('%s of %s is mailed past the notifier, and handed to it too', (alertname, job) => {
+])('%s of %s goes to email and to the notifier', (alertname, job) => {
   const labels = [`alertname=${alertname}`, `job=${job}`, 'severity=critical'];
   expect(receiversOf(withMail, ...labels)).toEqual(['email', 'notifier']);
   expect(receiversOf(shipped, ...labels)).toEqual(['notifier']);
 });
 
-test('TargetDown of the chat service is not mailed', () => {
+test('TargetDown of the chat service does not go to email', () => {
   const labels = ['alertname=TargetDown', 'job=qwen-instruct', 'severity=critical'];
   expect(receiversOf(withMail, ...labels)).toEqual(['notifier']);
 });
 
-test('the Watchdog reaches the notifier, and what only silences others reaches nobody', () => {
+test('the Watchdog goes to the notifier, an alert that only inhibits others to nobody', () => {
   expect(receiversOf(withMail, 'alertname=Watchdog', 'severity=none')).toEqual(['notifier']);
   const silencer = ['alertname=AllTargetsDown', 'job=qwen-instruct', 'severity=none'];
   expect(receiversOf(withMail, ...silencer)).toEqual(['nobody']);
 });
 
-test('what is critical is repeated within hours, a warning once in a working day', () => {
+test('critical alerts are repeated every hour, warnings every 12 hours', () => {
   const { routes } = parse(readFileSync(shipped, 'utf8')).route;
   const repeats = routes.map((route: { repeat_interval?: string }) => route.repeat_interval);
   expect(repeats).toEqual(['50s', undefined, '1h', '12h']);
 });
 
-test('the password of the mail server is in a file of its own, and TLS is asked for', () => {
+test('the password of the mail server is in its own file, and TLS is required', () => {
   const text = readFileSync(withMail, 'utf8');
   const mail = parse(text).receivers[2].email_configs[0];
   expect(mail).toMatchObject({
@@ -96,9 +99,9 @@ test('the password of the mail server is in a file of its own, and TLS is asked 
 
 test.each([
   ['http://mail.example', 'not shown'],
-  // Alertmanager would begin without TLS there, and hang.
+  // Alertmanager starts without TLS on this port and would hang.
   ['smtps://u:canary@mail.example:587', 'port 465'],
-])('a mail server that Alertmanager cannot speak to is refused: %s', (url, sentence) => {
+])('a mail server that Alertmanager cannot use is rejected: %s', (url, sentence) => {
   const write = () =>
     writeConfiguration(
       readSettings({ LLAMASCOPE_RUN_DIR: join(folder, 'bad'), SMTP_URL: url, MAIL_TO: 'a@b.c' }),
@@ -122,9 +125,9 @@ describe('a real Alertmanager', () => {
       .filter(Boolean)
       .join(' ');
 
-  /** Which alerts are held back, once all of them are known and judged. */
-  async function heldBack(...alerts: ReturnType<typeof alert>[]): Promise<string[]> {
-    // What an earlier test raised is over.
+  /** The inhibited ones of these alerts, once Alertmanager has processed all of them. */
+  async function inhibited(...alerts: ReturnType<typeof alert>[]): Promise<string[]> {
+    // Ends the alerts of earlier tests.
     const endsAt = new Date().toISOString();
     await node.post(...(await node.list()).map(({ labels }) => ({ labels, endsAt })));
     await until(async () => (await node.list()).length === 0);
@@ -139,21 +142,21 @@ describe('a real Alertmanager', () => {
     return seen.filter(({ status }) => status.inhibitedBy.length > 0).map(nameOf);
   }
 
-  test('holds back what follows from an instance that is down, of that instance only', async () => {
-    const held = await heldBack(
+  test('TargetDown inhibits the alerts of the same instance only', async () => {
+    const names = await inhibited(
       alert('TargetDown', { instance: 'a' }),
       alert('QueueBacklog', { instance: 'a' }),
       alert('QueueBacklog', { instance: 'b' }),
       alert('QueueBacklog', { instance: 'a', job: 'notifier' }),
-      // Of the job as a whole: another instance may well be slow.
+      // This alert is about the whole job, so another instance may be slow.
       alert('TimeToFirstTokenHigh'),
       alert('HighErrorRate'),
     );
-    expect(held).toEqual(['QueueBacklog qwen-instruct a critical']);
+    expect(names).toEqual(['QueueBacklog qwen-instruct a critical']);
   });
 
-  test('holds back what is said of the whole job only when no instance is left', async () => {
-    const held = await heldBack(
+  test('AllTargetsDown inhibits the alerts of the whole job', async () => {
+    const names = await inhibited(
       alert('AllTargetsDown', { severity: 'none' }),
       alert('TargetDown', { instance: 'a' }),
       alert('TargetDown', { instance: 'b' }),
@@ -161,16 +164,16 @@ describe('a real Alertmanager', () => {
       alert('NotifierFailing', { job: 'notifier' }),
       alert('Watchdog', { job: 'prometheus', severity: 'none' }),
     );
-    expect(held).toEqual(['TimeToFirstTokenHigh qwen-instruct critical']);
+    expect(names).toEqual(['TimeToFirstTokenHigh qwen-instruct critical']);
   });
 
-  test('holds back the slow burn of a budget that burns fast, of the same promise', async () => {
-    const held = await heldBack(
+  test('a fast burn inhibits the slow burn of the same SLO', async () => {
+    const names = await inhibited(
       alert('ChatErrorBudgetBurn', { slo: 'availability', burn: 'fast' }),
       alert('ChatErrorBudgetBurn', { slo: 'availability', burn: 'slow', severity: 'warning' }),
       alert('ChatErrorBudgetBurn', { slo: 'latency', burn: 'slow', severity: 'warning' }),
       alert('HighLatency', { severity: 'warning' }),
     );
-    expect(held).toEqual(['ChatErrorBudgetBurn qwen-instruct warning']);
+    expect(names).toEqual(['ChatErrorBudgetBurn qwen-instruct warning']);
   });
 });

@@ -1,9 +1,11 @@
-/** One real Alertmanager process on a configuration of the test's own, alone or in a cluster. */
+/** A real Alertmanager process with a configuration of the test, alone or in a cluster. */
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { findTools } from '../../../stack/native/tools/tools.ts';
 import { until } from '../until.ts';
 import { freePort } from '../free-ports.ts';
 
@@ -22,49 +24,34 @@ interface SeenAlert {
 
 export interface AlertmanagerNode {
   url: string;
-  /** Where others of its cluster find it; empty when it is alone. */
+  /** Its cluster address; empty when it is alone. */
   peer: string;
-  /** Raises alerts, or ends those whose `endsAt` has come. */
+  /** Raises alerts, or ends those whose `endsAt` is in the past. */
   post(...alerts: PostedAlert[]): Promise<void>;
   list(): Promise<SeenAlert[]>;
   status(): Promise<{ cluster: { status: string; peers: { address: string }[] } }>;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** @throws Error that says where Alertmanager was looked for. */
-function findAlertmanager(): string {
-  const folders = [
-    ...(process.env['PATH'] ?? '').split(delimiter),
-    join(root, '.tools/debian/usr/bin'),
-  ];
-  const candidates = folders.flatMap((folder) =>
-    ['alertmanager', 'prometheus-alertmanager'].map((name) => join(folder, name)),
-  );
-  const found = candidates.find((candidate) => existsSync(candidate));
-  if (found !== undefined) return found;
-  throw new Error(
-    'Alertmanager: expected on PATH or in .tools/debian/usr/bin; run make test, which brings it',
-  );
-}
-
 export interface NodeOptions {
   /** The text of alertmanager.yml; JSON is YAML. */
   config: string;
-  /** Those it joins; with an empty list it waits to be joined, without one it stays alone. */
+  /** Cluster addresses to join; an empty list starts a cluster, undefined stays alone. */
   peers?: readonly string[];
   args?: readonly string[];
 }
 
-/** @throws Error when it ends before it is ready, as on a configuration that it refuses. */
+/** @throws Error when it ends before it is ready, for example because it rejects its configuration. */
 export async function startAlertmanagerNode(options: NodeOptions): Promise<AlertmanagerNode> {
   const { config, peers, args = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), 'alertmanager-'));
   const configFile = join(folder, 'alertmanager.yml');
   writeFileSync(configFile, config);
   const address = `127.0.0.1:${await freePort()}`;
+  const url = `http://${address}`;
   const peer = peers === undefined ? '' : `127.0.0.1:${await freePort()}`;
-  const child = spawn(
-    findAlertmanager(),
+  const child = await startServer(
+    'alertmanager',
     [
       `--config.file=${configFile}`,
       `--storage.path=${folder}`,
@@ -73,16 +60,10 @@ export async function startAlertmanagerNode(options: NodeOptions): Promise<Alert
       ...(peers ?? []).map((other) => `--cluster.peer=${other}`),
       ...args,
     ],
-    // The copy in .tools finds its templates from the checkout.
-    { cwd: root, stdio: 'ignore' },
+    url,
   );
-  const url = `http://${address}`;
   const read = async <Answer>(path: string): Promise<Answer> =>
     (await (await fetch(`${url}/api/v2/${path}`)).json()) as Answer;
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`Alertmanager ended with ${child.exitCode}`);
-    return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true;
-  });
   return {
     url,
     peer,
@@ -97,12 +78,35 @@ export async function startAlertmanagerNode(options: NodeOptions): Promise<Alert
     list: () => read('alerts'),
     status: () => read('status'),
     async stop(signal) {
-      if (child.exitCode === null && child.signalCode === null) {
-        const exit = once(child, 'exit');
-        child.kill(signal);
-        await exit;
-      }
+      await endProcess(child, signal);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Starts Prometheus or Alertmanager from PATH or .tools and waits until it is ready at `url`.
+ * @throws Error when the program is missing or ends before it is ready.
+ */
+export async function startServer(
+  name: 'prometheus' | 'alertmanager',
+  args: readonly string[],
+  url: string,
+): Promise<ChildProcess> {
+  const program = findTools(process.env['PATH'] ?? '', join(root, '.tools'))[name];
+  if (program === undefined) throw new Error(`${name}: not on PATH or in .tools; run make test`);
+  // The copy of Alertmanager in .tools finds its templates from the checkout.
+  const child = spawn(program, args, { cwd: root, stdio: 'ignore' });
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
+    return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true;
+  });
+  return child;
+}
+
+export async function endProcess(child: ChildProcess, signal?: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  await exit;
 }

@@ -1,4 +1,4 @@
-/** Webhook payloads as Alertmanager writes them, for tests of the notifier. */
+/** Webhook payloads of Alertmanager, for tests of the notifier. */
 
 export interface WebhookAlert {
   status: 'firing' | 'resolved';
@@ -10,7 +10,7 @@ export interface WebhookAlert {
   fingerprint: string;
 }
 
-/** HighErrorRate as our rules raise it; anything can be given anew. */
+/** HighErrorRate as the rules raise it, with the fields of `alert` replaced. */
 export function createAlert(alert: Partial<WebhookAlert> = {}): WebhookAlert {
   const isResolved = alert.status === 'resolved';
   return {

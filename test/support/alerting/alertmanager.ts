@@ -1,9 +1,9 @@
-/** A real Alertmanager with intervals of seconds that sends to one webhook, for tests. */
+/** A real Alertmanager with intervals of seconds and one webhook, for tests. */
 import { startAlertmanagerNode } from './alertmanager-node.ts';
 
 export interface Alertmanager {
   url: string;
-  /** Raises an alert, or ends it where `endsAt` has come. */
+  /** Raises an alert, or ends it when `endsAt` is in the past. */
   alert(alert: {
     labels: Record<string, string>;
     annotations?: Record<string, string>;

@@ -1,6 +1,6 @@
 /**
- * A DingTalk robot as the vendor's behaves, for tests: it checks signature and keyword, tells every error as HTTP 200
- * with a code, and blocks for ten minutes who calls more than 20 times in one.
+ * A DingTalk robot for tests. Like the vendor's it checks signature and keyword, reports errors as HTTP 200 with a code, and
+ * blocks for ten minutes after more than 20 calls in a minute.
  */
 import { createHmac } from 'node:crypto';
 import { robotToken, startRobot } from './notifier-robot.ts';

@@ -1,4 +1,4 @@
-/** A Feishu bot as the vendor's behaves, for tests: signed cards of 20 KB, 100 a minute and 5 a second, errors as HTTP 200. */
+/** A Feishu bot for tests. Like the vendor's: signed cards of 20 KB, 100 calls a minute and 5 a second, errors as HTTP 200. */
 import { createHmac } from 'node:crypto';
 import { robotToken, startRobot } from './notifier-robot.ts';
 import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';

@@ -2,19 +2,15 @@
  * A real Prometheus that scrapes one metric and a real Alertmanager, at intervals of a second, for tests of the whole path.
  * Alertmanager can be killed and started again.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findTools } from '../../../stack/native/tools/tools.ts';
 import { until } from '../until.ts';
+import { endProcess, startServer } from './alertmanager-node.ts';
 import { freePorts } from '../free-ports.ts';
-
-const root = join(import.meta.dirname, '../../..');
 
 export interface AlertingOptions {
   webhookUrls: string[];
@@ -43,10 +39,6 @@ export async function startAlerting({
   groupInterval = '1s',
   resendDelay = '1m',
 }: AlertingOptions): Promise<Alerting> {
-  const { prometheus, alertmanager } = findTools(process.env['PATH'] ?? '', join(root, '.tools'));
-  if (prometheus === undefined || alertmanager === undefined) {
-    throw new Error('Prometheus and Alertmanager: expected on PATH or in .tools; run make test');
-  }
   const folder = mkdtempSync(join(tmpdir(), 'notifier-alerting-'));
   const values = new Map<string, number>();
   const target = createServer((_, response) => {
@@ -94,28 +86,19 @@ export async function startAlerting({
       { job_name: 'test', static_configs: [{ targets: [`127.0.0.1:${targetPort}`] }] },
     ],
   });
-  const start = async (args: string[], url: string): Promise<ChildProcess> => {
-    const [program = '', ...rest] = args;
-    const child = spawn(program, rest, { cwd: root, stdio: 'ignore' });
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
-      return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true;
-    });
-    return child;
-  };
-  let lives = 1;
+  let disks = 1;
   const alertmanagerArgs = (): string[] => [
-    alertmanager,
-    `--storage.path=${join(folder, `alertmanager-${lives}`)}`,
+    `--storage.path=${join(folder, `alertmanager-${disks}`)}`,
     `--config.file=${join(folder, 'alertmanager.yml')}`,
     `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
     '--cluster.listen-address=',
     '--data.maintenance-interval=2s',
   ];
-  let alertmanagerProcess = await start(alertmanagerArgs(), alertmanagerUrl);
-  const prometheusProcess = await start(
+  const startOne = () => startServer('alertmanager', alertmanagerArgs(), alertmanagerUrl);
+  let alertmanagerProcess = await startOne();
+  const prometheusProcess = await startServer(
+    'prometheus',
     [
-      prometheus,
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'prometheus')}`,
       `--web.listen-address=127.0.0.1:${prometheusPort}`,
@@ -154,26 +137,19 @@ export async function startAlerting({
       const series = lines.filter((line) => line.includes(labels));
       return series.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
     },
-    stopAlertmanager: (signal) => end(alertmanagerProcess, signal),
+    stopAlertmanager: (signal) => endProcess(alertmanagerProcess, signal),
     async startAlertmanager({ empty } = { empty: false }) {
-      lives += empty ? 1 : 0;
-      alertmanagerProcess = await start(alertmanagerArgs(), alertmanagerUrl);
+      disks += empty ? 1 : 0;
+      alertmanagerProcess = await startOne();
     },
     async stop() {
-      await end(prometheusProcess, 'SIGKILL');
-      await end(alertmanagerProcess, 'SIGKILL');
+      await endProcess(prometheusProcess, 'SIGKILL');
+      await endProcess(alertmanagerProcess, 'SIGKILL');
       target.closeAllConnections();
       target.close();
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill(signal);
-  await exit;
 }
 
 /** JSON is YAML. */

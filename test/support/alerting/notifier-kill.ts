@@ -1,6 +1,6 @@
 /**
- * Kills the notifier with SIGKILL at every step of a delivery, chosen by a seed, again and again on one outbox, and holds
- * what was raised against what was told. Used by a test with few seeds and by `make chaos` with many.
+ * Kills the notifier with SIGKILL at a step of a delivery that the seed chooses, repeatedly on one outbox, and compares the
+ * notifications raised with those received. Used by a test with few seeds and by `make chaos` with many.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,22 +16,22 @@ import { createRandom } from '../random.ts';
 import { startWebhookReceiver } from './webhook-receiver.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
-/** Where a delivery is when its process dies. */
+/** The step of a delivery at which the process is killed. */
 export const steps = ['posting', 'persisted', 'called', 'accepted', 'answered', 'settled'] as const;
 type Step = (typeof steps)[number];
 
 export interface KillReport {
   killed: Record<Step, number>;
   raised: number;
-  /** News told again to the robot, which cannot know a repeat: it had accepted, and we died before we noted it. */
+  /** Notifications that the robot, which cannot recognise a repeat, received twice: the kill came before its answer was stored. */
   repeats: number;
-  /** What must not be: empty. */
+  /** Lost, repeated or out of order; should be empty. */
   faults: string[];
 }
 
 type Status = 'firing' | 'resolved';
 
-/** The pace of the channel and the pauses after failed attempts add up over many kills. */
+/** The rate limit and the backoff add up over many kills. */
 const settleSeconds = 120;
 
 export async function killAtEveryStep(seeds: readonly number[]): Promise<KillReport> {
@@ -39,21 +39,21 @@ export async function killAtEveryStep(seeds: readonly number[]): Promise<KillRep
   const receiver = await startWebhookReceiver();
   const settings = writeSettings(robot, receiver);
   const killed = Object.fromEntries(steps.map((step) => [step, 0])) as Record<Step, number>;
-  /** As Alertmanager has them: in order, each until it was answered 200. */
-  const owed: [number, Status][] = [];
+  /** Notifications that have not been answered with 200, in order, as Alertmanager keeps them. */
+  const unanswered: [number, Status][] = [];
   try {
     for (const seed of seeds) {
       const random = createRandom(seed * 2_654_435_761);
       const step = steps[Math.floor(random() * steps.length)] ?? 'posting';
       const side = random() < 0.5 ? robot : receiver;
       const notifier = await startNotifier(settings);
-      owed.push([seed, 'firing']);
-      await killAt(notifier, step, { robot, receiver, side, random, owed });
+      unanswered.push([seed, 'firing']);
+      await killAt(notifier, step, { robot, receiver, side, random, unanswered });
       killed[step] += 1;
-      owed.push([seed, 'resolved']);
+      unanswered.push([seed, 'resolved']);
     }
     const notifier = await startNotifier(settings);
-    await postAll(notifier, owed);
+    await postAll(notifier, unanswered);
     await until(
       async () => (await notifier.sample('notifier_pending_age_seconds')) === 0,
       settleSeconds,
@@ -71,13 +71,13 @@ interface Scene {
   receiver: WebhookReceiver;
   side: Robot | WebhookReceiver;
   random: () => number;
-  owed: [number, Status][];
+  unanswered: [number, Status][];
 }
 
 async function killAt(notifier: Notifier, step: Step, scene: Scene): Promise<void> {
-  const { robot, receiver, side, random, owed } = scene;
+  const { robot, receiver, side, random, unanswered } = scene;
   const kill = (): Promise<number | null> => notifier.stop('SIGKILL');
-  const posting = (): Promise<unknown> => postAll(notifier, owed).catch(() => undefined);
+  const posting = (): Promise<unknown> => postAll(notifier, unanswered).catch(() => undefined);
   const once = (act: () => Promise<void> | void): Promise<void> =>
     new Promise((resolve, reject) => {
       side.beforeAnswer = () => {
@@ -124,8 +124,8 @@ async function killAt(notifier: Notifier, step: Step, scene: Scene): Promise<voi
   robot.beforeAnswer = receiver.beforeAnswer = () => undefined;
 }
 
-async function postAll(notifier: Notifier, owed: [number, Status][]): Promise<void> {
-  for (let next = owed[0]; next !== undefined; next = owed[0]) {
+async function postAll(notifier: Notifier, unanswered: [number, Status][]): Promise<void> {
+  for (let next = unanswered[0]; next !== undefined; next = unanswered[0]) {
     const [seed, status] = next;
     const alert = createAlert({
       status,
@@ -134,7 +134,7 @@ async function postAll(notifier: Notifier, owed: [number, Status][]): Promise<vo
     });
     const response = await notifier.post(createWebhook([alert], `kill ${seed}`));
     if (response.status !== 200) throw new Error(`expected 200, got ${response.status}`);
-    owed.shift();
+    unanswered.shift();
   }
 }
 
@@ -143,13 +143,13 @@ function compare(
   robot: Robot,
   receiver: WebhookReceiver,
 ): Pick<KillReport, 'repeats' | 'faults'> {
-  // Message by message: a digest has several news, and its repeat has them again.
+  // One list per message, because a digest contains several notifications.
   const byRobot = robot.received.map(({ text }) =>
     [...text.matchAll(/^(?:\*\*|- . )(Resolved · )?(Kill-\d+)(?:\*\*| ·)/gmu)].map(
       ([, resolved, name]) => `${name} ${resolved ? 'resolved' : 'firing'}`,
     ),
   );
-  // The receiver knows a repeat by its key.
+  // The receiver recognises a repeat by its key.
   const byKey = new Map(receiver.received.map(({ key, body }) => [key, body]));
   const byReceiver = [...byKey.values()].map(({ alerts }) =>
     alerts.map(({ status, labels }) => `${labels['alertname']} ${status}`),
@@ -158,21 +158,21 @@ function compare(
     ...faultsOf(`Kill-${seed}`, byRobot).map((fault) => `robot: ${fault}`),
     ...faultsOf(`Kill-${seed}`, byReceiver).map((fault) => `receiver: ${fault}`),
   ]);
-  if (repeatsOf(byReceiver) > 0) faults.push('receiver: told twice');
+  if (repeatsOf(byReceiver) > 0) faults.push('receiver: a repeat');
   return { repeats: repeatsOf(byRobot), faults };
 }
 
 function faultsOf(name: string, messages: readonly string[][]): string[] {
   const [firing, resolved] = [`${name} firing`, `${name} resolved`];
-  const lost = [firing, resolved].filter((news) => !messages.flat().includes(news));
+  const lost = [firing, resolved].filter((notification) => !messages.flat().includes(notification));
   const endedIn = messages.findIndex((message) => message.includes(resolved));
   const late = messages.findIndex((message, index) => {
     const isAfter = index >= endedIn && message.includes(firing);
     return isAfter && message.lastIndexOf(firing) > message.lastIndexOf(resolved);
   });
   return [
-    ...lost.map((news) => `${news} is lost`),
-    ...(lost.length === 0 && late !== -1 ? [`${firing} came after its resolved`] : []),
+    ...lost.map((notification) => `${notification} is lost`),
+    ...(lost.length === 0 && late !== -1 ? [`${firing} arrived after its resolved`] : []),
   ];
 }
 

@@ -1,7 +1,4 @@
-/**
- * What the vendors' robots have in common, for their mocks: errors told as HTTP 200, a rate, a block, and answers that a
- * test orders instead, from pages of a proxy to resets.
- */
+/** What the test robots share: errors as HTTP 200, a rate limit, a block, and answers that a test sets instead. */
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,13 +10,13 @@ export interface RobotMessage {
 }
 
 export interface Robot {
-  /** With a token that must never be seen anywhere else: `robotToken`. */
+  /** Contains `robotToken`, which must appear nowhere else. */
   url: string;
-  /** Messages it accepted, in order. */
+  /** Accepted messages, in order. */
   received: RobotMessage[];
-  /** What it does with the next requests instead of judging them, first one first. */
+  /** What it does with the next requests instead of judging them. */
   answers: RobotAnswer[];
-  /** Does this before it answers, once it has judged: `received` holds what was accepted. */
+  /** Runs before each answer, after an accepted message is in `received`. */
   beforeAnswer: () => Promise<void> | void;
   /** Requests so far, accepted or not. */
   calls: number;
@@ -32,7 +29,7 @@ export type RobotAnswer =
   | { status: number; body: string; headers?: Record<string, string> };
 
 export interface RobotOptions {
-  /** Refuses messages without it, as a robot with a custom keyword does. */
+  /** Messages without it are refused. */
   keyword?: string;
   perMinute?: number;
   /** Milliseconds since 1970. */
@@ -40,10 +37,10 @@ export interface RobotOptions {
 }
 
 export interface RobotKind {
-  /** `robotToken` stands somewhere in it. */
+  /** Contains `robotToken`. */
   path: string;
   rates: { count: number; perMillis: number }[];
-  /** How long a robot that was called too often says nothing else; 0 only while it is too often. */
+  /** How long it answers `tooFast` after a rate was exceeded; 0: only while it is exceeded. */
   blockMillis: number;
   tooFast: object;
   /** The vendor's answer to a body, and the message where it accepts one. */

@@ -1,4 +1,4 @@
-/** Starts the real notifier as users do, on a free port and a file of its own, for tests that enter by its doors. */
+/** Starts the real notifier on a free port with its own outbox, for tests over HTTP. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,13 +12,13 @@ const root = join(import.meta.dirname, '../../..');
 export interface Notifier {
   url: string;
   process: ChildProcess;
-  /** Everything it wrote on both streams so far. */
+  /** What it has written to stdout and stderr so far. */
   output: () => string;
   post(webhook: unknown): Promise<Response>;
   list(): Promise<NotificationView[]>;
-  /** Value of one series in a fresh scrape, written as in the exposition; undefined where it does not exist. */
+  /** Value of one series, written as in the exposition; undefined when it does not exist. */
   sample(series: string): Promise<number | undefined>;
-  /** Ends it by `signal` (SIGTERM) and answers its exit code, null after SIGKILL. */
+  /** Sends `signal` (SIGTERM) and returns the exit code, null after SIGKILL. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -30,12 +30,12 @@ interface NotificationView {
   message: { title: string; text: string };
 }
 
-/** A path for NOTIFIER_DB that a second life can be given, too. */
+/** A path for NOTIFIER_DB that can be used again after a restart. */
 export function newOutboxPath(): string {
   return join(mkdtempSync(join(tmpdir(), 'notifier-')), 'notifier.db');
 }
 
-/** @throws Error with what it wrote when it ends before it is ready. */
+/** @throws Error with its output when it ends before it is ready. */
 export async function startNotifier(settings: Record<string, string> = {}): Promise<Notifier> {
   const env = { ...process.env, NOTIFIER_PORT: '0', NOTIFIER_DB: newOutboxPath(), ...settings };
   const args = ['--import', './otel/register.ts', 'alerting/notifier/main.ts'];

@@ -1,4 +1,4 @@
-/** A real SMTP server (smtp-server) that a test can order to misbehave. Keeps what it accepted. */
+/** A real SMTP server whose errors a test can choose. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -8,17 +8,18 @@ import { SMTPServer } from 'smtp-server';
 import type { SMTPServerOptions } from 'smtp-server';
 
 export interface ReceivedMail {
-  /** Of the envelope: who really gets it. */
+  /** Of the envelope. */
   recipients: string[];
   mail: ParsedMail;
 }
 
 export interface MailServer {
   port: number;
+  /** Mails it accepted, in order. */
   received: ReceivedMail[];
-  /** Recipient → the answer to its next RCPT TO, first one first. */
+  /** Recipient → reply codes to its next RCPT TO commands. */
   recipientErrors: Map<string, number[]>;
-  /** Answers to the next DATA, first one first. */
+  /** Reply codes to the next DATA commands. */
   dataErrors: number[];
   connections: number;
   close(): Promise<void>;
@@ -51,7 +52,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
     logger: false,
     ...options,
   });
-  // A client that leaves is no fault of the server's.
+  // Clients that disconnect are part of the tests.
   server.on('error', () => undefined);
   const listening = server.listen(0, '127.0.0.1');
   await once(listening, 'listening');
@@ -70,7 +71,7 @@ function answer(code: number, sentence: string): Error {
   return Object.assign(new Error(sentence), { responseCode: code });
 }
 
-/** Something on a port that is no mail server: it greets as told, or not at all. */
+/** A TCP server that sends `greeting` and closes; without a greeting it never answers. */
 export async function startGreeter(greeting: string | undefined): Promise<{
   port: number;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a generic webhook of the notifier may be sent to: it knows a repeat by its `Idempotency-Key`. For tests. */
+/** A receiver of webhooks for tests, of the notifier's or of Alertmanager's. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readBody } from './notifier-robot.ts';
@@ -16,11 +16,11 @@ export interface ReceivedWebhook {
 
 export interface WebhookReceiver {
   url: string;
-  /** Every request, repeats too. */
+  /** Every request, including repeats. */
   received: ReceivedWebhook[];
-  /** Statuses of the next answers; then 200. */
+  /** Statuses of the next answers, then 200. */
   statuses: number[];
-  /** Does this when it has a request and before it answers. */
+  /** Runs before each answer. */
   beforeAnswer: () => Promise<void> | void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** A WeCom robot as the vendor's behaves, for tests: 20 messages a minute, 4096 bytes of markdown, errors as HTTP 200. */
+/** A WeCom robot for tests. Like the vendor's: 20 messages a minute, 4096 bytes of markdown, errors as HTTP 200. */
 import { robotToken, startRobot } from './notifier-robot.ts';
 import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
 
