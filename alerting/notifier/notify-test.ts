@@ -50,8 +50,6 @@ async function run(wanted: string | undefined): Promise<number> {
         description_zh: '能看到这条消息，就能收到告警。',
       },
       startsAt: new Date().toISOString(),
-      endsAt: '',
-      generatorURL: '',
       fingerprint: 'notifier-test',
     },
   ]);

@@ -2,7 +2,15 @@
  * One trace per notification: span `alert` from the start of the alert to its webhook, and below it one span `deliver` per
  * attempt. The outbox stores the `traceparent`, so that a trace continues after a restart.
  */
-import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { attributes, spans } from '../../otel/names.ts';
@@ -12,11 +20,6 @@ import type { Notification } from './outbox/outbox.ts';
 import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();
-const carrier = {
-  get: (from: Record<string, string>, name: string) => from[name],
-  set: (to: Record<string, string>, name: string, value: string) => void (to[name] = value),
-  keys: (from: Record<string, string>) => Object.keys(from),
-};
 
 /** Starts the trace of a notification. The caller ends the span once the notification is stored; until then nothing is exported. */
 export function startAlertSpan(
@@ -46,7 +49,7 @@ export function startAlertSpan(
 
 export function traceparentOf(span: Span): string | null {
   const headers: Record<string, string> = {};
-  propagator.inject(trace.setSpan(ROOT_CONTEXT, span), headers, carrier);
+  propagator.inject(trace.setSpan(ROOT_CONTEXT, span), headers, defaultTextMapSetter);
   return headers['traceparent'] ?? null;
 }
 
@@ -101,5 +104,5 @@ function endAttempt(span: Span, delivery: Delivery): void {
 
 function contextOf(traceparent: string | null): Context {
   if (traceparent === null) return ROOT_CONTEXT;
-  return propagator.extract(ROOT_CONTEXT, { traceparent }, carrier);
+  return propagator.extract(ROOT_CONTEXT, { traceparent }, defaultTextMapGetter);
 }

@@ -41,16 +41,12 @@ export type ParsedWebhook =
 export const watchdogName = 'Watchdog';
 
 /** A payload of the notifier itself, in the form of Alertmanager's. */
-export function ownPayload(origin: Origin, groupKey: string, alerts: Alert[]): Payload {
-  return {
-    version: '4',
-    groupKey,
-    truncatedAlerts: 0,
-    externalURL: '',
-    receiver: '',
-    alerts,
-    origin,
-  };
+export function ownPayload(
+  origin: Origin,
+  groupKey: string,
+  alerts: z.input<typeof Alert>[],
+): Payload {
+  return { ...Webhook.parse({ version: '4', groupKey, alerts }), origin };
 }
 
 /**

@@ -45,13 +45,12 @@ export function createWatchdog({
   const waitingSince = (): number => Math.max(marks.get(seenMark) ?? 0, startedAt);
 
   function raise(status: Alert['status'], since: number): void {
-    const alert: Alert = {
+    const alert = {
       status,
       labels: { alertname: 'WatchdogSilent', severity: 'critical' },
       annotations: annotate(silenceSeconds, runbookUrl),
       startsAt: new Date(since).toISOString(),
-      endsAt: status === 'resolved' ? new Date(now()).toISOString() : '',
-      generatorURL: '',
+      ...(status === 'resolved' && { endsAt: new Date(now()).toISOString() }),
       fingerprint: 'notifier-watchdog',
     };
     intake(ownPayload('notifier', 'notifier/watchdog', [alert]), 'every channel');

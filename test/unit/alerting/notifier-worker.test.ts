@@ -4,8 +4,12 @@ import { afterEach, expect, test } from 'vitest';
 import { dingtalk } from '../../../alerting/notifier/channels/dingtalk.ts';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
 import type { Channel, Delivery, Rate } from '../../../alerting/notifier/channels/channel.ts';
-import type { Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
-import { backoffMillis, startWorker } from '../../../alerting/notifier/outbox/worker.ts';
+import type { Due, Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
+import {
+  backoffMillis,
+  chooseNext,
+  startWorker,
+} from '../../../alerting/notifier/outbox/worker.ts';
 import type { Worker, WorkerOptions } from '../../../alerting/notifier/outbox/worker.ts';
 import { until } from '../../support/until.ts';
 import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
@@ -85,6 +89,18 @@ test('the backoff doubles up to five minutes, with up to half of it as jitter', 
   const longest = [1, 2, 3, 9, 10, 99].map((attempts) => backoffMillis(attempts, () => 1));
   expect(longest).toEqual([1000, 2000, 4000, 256_000, 300_000, 300_000]);
   expect(backoffMillis(3, () => 0)).toBe(2000);
+});
+
+test.each<[string, Partial<Due>[], number, number[], boolean]>([
+  ['nothing is due', [], 9, [], false],
+  ['the rate has room for each', [{}, {}], 2, [1], false],
+  ['the rate has no room for each: a new digest', [{}, {}], 1, [1, 2], true],
+  ['a digest was begun', [{}, { digestId: 2 }, { digestId: 2 }], 9, [2, 3], false],
+  ['the first one was in a refused digest', [{ isAlone: 1 }, {}, {}], 1, [1], false],
+  ['a later one was in a refused digest', [{}, { isAlone: 1 }, {}], 1, [1, 3], true],
+])('the next call when %s', (_, due, callsLeft, ids, isNewDigest) => {
+  const all = due.map((one, index): Due => ({ id: index + 1, digestId: null, isAlone: 0, ...one }));
+  expect(chooseNext(all, callsLeft)).toEqual({ ids, isNewDigest });
 });
 
 test('an exception in a channel is retried, and its message is not logged', async () => {
