@@ -108,7 +108,7 @@ function startChecks(
       checkpointMillis,
       () => outbox.checkpoint(),
       (err) =>
-        log.warn({ err }, 'cannot checkpoint the outbox, whose log keeps the data; will retry'),
+        log.warn({ err }, 'checkpoint failed; the write-ahead log keeps the data; will retry'),
     ),
     repeat(
       watchdogMillis,

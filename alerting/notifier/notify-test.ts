@@ -7,7 +7,7 @@ import { ownPayload } from './webhook.ts';
 
 const timeoutMillis = 60_000;
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
@@ -34,7 +34,7 @@ async function run(wanted: string | undefined): Promise<number> {
   if (channel === undefined) {
     const names = channels.map(({ name }) => name).join(', ');
     const got = wanted === undefined ? 'none' : `"${wanted}"`;
-    say(
+    print(
       `CHANNEL: expected one of ${names}, got ${got}. How to configure a channel: alerting/notifier/README.md`,
     );
     return 2;
@@ -58,14 +58,14 @@ async function run(wanted: string | undefined): Promise<number> {
   channel.close?.();
   const took = `${Math.round(performance.now() - startedAt)} ms`;
   const answer = delivery.detail ?? '';
-  if (delivery.kind === 'delivered') say(`${channel.name}: delivered in ${took}. ${answer}`);
-  else say(`${channel.name}: not delivered (${delivery.reason}, ${took}). ${answer}`);
+  if (delivery.kind === 'delivered') print(`${channel.name}: delivered in ${took}. ${answer}`);
+  else print(`${channel.name}: not delivered (${delivery.reason}, ${took}). ${answer}`);
   return delivery.kind === 'delivered' ? 0 : 1;
 }
 
 try {
   process.exitCode = await run(process.argv[2] || undefined);
 } catch (error) {
-  say(error instanceof Error ? error.message : 'the test failed');
+  print(error instanceof Error ? error.message : 'the test failed');
   process.exitCode = 2;
 }

@@ -27,8 +27,8 @@ const Webhook = z.object({
 export type Alert = z.infer<typeof Alert>;
 
 /**
- * Who raised an alert that no webhook contained: the reconciliation, for a firing (`missed`) or an end (`not_resolved`) that
- * Alertmanager did not send, or the notifier about itself.
+ * Source of an alert that no webhook contained: the reconciliation, for a firing (`missed`) or an end (`not_resolved`) that
+ * Alertmanager did not send, or the notifier itself.
  */
 export type Origin = 'missed' | 'not_resolved' | 'notifier';
 

@@ -1,4 +1,4 @@
-/** What every channel implements: its kind with the settings, `deliver`, and the outcome of one call. Used by `channels/` and the worker. */
+/** The contract of a channel: its kind with the settings, `deliver`, and the outcome of one call. Used by `channels/` and the worker. */
 import { z } from 'zod';
 import type { Message } from '../message/message.ts';
 
@@ -64,7 +64,7 @@ export interface CallOptions {
   now?: () => number;
 }
 
-/** What `channels.ts` lists of each kind of channel. */
+/** An entry of `kinds` in `channels.ts`. */
 export interface ChannelKind<Schema extends z.ZodType = z.ZodType> {
   kind: string;
   /** Keys of a channel in NOTIFIER_CONFIG besides `name` and `kind`. */

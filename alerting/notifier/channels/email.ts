@@ -10,7 +10,7 @@ import { writeHtml, writeText } from '../message/mail-text.ts';
 import { createRedaction, defineKind } from './channel.ts';
 import type { Delivery, RetryReason } from './channel.ts';
 
-/** What nodemailer adds to an error of a server. https://nodemailer.com/smtp/#error-codes */
+/** Fields that nodemailer adds to an error of a server. https://nodemailer.com/smtp/#error-codes */
 interface MailError {
   code?: string | undefined;
   responseCode?: number | undefined;

@@ -1,4 +1,4 @@
-/** What the chat vendors' robots share: numbered parts of a long message, and errors reported as HTTP 200 with a code in the body. */
+/** Shared by the chat vendors' robots: parts of a long message, and errors reported as HTTP 200 with a code in the body. */
 import type { Call, Delivery } from './channel.ts';
 import { postJson } from './post.ts';
 import type { PostOptions } from './post.ts';

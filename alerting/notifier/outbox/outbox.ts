@@ -1,7 +1,6 @@
 /**
- * Which notification is owed to which channel, on disk. A webhook and its notifications are written in one transaction before
- * Alertmanager gets its 200; a notification stays pending until its channel has accepted or refused it. Used by the app and the
- * workers.
+ * Stores webhooks and the notifications for their channels in SQLite. A webhook is written in one transaction with its
+ * notifications before Alertmanager gets its 200. A notification stays pending until its channel accepts or refuses it.
  */
 import type { StatementSync } from 'node:sqlite';
 import type { DeadReason, Delivery } from '../channels/channel.ts';

@@ -1,4 +1,4 @@
-/** The SQL of the outbox: webhooks, and the notifications that each of them owes to channels. */
+/** The SQL of `outbox.ts`: webhooks, and the notifications of each webhook for its channels. */
 
 /** One digest covers no more than this. */
 const maxDue = 2000;
