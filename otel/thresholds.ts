@@ -17,7 +17,7 @@ export interface Threshold {
   windowSeconds?: number;
   /** How long the condition must hold: the rule's `for`. */
   forSeconds?: number;
-  /** Fewer requests than this in the window are no sample. */
+  /** Fewer requests than this in the window are too small a sample. */
   minimumRequests?: number;
   /** Fewer failures than this in the window are no trend. */
   minimumFailures?: number;

@@ -2,7 +2,7 @@
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, series } from '../promql.ts';
+import { increase, series, summed } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
 
@@ -52,12 +52,15 @@ export const toAlertmanager: Panel = {
   kind: 'timeseries',
   unit: '{alert}',
   queries: [
-    { expr: 'sum(increase(prometheus_notifications_sent_total[5m]))', legend: 'sent' },
-    { expr: 'sum(increase(prometheus_notifications_errors_total[5m]))', legend: 'failed' },
-    { expr: 'sum(increase(prometheus_notifications_dropped_total[5m]))', legend: 'dropped' },
+    { expr: summed('increase', 'prometheus_notifications_sent_total'), legend: 'sent' },
+    { expr: summed('increase', 'prometheus_notifications_errors_total'), legend: 'failed' },
+    { expr: summed('increase', 'prometheus_notifications_dropped_total'), legend: 'dropped' },
   ],
   idle: 'value',
 };
+
+const byIntegration = (counter: string): string =>
+  summed('increase', `${counter}{integration=~"webhook|email"}`, { by: ['integration'] });
 
 export const fromAlertmanager: Panel = {
   id: 'from-alertmanager',
@@ -69,12 +72,9 @@ export const fromAlertmanager: Panel = {
   kind: 'timeseries',
   unit: '{notification}',
   queries: [
+    { expr: byIntegration('alertmanager_notifications_total'), legend: '{{integration}} sent' },
     {
-      expr: 'sum by (integration) (increase(alertmanager_notifications_total{integration=~"webhook|email"}[5m]))',
-      legend: '{{integration}} sent',
-    },
-    {
-      expr: 'sum by (integration) (increase(alertmanager_notifications_failed_total{integration=~"webhook|email"}[5m]))',
+      expr: byIntegration('alertmanager_notifications_failed_total'),
       legend: '{{integration}} failed',
     },
   ],

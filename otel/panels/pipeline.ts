@@ -2,7 +2,7 @@
 import { jobs } from '../names.ts';
 import type { Panel } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, percentiles, series } from '../promql.ts';
+import { increase, percentiles, series, summed } from '../promql.ts';
 
 /** Chat service and notifier. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
@@ -145,7 +145,7 @@ export const ruleFailures: Panel = {
   unit: '{evaluation}',
   queries: [
     {
-      expr: 'sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total[5m]))',
+      expr: summed('increase', 'prometheus_rule_evaluation_failures_total', { by: ['rule_group'] }),
       legend: '{{rule_group}}',
     },
   ],
