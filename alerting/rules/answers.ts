@@ -27,17 +27,10 @@ export function answerAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity: 'warning', job: jobs.chat },
       graph: median(now),
       expr: `${ratio} > ${threshold.above} and ${enough(now)} and ${enough(before)}`,
-      text: {
-        en: {
-          summary: 'Model perplexity has risen',
-          description:
-            'The median perplexity over <window> is {{ $value | printf "%.2f" }} times that of the day before, above <above> for more than <for>.',
-        },
-        zh: {
-          summary: '模型困惑度升高',
-          description:
-            '最近 <window>困惑度的中位数是前一天的 {{ $value | printf "%.2f" }} 倍，高于 <above> 倍，已持续 <for>。',
-        },
+      summary: { en: 'Model perplexity has risen', zh: '模型困惑度升高' },
+      description: {
+        en: 'The median perplexity over <window> is {{ $value | printf "%.2f" }} times that of the day before, above <above> for more than <for>.',
+        zh: '最近 <window>困惑度的中位数是前一天的 {{ $value | printf "%.2f" }} 倍，高于 <above> 倍，已持续 <for>。',
       },
     },
   ];

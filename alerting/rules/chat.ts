@@ -31,17 +31,10 @@ function tokenThroughputCollapse({ thresholds, duration }: RuleContext): Alert {
     labels: { severity: 'critical' },
     graph,
     expr: `${graph} < ${threshold.below}`,
-    text: {
-      en: {
-        summary: 'Token throughput has collapsed',
-        description:
-          '{{ $labels.instance }} processes {{ $value | printf "%.2f" }} tokens/s per active sequence over <window>, below <below> for more than <for>.',
-      },
-      zh: {
-        summary: '吞吐骤降，模型几乎停止输出',
-        description:
-          '{{ $labels.instance }} 最近 <window>每个活跃槽位的吞吐为 {{ $value | printf "%.2f" }} token/s，低于 <below>，已持续 <for>。',
-      },
+    summary: { en: 'Token throughput has collapsed', zh: '吞吐骤降，模型几乎停止输出' },
+    description: {
+      en: '{{ $labels.instance }} processes {{ $value | printf "%.2f" }} tokens/s per active sequence over <window>, below <below> for more than <for>.',
+      zh: '{{ $labels.instance }} 最近 <window>每个活跃槽位的吞吐为 {{ $value | printf "%.2f" }} token/s，低于 <below>，已持续 <for>。',
     },
   };
 }
@@ -55,17 +48,10 @@ function queueBacklog({ thresholds }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: `${graph} > ${threshold.above}`,
-    text: {
-      en: {
-        summary: 'The queue is filling up',
-        description:
-          'The queue of {{ $labels.instance }} is {{ $value | humanizePercentage }} full, above <above%> for more than <for>.',
-      },
-      zh: {
-        summary: '队列积压',
-        description:
-          '{{ $labels.instance }} 的队列已占用 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。',
-      },
+    summary: { en: 'The queue is filling up', zh: '队列积压' },
+    description: {
+      en: 'The queue of {{ $labels.instance }} is {{ $value | humanizePercentage }} full, above <above%> for more than <for>.',
+      zh: '{{ $labels.instance }} 的队列已占用 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。',
     },
   };
 }
@@ -75,17 +61,10 @@ function requestsRejected({ thresholds, duration }: RuleContext): Alert {
   return {
     alert: 'RequestsRejected',
     ...failingShare('inferenceRequests', anyOf('reason', noCapacity), threshold, duration),
-    text: {
-      en: {
-        summary: 'Requests are rejected for lack of capacity',
-        description:
-          '{{ $value | humanizePercentage }} of requests over <window> were rejected for lack of capacity, above <above%> for more than <for>.',
-      },
-      zh: {
-        summary: '请求因容量不足被拒绝',
-        description:
-          '最近 <window>有 {{ $value | humanizePercentage }} 的请求因容量不足被拒绝，高于 <above%>，已持续 <for>。',
-      },
+    summary: { en: 'Requests are rejected for lack of capacity', zh: '请求因容量不足被拒绝' },
+    description: {
+      en: '{{ $value | humanizePercentage }} of requests over <window> were rejected for lack of capacity, above <above%> for more than <for>.',
+      zh: '最近 <window>有 {{ $value | humanizePercentage }} 的请求因容量不足被拒绝，高于 <above%>，已持续 <for>。',
     },
   };
 }
@@ -102,17 +81,10 @@ function contextSaturated({ thresholds }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: `${graph} > ${threshold.above} and ${allActive}`,
-    text: {
-      en: {
-        summary: 'The context is nearly full',
-        description:
-          '{{ $value | humanizePercentage }} of the KV cache of {{ $labels.instance }} is in use while every sequence is active, above <above%> for more than <for>.',
-      },
-      zh: {
-        summary: '上下文即将用尽',
-        description:
-          '{{ $labels.instance }} 的并发槽位已满，KV cache 已占用 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。',
-      },
+    summary: { en: 'The context is nearly full', zh: '上下文即将用尽' },
+    description: {
+      en: '{{ $value | humanizePercentage }} of the KV cache of {{ $labels.instance }} is in use while every sequence is active, above <above%> for more than <for>.',
+      zh: '{{ $labels.instance }} 的并发槽位已满，KV cache 已占用 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。',
     },
   };
 }
@@ -122,17 +94,10 @@ function streamsStalled({ thresholds, duration }: RuleContext): Alert {
   return {
     alert: 'StreamsStalled',
     ...failingShare('inferenceStreamTerminations', 'how="stalled"', threshold, duration),
-    text: {
-      en: {
-        summary: 'Streams stall before their end',
-        description:
-          '{{ $value | humanizePercentage }} of streams over <window> ended because the client stopped reading, above <above%> for more than <for>.',
-      },
-      zh: {
-        summary: '流式响应中途停滞',
-        description:
-          '最近 <window>有 {{ $value | humanizePercentage }} 的流式响应因客户端停止读取而中断，高于 <above%>，已持续 <for>。',
-      },
+    summary: { en: 'Streams stall before their end', zh: '流式响应中途停滞' },
+    description: {
+      en: '{{ $value | humanizePercentage }} of streams over <window> ended because the client stopped reading, above <above%> for more than <for>.',
+      zh: '最近 <window>有 {{ $value | humanizePercentage }} 的流式响应因客户端停止读取而中断，高于 <above%>，已持续 <for>。',
     },
   };
 }

@@ -23,17 +23,10 @@ function ruleEvaluationFailing({ thresholds, duration }: RuleContext): Alert {
     labels: { severity: 'critical' },
     graph,
     expr: `${graph} > ${threshold.above}`,
-    text: {
-      en: {
-        summary: 'Prometheus cannot evaluate its rules',
-        description:
-          '{{ $value | printf "%.0f" }} evaluations of {{ $labels.rule_group }} failed over <window>. Alerts of that group cannot fire.',
-      },
-      zh: {
-        summary: 'Prometheus 规则评估失败',
-        description:
-          '最近 <window> {{ $labels.rule_group }} 有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
-      },
+    summary: { en: 'Prometheus cannot evaluate its rules', zh: 'Prometheus 规则评估失败' },
+    description: {
+      en: '{{ $value | printf "%.0f" }} evaluations of {{ $labels.rule_group }} failed over <window>. Alerts of that group cannot fire.',
+      zh: '最近 <window> {{ $labels.rule_group }} 有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
     },
   };
 }
@@ -51,17 +44,10 @@ function alertmanagerUnreachable({ thresholds, duration }: RuleContext): Alert {
     labels: { severity: 'critical' },
     graph,
     expr: `${graph} > ${threshold.above} or prometheus_notifications_alertmanagers_discovered == 0`,
-    text: {
-      en: {
-        summary: 'Alerts do not reach Alertmanager',
-        description:
-          '{{ with $labels.alertmanager }}Sending alerts to {{ . }} has failed{{ else }}Prometheus has had no Alertmanager{{ end }} for more than <for> ({{ $value | printf "%.0f" }} failures over <window>).',
-      },
-      zh: {
-        summary: '告警无法送达 Alertmanager',
-        description:
-          '{{ with $labels.alertmanager }}向 {{ . }} 发送告警失败{{ else }}Prometheus 没有可用的 Alertmanager{{ end }}，已持续 <for>（最近 <window>失败 {{ $value | printf "%.0f" }} 次）。',
-      },
+    summary: { en: 'Alerts do not reach Alertmanager', zh: '告警无法送达 Alertmanager' },
+    description: {
+      en: '{{ with $labels.alertmanager }}Sending alerts to {{ . }} has failed{{ else }}Prometheus has had no Alertmanager{{ end }} for more than <for> ({{ $value | printf "%.0f" }} failures over <window>).',
+      zh: '{{ with $labels.alertmanager }}向 {{ . }} 发送告警失败{{ else }}Prometheus 没有可用的 Alertmanager{{ end }}，已持续 <for>（最近 <window>失败 {{ $value | printf "%.0f" }} 次）。',
     },
   };
 }
@@ -92,17 +78,10 @@ function notifierFailing({ thresholds, duration }: RuleContext): Alert {
       `(${attempts('retried', 'dead')} >= ${minimumFailures} unless ${attempts('delivered')} > 0)`,
       `${webhooks} >= ${minimumFailures}`,
     ].join(' or '),
-    text: {
-      en: {
-        summary: 'Notifications do not reach people',
-        description:
-          'Failed attempts over <window> through {{ with $labels.channel }}channel {{ . }}{{ else }}the webhook of the notifier{{ end }}: {{ $value | printf "%.0f" }}.',
-      },
-      zh: {
-        summary: '通知无法送达',
-        description:
-          '{{ with $labels.channel }}渠道 {{ . }} {{ else }}通知服务的 webhook {{ end }}最近 <window>有 {{ $value | printf "%.0f" }} 次投递失败。',
-      },
+    summary: { en: 'Notifications do not reach people', zh: '通知无法送达' },
+    description: {
+      en: 'Failed attempts over <window> through {{ with $labels.channel }}channel {{ . }}{{ else }}the webhook of the notifier{{ end }}: {{ $value | printf "%.0f" }}.',
+      zh: '{{ with $labels.channel }}渠道 {{ . }} {{ else }}通知服务的 webhook {{ end }}最近 <window>有 {{ $value | printf "%.0f" }} 次投递失败。',
     },
   };
 }
@@ -117,17 +96,10 @@ function notifierOutboxStuck({ thresholds, duration }: RuleContext): Alert {
     graph,
     expr: `${graph} > ${threshold.above}`,
     numbers: { above: duration(threshold.above) },
-    text: {
-      en: {
-        summary: 'Notifications are stuck in the outbox',
-        description:
-          'The oldest notification has waited for {{ $value | humanizeDuration }}, above <above> for more than <for>.',
-      },
-      zh: {
-        summary: '通知积压在发件箱',
-        description:
-          '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <above>，已持续 <for>。',
-      },
+    summary: { en: 'Notifications are stuck in the outbox', zh: '通知积压在发件箱' },
+    description: {
+      en: 'The oldest notification has waited for {{ $value | humanizeDuration }}, above <above> for more than <for>.',
+      zh: '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <above>，已持续 <for>。',
     },
   };
 }

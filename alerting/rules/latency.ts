@@ -23,15 +23,10 @@ export function latencyAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity, job: jobs.chat },
       graph,
       expr,
-      text: {
-        en: {
-          summary: `${en} is high`,
-          description: `P95 of the ${en.toLowerCase()} is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.`,
-        },
-        zh: {
-          summary: `${zh}过高`,
-          description: `最近 <window>${zh}的 P95 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。`,
-        },
+      summary: { en: `${en} is high`, zh: `${zh}过高` },
+      description: {
+        en: `P95 of the ${en.toLowerCase()} is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.`,
+        zh: `最近 <window>${zh}的 P95 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。`,
       },
     };
   };

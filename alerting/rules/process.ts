@@ -17,17 +17,10 @@ function eventLoopDelayHigh({ thresholds }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: `${graph} > ${threshold.above}`,
-    text: {
-      en: {
-        summary: 'The event loop is blocked',
-        description:
-          'P99 of the event loop delay of {{ $labels.job }} ({{ $labels.instance }}) is {{ $value | humanizeDuration }}, above <above> s for more than <for>.',
-      },
-      zh: {
-        summary: '事件循环阻塞',
-        description:
-          '{{ $labels.job }}（{{ $labels.instance }}）事件循环延迟的 P99 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
-      },
+    summary: { en: 'The event loop is blocked', zh: '事件循环阻塞' },
+    description: {
+      en: 'P99 of the event loop delay of {{ $labels.job }} ({{ $labels.instance }}) is {{ $value | humanizeDuration }}, above <above> s for more than <for>.',
+      zh: '{{ $labels.job }}（{{ $labels.instance }}）事件循环延迟的 P99 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
   };
 }
@@ -54,17 +47,10 @@ function memoryGrowth({ thresholds, duration, seconds }: RuleContext): Alert {
     labels: { severity: 'warning', job: jobs.chat },
     graph,
     expr: `${graph} > ${above} and ${eachHour} and ${uptime}`,
-    text: {
-      en: {
-        summary: 'Memory keeps growing',
-        description:
-          'The {{ $labels.process_role }} process of {{ $labels.instance }} grows by {{ $value | humanizePercentage }} of its size every <window>, above <above%> in each of the last three.',
-      },
-      zh: {
-        summary: '内存持续增长',
-        description:
-          '{{ $labels.instance }} 的 {{ $labels.process_role }} 进程每 <window>增长 {{ $value | humanizePercentage }}，最近三个时段均高于 <above%>。',
-      },
+    summary: { en: 'Memory keeps growing', zh: '内存持续增长' },
+    description: {
+      en: 'The {{ $labels.process_role }} process of {{ $labels.instance }} grows by {{ $value | humanizePercentage }} of its size every <window>, above <above%> in each of the last three.',
+      zh: '{{ $labels.instance }} 的 {{ $labels.process_role }} 进程每 <window>增长 {{ $value | humanizePercentage }}，最近三个时段均高于 <above%>。',
     },
   };
 }
@@ -79,17 +65,10 @@ function cpuThrottled({ thresholds, duration }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: `${graph} > ${threshold.above}`,
-    text: {
-      en: {
-        summary: 'The CPU quota throttles the service',
-        description:
-          '{{ $labels.instance }} is throttled for {{ $value | humanizeDuration }} of each second over <window>, above <above> s for more than <for>.',
-      },
-      zh: {
-        summary: 'CPU 限流',
-        description:
-          '{{ $labels.instance }} 最近 <window>平均每秒被限流 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
-      },
+    summary: { en: 'The CPU quota throttles the service', zh: 'CPU 限流' },
+    description: {
+      en: '{{ $labels.instance }} is throttled for {{ $value | humanizeDuration }} of each second over <window>, above <above> s for more than <for>.',
+      zh: '{{ $labels.instance }} 最近 <window>平均每秒被限流 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
   };
 }

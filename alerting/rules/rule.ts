@@ -25,11 +25,13 @@ export interface Alert {
   /** The query behind the alert's link: the expression without its bound. */
   graph: string;
   expr: string;
+  /** Without numbers, so that it stays true in a resolved message. */
+  summary: Text;
   /**
-   * Beside Prometheus' templates a text holds numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a
-   * percentage. `numbers` adds further ones. A summary has no number, so that it stays true in a resolved message.
+   * Beside Prometheus' templates it holds numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a
+   * percentage. `numbers` adds further ones.
    */
-  text: Record<keyof Text, { summary: string; description: string }>;
+  description: Text;
   numbers?: Record<string, string | number>;
 }
 
@@ -44,25 +46,23 @@ export interface RuleContext {
 
 /** @param urls of the runbook pages and of Prometheus */
 export function toRule(
-  { alert, threshold = {}, labels, graph, expr, text, numbers }: Alert,
+  { alert, threshold = {}, labels, graph, expr, summary, description, numbers }: Alert,
   { duration }: Pick<RuleContext, 'duration'>,
   urls: { runbooks: string; prometheus: string },
 ): AlertRule {
   const { windowSeconds = 0, forSeconds = 0 } = threshold;
   const held = duration(forSeconds);
   const values = { ...threshold, window: duration(windowSeconds), for: held, ...numbers };
-  const en = (sentence: string): string => fill(sentence, values, String);
-  const zh = (sentence: string): string => fill(sentence, values, toChinese);
   return {
     alert,
     expr,
     ...(forSeconds > 0 && { for: held }),
     labels,
     annotations: {
-      summary: en(text.en.summary),
-      description: en(text.en.description),
-      summary_zh: zh(text.zh.summary),
-      description_zh: zh(text.zh.description),
+      summary: summary.en,
+      description: fill(description.en, values, String),
+      summary_zh: summary.zh,
+      description_zh: fill(description.zh, values, toChinese),
       runbook_url: `${urls.runbooks}/${alert}`,
       dashboard_url: `${urls.prometheus}/graph?g0.expr=${encodeURIComponent(graph)}&g0.tab=0&g0.range_input=1h`,
     },

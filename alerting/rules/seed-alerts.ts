@@ -23,17 +23,10 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity: 'warning', job: jobs.chat },
       graph: p99,
       expr: `${p99} > ${latency.above} and ${requests} >= ${latency.minimumRequests}`,
-      text: {
-        en: {
-          summary: 'Answers are slow',
-          description:
-            'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
-        },
-        zh: {
-          summary: '端到端延迟过高（P99）',
-          description:
-            '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
-        },
+      summary: { en: 'Answers are slow', zh: '端到端延迟过高（P99）' },
+      description: {
+        en: 'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
+        zh: '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
       },
     },
     {
@@ -42,17 +35,10 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity: 'critical', job: jobs.chat },
       graph: errorRatio,
       expr: `${errorRatio} > ${errors.above}`,
-      text: {
-        en: {
-          summary: 'Requests are failing',
-          description:
-            '{{ $value | humanizePercentage }} of generation requests over <window> ended in 5xx, above <above%> for more than <for>.',
-        },
-        zh: {
-          summary: '请求失败率过高',
-          description:
-            '最近 <window>有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，高于 <above%>，已持续 <for>。',
-        },
+      summary: { en: 'Requests are failing', zh: '请求失败率过高' },
+      description: {
+        en: '{{ $value | humanizePercentage }} of generation requests over <window> ended in 5xx, above <above%> for more than <for>.',
+        zh: '最近 <window>有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，高于 <above%>，已持续 <for>。',
       },
     },
     {
@@ -61,17 +47,10 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity: 'critical' },
       graph: 'up',
       expr: 'up == 0',
-      text: {
-        en: {
-          summary: '{{ $labels.job }} is down',
-          description:
-            'Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than <for>.',
-        },
-        zh: {
-          summary: '{{ $labels.job }} 不可用',
-          description:
-            'Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已持续 <for>。',
-        },
+      summary: { en: '{{ $labels.job }} is down', zh: '{{ $labels.job }} 不可用' },
+      description: {
+        en: 'Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than <for>.',
+        zh: 'Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已持续 <for>。',
       },
     },
     {
@@ -79,16 +58,10 @@ export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
       labels: { severity: 'none', job: jobs.prometheus },
       graph: 'ALERTS{alertname="Watchdog"}',
       expr: 'vector(1)',
-      text: {
-        en: {
-          summary: 'The alert path works',
-          description:
-            'Always fires (value {{ $value }}). While it does not arrive, no other alert does.',
-        },
-        zh: {
-          summary: '告警链路正常',
-          description: '始终触发（值 {{ $value }}）。如果收不到它，其他告警也无法送达。',
-        },
+      summary: { en: 'The alert path works', zh: '告警链路正常' },
+      description: {
+        en: 'Always fires (value {{ $value }}). While it does not arrive, no other alert does.',
+        zh: '始终触发（值 {{ $value }}）。如果收不到它，其他告警也无法送达。',
       },
     },
   ];

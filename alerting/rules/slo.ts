@@ -125,15 +125,13 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
     graph: ratioName(burnRates[burn][0].longSeconds) + where,
     expr: conditions.join(' or '),
     numbers: { above, budget, first: first ?? '', second: second ?? '' },
-    text: {
-      en: {
-        summary: `The ${slo} error budget ${end.en.summary}`,
-        description: `{{ $value | humanizePercentage }} of ${en} over <first> or <second>; the SLO allows <budget%>. At this rate the 30-day budget is used up ${end.en.when}.`,
-      },
-      zh: {
-        summary: `${zh.name}错误预算${end.zh.summary}`,
-        description: `最近 <first>或 <second>有 {{ $value | humanizePercentage }} ${zh.failed}（SLO 允许 <budget%>）。按当前燃烧率，30 天的错误预算${end.zh.when}。`,
-      },
+    summary: {
+      en: `The ${slo} error budget ${end.en.summary}`,
+      zh: `${zh.name}错误预算${end.zh.summary}`,
+    },
+    description: {
+      en: `{{ $value | humanizePercentage }} of ${en} over <first> or <second>; the SLO allows <budget%>. At this rate the 30-day budget is used up ${end.en.when}.`,
+      zh: `最近 <first>或 <second>有 {{ $value | humanizePercentage }} ${zh.failed}（SLO 允许 <budget%>）。按当前燃烧率，30 天的错误预算${end.zh.when}。`,
     },
   };
 }

@@ -23,17 +23,13 @@ function allTargetsDown({ thresholds }: RuleContext): Alert {
     labels: { severity: 'none' },
     graph,
     expr: `${graph} == 0`,
-    text: {
-      en: {
-        summary: 'No instance of {{ $labels.job }} can be scraped',
-        description:
-          'max(up) of {{ $labels.job }} has been {{ $value }} for more than <for>. This alert only inhibits others; TargetDown notifies people.',
-      },
-      zh: {
-        summary: '{{ $labels.job }} 的所有实例都无法抓取',
-        description:
-          '{{ $labels.job }} 没有任何实例可抓取（max(up) = {{ $value }}），已持续 <for>。该告警只用于抑制其他告警，通知由 TargetDown 发出。',
-      },
+    summary: {
+      en: 'No instance of {{ $labels.job }} can be scraped',
+      zh: '{{ $labels.job }} 的所有实例都无法抓取',
+    },
+    description: {
+      en: 'max(up) of {{ $labels.job }} has been {{ $value }} for more than <for>. This alert only inhibits others; TargetDown notifies people.',
+      zh: '{{ $labels.job }} 没有任何实例可抓取（max(up) = {{ $value }}），已持续 <for>。该告警只用于抑制其他告警，通知由 TargetDown 发出。',
     },
   };
 }
@@ -56,17 +52,10 @@ function metricsAbsent({ thresholds }: RuleContext): Alert {
       // A job missing from prometheus.yml has no `up` series.
       ...Object.values(jobs).map((job) => `absent(up{job="${job}"})`),
     ].join(' or '),
-    text: {
-      en: {
-        summary: '{{ $labels.job }} exports no metrics',
-        description:
-          '{{ with $labels.instance }}{{ . }} answers scrapes (up = {{ $value }}) without its metrics{{ else }}Prometheus has no target of {{ $labels.job }} (absent = {{ $value }}){{ end }} for more than <for>. Other alerts about it cannot fire.',
-      },
-      zh: {
-        summary: '{{ $labels.job }} 缺少指标',
-        description:
-          '{{ with $labels.instance }}{{ . }} 抓取成功（up = {{ $value }}），但缺少业务指标{{ else }}Prometheus 中没有 {{ $labels.job }} 的抓取目标（absent = {{ $value }}）{{ end }}，已持续 <for>。它的其他告警已失效，不会触发。',
-      },
+    summary: { en: '{{ $labels.job }} exports no metrics', zh: '{{ $labels.job }} 缺少指标' },
+    description: {
+      en: '{{ with $labels.instance }}{{ . }} answers scrapes (up = {{ $value }}) without its metrics{{ else }}Prometheus has no target of {{ $labels.job }} (absent = {{ $value }}){{ end }} for more than <for>. Other alerts about it cannot fire.',
+      zh: '{{ with $labels.instance }}{{ . }} 抓取成功（up = {{ $value }}），但缺少业务指标{{ else }}Prometheus 中没有 {{ $labels.job }} 的抓取目标（absent = {{ $value }}）{{ end }}，已持续 <for>。它的其他告警已失效，不会触发。',
     },
   };
 }
@@ -81,17 +70,10 @@ function scrapeSlow({ thresholds, duration }: RuleContext): Alert {
     graph,
     // Not for a target that hangs until the timeout: TargetDown fires for it.
     expr: `${graph} > ${threshold.above} and on (job, instance) up == 1`,
-    text: {
-      en: {
-        summary: 'Scrapes of {{ $labels.job }} are slow',
-        description:
-          'A scrape of {{ $labels.instance }} takes {{ $value | humanizeDuration }} on average over <window>, above <above> s for more than <for>.',
-      },
-      zh: {
-        summary: '抓取 {{ $labels.job }} 过慢',
-        description:
-          '最近 <window>抓取 {{ $labels.instance }} 平均耗时 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
-      },
+    summary: { en: 'Scrapes of {{ $labels.job }} are slow', zh: '抓取 {{ $labels.job }} 过慢' },
+    description: {
+      en: 'A scrape of {{ $labels.instance }} takes {{ $value | humanizeDuration }} on average over <window>, above <above> s for more than <for>.',
+      zh: '最近 <window>抓取 {{ $labels.instance }} 平均耗时 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
   };
 }
@@ -105,17 +87,13 @@ function seriesCeilingReached({ thresholds }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: `${graph} > ${threshold.above}`,
-    text: {
-      en: {
-        summary: '{{ $labels.job }} is close to its series limit',
-        description:
-          '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its series limit, above <above%> for more than <for>. At the limit, measurements with new label values are dropped.',
-      },
-      zh: {
-        summary: '{{ $labels.job }} 的时间序列数接近上限',
-        description:
-          '{{ $labels.instance }} 的时间序列数已达上限的 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。达到上限后，带有新标签值的测量值会被丢弃。',
-      },
+    summary: {
+      en: '{{ $labels.job }} is close to its series limit',
+      zh: '{{ $labels.job }} 的时间序列数接近上限',
+    },
+    description: {
+      en: '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its series limit, above <above%> for more than <for>. At the limit, measurements with new label values are dropped.',
+      zh: '{{ $labels.instance }} 的时间序列数已达上限的 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。达到上限后，带有新标签值的测量值会被丢弃。',
     },
   };
 }
@@ -133,17 +111,10 @@ function telemetryDropping({ thresholds, duration }: RuleContext): Alert {
     labels: { severity: 'warning' },
     graph,
     expr: graph,
-    text: {
-      en: {
-        summary: '{{ $labels.job }} loses telemetry',
-        description:
-          '{{ $labels.instance }} drops {{ $value | printf "%.2f" }} spans or measurements per second over <window>, for more than <for>.',
-      },
-      zh: {
-        summary: '{{ $labels.job }} 正在丢失遥测数据',
-        description:
-          '{{ $labels.instance }} 最近 <window>平均每秒丢弃 {{ $value | printf "%.2f" }} 个 span 或测量值，已持续 <for>。',
-      },
+    summary: { en: '{{ $labels.job }} loses telemetry', zh: '{{ $labels.job }} 正在丢失遥测数据' },
+    description: {
+      en: '{{ $labels.instance }} drops {{ $value | printf "%.2f" }} spans or measurements per second over <window>, for more than <for>.',
+      zh: '{{ $labels.instance }} 最近 <window>平均每秒丢弃 {{ $value | printf "%.2f" }} 个 span 或测量值，已持续 <for>。',
     },
   };
 }
