@@ -7,7 +7,7 @@ import {
 import { metrics, type MetricDefinition } from '../names.ts';
 import { createLabelFilter, type Ceiling } from './series.ts';
 
-/** Metrics of other packages that nobody here reads. */
+/** Unused metrics of other packages. */
 const dropped = [
   'v8js.resource.active',
   'otel.sdk.processor.span.queue.capacity',
