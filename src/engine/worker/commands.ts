@@ -112,8 +112,8 @@ function checkFits(
   const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
   throw new ChatError(
     'context_overflow',
-    `This model holds fewer than ${limit} tokens a conversation: got ${inputTokens} in ${field}, and ${wanted} more ` +
-      `were asked for. Shorten the ${field}, or ask for fewer with max_tokens.`,
+    `The prompt and the answer must have fewer than ${limit} tokens together: the prompt has ${inputTokens}, and the answer ` +
+      `may have ${wanted}. Shorten the ${field} or lower max_tokens.`,
     { param: sampling.maxTokens === undefined ? field : 'max_tokens' },
   );
 }
