@@ -3,10 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { messages } from '../messages.ts';
+import { runProgram } from '../program.ts';
 import { addressOf, type Settings } from '../settings.ts';
 import { localize, StackError } from '../terminal.ts';
 
-const answerMillis = 2000;
+const timeoutMillis = 2000;
 /** Earlier versions have no optional `env_file`. */
 const oldestCompose = [2, 24] as const;
 
@@ -36,10 +37,9 @@ export interface Container {
 
 /** Why docker mode is not possible; undefined when an engine and Compose answer within 2 seconds. */
 export async function missingDocker(): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(answerMillis);
   const [engine, compose] = await Promise.all([
-    capture('docker', ['version', '--format', '{{.Server.Version}}'], { signal }),
-    capture('docker', ['compose', 'version', '--short'], { signal }),
+    runProgram('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMillis }),
+    runProgram('docker', ['compose', 'version', '--short'], { timeoutMillis }),
   ]);
   if (engine.code !== 0) return engine.text.trim();
   if (compose.code !== 0) return compose.text.trim();
@@ -84,7 +84,7 @@ export function createCompose(settings: Settings): Compose {
 
 /** The last lines of a container's log. */
 export async function readContainerLog({ id }: Container, lines: number): Promise<string> {
-  return (await capture('docker', ['logs', '--tail', String(lines), id])).text.trimEnd();
+  return (await runProgram('docker', ['logs', '--tail', String(lines), id])).text.trimEnd();
 }
 
 function composeEnvironment(settings: Settings): NodeJS.ProcessEnv {
@@ -137,28 +137,7 @@ function toContainer({ Id, RestartCount, Config, NetworkSettings, State }: Inspe
 }
 
 async function demand(args: string[]): Promise<string> {
-  const { code, text } = await capture('docker', args);
+  const { code, text } = await runProgram('docker', args);
   if (code !== 0) throw new StackError(messages.noDocker(text.trim()));
   return text.trim();
-}
-
-/** Runs a program; `text` is stdout and stderr. A missing program and a timeout count as exit code 1. */
-function capture(
-  program: string,
-  args: string[],
-  options: { signal?: AbortSignal } = {},
-): Promise<{ code: number; text: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let text = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (part: string) => (text += part));
-    }
-    child.once('error', (error) => {
-      const isTimeout = error.name === 'AbortError';
-      const reason = isTimeout ? `no answer within ${answerMillis / 1000} s` : error.message;
-      resolve({ code: 1, text: reason });
-    });
-    child.once('close', (code) => resolve({ code: code ?? 1, text }));
-  });
 }

@@ -2,7 +2,6 @@
  * Unpacks Debian packages into a folder. apt gets its own state folder, so this needs no root, installs nothing and starts no
  * service. Used by `debian-packages.ts` and by the console's tests.
  */
-import { spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { messages } from '../../messages.ts';
+import { runProgram, type Ended } from '../../program.ts';
 import { createProgress, StackError } from '../../terminal.ts';
 
 export interface Wanted {
@@ -60,14 +60,15 @@ async function download(apt: string, wanted: Wanted): Promise<string[]> {
   writeFileSync(join(apt, 'status'), '');
   // The update fails when a third party's source does not answer, although Debian's own may have answered.
   const update = await run('apt-get', ['-c', settings, '-q', 'update'], apt);
-  const known = new Set((await demand('apt-cache', ['-c', settings, 'pkgnames'], apt)).split('\n'));
+  const { text: names } = await run('apt-cache', ['-c', settings, 'pkgnames'], apt);
+  const known = new Set(names.split('\n'));
   const [first = ''] = wanted.packages;
-  if (!known.has(first)) throw new Error(reasonIn(update.output));
-  const names = wanted.packages.filter((name) => known.has(name));
+  if (!known.has(first)) throw new Error(reasonIn(update.text));
+  const available = wanted.packages.filter((name) => known.has(name));
   const how = wanted.withDependencies
     ? ['-y', '--no-install-recommends', '--download-only', 'install']
     : ['download'];
-  await demand('apt-get', ['-c', settings, '-q', ...how, ...names], archives);
+  await demand('apt-get', ['-c', settings, '-q', ...how, ...available], archives);
   return readdirSync(archives)
     .filter((file) => file.endsWith('.deb'))
     .map((file) => join(archives, file));
@@ -112,38 +113,19 @@ function refuseFullDisk(folder: string, neededMegabytes: number): void {
   throw new StackError(messages.noSpace({ folder, freeMegabytes, neededMegabytes }));
 }
 
-/** The output of a program. @throws Error with its complaint when it fails or does not exist. */
-async function demand(program: string, args: string[], cwd: string): Promise<string> {
-  const { code, output } = await run(program, args, cwd);
-  if (code !== 0) throw new Error(`${program}: ${reasonIn(output)}`);
-  return output;
+/** @throws Error with the program's complaint when it fails. */
+async function demand(program: string, args: string[], cwd: string): Promise<void> {
+  const { code, text } = await run(program, args, cwd);
+  if (code !== 0) throw new Error(`${program}: ${reasonIn(text)}`);
 }
 
-async function run(
-  program: string,
-  args: string[],
-  cwd: string,
-): Promise<{ code: number | null; output: string }> {
+/** Runs a program in English, which `reasonIn` reads, and shows the progress. */
+async function run(program: string, args: string[], cwd: string): Promise<Ended> {
   const progress = createProgress();
   const timer = setInterval(() => progress((seconds) => messages.step(program, seconds)), 1000);
-  try {
-    return await new Promise((resolve, reject) => {
-      let output = '';
-      // `reasonIn` reads the output in English.
-      const env = { ...process.env, LC_ALL: 'C' };
-      const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-      }
-      child.on('error', (error) => {
-        const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        reject(isMissing ? new Error(`${program} not found`) : error);
-      });
-      child.on('close', (code) => resolve({ code, output }));
-    });
-  } finally {
-    clearInterval(timer);
-  }
+  const ended = await runProgram(program, args, { cwd, env: { ...process.env, LC_ALL: 'C' } });
+  clearInterval(timer);
+  return ended;
 }
 
 /** The first error or warning in apt's output; the later ones follow from it. */

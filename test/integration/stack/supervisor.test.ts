@@ -90,7 +90,7 @@ test('resets the backoff when a child has been healthy for long enough', async (
 });
 
 test('rotates a log at its size limit', async () => {
-  const chatty = await standIn('chat', "setInterval(() => say('x'.repeat(1000)), 1)");
+  const chatty = await standIn('chat', "for (let n = 0; n < 30; n++) say('x'.repeat(1000))");
   await sandbox.supervise([chatty], { ...quick, logBytes: 20_000 });
   const file = logFile(sandbox.runDir, 'chat');
   await waitFor(() => expect(existsSync(`${file}.1`)).toBe(true));

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findOwnProcesses, markOf, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
-import { createSandbox, root, runToEnd, type Sandbox } from '../../support/stack/sandbox.ts';
+import { runProgram } from '../../../stack/program.ts';
+import { createSandbox, root, type Sandbox } from '../../support/stack/sandbox.ts';
 
 const names = ['notifier', 'alertmanager', 'prometheus', 'chat'];
 
@@ -171,7 +172,7 @@ test('make chat sends a question unchanged, with every character that a shell or
   await using sandbox = await createSandbox({ CHAT_PORT: String(port) });
   const touch = `touch '${path.join(sandbox.runDir, 'mark')}'`;
   const question = `it's "$HOME" $(shell ${touch}) \`${touch}\` $$5 #1 \\ 100%`;
-  await runToEnd('make', ['-s', '-C', root, 'chat', `Q=${question}`], sandbox.env);
+  await runProgram('make', ['-s', '-C', root, 'chat', `Q=${question}`], { env: sandbox.env });
   server.close();
   expect(readdirSync(sandbox.runDir)).toEqual([]);
   expect(JSON.parse(received.join('')).messages).toEqual([{ role: 'user', content: question }]);

@@ -1,6 +1,4 @@
 /** A stack with its own folders and ports, separate from a running one. Used by the stack's tests. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,15 +10,10 @@ import {
 import type { SupervisionLimits } from '../../../stack/native/supervisor/plan.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { spawnSupervisor } from '../../../stack/native/start.ts';
+import { runProgram, type Ended } from '../../../stack/program.ts';
 import { freePort, freePorts } from '../free-ports.ts';
 
 export const root = path.join(import.meta.dirname, '../../..');
-
-interface Ended {
-  code: number;
-  /** Stdout and stderr. */
-  text: string;
-}
 
 export interface Sandbox {
   runDir: string;
@@ -60,7 +53,10 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
     runDir,
     env,
     run: (command, more = {}) =>
-      runToEnd(process.execPath, ['stack/up.ts', command], { ...env, ...more }),
+      runProgram(process.execPath, ['stack/up.ts', command], {
+        cwd: root,
+        env: { ...env, ...more },
+      }),
     async supervise(children, limits = {}) {
       writePlan(runDir, { root, children, limits: { ...supervisionLimits, ...limits } });
       await spawnSupervisor({ root, runDir });
@@ -72,21 +68,6 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-/** Runs a program in the checkout until it exits. */
-export async function runToEnd(
-  program: string,
-  args: string[],
-  env: NodeJS.ProcessEnv,
-): Promise<Ended> {
-  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (part: string) => (text += part));
-  }
-  const [code] = (await once(child, 'close')) as [number];
-  return { code, text };
 }
 
 /** A small server that logs its start and its SIGTERM; `script` runs before it listens. */
