@@ -16,7 +16,7 @@ export interface ChildState {
 }
 
 export interface StackState {
-  supervisor: ProcessIdentity & { since: string };
+  supervisor: ProcessIdentity;
   children: ChildState[];
 }
 

@@ -11,8 +11,7 @@ import { removeState, writeState } from './state.ts';
 function supervise(runDir: string): void {
   const self = readProcess(process.pid);
   if (self === undefined) throw new Error(`supervisor: expected /proc/${process.pid}, found none`);
-  const { pid, startTicks } = self;
-  const supervisor = { pid, startTicks, since: new Date().toISOString() };
+  const supervisor = { pid: self.pid, startTicks: self.startTicks };
   const { root, children, limits } = readPlan(runDir);
   const keepers: Keeper[] = [];
 
