@@ -55,14 +55,14 @@ export function ruleFiles({
     alerts.map((alert) => toRule(alert, context, urls));
   return [
     file('seed-names', seedNames(context)),
-    file('seed-alerts', withTexts(seedAlerts(context)), 'qwen-alerts'),
+    file('seed-alerts', withTexts(seedAlerts), 'qwen-alerts'),
     file('slo', [...sloRecordings(context), ...withTexts(sloAlerts(context))]),
-    file('latency', withTexts(latencyAlerts(context))),
-    file('chat', withTexts(chatAlerts(context))),
-    file('answers', withTexts(answerAlerts(context))),
-    file('process', withTexts(processAlerts(context))),
-    file('telemetry', withTexts(telemetryAlerts(context))),
-    file('delivery', withTexts(deliveryAlerts(context))),
+    file('latency', withTexts(latencyAlerts)),
+    file('chat', withTexts(chatAlerts)),
+    file('answers', withTexts(answerAlerts)),
+    file('process', withTexts(processAlerts)),
+    file('telemetry', withTexts(telemetryAlerts)),
+    file('delivery', withTexts(deliveryAlerts)),
   ];
 }
 

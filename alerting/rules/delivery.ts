@@ -1,105 +1,78 @@
 /** The path of an alert to a person: rules, Alertmanager, notifier. Generates `delivery.yml`. */
 import { anyOf, increase, series, summed } from '../../otel/promql.ts';
-import type { Alert, RuleContext } from './rule.ts';
+import type { Alert } from './rule.ts';
 
-export function deliveryAlerts(context: RuleContext): Alert[] {
-  return [
-    ruleEvaluationFailing(context),
-    alertmanagerUnreachable(context),
-    notifierFailing(context),
-    notifierOutboxStuck(context),
-  ];
-}
+const window = '<window>';
 
-function ruleEvaluationFailing({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.ruleEvaluationFailing;
-  const graph = summed('increase', 'prometheus_rule_evaluation_failures_total', {
-    by: ['job', 'instance', 'rule_group'],
-    window: duration(threshold.windowSeconds),
+const attempts = (...outcomes: string[]): string =>
+  increase('notifierNotifications', {
+    where: anyOf('outcome', outcomes),
+    by: ['job', 'instance', 'channel'],
+    window,
   });
-  return {
+
+const failedWebhooks = summed(
+  'increase',
+  'alertmanager_notifications_failed_total{integration="webhook"}',
+  { by: ['job', 'instance', 'integration'], window },
+);
+
+export const deliveryAlerts: Alert[] = [
+  {
     alert: 'RuleEvaluationFailing',
-    threshold,
     labels: { severity: 'critical' },
-    graph,
-    expr: `${graph} > ${threshold.above}`,
+    graph: summed('increase', 'prometheus_rule_evaluation_failures_total', {
+      by: ['job', 'instance', 'rule_group'],
+      window,
+    }),
     summary: { en: 'Prometheus cannot evaluate its rules', zh: 'Prometheus 规则评估失败' },
     description: {
       en: '{{ $value | printf "%.0f" }} evaluations of {{ $labels.rule_group }} failed over <window>. Alerts of that group cannot fire.',
       zh: '最近 <window> {{ $labels.rule_group }} 有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
     },
-  };
-}
-
-/** A single Alertmanager cannot deliver this alert about itself; the notifier notices that the Watchdog stopped. */
-function alertmanagerUnreachable({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.alertmanagerUnreachable;
-  const graph = summed('increase', 'prometheus_notifications_errors_total', {
-    by: ['job', 'instance', 'alertmanager'],
-    window: duration(threshold.windowSeconds),
-  });
-  return {
+  },
+  {
+    // A single Alertmanager cannot deliver this alert about itself; the notifier notices that the Watchdog stopped.
     alert: 'AlertmanagerUnreachable',
-    threshold,
     labels: { severity: 'critical' },
-    graph,
-    expr: `${graph} > ${threshold.above} or prometheus_notifications_alertmanagers_discovered == 0`,
+    graph: summed('increase', 'prometheus_notifications_errors_total', {
+      by: ['job', 'instance', 'alertmanager'],
+      window,
+    }),
+    expr: '<graph> > <above> or prometheus_notifications_alertmanagers_discovered == 0',
     summary: { en: 'Alerts do not reach Alertmanager', zh: '告警无法送达 Alertmanager' },
     description: {
       en: '{{ with $labels.alertmanager }}Sending alerts to {{ . }} has failed{{ else }}Prometheus has had no Alertmanager{{ end }} for more than <for> ({{ $value | printf "%.0f" }} failures over <window>).',
       zh: '{{ with $labels.alertmanager }}向 {{ . }} 发送告警失败{{ else }}Prometheus 没有可用的 Alertmanager{{ end }}，已持续 <for>（最近 <window>失败 {{ $value | printf "%.0f" }} 次）。',
     },
-  };
-}
-
-/** Notifications given up, a channel that accepts nothing, or a webhook call from Alertmanager that fails. */
-function notifierFailing({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.notifierFailing;
-  const window = duration(threshold.windowSeconds);
-  const attempts = (...outcomes: string[]): string =>
-    increase('notifierNotifications', {
-      where: anyOf('outcome', outcomes),
-      by: ['job', 'instance', 'channel'],
-      window,
-    });
-  const webhooks = summed(
-    'increase',
-    'alertmanager_notifications_failed_total{integration="webhook"}',
-    { by: ['job', 'instance', 'integration'], window },
-  );
-  const { minimumFailures } = threshold;
-  return {
+  },
+  {
+    // Notifications given up, a channel that accepts nothing, or a webhook call from Alertmanager that fails.
     alert: 'NotifierFailing',
-    threshold,
     labels: { severity: 'critical' },
     graph: attempts('retried', 'dead'),
     expr: [
       `${attempts('dead')} > 0`,
-      `(${attempts('retried', 'dead')} >= ${minimumFailures} unless ${attempts('delivered')} > 0)`,
-      `${webhooks} >= ${minimumFailures}`,
+      `(<graph> >= <minimumFailures> unless ${attempts('delivered')} > 0)`,
+      `${failedWebhooks} >= <minimumFailures>`,
     ].join(' or '),
     summary: { en: 'Notifications do not reach people', zh: '通知无法送达' },
     description: {
       en: 'Failed attempts over <window> through {{ with $labels.channel }}channel {{ . }}{{ else }}the webhook of the notifier{{ end }}: {{ $value | printf "%.0f" }}.',
       zh: '{{ with $labels.channel }}渠道 {{ . }} {{ else }}通知服务的 webhook {{ end }}最近 <window>有 {{ $value | printf "%.0f" }} 次投递失败。',
     },
-  };
-}
-
-function notifierOutboxStuck({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.notifierOutboxStuck;
-  const graph = series('notifierPendingAge', '');
-  return {
+  },
+  {
     alert: 'NotifierOutboxStuck',
-    threshold,
     labels: { severity: 'critical' },
-    graph,
-    expr: `${graph} > ${threshold.above}`,
-    numbers: { above: duration(threshold.above) },
+    graph: series('notifierPendingAge', ''),
+    numbers: ({ thresholds, duration }) => ({
+      age: duration(thresholds.notifierOutboxStuck.above),
+    }),
     summary: { en: 'Notifications are stuck in the outbox', zh: '通知积压在发件箱' },
     description: {
-      en: 'The oldest notification has waited for {{ $value | humanizeDuration }}, above <above> for more than <for>.',
-      zh: '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <above>，已持续 <for>。',
+      en: 'The oldest notification has waited for {{ $value | humanizeDuration }}, above <age> for more than <for>.',
+      zh: '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <age>，已持续 <for>。',
     },
-  };
-}
+  },
+];

@@ -1,50 +1,45 @@
 /** Latency of an answer: first token, each further token, and the whole. Generates `latency.yml`. */
 import { jobs } from '../../otel/names.ts';
+import type { MetricKey } from '../../otel/names.ts';
 import { ofChat, quantile, series, summed } from '../../otel/promql.ts';
-import type { Alert, RuleContext } from './rule.ts';
+import { defaultThresholds } from '../../otel/thresholds.ts';
+import type { Alert } from './rule.ts';
+
+function slow(
+  alert: string,
+  metric: MetricKey,
+  severity: Alert['labels']['severity'],
+  { en, zh }: { en: string; zh: string },
+): Alert {
+  const range = { by: ['job'], window: '<window>' } as const;
+  const requests = summed('increase', series(metric, ofChat(), '_count'), range);
+  return {
+    alert,
+    labels: { severity, job: jobs.chat },
+    graph: quantile(0.95, metric, { where: ofChat(), ...range }),
+    expr: `<graph> > <above> and ${requests} >= <minimumRequests>`,
+    summary: { en: `${en} is high`, zh: `${zh}过高` },
+    description: {
+      en: `P95 of the ${en.toLowerCase()} is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.`,
+      zh: `最近 <window>${zh}的 P95 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。`,
+    },
+  };
+}
+
+const { chatLatencyHigh, timeToFirstTokenHigh, timePerOutputTokenHigh } = defaultThresholds;
 
 /** Only latencies that do not grow with the length of the answer are critical. */
-export function latencyAlerts({ thresholds, duration }: RuleContext): Alert[] {
-  const slow = (
-    threshold: RuleContext['thresholds'][
-      | 'chatLatencyHigh'
-      | 'timeToFirstTokenHigh'
-      | 'timePerOutputTokenHigh'],
-    severity: Alert['labels']['severity'],
-    { alert, en, zh }: { alert: string; en: string; zh: string },
-  ): Alert => {
-    const range = { by: ['job'], window: duration(threshold.windowSeconds) } as const;
-    const graph = quantile(0.95, threshold.metric, { where: ofChat(), ...range });
-    const requests = summed('increase', series(threshold.metric, ofChat(), '_count'), range);
-    const expr = `${graph} > ${threshold.above} and ${requests} >= ${threshold.minimumRequests}`;
-    return {
-      alert,
-      threshold,
-      labels: { severity, job: jobs.chat },
-      graph,
-      expr,
-      summary: { en: `${en} is high`, zh: `${zh}过高` },
-      description: {
-        en: `P95 of the ${en.toLowerCase()} is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.`,
-        zh: `最近 <window>${zh}的 P95 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。`,
-      },
-    };
-  };
-  return [
-    slow(thresholds.chatLatencyHigh, 'warning', {
-      alert: 'ChatLatencyHigh',
-      en: 'End-to-end latency',
-      zh: '端到端延迟',
-    }),
-    slow(thresholds.timeToFirstTokenHigh, 'critical', {
-      alert: 'TimeToFirstTokenHigh',
-      en: 'Time to first token',
-      zh: '首 token 延迟',
-    }),
-    slow(thresholds.timePerOutputTokenHigh, 'critical', {
-      alert: 'TimePerOutputTokenHigh',
-      en: 'Time per output token',
-      zh: '每 token 延迟',
-    }),
-  ];
-}
+export const latencyAlerts: Alert[] = [
+  slow('ChatLatencyHigh', chatLatencyHigh.metric, 'warning', {
+    en: 'End-to-end latency',
+    zh: '端到端延迟',
+  }),
+  slow('TimeToFirstTokenHigh', timeToFirstTokenHigh.metric, 'critical', {
+    en: 'Time to first token',
+    zh: '首 token 延迟',
+  }),
+  slow('TimePerOutputTokenHigh', timePerOutputTokenHigh.metric, 'critical', {
+    en: 'Time per output token',
+    zh: '每 token 延迟',
+  }),
+];

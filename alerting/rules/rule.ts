@@ -16,23 +16,24 @@ export interface AlertRule {
   annotations: Record<string, string>;
 }
 
+/**
+ * `graph`, `expr` and `description` hold numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a percentage.
+ * `numbers` adds further ones.
+ */
 export interface Alert {
   alert: string;
-  /** Its row in `otel/thresholds.ts`; none for an alert without numbers. */
-  threshold?: Threshold;
+  /** Its row in `otel/thresholds.ts`; by default the one with its name. */
+  threshold?: keyof Thresholds;
   /** An alert over a whole job sets `job` itself, because Alertmanager inhibits by that label. */
   labels: { severity: 'critical' | 'warning' | 'none'; job?: string } & Record<string, string>;
   /** The query behind the alert's link: the expression without its bound. */
   graph: string;
-  expr: string;
+  /** `<graph>` stands for the query above. */
+  expr?: string;
   /** Without numbers, so that it stays true in a resolved message. */
   summary: Text;
-  /**
-   * Beside Prometheus' templates it holds numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a
-   * percentage. `numbers` adds further ones.
-   */
   description: Text;
-  numbers?: Record<string, string | number>;
+  numbers?: (context: RuleContext) => Record<string, string | number>;
 }
 
 /** Numbers and time scale of one set of rules. */
@@ -46,38 +47,45 @@ export interface RuleContext {
 
 /** @param urls of the runbook pages and of Prometheus */
 export function toRule(
-  { alert, threshold = {}, labels, graph, expr, summary, description, numbers }: Alert,
-  { duration }: Pick<RuleContext, 'duration'>,
+  alert: Alert,
+  context: RuleContext,
   urls: { runbooks: string; prometheus: string },
 ): AlertRule {
+  const { alert: name, expr = '<graph> > <above>', labels, summary, description } = alert;
+  const { threshold: row = name.charAt(0).toLowerCase() + name.slice(1) } = alert;
+  const thresholds: Record<string, Threshold> = context.thresholds;
+  const threshold = thresholds[row] ?? {};
   const { windowSeconds = 0, forSeconds = 0 } = threshold;
-  const held = duration(forSeconds);
-  const values = { ...threshold, window: duration(windowSeconds), for: held, ...numbers };
+  const durations = { window: context.duration(windowSeconds), for: context.duration(forSeconds) };
+  const values = { ...threshold, ...durations, ...alert.numbers?.(context) };
+  const graph = fill(alert.graph, values, String);
   return {
-    alert,
-    expr,
-    ...(forSeconds > 0 && { for: held }),
+    alert: name,
+    expr: fill(expr, { ...values, graph }, String),
+    ...(forSeconds > 0 && { for: durations.for }),
     labels,
     annotations: {
       summary: summary.en,
       description: fill(description.en, values, String),
       summary_zh: summary.zh,
       description_zh: fill(description.zh, values, toChinese),
-      runbook_url: `${urls.runbooks}/${alert}`,
+      runbook_url: `${urls.runbooks}/${name}`,
       dashboard_url: `${urls.prometheus}/graph?g0.expr=${encodeURIComponent(graph)}&g0.tab=0&g0.range_input=1h`,
     },
   };
 }
 
+/** @throws RangeError for a name without a value. */
 function fill(
-  sentence: string,
+  text: string,
   values: Record<string, unknown>,
   write: (value: unknown) => string,
 ): string {
-  return sentence.replaceAll(/<(\w+)(%?)>/g, (_, name: string, sign: string) =>
+  return text.replaceAll(/<(\w+)(%?)>/g, (placeholder, name: string, sign: string) => {
+    if (values[name] === undefined) throw new RangeError(`${placeholder}: no such number: ${text}`);
     // Rounded, because 0.07 * 100 is 7.000000000000001.
-    sign ? `${Number((Number(values[name]) * 100).toPrecision(6))}%` : write(values[name]),
-  );
+    return sign ? `${Number((Number(values[name]) * 100).toPrecision(6))}%` : write(values[name]);
+  });
 }
 
 const chineseUnits = { ms: '毫秒', s: '秒', m: '分钟', h: '小时', d: '天' };

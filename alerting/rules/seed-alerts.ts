@@ -4,65 +4,54 @@
  */
 import { jobs } from '../../otel/names.ts';
 import { ofChat } from '../../otel/promql.ts';
-import type { Alert, RuleContext } from './rule.ts';
+import type { Alert } from './rule.ts';
 
-export function seedAlerts({ thresholds, duration }: RuleContext): Alert[] {
-  const { highLatency: latency, highErrorRate: errors, targetDown } = thresholds;
-  const latencyWindow = duration(latency.windowSeconds);
-  const p99 = `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${ofChat()}}[${latencyWindow}])) by (le))`;
-  const requests = `sum(increase(http_requests_total{${ofChat()}}[${latencyWindow}]))`;
-  const errorsWindow = duration(errors.windowSeconds);
-  const errorRatio =
-    `sum(rate(http_requests_total{job="${jobs.chat}",status_code=~"5.."}[${errorsWindow}]))` +
-    ` / sum(rate(http_requests_total{${ofChat()}}[${errorsWindow}]))`;
+const chat = ofChat();
 
-  return [
-    {
-      alert: 'HighLatency',
-      threshold: latency,
-      labels: { severity: 'warning', job: jobs.chat },
-      graph: p99,
-      expr: `${p99} > ${latency.above} and ${requests} >= ${latency.minimumRequests}`,
-      summary: { en: 'Answers are slow', zh: '端到端延迟过高（P99）' },
-      description: {
-        en: 'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
-        zh: '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
-      },
+export const seedAlerts: Alert[] = [
+  {
+    alert: 'HighLatency',
+    labels: { severity: 'warning', job: jobs.chat },
+    graph: `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${chat}}[<window>])) by (le))`,
+    expr: `<graph> > <above> and sum(increase(http_requests_total{${chat}}[<window>])) >= <minimumRequests>`,
+    summary: { en: 'Answers are slow', zh: '端到端延迟过高（P99）' },
+    description: {
+      en: 'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
+      zh: '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
     },
-    {
-      alert: 'HighErrorRate',
-      threshold: errors,
-      labels: { severity: 'critical', job: jobs.chat },
-      graph: errorRatio,
-      expr: `${errorRatio} > ${errors.above}`,
-      summary: { en: 'Requests are failing', zh: '请求失败率过高' },
-      description: {
-        en: '{{ $value | humanizePercentage }} of generation requests over <window> ended in 5xx, above <above%> for more than <for>.',
-        zh: '最近 <window>有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，高于 <above%>，已持续 <for>。',
-      },
+  },
+  {
+    alert: 'HighErrorRate',
+    labels: { severity: 'critical', job: jobs.chat },
+    graph:
+      `sum(rate(http_requests_total{${chat},status_code=~"5.."}[<window>]))` +
+      ` / sum(rate(http_requests_total{${chat}}[<window>]))`,
+    summary: { en: 'Requests are failing', zh: '请求失败率过高' },
+    description: {
+      en: '{{ $value | humanizePercentage }} of generation requests over <window> ended in 5xx, above <above%> for more than <for>.',
+      zh: '最近 <window>有 {{ $value | humanizePercentage }} 的生成请求返回 5xx，高于 <above%>，已持续 <for>。',
     },
-    {
-      alert: 'TargetDown',
-      threshold: targetDown,
-      labels: { severity: 'critical' },
-      graph: 'up',
-      expr: 'up == 0',
-      summary: { en: '{{ $labels.job }} is down', zh: '{{ $labels.job }} 不可用' },
-      description: {
-        en: 'Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than <for>.',
-        zh: 'Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已持续 <for>。',
-      },
+  },
+  {
+    alert: 'TargetDown',
+    labels: { severity: 'critical' },
+    graph: 'up',
+    expr: 'up == 0',
+    summary: { en: '{{ $labels.job }} is down', zh: '{{ $labels.job }} 不可用' },
+    description: {
+      en: 'Prometheus cannot scrape {{ $labels.instance }} (up = {{ $value }}) for more than <for>.',
+      zh: 'Prometheus 无法抓取 {{ $labels.instance }}（up = {{ $value }}），已持续 <for>。',
     },
-    {
-      alert: 'Watchdog',
-      labels: { severity: 'none', job: jobs.prometheus },
-      graph: 'ALERTS{alertname="Watchdog"}',
-      expr: 'vector(1)',
-      summary: { en: 'The alert path works', zh: '告警链路正常' },
-      description: {
-        en: 'Always fires (value {{ $value }}). While it does not arrive, no other alert does.',
-        zh: '始终触发（值 {{ $value }}）。如果收不到它，其他告警也无法送达。',
-      },
+  },
+  {
+    alert: 'Watchdog',
+    labels: { severity: 'none', job: jobs.prometheus },
+    graph: 'ALERTS{alertname="Watchdog"}',
+    expr: 'vector(1)',
+    summary: { en: 'The alert path works', zh: '告警链路正常' },
+    description: {
+      en: 'Always fires (value {{ $value }}). While it does not arrive, no other alert does.',
+      zh: '始终触发（值 {{ $value }}）。如果收不到它，其他告警也无法送达。',
     },
-  ];
-}
+  },
+];

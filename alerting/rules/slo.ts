@@ -120,11 +120,11 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
   const end = ends[burn];
   return {
     alert: 'ChatErrorBudgetBurn',
-    threshold: burn === 'fast' ? thresholds.errorBudgetBurnFast : thresholds.errorBudgetBurnSlow,
+    threshold: burn === 'fast' ? 'errorBudgetBurnFast' : 'errorBudgetBurnSlow',
     labels: { severity: burn === 'fast' ? 'critical' : 'warning', job: jobs.chat, slo, burn },
     graph: ratioName(burnRates[burn][0].longSeconds) + where,
     expr: conditions.join(' or '),
-    numbers: { above, budget, first: first ?? '', second: second ?? '' },
+    numbers: () => ({ above, budget, first: first ?? '', second: second ?? '' }),
     summary: {
       en: `The ${slo} error budget ${end.en.summary}`,
       zh: `${zh.name}错误预算${end.zh.summary}`,

@@ -2,27 +2,21 @@
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { rate, series } from '../../otel/promql.ts';
-import type { Alert, RuleContext } from './rule.ts';
+import type { Alert } from './rule.ts';
 
-export function telemetryAlerts(context: RuleContext): Alert[] {
-  return [
-    allTargetsDown(context),
-    metricsAbsent(context),
-    scrapeSlow(context),
-    seriesCeilingReached(context),
-    telemetryDropping(context),
-  ];
-}
+const lacks = (job: string, metric: MetricKey): string =>
+  `(up{job="${job}"} == 1 unless on (job, instance) ${series(metric, `job="${job}"`)})`;
 
-/** Notifies nobody. Inhibits the alerts about a job as a whole while none of its instances can be scraped. */
-function allTargetsDown({ thresholds }: RuleContext): Alert {
-  const graph = 'max by (job) (up)';
-  return {
+const lost = (metric: MetricKey, where: string): string =>
+  `(${rate(metric, { where, by: ['job', 'instance'], window: '<window>' })} > <above>)`;
+
+export const telemetryAlerts: Alert[] = [
+  {
+    // Notifies nobody. Inhibits the alerts about a job as a whole while none of its instances can be scraped.
     alert: 'AllTargetsDown',
-    threshold: thresholds.allTargetsDown,
     labels: { severity: 'none' },
-    graph,
-    expr: `${graph} == 0`,
+    graph: 'max by (job) (up)',
+    expr: '<graph> == 0',
     summary: {
       en: 'No instance of {{ $labels.job }} can be scraped',
       zh: '{{ $labels.job }} 的所有实例都无法抓取',
@@ -31,17 +25,10 @@ function allTargetsDown({ thresholds }: RuleContext): Alert {
       en: 'max(up) of {{ $labels.job }} has been {{ $value }} for more than <for>. This alert only inhibits others; TargetDown notifies people.',
       zh: '{{ $labels.job }} 没有任何实例可抓取（max(up) = {{ $value }}），已持续 <for>。该告警只用于抑制其他告警，通知由 TargetDown 发出。',
     },
-  };
-}
-
-const lacks = (job: string, metric: MetricKey): string =>
-  `(up{job="${job}"} == 1 unless on (job, instance) ${series(metric, `job="${job}"`)})`;
-
-/** A scrape with status 200 but without our metrics, or with only some of them, leaves `up` at 1. */
-function metricsAbsent({ thresholds }: RuleContext): Alert {
-  return {
+  },
+  {
+    // A scrape with status 200 but without our metrics, or with only some of them, leaves `up` at 1.
     alert: 'MetricsAbsent',
-    threshold: thresholds.metricsAbsent,
     labels: { severity: 'critical' },
     graph: 'scrape_samples_scraped',
     expr: [
@@ -57,36 +44,23 @@ function metricsAbsent({ thresholds }: RuleContext): Alert {
       en: '{{ with $labels.instance }}{{ . }} answers scrapes (up = {{ $value }}) without its metrics{{ else }}Prometheus has no target of {{ $labels.job }} (absent = {{ $value }}){{ end }} for more than <for>. Other alerts about it cannot fire.',
       zh: '{{ with $labels.instance }}{{ . }} 抓取成功（up = {{ $value }}），但缺少业务指标{{ else }}Prometheus 中没有 {{ $labels.job }} 的抓取目标（absent = {{ $value }}）{{ end }}，已持续 <for>。它的其他告警已失效，不会触发。',
     },
-  };
-}
-
-function scrapeSlow({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.scrapeSlow;
-  const graph = `avg_over_time(scrape_duration_seconds[${duration(threshold.windowSeconds)}])`;
-  return {
+  },
+  {
     alert: 'ScrapeSlow',
-    threshold,
     labels: { severity: 'warning' },
-    graph,
+    graph: 'avg_over_time(scrape_duration_seconds[<window>])',
     // Not for a target that hangs until the timeout: TargetDown fires for it.
-    expr: `${graph} > ${threshold.above} and on (job, instance) up == 1`,
+    expr: '<graph> > <above> and on (job, instance) up == 1',
     summary: { en: 'Scrapes of {{ $labels.job }} are slow', zh: '抓取 {{ $labels.job }} 过慢' },
     description: {
       en: 'A scrape of {{ $labels.instance }} takes {{ $value | humanizeDuration }} on average over <window>, above <above> s for more than <for>.',
       zh: '最近 <window>抓取 {{ $labels.instance }} 平均耗时 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
-  };
-}
-
-function seriesCeilingReached({ thresholds }: RuleContext): Alert {
-  const threshold = thresholds.seriesCeilingReached;
-  const graph = `${series('telemetrySeries', '')} / (${series('telemetrySeriesLimit', '')} > 0)`;
-  return {
+  },
+  {
     alert: 'SeriesCeilingReached',
-    threshold,
     labels: { severity: 'warning' },
-    graph,
-    expr: `${graph} > ${threshold.above}`,
+    graph: `${series('telemetrySeries', '')} / (${series('telemetrySeriesLimit', '')} > 0)`,
     summary: {
       en: '{{ $labels.job }} is close to its series limit',
       zh: '{{ $labels.job }} 的时间序列数接近上限',
@@ -95,26 +69,16 @@ function seriesCeilingReached({ thresholds }: RuleContext): Alert {
       en: '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its series limit, above <above%> for more than <for>. At the limit, measurements with new label values are dropped.',
       zh: '{{ $labels.instance }} 的时间序列数已达上限的 {{ $value | humanizePercentage }}，高于 <above%>，已持续 <for>。达到上限后，带有新标签值的测量值会被丢弃。',
     },
-  };
-}
-
-function telemetryDropping({ thresholds, duration }: RuleContext): Alert {
-  const threshold = thresholds.telemetryDropping;
-  const window = duration(threshold.windowSeconds);
-  const lost = (metric: MetricKey, where: string): string =>
-    `(${rate(metric, { where, by: ['job', 'instance'], window })} > ${threshold.above})`;
-  const spans = lost('otelSdkProcessorSpanProcessed', 'error_type!=""');
-  const graph = `${spans} or ${lost('telemetrySeriesRefused', '')}`;
-  return {
+  },
+  {
     alert: 'TelemetryDropping',
-    threshold,
     labels: { severity: 'warning' },
-    graph,
-    expr: graph,
+    graph: `${lost('otelSdkProcessorSpanProcessed', 'error_type!=""')} or ${lost('telemetrySeriesRefused', '')}`,
+    expr: '<graph>',
     summary: { en: '{{ $labels.job }} loses telemetry', zh: '{{ $labels.job }} 正在丢失遥测数据' },
     description: {
       en: '{{ $labels.instance }} drops {{ $value | printf "%.2f" }} spans or measurements per second over <window>, for more than <for>.',
       zh: '{{ $labels.instance }} 最近 <window>平均每秒丢弃 {{ $value | printf "%.2f" }} 个 span 或测量值，已持续 <for>。',
     },
-  };
-}
+  },
+];
