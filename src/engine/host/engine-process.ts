@@ -76,7 +76,7 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
 function start(engine: Supervised): void {
   const { hangSeconds = 30, log, onReport } = engine.options;
   const child = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
-    // Without the `--import` of the telemetry: the engine process makes none of its own.
+    // The engine process does not load the telemetry (`--import ./otel/register.ts`).
     execArgv: [],
     serialization: 'advanced',
     env: engineEnvironment(process.env, engine.options),

@@ -43,7 +43,7 @@ export function heldBackTokens(prompts: readonly PromptProgress[], isExpecting: 
   });
 }
 
-/** Prompts admitted together with this one or before it; empty if waiting for them would take too long. */
+/** Prompts admitted before this one or at most one step later; empty if waiting for them would take too long. */
 function promptsToAwait(
   prompt: PromptProgress,
   prompts: readonly PromptProgress[],

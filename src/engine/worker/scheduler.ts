@@ -171,7 +171,7 @@ async function leave(state: State, job: Job): Promise<void> {
 
 /** The evaluations of one batch fail together; each request gets the error, and the loop goes on. */
 async function fail(state: State, job: Job, error: unknown): Promise<void> {
-  // It is unknown what a failed evaluation left in the cache.
+  // The cache is in an unknown state after a failed evaluation.
   await job.sequence.truncate(0);
   state.jobs.delete(job.id);
   state.pool.give(job.sequence);

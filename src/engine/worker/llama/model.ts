@@ -164,7 +164,7 @@ function describeModel(model: LlamaModel): ModelFacts {
   const tensors = model.fileInfo.fullTensorInfo ?? [];
   return {
     architecture: model.architecture,
-    // The file says MOSTLY_Q4_K_M where everyone says Q4_K_M.
+    // The file has MOSTLY_Q4_K_M for the common name Q4_K_M.
     quantization: type.replace(/^MOSTLY_/, ''),
     parameters: tensors
       .map(({ dimensions }) =>
