@@ -76,7 +76,7 @@ async function acceptWebhook(c: Context, { watchdog, intake, log }: AppDeps, rou
   try {
     if (parsed.watchdog) watchdog.received();
     if (payload.alerts.length === 0) return c.json({ status: 'no alerts' });
-    const status = intake(payload, { route });
+    const status = intake(payload, route);
     log.info({ status, alerts: payload.alerts.length }, 'webhook');
     return c.json({ status });
   } catch (error) {

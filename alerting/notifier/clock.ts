@@ -13,29 +13,19 @@ export const systemClock: Clock = {
   sleep: (millis, signal) => delay(millis, undefined, { signal }).catch(() => undefined),
 };
 
-/**
- * Runs `task` at once and again `everyMillis` after each run has ended; an error goes to `onError`. The returned function stops
- * it and resolves when a run in progress has ended.
- */
-export function repeat(
+/** Runs `task` at once and again `everyMillis` after each run has ended, until `signal` aborts; an error goes to `onError`. */
+export async function repeat(
   everyMillis: number,
   task: () => Promise<void> | void,
   onError: (error: unknown) => void,
-  { sleep }: Clock = systemClock,
-): () => Promise<void> {
-  const stopping = new AbortController();
-  const running = (async () => {
-    while (!stopping.signal.aborted) {
-      try {
-        await task();
-      } catch (error) {
-        onError(error);
-      }
-      await sleep(everyMillis, stopping.signal);
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await task();
+    } catch (error) {
+      onError(error);
     }
-  })();
-  return () => {
-    stopping.abort();
-    return running;
-  };
+    await systemClock.sleep(everyMillis, signal);
+  }
 }

@@ -6,38 +6,15 @@ import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment, defaultChannel } from './channels/channels.ts';
 import type { Channel } from './channels/channel.ts';
 import { locales } from './message/message-texts.ts';
-import type { Locale } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
 
-export interface Config {
-  host: string;
-  port: number;
-  /** Where a person's browser reaches the notifier, without a trailing slash; links in messages start with it. */
-  url: string;
-  /** Path of the outbox file. */
-  db: string;
-  locale: Locale;
-  /** IANA name. */
-  timeZone: string;
-  token: string | undefined;
-  channels: Channel[];
-  routes: Route[];
-  /** Both are required for the reconciliation. */
-  prometheusUrl: URL | undefined;
-  alertmanagerUrl: URL | undefined;
-  /** How long Alertmanager may take to send an alert before the reconciliation sends it; 0: no reconciliation. */
-  reconcileSeconds: number;
-  /** The notifier raises an alert when the Watchdog has been missing for this long; 0: never. */
-  watchdogSeconds: number;
-  /** Pinged every minute while the outbox can be written. */
-  heartbeatUrl: URL | undefined;
-}
-
 const maxSeconds = 86_400;
 
+export type Config = ReturnType<typeof readConfig>;
+
 /** @throws Error that lists every invalid setting with the expected and the actual value. */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv) {
   const settings = createSettings(env);
   const file = readConfigFile(settings);
   const configured = [...channelsFromEnvironment(settings), ...file.channels];
@@ -46,20 +23,27 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
   const url = settings.secretUrl('NOTIFIER_URL')?.href ?? `http://${host}:${listenPort}`;
-  const config: Config = {
+  const config = {
     host,
     port: listenPort,
+    /** Where a person's browser reaches the notifier, without a trailing slash; links in messages start with it. */
     url: url.replace(/\/$/, ''),
+    /** Path of the outbox file. */
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
     locale: settings.read('NOTIFIER_LOCALE', locale, 'zh-CN'),
+    /** IANA name. */
     timeZone: readTimeZone(settings),
     token: settings.secret('NOTIFIER_TOKEN'),
     channels,
     routes: file.routes,
+    /** Both are required for the reconciliation. */
     prometheusUrl: settings.secretUrl('PROMETHEUS_URL'),
     alertmanagerUrl: settings.secretUrl('ALERTMANAGER_URL'),
+    /** How long Alertmanager may take to send an alert before the reconciliation sends it; 0: no reconciliation. */
     reconcileSeconds: settings.read('NOTIFIER_RECONCILE_SECONDS', integer(0, maxSeconds), 300),
+    /** The notifier raises an alert when the Watchdog has been missing for this long; 0: never. */
     watchdogSeconds: settings.read('NOTIFIER_WATCHDOG_SECONDS', integer(0, maxSeconds), 300),
+    /** Pinged every minute while the outbox can be written. */
     heartbeatUrl: settings.secretUrl('NOTIFIER_HEARTBEAT_URL'),
   };
   settings.throwProblems();
@@ -135,11 +119,7 @@ function readConfigFile(settings: Settings): { channels: Channel[]; routes: Rout
   return { channels, routes };
 }
 
-function checkNames(
-  channels: readonly Channel[],
-  routes: readonly Route[],
-  settings: Settings,
-): void {
+function checkNames(channels: Channel[], routes: Route[], settings: Settings): void {
   const names = channels.map(({ name }) => name);
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) {
     settings.problem(`NOTIFIER_CONFIG: channels: the name "${name}" is used twice`);

@@ -17,28 +17,18 @@ export interface IntakeOptions {
   now: () => number;
 }
 
-/**
- * Stores the payload for the channels of its route, or for every channel.
- * @throws Error when the outbox cannot be written; then nothing is stored.
- */
-export type Intake = (
-  payload: Payload,
-  to: { route: string } | 'every channel',
-) => 'accepted' | 'duplicate';
+export type Intake = ReturnType<typeof createIntake>;
 
-export function createIntake({
-  outbox,
-  routes,
-  channels,
-  tracer,
-  onAccepted,
-  now,
-}: IntakeOptions): Intake {
-  return (payload, to) => {
+export function createIntake(options: IntakeOptions) {
+  const { outbox, routes, channels, tracer, onAccepted, now } = options;
+  /**
+   * Stores the payload for the channels of its route; an alert of the notifier itself for every channel.
+   * @throws Error when the outbox cannot be written; then nothing is stored.
+   */
+  return (payload: Payload, route: string): 'accepted' | 'duplicate' => {
     const at = now();
-    const route = to === 'every channel' ? 'notifier' : to.route;
     const recipients =
-      to === 'every channel'
+      payload.origin === 'notifier'
         ? channels.map((channel) => ({ channel, alerts: null }))
         : routeAlerts(routes, channels, route, payload.alerts);
     const traced = recipients.map((recipient) => {

@@ -67,8 +67,9 @@ function start(config: Config): void {
     workers.set(channel.name, startWorker(options));
   }
 
-  const stops = startChecks(config, outbox, intake, watchdog);
-  let draining = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const checks = startChecks({ config, outbox, intake, watchdog, signal });
   const app = createApp({
     outbox,
     intake,
@@ -78,14 +79,14 @@ function start(config: Config): void {
     onResent: wake,
     telemetry,
     log,
-    draining: () => draining,
+    draining: () => signal.aborted,
   });
   const server = listen(config, createAdaptorServer({ fetch: app.fetch }) as Server);
 
   async function stop(): Promise<void> {
-    if (draining) return;
-    draining = true;
-    await drain(server, [...workers.values()], stops);
+    if (signal.aborted) return;
+    stopping.abort();
+    await drain(server, [...workers.values()], checks);
     outbox.close();
     await telemetry.shutdown();
     log.info('stopped');
@@ -95,38 +96,43 @@ function start(config: Config): void {
   process.on('SIGINT', () => void stop());
 }
 
-/** Starts everything that runs periodically. Returns the functions that stop it. */
-function startChecks(
-  config: Config,
-  outbox: Outbox,
-  intake: Intake,
-  watchdog: Watchdog,
-): (() => Promise<void>)[] {
+interface Parts {
+  config: Config;
+  outbox: Outbox;
+  intake: Intake;
+  watchdog: Watchdog;
+  signal: AbortSignal;
+}
+
+/** Starts everything that runs periodically until `signal` aborts. Resolves when every run has ended. */
+async function startChecks({ config, outbox, intake, watchdog, signal }: Parts): Promise<void> {
   const { prometheusUrl: prometheus, alertmanagerUrl: alertmanager, heartbeatUrl } = config;
-  const stops = [
+  const graceSeconds = config.reconcileSeconds;
+  const checks = [
     repeat(
       checkpointMillis,
       () => outbox.checkpoint(),
       (err) =>
         log.warn({ err }, 'checkpoint failed; the write-ahead log keeps the data; will retry'),
+      signal,
     ),
     repeat(
       watchdogMillis,
       () => watchdog.check(),
       (err) => log.error({ err }, 'cannot store the alert about the missing Watchdog; will retry'),
+      signal,
     ),
   ];
-  const graceSeconds = config.reconcileSeconds;
   if (prometheus !== undefined && alertmanager !== undefined && graceSeconds > 0) {
-    const options = { prometheus, alertmanager, outbox, intake, log, graceSeconds, now };
+    const options = { prometheus, alertmanager, outbox, intake, log, graceSeconds };
     const everyMillis = Math.max(1, graceSeconds / 10) * 1000;
-    stops.push(repeat(everyMillis, () => reconcile(options), fail));
+    checks.push(repeat(everyMillis, () => reconcile(options), fail, signal));
   }
   if (heartbeatUrl !== undefined) {
-    const ping = () => sendHeartbeat(heartbeatUrl, { marks: outbox.marks, log, now });
-    stops.push(repeat(heartbeatMillis, ping, fail));
+    const ping = () => sendHeartbeat(heartbeatUrl, { marks: outbox.marks, log });
+    checks.push(repeat(heartbeatMillis, ping, fail, signal));
   }
-  return stops;
+  await Promise.all(checks);
 }
 
 function listen(config: Config, server: Server): Server {
@@ -146,11 +152,7 @@ function listen(config: Config, server: Server): Server {
 }
 
 /** Accepts no more webhooks and waits for running deliveries. Other notifications stay pending in the outbox. */
-async function drain(
-  server: Server,
-  workers: readonly Worker[],
-  stops: readonly (() => Promise<void>)[],
-): Promise<void> {
+async function drain(server: Server, workers: Worker[], checks: Promise<void>): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   const force = setTimeout(() => server.closeAllConnections(), graceMillis);
@@ -158,7 +160,7 @@ async function drain(
     closed,
     ...workers.map((worker) => worker.stop(graceMillis)),
     // A reconciliation that waits for Prometheus need not finish: the next start repeats it.
-    Promise.race([Promise.all(stops.map((stop) => stop())), closed]),
+    Promise.race([checks, closed]),
   ]);
   clearTimeout(force);
 }

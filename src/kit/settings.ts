@@ -5,35 +5,16 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-export interface Settings {
-  /** The variable's text; undefined when it is unset or empty. */
-  text(name: string): string | undefined;
-  /** The variable as `schema` reads it; `fallback` when it is unset, or invalid, which adds a problem. */
-  read<Output, Fallback>(
-    name: string,
-    schema: z.ZodType<Output, string>,
-    fallback: Fallback,
-  ): Output | Fallback;
-  /** `NAME`, or the trimmed content of the file that `NAME_FILE` names. A problem never contains the secret. */
-  secret(name: string): string | undefined;
-  /** As `secret`, but the file stays unread: for a program that passes its path on. */
-  secretSource(name: string): SecretSource | undefined;
-  /** As `secret`, for an http or https URL that contains a secret. */
-  secretUrl(name: string): URL | undefined;
-  /** The trimmed content of the file at `path`; `name` is the setting that names the file. */
-  file(name: string, path: string): string | undefined;
-  problem(sentence: string): void;
-  readonly problems: readonly string[];
-  /** @throws Error with every problem, one a line, when there is one. */
-  throwProblems(): void;
-}
+export type Settings = ReturnType<typeof createSettings>;
 
 export type SecretSource = { value: string } | { file: string };
 
-export function createSettings(env: NodeJS.ProcessEnv): Settings {
+export function createSettings(env: NodeJS.ProcessEnv) {
   const problems: string[] = [];
+  /** The variable's text; undefined when it is unset or empty. */
   const text = (name: string): string | undefined => env[name] || undefined;
 
+  /** The trimmed content of the file at `path`; `name` is the setting that names the file. */
   function file(name: string, path: string): string | undefined {
     try {
       const content = readSecretFile(path);
@@ -45,17 +26,10 @@ export function createSettings(env: NodeJS.ProcessEnv): Settings {
     return undefined;
   }
 
-  function secretSource(name: string): SecretSource | undefined {
-    const value = text(name);
-    const path = text(`${name}_FILE`);
-    if (value !== undefined && path !== undefined) {
-      problems.push(`${name} and ${name}_FILE: expected one of them, got both`);
-      return undefined;
-    }
-    if (path !== undefined) return { file: path };
-    return value === undefined ? undefined : { value };
-  }
+  /** As `secret`, but the file stays unread: for a program that passes its path on. */
+  const secretSource = (name: string) => sourceOf(env, name, problems);
 
+  /** `NAME`, or the trimmed content of the file that `NAME_FILE` names. A problem never contains the secret. */
   function secret(name: string): string | undefined {
     const source = secretSource(name);
     if (source === undefined) return undefined;
@@ -64,7 +38,22 @@ export function createSettings(env: NodeJS.ProcessEnv): Settings {
 
   return {
     text,
-    read(name, schema, fallback) {
+    file,
+    secret,
+    secretSource,
+    /** As `secret`, for an http or https URL that contains a secret. */
+    secretUrl(name: string): URL | undefined {
+      const given = secret(name);
+      const parsed = given === undefined ? undefined : webUrl.safeParse(given);
+      if (parsed?.error) problems.push(`${name}: ${parsed.error.issues[0]?.message}`);
+      return parsed?.data;
+    },
+    /** The variable as `schema` reads it; `fallback` when it is unset, or invalid, which adds a problem. */
+    read<Output, Fallback>(
+      name: string,
+      schema: z.ZodType<Output, string>,
+      fallback: Fallback,
+    ): Output | Fallback {
       const given = text(name);
       if (given === undefined) return fallback;
       const parsed = schema.safeParse(given);
@@ -72,23 +61,27 @@ export function createSettings(env: NodeJS.ProcessEnv): Settings {
       problems.push(`${name}: ${parsed.error.issues[0]?.message}, got ${JSON.stringify(given)}`);
       return fallback;
     },
-    secret,
-    secretSource,
-    secretUrl(name) {
-      const given = secret(name);
-      if (given === undefined) return undefined;
-      const url = URL.parse(given);
-      if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
-      problems.push(`${name}: expected an http or https URL, got something else (not shown)`);
-      return undefined;
-    },
-    file,
-    problem: (sentence) => void problems.push(sentence),
-    problems,
-    throwProblems() {
+    problem: (sentence: string) => void problems.push(sentence),
+    problems: problems as readonly string[],
+    /** @throws Error with every problem, one a line, when there is one. */
+    throwProblems(): void {
       if (problems.length > 0) throw new Error(`Invalid settings:\n  ${problems.join('\n  ')}`);
     },
   };
+}
+
+function sourceOf(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  problems: string[],
+): SecretSource | undefined {
+  const { [name]: value, [`${name}_FILE`]: file } = env;
+  if (value && file) {
+    problems.push(`${name} and ${name}_FILE: expected one of them, got both`);
+    return undefined;
+  }
+  if (file) return { file };
+  return value ? { value } : undefined;
 }
 
 /** The trimmed content of a file. @throws Error that names the file and the system's error code, never the content. */
@@ -121,3 +114,11 @@ export const integerOrAuto = (min: number, max: number) =>
 export const flag = z
   .enum(['true', 'false'], { error: 'expected "true" or "false"' })
   .transform((text) => text === 'true');
+
+/** An http or https URL. The problem does not show the value, which may contain a secret. */
+export const webUrl = z.string().transform((given, context) => {
+  const url = URL.parse(given);
+  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
+  context.addIssue('expected an http or https URL, got something else (not shown)');
+  return z.NEVER;
+});

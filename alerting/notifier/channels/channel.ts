@@ -82,14 +82,6 @@ export function defineKind<Schema extends z.ZodType>(kind: ChannelKind<Schema>):
   };
 }
 
-/** An http or https URL. The problem does not show the value, which may contain a secret. */
-export const webUrl = z.string().transform((given, context) => {
-  const url = URL.parse(given);
-  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
-  context.addIssue('expected an http or https URL, got something else (not shown)');
-  return z.NEVER;
-});
-
 /** People to @-mention while an alert is firing. */
 export const mentions = z
   .strictObject({

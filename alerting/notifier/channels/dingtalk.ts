@@ -4,9 +4,10 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
+import { webUrl } from '../../../src/kit/settings.ts';
 import { headings, writeParts } from '../message/markdown.ts';
 import type { Message } from '../message/message.ts';
-import { createRedaction, defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import { createRedaction, defineKind, mentions, withHeadroom } from './channel.ts';
 import type { Delivery } from './channel.ts';
 import { callRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';

@@ -1,7 +1,8 @@
 /** Any HTTP endpoint: the message and its alerts as JSON, with an `Idempotency-Key` that is the same for every attempt. */
 import { z } from 'zod';
+import { webUrl } from '../../../src/kit/settings.ts';
 import { headings, writeParts } from '../message/markdown.ts';
-import { defineKind, webUrl } from './channel.ts';
+import { defineKind } from './channel.ts';
 import { postJson } from './post.ts';
 
 export const webhook = defineKind({

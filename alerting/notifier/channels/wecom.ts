@@ -3,8 +3,9 @@
  * https://developer.work.weixin.qq.com/document/path/91770
  */
 import { z } from 'zod';
+import { webUrl } from '../../../src/kit/settings.ts';
 import { writeParts } from '../message/markdown.ts';
-import { createRedaction, defineKind, mentions, webUrl, withHeadroom } from './channel.ts';
+import { createRedaction, defineKind, mentions, withHeadroom } from './channel.ts';
 import { callRobot, sendPart } from './robot.ts';
 import type { RobotAnswers } from './robot.ts';
 

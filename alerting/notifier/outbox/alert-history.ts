@@ -17,17 +17,6 @@ export interface AlertRecord {
   recordedAt: number;
 }
 
-export interface AlertHistory {
-  /** Records the alerts of a webhook. */
-  record(payload: Payload, route: string, now: number): void;
-  /** Records that Alertmanager withholds this alert on purpose at the moment. */
-  recordNotForUs(alert: Alert, now: number): void;
-  /** Deletes alerts that are not firing and were last recorded over a week ago. */
-  forget(now: number): void;
-  /** Alerts that were firing at or after `time`. */
-  since(time: number): AlertRecord[];
-}
-
 const keptMillis = 7 * 86_400_000;
 
 const sql = {
@@ -42,18 +31,17 @@ const sql = {
     heard_at AS recordedAt FROM heard WHERE ends_at IS NULL OR ends_at >= ?`,
 };
 
-export function createAlertHistory(db: DatabaseSync): AlertHistory {
+export function createAlertHistory(db: DatabaseSync) {
   const statements = prepareAll(db, sql);
 
   function upsert({ alert, startsAt, endsAt, status, route, groupKey, recordedAt }: AlertRecord) {
-    const text = JSON.stringify(alert);
-    const { fingerprint } = alert;
-    const values = [fingerprint, startsAt, endsAt, status, text, route, groupKey, recordedAt];
-    statements.upsert.run(...values);
+    const values = [startsAt, endsAt, status, JSON.stringify(alert), route, groupKey, recordedAt];
+    statements.upsert.run(alert.fingerprint, ...values);
   }
 
   return {
-    record({ alerts, groupKey }, route, now) {
+    /** Records the alerts of a webhook. */
+    record({ alerts, groupKey }: Payload, route: string, now: number): void {
       for (const alert of alerts) {
         const { status } = alert;
         const startsAt = readTime(alert.startsAt) ?? now;
@@ -61,16 +49,18 @@ export function createAlertHistory(db: DatabaseSync): AlertHistory {
         upsert({ alert, startsAt, endsAt, status, route, groupKey, recordedAt: now });
       }
     },
-    recordNotForUs(alert, now) {
+    /** Records that Alertmanager withholds this alert on purpose at the moment. */
+    recordNotForUs(alert: Alert, now: number): void {
       const startsAt = readTime(alert.startsAt) ?? now;
       const unrouted = { route: '', groupKey: '', recordedAt: now };
       upsert({ alert, startsAt, endsAt: now, status: 'not_for_us', ...unrouted });
     },
-    forget: (now) => void statements.forget.run(now - keptMillis),
-    since: (time) =>
-      statements.since.all(time).map((row) => {
-        const record = row as unknown as AlertRecord & { alert: string };
-        return Object.assign(record, { alert: JSON.parse(record.alert) as Alert });
-      }),
+    /** Deletes alerts that are not firing and were last recorded over a week ago. */
+    forget: (now: number): void => void statements.forget.run(now - keptMillis),
+    /** Alerts that were firing at or after `time`. */
+    since(time: number): AlertRecord[] {
+      const rows = statements.since.all(time) as unknown as (AlertRecord & { alert: string })[];
+      return rows.map((row) => Object.assign(row, { alert: JSON.parse(row.alert) as Alert }));
+    },
   };
 }

@@ -2,17 +2,13 @@
  * Stores webhooks and the notifications for their channels in SQLite. A webhook is written in one transaction with its
  * notifications before Alertmanager gets its 200. A notification stays pending until its channel accepts or refuses it.
  */
-import type { StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { DeadReason, Delivery } from '../channels/channel.ts';
 import { idempotencyKey } from '../webhook.ts';
 import type { Payload } from '../webhook.ts';
 import { createAlertHistory } from './alert-history.ts';
-import type { AlertHistory } from './alert-history.ts';
 import { createCallLog } from './call-log.ts';
-import type { CallLog } from './call-log.ts';
 import { inTransaction, openDatabase, prepareAll, writeLazily } from './database.ts';
-import { createMarks } from './marks.ts';
-import type { Marks } from './marks.ts';
 import { queries } from './queries.ts';
 
 export const states = ['pending', 'delivered', 'dead'] as const;
@@ -64,39 +60,7 @@ export interface Due {
   isAlone: 0 | 1;
 }
 
-export interface Outbox {
-  /** @throws Error when it cannot be written; then nothing is stored. */
-  accept(incoming: Incoming, now: number): 'accepted' | 'duplicate';
-  /** In order of arrival. A notification whose group has an earlier one waiting for a retry is not due. */
-  due(channel: string, now: number): Due[];
-  /** When `due` may return something; undefined when nothing is pending. */
-  nextDueAt(channel: string): number | undefined;
-  /** Makes one digest of these notifications: sent, retried and settled together, across restarts too. */
-  joinDigest(ids: readonly number[]): void;
-  /** Queues each notification of a refused digest alone, so that one alert's text does not silence the others. */
-  splitDigest(digestId: number, now: number): void;
-  read(ids: readonly number[]): Notification[];
-  /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
-  settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void;
-  /** Newest first. */
-  list(limit: number, state?: State): Notification[];
-  /** Queues a dead notification again. */
-  resend(id: number, now: number): 'pending' | 'not_dead' | 'unknown';
-  oldestPendingAt(): number | undefined;
-  /** Channel → number of dead notifications. */
-  deadLetters(): Map<string, number>;
-  /** Marks notifications for channels that are no longer configured as dead; returns how many. */
-  retireChannels(configured: readonly string[], now: number): number;
-  alerts: AlertHistory;
-  calls: CallLog;
-  marks: Marks;
-  /**
-   * Moves the write-ahead log into the file. Only this connection does, because SQLite before 3.51.3 could lose a transaction
-   * when two connections wrote and checkpointed at the same time. https://sqlite.org/wal.html#walresetbug
-   */
-  checkpoint(): void;
-  close(): void;
-}
+export type Outbox = ReturnType<typeof openOutbox>;
 
 export interface OutboxOptions {
   path: string;
@@ -114,19 +78,15 @@ const forgetEvery = 50;
 const removed: DeadReason = 'channel_removed';
 
 /** @throws Error when the file cannot be opened or is not an outbox. */
-export function openOutbox({
-  path,
-  maxBytes = 2 ** 30,
-  keep = 5000,
-  duplicateSeconds = 1800,
-}: OutboxOptions): Outbox {
+export function openOutbox(options: OutboxOptions) {
+  const { path, maxBytes = 2 ** 30, keep = 5000, duplicateSeconds = 1800 } = options;
   const db = openDatabase(path);
   db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pageBytes)}`);
   const statements = prepareAll(db, queries);
   const alerts = createAlertHistory(db);
-
   return {
-    accept: (incoming, now) =>
+    /** @throws Error when it cannot be written; then nothing is stored. */
+    accept: (incoming: Incoming, now: number) =>
       inTransaction(db, () => {
         const key = idempotencyKey(incoming.route, incoming.payload);
         if (statements.findDuplicate.get(key, now - duplicateSeconds * 1000)) return 'duplicate';
@@ -141,17 +101,55 @@ export function openOutbox({
         }
         return 'accepted';
       }),
-    due: (channel, now) => statements.due.all(channel, now) as unknown as Due[],
-    nextDueAt: (channel) => timeOf(statements.nextDue.get(channel)),
-    joinDigest: (ids) => void statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids)),
-    splitDigest: (digestId, now) => void statements.splitDigest.run(now, digestId),
-    read: (ids) => statements.read.all(JSON.stringify(ids)).map(readNotification),
-    settle: (ids, delivery, now, nextAttemptAt) =>
-      writeLazily(db, () =>
-        statements.settle.run(...settledValues(delivery, now, nextAttemptAt), JSON.stringify(ids)),
-      ),
-    list: (limit, state) => statements.list.all(state ?? null, limit).map(readNotification),
-    resend(id, now) {
+    ...createQueue(db, statements),
+    ...createList(statements),
+    alerts,
+    calls: createCallLog(db),
+    marks: createMarks(statements),
+    /**
+     * Moves the write-ahead log into the file. Only this connection does, because SQLite before 3.51.3 could lose a transaction
+     * when two connections wrote and checkpointed at the same time. https://sqlite.org/wal.html#walresetbug
+     */
+    checkpoint: () => db.exec('PRAGMA wal_checkpoint(PASSIVE)'),
+    close: () => db.close(),
+  };
+}
+
+type Statements = Record<keyof typeof queries, StatementSync>;
+
+/** What a worker needs of its channel's notifications. */
+function createQueue(db: DatabaseSync, statements: Statements) {
+  return {
+    /** In order of arrival. A notification whose group has an earlier one waiting for a retry is not due. */
+    due: (channel: string, now: number) => statements.due.all(channel, now) as unknown as Due[],
+    /** When `due` may return something; undefined when nothing is pending. */
+    nextDueAt: (channel: string) => timeOf(statements.nextDue.get(channel)),
+    /** Makes one digest of these notifications: sent, retried and settled together, across restarts too. */
+    joinDigest(ids: readonly number[]): void {
+      statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids));
+    },
+    /** Queues each notification of a refused digest alone, so that one alert's text does not silence the others. */
+    splitDigest(digestId: number, now: number): void {
+      statements.splitDigest.run(now, digestId);
+    },
+    read: (ids: readonly number[]) =>
+      statements.read.all(JSON.stringify(ids)).map(readNotification),
+    /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
+    settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void {
+      const values = settledValues(delivery, now, nextAttemptAt);
+      writeLazily(db, () => statements.settle.run(...values, JSON.stringify(ids)));
+    },
+  };
+}
+
+/** What people and metrics see. */
+function createList(statements: Statements) {
+  return {
+    /** Newest first. */
+    list: (limit: number, state?: State) =>
+      statements.list.all(state ?? null, limit).map(readNotification),
+    /** Queues a dead notification again. */
+    resend(id: number, now: number): 'pending' | 'not_dead' | 'unknown' {
       const state = statements.state.get(id)?.['state'];
       if (state === undefined) return 'unknown';
       if (state !== 'dead') return 'not_dead';
@@ -159,21 +157,29 @@ export function openOutbox({
       return 'pending';
     },
     oldestPendingAt: () => timeOf(statements.oldestPending.get()),
-    deadLetters: () =>
-      new Map(
-        statements.countDead.all().map((row) => [String(row['channel']), Number(row['count'])]),
-      ),
-    retireChannels: (configured, now) =>
-      Number(statements.retire.run(removed, now, JSON.stringify(configured)).changes),
-    alerts,
-    calls: createCallLog(db),
-    marks: createMarks(db),
-    checkpoint: () => db.exec('PRAGMA wal_checkpoint(PASSIVE)'),
-    close: () => db.close(),
+    /** Channel → number of dead notifications. */
+    deadLetters(): Map<string, number> {
+      const rows = statements.countDead.all();
+      return new Map(rows.map((row) => [String(row['channel']), Number(row['count'])]));
+    },
+    /** Marks notifications for channels that are no longer configured as dead; returns how many. */
+    retireChannels(configured: readonly string[], now: number): number {
+      return Number(statements.retire.run(removed, now, JSON.stringify(configured)).changes);
+    },
   };
 }
 
-type Statements = Record<keyof typeof queries, StatementSync>;
+/** Named times in milliseconds since 1970: when the Watchdog last arrived, how far the reconciliation got. */
+function createMarks({ getMark, setMark, removeMark }: Statements) {
+  return {
+    get: (name: string) => getMark.get(name)?.['at'] as number | undefined,
+    /** Undefined removes the mark. */
+    set(name: string, at: number | undefined): void {
+      if (at === undefined) removeMark.run(name);
+      else setMark.run(name, at);
+    },
+  };
+}
 
 /** Returns the id of the webhook. */
 function insertWebhook(

@@ -1,4 +1,4 @@
-/** The SQL of `outbox.ts`: webhooks, and the notifications of each webhook for its channels. */
+/** The SQL of `outbox.ts`: webhooks, the notifications of each webhook for its channels, and marks. */
 
 /** One digest covers no more than this. */
 const maxDue = 2000;
@@ -42,4 +42,8 @@ export const queries = {
     "SELECT channel, COUNT(*) AS count FROM notifications WHERE state = 'dead' GROUP BY channel",
   retire: `UPDATE notifications SET state = 'dead', last_reason = ?, finished_at = ?
     WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?))`,
+
+  getMark: 'SELECT at FROM marks WHERE name = ?',
+  setMark: 'INSERT OR REPLACE INTO marks (name, at) VALUES (?, ?)',
+  removeMark: 'DELETE FROM marks WHERE name = ?',
 };

@@ -2,16 +2,7 @@
 import type { Rate } from '../channels/channel.ts';
 import type { CallLog } from './call-log.ts';
 
-export interface RateLimit {
-  /** 0: a call may start now. */
-  waitMillis(now: number): number;
-  /** Calls that may start now, by the rate with the longest window; Infinity without rates. */
-  callsLeft(now: number): number;
-  callStarted(now: number): void;
-  callEnded(now: number): void;
-  /** Allows no call before `time`. */
-  blockUntil(time: number): void;
-}
+export type RateLimit = ReturnType<typeof createRateLimit>;
 
 /**
  * Sliding windows: a bucket of 20 that refills at 20 a minute would allow 40 calls in its first minute. A window runs from
@@ -21,7 +12,7 @@ export function createRateLimit(
   { name, rates = [] }: { name: string; rates?: readonly Rate[] },
   log: CallLog,
   startedAt: number,
-): RateLimit {
+) {
   const longest = rates.toSorted((one, other) => other.perSeconds - one.perSeconds)[0];
   const maxCount = Math.max(0, ...rates.map(({ count }) => count));
   const recent = log.since(name, startedAt - (longest?.perSeconds ?? 0) * 1000);
@@ -34,21 +25,24 @@ export function createRateLimit(
   }
 
   return {
-    waitMillis: (now) =>
+    /** 0: a call may start now. */
+    waitMillis: (now: number) =>
       Math.max(0, blockedUntil - now, ...rates.map((rate) => freeAt(rate, now) - now)),
-    callsLeft(now) {
+    /** Calls that may start now, by the rate with the longest window; Infinity without rates. */
+    callsLeft(now: number): number {
       if (longest === undefined) return Number.POSITIVE_INFINITY;
       const used = calls.filter((time) => time > now - longest.perSeconds * 1000).length;
       return Math.max(0, longest.count - used);
     },
-    callStarted(now) {
+    callStarted(now: number): void {
       if (rates.length > 0) log.add(name, now);
     },
-    callEnded(now) {
+    callEnded(now: number): void {
       calls.push(now);
       if (calls.length > maxCount) calls.shift();
     },
-    blockUntil(time) {
+    /** Allows no call before `time`. */
+    blockUntil(time: number): void {
       blockedUntil = Math.max(blockedUntil, time);
       log.block(name, blockedUntil);
     },

@@ -1,6 +1,6 @@
 /** Pings an external monitor once a minute while the outbox can be written. Started by `main.ts`. */
 import type { Logger } from '../../../otel/logger.ts';
-import type { Marks } from '../outbox/marks.ts';
+import type { Outbox } from '../outbox/outbox.ts';
 
 export const heartbeatMillis = 60_000;
 const timeoutMillis = 10_000;
@@ -8,11 +8,11 @@ const timeoutMillis = 10_000;
 /** One ping. Errors are logged without the URL, which is a secret. */
 export async function sendHeartbeat(
   url: URL,
-  { marks, log, now }: { marks: Pick<Marks, 'set'>; log: Logger; now: () => number },
+  { marks, log }: { marks: Pick<Outbox['marks'], 'set'>; log: Logger },
 ): Promise<void> {
   try {
     // A notifier that cannot write accepts no alert, so it must not report itself as alive.
-    marks.set('heartbeat', now());
+    marks.set('heartbeat', Date.now());
   } catch (error) {
     log.error({ err: error }, 'heartbeat skipped: cannot write to the outbox');
     return;

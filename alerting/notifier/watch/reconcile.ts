@@ -20,7 +20,6 @@ export interface ReconcileOptions {
   log: Logger;
   /** How long Alertmanager may take before the notifier sends in its place. */
   graceSeconds: number;
-  now: () => number;
 }
 
 /** Everything before this time has been compared. */
@@ -32,9 +31,9 @@ type Labels = Record<string, string>;
 
 /** One comparison. While Prometheus does not answer it does nothing, and the next one covers that time too. */
 export async function reconcile(options: ReconcileOptions): Promise<void> {
-  const { prometheus, alertmanager, outbox, intake, log, graceSeconds, now } = options;
+  const { prometheus, alertmanager, outbox, intake, log, graceSeconds } = options;
   const { alerts: history, marks } = outbox;
-  const at = now();
+  const at = Date.now();
   const settledAt = at - graceSeconds * 1000;
   try {
     const since = Math.max(marks.get(cursorMark) ?? settledAt, at - maxLookbackMillis);
@@ -50,10 +49,10 @@ export async function reconcile(options: ReconcileOptions): Promise<void> {
       held === undefined ? [] : findNotResolved({ fired, firing, known, held, settledAt });
     for (const alert of missed) {
       const payload = ownPayload('missed', `reconcile/${alert.fingerprint}`, [alert]);
-      intake(payload, { route: 'default' });
+      intake(payload, 'default');
     }
     for (const { alert, route, groupKey } of notResolved) {
-      intake(ownPayload('not_resolved', groupKey, [alert]), { route });
+      intake(ownPayload('not_resolved', groupKey, [alert]), route);
     }
     marks.set(cursorMark, settledAt);
     if (missed.length + notResolved.length > 0) {

@@ -3,23 +3,14 @@
  * every channel, and resolves it when the Watchdog is back. The app reports each arrival, `main.ts` checks every second.
  */
 import type { Intake } from '../intake.ts';
-import type { Marks } from '../outbox/marks.ts';
+import type { Outbox } from '../outbox/outbox.ts';
 import { ownPayload, watchdogName } from '../webhook.ts';
 import type { Alert } from '../webhook.ts';
 
-export interface Watchdog {
-  /** Records an arrival. */
-  received(): void;
-  /** Raises the alert once when the Watchdog has been missing for `silenceSeconds`. */
-  check(): void;
-  /** Undefined when it never arrived. */
-  lastSeenAt(): number | undefined;
-  /** When it last arrived or the notifier started, whichever is later. */
-  waitingSince(): number;
-}
+export type Watchdog = ReturnType<typeof createWatchdog>;
 
 export interface WatchdogOptions {
-  marks: Marks;
+  marks: Outbox['marks'];
   intake: Intake;
   /** 0: never. */
   silenceSeconds: number;
@@ -32,16 +23,11 @@ export interface WatchdogOptions {
 const seenMark = 'watchdog_seen';
 const silentMark = 'watchdog_silent_since';
 
-export function createWatchdog({
-  marks,
-  intake,
-  silenceSeconds,
-  runbookUrl,
-  now,
-}: WatchdogOptions): Watchdog {
+export function createWatchdog(options: WatchdogOptions) {
+  const { marks, intake, silenceSeconds, runbookUrl, now } = options;
   const startedAt = now();
 
-  // The Watchdog cannot arrive while the notifier is down.
+  /** When it last arrived or the notifier started, whichever is later: it cannot arrive while the notifier is down. */
   const waitingSince = (): number => Math.max(marks.get(seenMark) ?? 0, startedAt);
 
   function raise(status: Alert['status'], since: number): void {
@@ -53,23 +39,26 @@ export function createWatchdog({
       ...(status === 'resolved' && { endsAt: new Date(now()).toISOString() }),
       fingerprint: 'notifier-watchdog',
     };
-    intake(ownPayload('notifier', 'notifier/watchdog', [alert]), 'every channel');
+    intake(ownPayload('notifier', 'notifier/watchdog', [alert]), 'notifier');
   }
 
   return {
-    received() {
+    /** Records an arrival. */
+    received(): void {
       const silentSince = marks.get(silentMark);
       if (silentSince !== undefined) raise('resolved', silentSince);
       marks.set(silentMark, undefined);
       marks.set(seenMark, now());
     },
-    check() {
+    /** Raises the alert once when the Watchdog has been missing for `silenceSeconds`. */
+    check(): void {
       const since = waitingSince();
       const isMissing = now() - since >= silenceSeconds * 1000;
       if (silenceSeconds === 0 || !isMissing || marks.get(silentMark) !== undefined) return;
       raise('firing', since);
       marks.set(silentMark, since);
     },
+    /** Undefined when it never arrived. */
     lastSeenAt: () => marks.get(seenMark),
     waitingSince,
   };

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind, webUrl } from '../../../alerting/notifier/channels/channel.ts';
+import { defineKind } from '../../../alerting/notifier/channels/channel.ts';
 import { kinds, variablesOf } from '../../../alerting/notifier/channels/channels.ts';
 import { readChannelVariables } from '../../../stack/channel-variables.ts';
 import { writeDockerFiles } from '../../../stack/docker/files.ts';
 import { findDifferences } from '../../../stack/native/start.ts';
 import { readSettings } from '../../../stack/settings.ts';
+import { webUrl } from '../../../src/kit/settings.ts';
 import { root } from '../../support/stack/sandbox.ts';
 
 const pager = defineKind({

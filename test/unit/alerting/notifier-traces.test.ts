@@ -24,7 +24,7 @@ test('a notification is one trace, from the start of its alert to its delivery, 
     now: () => receivedAt,
   });
   const alert = createAlert({ startsAt: new Date(startsAt).toISOString() });
-  intake(createWebhook([alert]), { route: 'default' });
+  intake(createWebhook([alert]), 'default');
   const notifications = outbox.list(1);
   const detail = 'HTTP 502';
   await traceAttempt(tracer, notifications, () =>
@@ -61,11 +61,11 @@ test('a duplicate and a webhook that cannot be stored export no span', () => {
     onAccepted: () => undefined,
     now,
   });
-  intake(createWebhook([createAlert()]), { route: 'default' });
+  intake(createWebhook([createAlert()]), 'default');
   const exported = telemetry.traces.list().length;
-  expect(intake(createWebhook([createAlert()]), { route: 'default' })).toBe('duplicate');
+  expect(intake(createWebhook([createAlert()]), 'default')).toBe('duplicate');
   const huge = createAlert({ fingerprint: 'huge', annotations: { summary: 'x'.repeat(200_000) } });
-  expect(() => intake(createWebhook([huge]), { route: 'default' })).toThrow('full');
+  expect(() => intake(createWebhook([huge]), 'default')).toThrow('full');
   expect(telemetry.traces.list()).toHaveLength(exported);
 });
 

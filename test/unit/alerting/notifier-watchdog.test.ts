@@ -112,18 +112,18 @@ test('the heartbeat is sent while the outbox can be written, and its URL is neve
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
   const { marks } = createOutbox();
-  await sendHeartbeat(url, { marks, log, now: () => now });
+  await sendHeartbeat(url, { marks, log });
   expect([pings, lines]).toEqual([1, []]);
-  await sendHeartbeat(url, { marks, log, now: () => now });
+  await sendHeartbeat(url, { marks, log });
   server.close();
   server.closeAllConnections();
-  await sendHeartbeat(url, { marks, log, now: () => now });
+  await sendHeartbeat(url, { marks, log });
   const full = {
     set: () => {
       throw new Error('disk full');
     },
   };
-  await sendHeartbeat(url, { marks: full, log, now: () => now });
+  await sendHeartbeat(url, { marks: full, log });
   expect(pings).toBe(2);
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
     'heartbeat refused',
