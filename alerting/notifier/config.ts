@@ -5,7 +5,7 @@ import { createSettings, integer, port } from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment, defaultChannel } from './channels/channels.ts';
 import type { Channel } from './channels/channel.ts';
-import { locales } from './message/message-texts.ts';
+import { texts } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
 
@@ -50,6 +50,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   return config;
 }
 
+const locales = Object.keys(texts) as (keyof typeof texts)[];
 const locale = z.enum(locales, { error: `expected ${locales.join(' or ')}` });
 
 function readTimeZone(settings: Settings): string {

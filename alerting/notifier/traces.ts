@@ -15,8 +15,8 @@ import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { attributes, spans } from '../../otel/names.ts';
 import type { Delivery } from './channels/channel.ts';
-import { readTime } from './message/times.ts';
 import type { Notification } from './outbox/outbox.ts';
+import { readTime } from './webhook.ts';
 import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();

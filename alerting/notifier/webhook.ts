@@ -26,6 +26,12 @@ const Webhook = z.object({
 
 export type Alert = z.infer<typeof Alert>;
 
+/** Milliseconds since 1970. Undefined for an unknown time, which Alertmanager writes as year 1. */
+export function readTime(text: string): number | undefined {
+  const time = Date.parse(text);
+  return time > 0 ? time : undefined;
+}
+
 /**
  * Source of an alert that no webhook contained: the reconciliation, for a firing (`missed`) or an end (`not_resolved`) that
  * Alertmanager did not send, or the notifier itself.

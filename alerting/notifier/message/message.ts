@@ -2,20 +2,15 @@
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
 import { formatDuration } from '../../../src/kit/duration.ts';
-import { formatTime, readTime } from './times.ts';
+import { readTime } from '../webhook.ts';
 import type { Alert, Payload } from '../webhook.ts';
-
-export interface Link {
-  name: string;
-  url: string;
-}
 
 /** One alert in full. */
 export interface Section {
   heading: string;
   paragraphs: string[];
   items: string[];
-  links: Link[];
+  links: { name: string; url: string }[];
 }
 
 export interface Message {
@@ -46,7 +41,7 @@ const maxLinkCharacters = 1500;
 
 /** Renders one webhook in full, several as a digest with one line per alert. */
 export function renderMessage(payloads: readonly Payload[], options: MessageOptions): Message {
-  const words: Texts = texts[options.locale];
+  const words = texts[options.locale];
   const isDigest = payloads.length > 1;
   const alerts = payloads.flatMap((payload) => payload.alerts);
   const firing = alerts.filter(({ status }) => status === 'firing');
@@ -61,17 +56,12 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
     lines: alerts.map((alert) => renderLine(alert, words, options.timeZone)),
     notes: [
       ...(isDigest ? [words.digest(payloads.length)] : []),
-      ...new Set(payloads.flatMap(({ origin }) => noteOf(origin, words))),
+      // The outbox may hold an origin of an older version, which has no text.
+      ...new Set(payloads.flatMap(({ origin }) => (origin && words.origins[origin]) ?? [])),
       ...(truncated > 0 ? [words.truncated(truncated)] : []),
     ],
     alerts,
   };
-}
-
-function noteOf(origin: Payload['origin'], words: Texts): string[] {
-  // The outbox may hold an origin of an older version.
-  const note: string | undefined = origin && words.origins[origin];
-  return note === undefined ? [] : [note];
 }
 
 function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
@@ -85,10 +75,8 @@ function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
     .join(' · ');
   const names = [...new Set([...firing, ...resolved].map(nameOf))];
   const shown = names.slice(0, 3).join(words.comma) + (names.length > 3 ? ' …' : '');
-  return cut(
-    `${firing.length > 0 ? '🔥' : '✅'} ${states}${words.colon}${shown}`,
-    maxTitleCharacters,
-  );
+  const symbol = firing.length > 0 ? '🔥' : '✅';
+  return cut(`${symbol} ${states}${words.colon}${shown}`, maxTitleCharacters);
 }
 
 function headingOf(alert: Alert, words: Texts): string {
@@ -100,64 +88,64 @@ function headingOf(alert: Alert, words: Texts): string {
 
 /** Shows no description of a resolved alert: Alertmanager keeps the annotations of the firing, whose values are outdated. */
 function renderAlert(alert: Alert, words: Texts, timeZone: string): Section {
-  const isFiring = alert.status === 'firing';
   const summary = annotation(alert, 'summary', words);
   const ended = summary && `${words.resolvedAlert}${words.colon}${summary}`;
+  const paragraphs =
+    alert.status === 'firing' ? [summary, annotation(alert, 'description', words)] : [ended];
   const labels = describeLabels(alert.labels);
+  const items = renderTimes(alert, words, timeZone);
+  if (labels) items.push([words.labels, labels]);
   return {
     heading: headingOf(alert, words),
-    paragraphs: (isFiring ? [summary, annotation(alert, 'description', words)] : [ended]).filter(
-      Boolean,
-    ),
-    items: [
-      ...renderTimes(alert, words, timeZone),
-      ...(labels ? [[words.labels, labels] as [string, string]] : []),
-    ].map(([name, value]) => `${name}${words.colon}${value}`),
+    paragraphs: paragraphs.filter(Boolean),
+    items: items.map(([name, value]) => `${name}${words.colon}${value}`),
     links: renderLinks(alert, words),
   };
 }
 
 function renderLine(alert: Alert, words: Texts, timeZone: string): string {
-  const [first, ...rest] = renderTimes(alert, words, timeZone);
-  const [name, value] = rest.at(-1) ?? first ?? ['', ''];
-  return [
+  const parts = [
     `${alert.status === 'firing' ? '🔥' : '✅'} ${headingOf(alert, words)}`,
     describeLabels(alert.labels),
     cut(annotation(alert, 'summary', words), maxLabelCharacters),
-    `${name} ${value}`,
-  ]
-    .filter(Boolean)
-    .join(' · ');
+    renderTimes(alert, words, timeZone).at(-1)?.join(' '),
+  ];
+  return parts.filter(Boolean).join(' · ');
 }
 
 function annotation({ annotations }: Alert, name: string, words: Texts): string {
   return cut(annotations[name + words.annotationSuffix] ?? annotations[name] ?? '');
 }
 
+/** Start; of a resolved alert also end and duration. */
 function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, string][] {
+  const show = (time: number | undefined) =>
+    time === undefined ? words.unknownTime : formatTime(time, timeZone);
   const start = readTime(alert.startsAt);
-  const started: [string, string] = [
-    words.startedAt,
-    formatTime(start, timeZone) ?? words.unknownTime,
-  ];
+  const started: [string, string] = [words.startedAt, show(start)];
   if (alert.status === 'firing') return [started];
   const end = readTime(alert.endsAt);
-  const ended: [string, string] = [words.endedAt, formatTime(end, timeZone) ?? words.unknownTime];
+  const ended: [string, string] = [words.endedAt, show(end)];
   if (start === undefined || end === undefined) return [started, ended];
   return [started, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
 }
 
-function describeLabels(labels: Record<string, string>): string {
-  const entries = Object.entries(labels).filter(
-    ([name]) => !['alertname', 'severity'].includes(name),
-  );
-  const shown = entries.slice(0, maxLabels).map(([name, value]) => {
-    return `${name}=${cut(value, maxLabelCharacters)}`;
-  });
-  return shown.join(', ') + (entries.length > maxLabels ? ' …' : '');
+/** As `2026-04-26 11:21:41 (Asia/Shanghai)`. */
+function formatTime(time: number, timeZone: string): string {
+  const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
+  // Swedish dates are ISO 8601.
+  return `${new Intl.DateTimeFormat('sv-SE', options).format(time)} (${timeZone})`;
 }
 
-function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Link[] {
+function describeLabels(labels: Record<string, string>): string {
+  const { alertname: _, severity: __, ...others } = labels;
+  const shown = Object.entries(others).map(
+    ([name, value]) => `${name}=${cut(value, maxLabelCharacters)}`,
+  );
+  return shown.slice(0, maxLabels).join(', ') + (shown.length > maxLabels ? ' …' : '');
+}
+
+function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Section['links'] {
   const links: [string, string | undefined][] = [
     [words.runbook, annotations['runbook_url']],
     [words.dashboard, annotations['dashboard_url']],

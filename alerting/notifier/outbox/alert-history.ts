@@ -1,6 +1,6 @@
 /** Which alerts the notifier has been sent and when each fired, on disk. The reconciliation compares them with Prometheus. */
 import type { DatabaseSync } from 'node:sqlite';
-import { readTime } from '../message/times.ts';
+import { readTime } from '../webhook.ts';
 import type { Alert, Payload } from '../webhook.ts';
 import { prepareAll } from './database.ts';
 
