@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const strings = z.record(z.string(), z.string());
 
-const Alert = z.object({
+export const Alert = z.object({
   status: z.enum(['firing', 'resolved']),
   labels: strings,
   annotations: strings.default({}),
@@ -25,6 +25,8 @@ const Webhook = z.object({
 });
 
 export type Alert = z.infer<typeof Alert>;
+/** An alert that the notifier builds itself. */
+export type AlertInput = z.input<typeof Alert>;
 
 /** Milliseconds since 1970. Undefined for an unknown time, which Alertmanager writes as year 1. */
 export function readTime(text: string): number | undefined {
@@ -47,11 +49,7 @@ export type ParsedWebhook =
 export const watchdogName = 'Watchdog';
 
 /** A payload of the notifier itself, in the form of Alertmanager's. */
-export function ownPayload(
-  origin: Origin,
-  groupKey: string,
-  alerts: z.input<typeof Alert>[],
-): Payload {
+export function ownPayload(origin: Origin, groupKey: string, alerts: AlertInput[]): Payload {
   return { ...Webhook.parse({ version: '4', groupKey, alerts }), origin };
 }
 

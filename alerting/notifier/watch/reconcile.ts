@@ -3,12 +3,13 @@
  * that are missing: alerts that were dropped, and ends that were never reported. Started by `main.ts`.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../../otel/logger.ts';
 import type { Intake } from '../intake.ts';
 import type { AlertRecord } from '../outbox/alert-history.ts';
 import type { Outbox } from '../outbox/outbox.ts';
-import { ownPayload, watchdogName } from '../webhook.ts';
-import type { Alert } from '../webhook.ts';
+import { Alert, ownPayload, watchdogName } from '../webhook.ts';
+import type { AlertInput } from '../webhook.ts';
 import { readFired, readFiring, readHeld } from './sources.ts';
 import type { FiredSeries, FiringNow, Held } from './sources.ts';
 
@@ -41,15 +42,14 @@ export async function reconcile(options: ReconcileOptions): Promise<void> {
     const firing = await readFiring(prometheus);
     const held = await readHeld(alertmanager).catch(() => undefined);
     for (const alert of held ?? []) {
-      if (alert.isNotForUs) history.recordNotForUs(alertOf(alert), at);
+      if (!alert.isNotForUs) continue;
+      history.recordNotForUs(Alert.parse({ ...alert, status: 'firing' }), at);
     }
-    const known = history.since(since);
-    const missed = findMissed({ fired, firing, known, settledAt });
-    const notResolved =
-      held === undefined ? [] : findNotResolved({ fired, firing, known, held, settledAt });
+    const facts = { fired, firing, known: history.since(since), settledAt };
+    const missed = findMissed(facts);
+    const notResolved = held === undefined ? [] : findNotResolved({ ...facts, held });
     for (const alert of missed) {
-      const payload = ownPayload('missed', `reconcile/${alert.fingerprint}`, [alert]);
-      intake(payload, 'default');
+      intake(ownPayload('missed', `reconcile/${alert.fingerprint}`, [alert]), 'default');
     }
     for (const { alert, route, groupKey } of notResolved) {
       intake(ownPayload('not_resolved', groupKey, [alert]), route);
@@ -74,11 +74,12 @@ interface Facts {
 }
 
 /** Alerts that fired before `settledAt` and are in no record of that time. */
-export function findMissed({ fired, firing, known, settledAt }: Facts): Alert[] {
-  const knownByName = Map.groupBy(known, ({ alert }) => alert.labels['alertname'] ?? '');
+export function findMissed({ fired, firing, known, settledAt }: Facts): AlertInput[] {
+  const knownByName = Map.groupBy(known, ({ alert }) => alert.labels['alertname']);
   return fired.flatMap(({ labels, firstAt, lastAt }) => {
-    if (labels['alertname'] === watchdogName || firstAt > settledAt) return [];
-    const sameName = knownByName.get(labels['alertname'] ?? '') ?? [];
+    const { alertname } = labels;
+    if (alertname === watchdogName || firstAt > settledAt) return [];
+    const sameName = knownByName.get(alertname) ?? [];
     const isKnown = sameName.some(
       ({ alert, startsAt, endsAt }) =>
         includes(alert.labels, labels) &&
@@ -86,7 +87,7 @@ export function findMissed({ fired, firing, known, settledAt }: Facts): Alert[] 
         (endsAt ?? lastAt) >= firstAt,
     );
     if (isKnown) return [];
-    const current = firing.find((candidate) => isSame(candidate.labels, labels));
+    const current = firing.find((candidate) => isDeepStrictEqual(candidate.labels, labels));
     return [
       {
         status: current === undefined ? 'resolved' : 'firing',
@@ -94,7 +95,6 @@ export function findMissed({ fired, firing, known, settledAt }: Facts): Alert[] 
         annotations: current?.annotations ?? {},
         startsAt: current?.activeAt ?? new Date(firstAt).toISOString(),
         endsAt: current === undefined ? new Date(lastAt).toISOString() : '',
-        generatorURL: '',
         fingerprint: `reconciled-${hash(labels)}`,
       },
     ];
@@ -102,13 +102,8 @@ export function findMissed({ fired, firing, known, settledAt }: Facts): Alert[] 
 }
 
 /** Alerts that were sent as firing, but that neither Prometheus nor Alertmanager has had since `settledAt`. */
-export function findNotResolved({
-  fired,
-  firing,
-  known,
-  held,
-  settledAt,
-}: Facts & { held: readonly Held[] }): Pick<AlertRecord, 'alert' | 'route' | 'groupKey'>[] {
+export function findNotResolved(facts: Facts & { held: readonly Held[] }) {
+  const { fired, firing, known, held, settledAt } = facts;
   return known.flatMap(({ alert, status, recordedAt, route, groupKey }) => {
     if (status !== 'firing' || recordedAt > settledAt) return [];
     const { labels } = alert;
@@ -122,29 +117,13 @@ export function findNotResolved({
     if (lastAt > settledAt) return [];
     // Unknown when Prometheus no longer has its samples.
     const endsAt = series.length > 0 ? new Date(lastAt).toISOString() : '';
-    return [{ alert: { ...alert, status: 'resolved', endsAt }, route, groupKey }];
+    return [{ alert: { ...alert, status: 'resolved' as const, endsAt }, route, groupKey }];
   });
-}
-
-function alertOf({ labels, startsAt, fingerprint }: Held): Alert {
-  return {
-    status: 'firing',
-    labels,
-    annotations: {},
-    startsAt,
-    endsAt: '',
-    generatorURL: '',
-    fingerprint,
-  };
 }
 
 /** Alertmanager's labels include Prometheus' external labels, so they are compared as a superset. */
 function includes(all: Labels, some: Labels): boolean {
   return Object.entries(some).every(([name, value]) => all[name] === value);
-}
-
-function isSame(one: Labels, other: Labels): boolean {
-  return includes(one, other) && includes(other, one);
 }
 
 function hash(labels: Labels): string {

@@ -14,6 +14,7 @@ const series = (from: number, to: number) => ({
 });
 const firingNow = {
   labels,
+  state: 'firing',
   annotations: { summary: 's' },
   activeAt: new Date(minute(2)).toISOString(),
 };
