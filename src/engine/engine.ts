@@ -2,6 +2,7 @@
  * The engine's contract: the interface that the API uses, the facts that a generation reports, and the messages between the
  * service's process (host/) and the engine process (worker/).
  */
+import type { ChatErrorCode } from '../errors.ts';
 
 /** A tool as OpenAI's `tools[].function`; `parameters` is a JSON schema of an object. */
 export interface Tool {
@@ -201,7 +202,7 @@ export type Report =
   | {
       type: 'error';
       id: number;
-      code: 'bad_request' | 'context_overflow' | 'engine_error';
+      code: ChatErrorCode;
       message: string;
       param?: string | undefined;
     };

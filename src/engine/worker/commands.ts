@@ -119,13 +119,9 @@ function checkFits(
 }
 
 function toErrorReport(id: number, error: unknown): Report {
-  if (error instanceof ChatError && isReported(error.code)) {
+  if (error instanceof ChatError) {
     return { type: 'error', id, code: error.code, message: error.message, param: error.param };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { type: 'error', id, code: 'engine_error', message };
-}
-
-function isReported(code: string): code is 'bad_request' | 'context_overflow' {
-  return code === 'bad_request' || code === 'context_overflow';
 }

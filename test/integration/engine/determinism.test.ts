@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { hasRealModel, realModelId } from '../../support/engine/real-model.ts';
 
 interface Answer {
   tokens: { bytes: number[]; top_logprobs: { logprob: number }[] }[];
@@ -67,7 +67,7 @@ const maxTieNats = 0.1;
 
 describe.each([
   ['demo', true],
-  ['smollm2-135m-instruct', existsSync('models/SmolLM2-135M-Instruct.Q4_1.gguf')],
+  [realModelId, hasRealModel],
 ])('%s at temperature 0', (model, isThere) => {
   test.runIf(isThere)(
     'gives the same tokens alone, after a cache hit, and in a batch of eight',

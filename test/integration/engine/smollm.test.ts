@@ -3,22 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ChatMessage, Tool } from '../../../src/engine/engine.ts';
 import type { DisposableModel } from '../../../src/engine/worker/llama/model.ts';
-import {
-  chat,
-  finish,
-  generate,
-  greedy,
-  hasSmol,
-  loadForTest,
-  smolFile,
-} from '../../support/engine/llama-model.ts';
+import { chat, finish, generate, greedy, loadForTest } from '../../support/engine/llama-model.ts';
+import { hasRealModel, realModelFile } from '../../support/engine/real-model.ts';
 
-const needs = hasSmol ? '' : ' (skipped: make model MODEL=smollm2-135m-instruct fetches it)';
+const needs = hasRealModel ? '' : ' (skipped: make model MODEL=smollm2-135m-instruct fetches it)';
 
-describe.skipIf(!hasSmol)(`SmolLM2-135M-Instruct${needs}`, () => {
+describe.skipIf(!hasRealModel)(`SmolLM2-135M-Instruct${needs}`, () => {
   let model: DisposableModel;
   beforeAll(async () => {
-    model = await loadForTest(smolFile, { embeddings: true });
+    model = await loadForTest(realModelFile, { embeddings: true });
   });
   afterAll(() => model.dispose());
 

@@ -1,5 +1,5 @@
 /** Models that are loaded into the test's process and used without a scheduler. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,11 +8,9 @@ import { loadModel, type DisposableModel } from '../../../src/engine/worker/llam
 import type { Decoded } from '../../../src/engine/worker/loaded-model.ts';
 import { makeGguf } from '../models/make-gguf.ts';
 
-const inRepository = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
-
-export const demoFile = inRepository('src/models/llamascope-demo.gguf');
-export const smolFile = inRepository('models/SmolLM2-135M-Instruct.Q4_1.gguf');
-export const hasSmol = existsSync(smolFile);
+export const demoFile = fileURLToPath(
+  new URL('../../../src/models/llamascope-demo.gguf', import.meta.url),
+);
 
 /** Greedy sampling. */
 export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, stop: [] };
