@@ -84,15 +84,15 @@ export function quantile(q: number, key: MetricKey, options: QueryOptions = {}):
   return `histogram_quantile(${q}, ${summed('rate', buckets, { ...options, by: [...by, 'le'] })})`;
 }
 
-/** The queries of a panel of quantiles. `>= 0` drops the NaN of an idle window, which a stat would print. */
+/** The queries of a panel of quantiles, by legend. `>= 0` drops the NaN of an idle window, which a stat would print. */
 export function percentiles(
   key: MetricKey,
   { where, quantiles = [0.5, 0.95, 0.99] }: { where?: string; quantiles?: number[] } = {},
-): { expr: string; legend: string }[] {
-  return quantiles.map((q) => ({
-    expr: `${quantile(q, key, where === undefined ? {} : { where })} >= 0`,
-    legend: `P${q * 100}`,
-  }));
+): Record<string, string> {
+  const options = where === undefined ? {} : { where };
+  return Object.fromEntries(
+    quantiles.map((q) => [`P${q * 100}`, `${quantile(q, key, options)} >= 0`]),
+  );
 }
 
 /** Mean of a histogram; empty while nothing is observed. */

@@ -6,13 +6,13 @@ import { attributes } from '../names.ts';
 import { labelName } from '../prometheus/prometheus-names.ts';
 import type { Text } from '../text.ts';
 import type { Panel } from './panel.ts';
-import * as delivery from './delivery.ts';
-import * as inference from './inference.ts';
-import * as monitor from './monitor.ts';
-import * as pipeline from './pipeline.ts';
+import { delivery } from './delivery.ts';
+import { inference } from './inference.ts';
+import { monitor } from './monitor.ts';
+import { pipeline } from './pipeline.ts';
 import { ofChat, selectedChat, series } from '../promql.ts';
-import * as service from './service.ts';
-import * as slo from './slo.ts';
+import { service } from './service.ts';
+import { slo } from './slo.ts';
 
 export interface Row {
   /** Heading above the row; the first row has none. */
@@ -81,7 +81,7 @@ export const dashboards: readonly Dashboard[] = [
       {
         title: { en: 'Throughput', zh: '吞吐' },
         height: 8,
-        panels: [inference.tokens, inference.tokensPerCpu, inference.tokenCounts],
+        panels: [inference.tokens, inference.tokensPerCpuSecond, inference.tokenCounts],
       },
       {
         title: { en: 'Outcomes', zh: '请求结果' },
@@ -108,7 +108,7 @@ export const dashboards: readonly Dashboard[] = [
       zh: 'SLO 目标与剩余错误预算。',
     },
     rows: [
-      { height: 6, panels: [slo.budgetLeft, slo.burnNow, slo.kept] },
+      { height: 6, panels: [slo.budgetLeft, slo.burnNow, slo.promiseKept] },
       {
         title: { en: 'Burn rates', zh: '燃烧率' },
         height: 9,
@@ -117,7 +117,7 @@ export const dashboards: readonly Dashboard[] = [
       {
         title: { en: 'Causes', zh: '消耗来源' },
         height: 9,
-        panels: [slo.byStatus, service.refusals],
+        panels: [slo.requestsByStatus, service.refusals],
       },
     ],
   },

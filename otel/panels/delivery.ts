@@ -1,157 +1,131 @@
 /** The path of an alert to a person: from the rule through Alertmanager and the notifier to a channel. */
 import { jobs } from '../names.ts';
-import type { Panel } from './panel.ts';
+import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { increase, series, summed } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
 
-export const firing: Panel = {
-  id: 'firing',
-  title: { en: 'Firing alerts', zh: '触发中的告警' },
-  meaning: {
-    en: 'Alerts that fire now, without the Watchdog.',
-    zh: '当前触发的告警数，不含 Watchdog。',
-  },
-  kind: 'stat',
-  unit: '{alert}',
-  queries: [
-    {
-      expr: 'count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)',
-      legend: '',
-    },
-  ],
-  idle: 'zero',
-};
-
-export const alerts: Panel = {
-  id: 'alerts',
-  title: { en: 'Alerts', zh: '告警' },
-  meaning: {
-    en: 'Firing and pending alerts. The Watchdog always fires; without it no alert arrives.',
-    zh: '触发中和即将触发的告警。Watchdog 始终触发；如果没有它，告警无法送达。',
-  },
-  kind: 'timeseries',
-  unit: '{alert}',
-  queries: [
-    {
-      expr: 'sum by (alertname, alertstate) (ALERTS)',
-      legend: '{{alertname}} {{alertstate}}',
-    },
-  ],
-  idle: 'value',
-};
-
-export const toAlertmanager: Panel = {
-  id: 'to-alertmanager',
-  title: { en: 'Prometheus to Alertmanager', zh: 'Prometheus 到 Alertmanager' },
-  meaning: {
-    en: 'Alerts sent, failed and dropped over 5 minutes.',
-    zh: '最近 5 分钟发送、失败和丢弃的告警数。',
-  },
-  kind: 'timeseries',
-  unit: '{alert}',
-  queries: [
-    { expr: summed('increase', 'prometheus_notifications_sent_total'), legend: 'sent' },
-    { expr: summed('increase', 'prometheus_notifications_errors_total'), legend: 'failed' },
-    { expr: summed('increase', 'prometheus_notifications_dropped_total'), legend: 'dropped' },
-  ],
-  idle: 'value',
-};
-
 const byIntegration = (counter: string): string =>
   summed('increase', `${counter}{integration=~"webhook|email"}`, { by: ['integration'] });
 
-export const fromAlertmanager: Panel = {
-  id: 'from-alertmanager',
-  title: { en: 'Alertmanager to receivers', zh: 'Alertmanager 到接收方' },
-  meaning: {
-    en: 'Notifications sent and failed over 5 minutes, by kind of receiver.',
-    zh: '最近 5 分钟发送和失败的通知数，按接收方类型分类。',
-  },
-  kind: 'timeseries',
-  unit: '{notification}',
-  queries: [
-    { expr: byIntegration('alertmanager_notifications_total'), legend: '{{integration}} sent' },
-    {
-      expr: byIntegration('alertmanager_notifications_failed_total'),
-      legend: '{{integration}} failed',
+export const delivery = definePanels({
+  firing: {
+    title: { en: 'Firing alerts', zh: '触发中的告警' },
+    meaning: {
+      en: 'Alerts that fire now, without the Watchdog.',
+      zh: '当前触发的告警数，不含 Watchdog。',
     },
-  ],
-  idle: 'value',
-};
-
-export const deliveries: Panel = {
-  id: 'deliveries',
-  title: { en: 'Deliveries', zh: '投递' },
-  meaning: {
-    en: 'Delivery attempts of the notifier over 5 minutes, by channel and outcome.',
-    zh: '最近 5 分钟通知服务的投递次数，按渠道和结果分类。',
+    kind: 'stat',
+    unit: '{alert}',
+    queries: 'count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)',
+    idle: 'zero',
   },
-  kind: 'stacked',
-  unit: '{notification}',
-  queries: [
-    {
-      expr: increase('notifierNotifications', { where: notifier, by: ['channel', 'outcome'] }),
-      legend: '{{channel}} {{outcome}}',
+  alerts: {
+    title: { en: 'Alerts', zh: '告警' },
+    meaning: {
+      en: 'Firing and pending alerts. The Watchdog always fires; without it no alert arrives.',
+      zh: '触发中和即将触发的告警。Watchdog 始终触发；如果没有它，告警无法送达。',
     },
-  ],
-  idle: 'value',
-};
-
-export const pendingAge: Panel = {
-  id: 'pending-age',
-  title: { en: 'Oldest pending notification', zh: '最早的待投递通知' },
-  meaning: {
-    en: 'Age of the oldest notification that is not delivered yet.',
-    zh: '尚未送达的通知中最早一条的等待时间。',
+    kind: 'timeseries',
+    unit: '{alert}',
+    queries: { '{{alertname}} {{alertstate}}': 'sum by (alertname, alertstate) (ALERTS)' },
+    idle: 'value',
   },
-  kind: 'stat',
-  unit: 's',
-  queries: [{ expr: `max(${series('notifierPendingAge', notifier)})`, legend: '' }],
-  idle: 'value',
-  thresholds: { red: defaultThresholds.notifierOutboxStuck.above, orange: 60, when: 'above' },
-  whenRed: {
-    en: 'A channel does not accept messages: GET /api/notifications has the reason.',
-    zh: '某个渠道投递失败：原因见 GET /api/notifications。',
-    runbook: 'NotifierOutboxStuck',
+  toAlertmanager: {
+    title: { en: 'Prometheus to Alertmanager', zh: 'Prometheus 到 Alertmanager' },
+    meaning: {
+      en: 'Alerts sent, failed and dropped over 5 minutes.',
+      zh: '最近 5 分钟发送、失败和丢弃的告警数。',
+    },
+    kind: 'timeseries',
+    unit: '{alert}',
+    queries: {
+      sent: summed('increase', 'prometheus_notifications_sent_total'),
+      failed: summed('increase', 'prometheus_notifications_errors_total'),
+      dropped: summed('increase', 'prometheus_notifications_dropped_total'),
+    },
+    idle: 'value',
   },
-};
-
-export const deadLetters: Panel = {
-  id: 'dead-letters',
-  title: { en: 'Dead letters', zh: '已放弃的通知' },
-  meaning: {
-    en: 'Notifications that failed and are not retried; they can be resent.',
-    zh: '投递失败、不再重试的通知，可手动重发。',
+  fromAlertmanager: {
+    title: { en: 'Alertmanager to receivers', zh: 'Alertmanager 到接收方' },
+    meaning: {
+      en: 'Notifications sent and failed over 5 minutes, by kind of receiver.',
+      zh: '最近 5 分钟发送和失败的通知数，按接收方类型分类。',
+    },
+    kind: 'timeseries',
+    unit: '{notification}',
+    queries: {
+      '{{integration}} sent': byIntegration('alertmanager_notifications_total'),
+      '{{integration}} failed': byIntegration('alertmanager_notifications_failed_total'),
+    },
+    idle: 'value',
   },
-  kind: 'stat',
-  unit: '{notification}',
-  queries: [{ expr: `sum(${series('notifierDeadLetters', notifier)})`, legend: '' }],
-  idle: 'zero',
-  thresholds: { red: 1, when: 'above' },
-  whenRed: {
-    en: 'GET /api/notifications has the reason. Repair the channel, then resend.',
-    zh: '原因见 GET /api/notifications。修复渠道后重新发送。',
-    runbook: 'NotifierFailing',
+  deliveries: {
+    title: { en: 'Deliveries', zh: '投递' },
+    meaning: {
+      en: 'Delivery attempts of the notifier over 5 minutes, by channel and outcome.',
+      zh: '最近 5 分钟通知服务的投递次数，按渠道和结果分类。',
+    },
+    kind: 'stacked',
+    unit: '{notification}',
+    queries: {
+      '{{channel}} {{outcome}}': increase('notifierNotifications', {
+        where: notifier,
+        by: ['channel', 'outcome'],
+      }),
+    },
+    idle: 'value',
   },
-};
-
-export const heartbeatAge: Panel = {
-  id: 'heartbeat-age',
-  title: { en: 'Last Watchdog', zh: '最近一次 Watchdog' },
-  meaning: {
-    en: 'Time since the Watchdog arrived. After 5 minutes the alert path is broken.',
-    zh: '距离上次收到 Watchdog 的时间。超过 5 分钟说明告警链路中断。',
+  pendingAge: {
+    title: { en: 'Oldest pending notification', zh: '最早的待投递通知' },
+    meaning: {
+      en: 'Age of the oldest notification that is not delivered yet.',
+      zh: '尚未送达的通知中最早一条的等待时间。',
+    },
+    kind: 'stat',
+    unit: 's',
+    queries: `max(${series('notifierPendingAge', notifier)})`,
+    idle: 'value',
+    thresholds: { red: defaultThresholds.notifierOutboxStuck.above, orange: 60, when: 'above' },
+    whenRed: {
+      en: 'A channel does not accept messages: GET /api/notifications has the reason.',
+      zh: '某个渠道投递失败：原因见 GET /api/notifications。',
+      runbook: 'NotifierOutboxStuck',
+    },
   },
-  kind: 'stat',
-  unit: 's',
-  queries: [{ expr: `max(${series('notifierHeartbeatAge', notifier)})`, legend: '' }],
-  idle: 'value',
-  thresholds: { red: 300, orange: 120, when: 'above' },
-  whenRed: {
-    en: 'Check the path in order: rules, Alertmanager, notifier.',
-    zh: '沿告警链路依次检查：规则、Alertmanager、通知服务。',
-    runbook: 'Watchdog',
+  deadLetters: {
+    title: { en: 'Dead letters', zh: '已放弃的通知' },
+    meaning: {
+      en: 'Notifications that failed and are not retried; they can be resent.',
+      zh: '投递失败、不再重试的通知，可手动重发。',
+    },
+    kind: 'stat',
+    unit: '{notification}',
+    queries: `sum(${series('notifierDeadLetters', notifier)})`,
+    idle: 'zero',
+    thresholds: { red: 1, when: 'above' },
+    whenRed: {
+      en: 'GET /api/notifications has the reason. Repair the channel, then resend.',
+      zh: '原因见 GET /api/notifications。修复渠道后重新发送。',
+      runbook: 'NotifierFailing',
+    },
   },
-};
+  heartbeatAge: {
+    title: { en: 'Last Watchdog', zh: '最近一次 Watchdog' },
+    meaning: {
+      en: 'Time since the Watchdog arrived. After 5 minutes the alert path is broken.',
+      zh: '距离上次收到 Watchdog 的时间。超过 5 分钟说明告警链路中断。',
+    },
+    kind: 'stat',
+    unit: 's',
+    queries: `max(${series('notifierHeartbeatAge', notifier)})`,
+    idle: 'value',
+    thresholds: { red: 300, orange: 120, when: 'above' },
+    whenRed: {
+      en: 'Check the path in order: rules, Alertmanager, notifier.',
+      zh: '沿告警链路依次检查：规则、Alertmanager、通知服务。',
+      runbook: 'Watchdog',
+    },
+  },
+});

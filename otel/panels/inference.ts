@@ -1,245 +1,218 @@
 /** Phases of a generation, latency for the user, and throughput. */
-import type { Panel } from './panel.ts';
+import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { mean, percentiles, rate, selectedChat, selectedModel, series, sum } from '../promql.ts';
+import {
+  mean,
+  percentiles,
+  quantile,
+  rate,
+  selectedChat,
+  selectedModel,
+  series,
+  sum,
+} from '../promql.ts';
 
-export const ready: Panel = {
-  id: 'ready',
-  title: { en: 'Ready', zh: '就绪' },
-  meaning: {
-    en: 'Whether all instances accept requests.',
-    zh: '所有实例是否都可接受请求。',
-  },
-  kind: 'stat',
-  unit: '{instance}',
-  queries: [{ expr: `min(${series('inferenceReady')})`, legend: '' }],
-  idle: 'value',
-  thresholds: { red: 0.5, when: 'below' },
-  whenRed: {
-    en: 'The engine is loading the model or has failed to: see make logs.',
-    zh: '引擎正在加载模型或加载失败：请查看 make logs。',
-    runbook: 'HighErrorRate',
-  },
-  words: { '0': { en: 'not ready', zh: '未就绪' }, '1': { en: 'ready', zh: '就绪' } },
-};
+const lengths = (type: 'input' | 'output', q: number): string =>
+  quantile(q, 'genAiClientTokenUsage', { where: `${selectedModel}, gen_ai_token_type="${type}"` }) +
+  ' >= 0';
 
-export const model: Panel = {
-  id: 'model',
-  title: { en: 'Model', zh: '模型' },
-  meaning: { en: 'The model that is served.', zh: '正在提供服务的模型。' },
-  kind: 'info',
-  unit: '{model}',
-  queries: [
-    {
-      expr: series('inferenceModelInfo', selectedModel),
-      legend: '{{gen_ai_request_model}} {{quantization}}',
+export const inference = definePanels({
+  ready: {
+    title: { en: 'Ready', zh: '就绪' },
+    meaning: {
+      en: 'Whether all instances accept requests.',
+      zh: '所有实例是否都可接受请求。',
     },
-  ],
-  idle: 'value',
-};
-
-export const sequencesUsed: Panel = {
-  id: 'sequences-used',
-  title: { en: 'Sequences in use', zh: '并发占用率' },
-  meaning: {
-    en: 'Share of sequences that generate an answer.',
-    zh: '并发槽位（sequence）的占用比例。',
-  },
-  kind: 'gauge',
-  unit: '1',
-  queries: [
-    {
-      expr: `sum(${series('inferenceSequencesActive')}) / sum(${series('inferenceSequencesLimit')})`,
-      legend: '',
+    kind: 'stat',
+    unit: '{instance}',
+    queries: `min(${series('inferenceReady')})`,
+    idle: 'value',
+    thresholds: { red: 0.5, when: 'below' },
+    whenRed: {
+      en: 'The engine is loading the model or has failed to: see make logs.',
+      zh: '引擎正在加载模型或加载失败：请查看 make logs。',
+      runbook: 'HighErrorRate',
     },
-  ],
-  idle: 'zero',
-};
-
-export const contextUsed: Panel = {
-  id: 'context-used',
-  title: { en: 'Context in use', zh: '上下文占用率' },
-  meaning: {
-    en: 'Share of the KV cache that holds tokens, cached prefixes included.',
-    zh: 'KV cache 的占用比例，包括前缀缓存。',
+    words: { '0': { en: 'not ready', zh: '未就绪' }, '1': { en: 'ready', zh: '就绪' } },
   },
-  kind: 'gauge',
-  unit: '1',
-  queries: [
-    {
-      expr: `sum(${series('inferenceContextTokens')}) / sum(${series('inferenceContextLimit')})`,
-      legend: '',
+  model: {
+    title: { en: 'Model', zh: '模型' },
+    meaning: { en: 'The model that is served.', zh: '正在提供服务的模型。' },
+    kind: 'info',
+    unit: '{model}',
+    queries: {
+      '{{gen_ai_request_model}} {{quantization}}': series('inferenceModelInfo', selectedModel),
     },
-  ],
-  idle: 'value',
-  thresholds: { red: defaultThresholds.contextSaturated.above, when: 'above' },
-  whenRed: {
-    en: 'New chats evict cached prefixes. Raise CHAT_CONTEXT if answers end with length.',
-    zh: '新对话会挤出前缀缓存。若回答因 length 被截断，请增大 CHAT_CONTEXT。',
-    runbook: 'ContextSaturated',
+    idle: 'value',
   },
-};
-
-export const phases: Panel = {
-  id: 'phases',
-  title: { en: 'Time by phase', zh: '各阶段耗时' },
-  meaning: {
-    en: 'Mean duration of each phase of a request, stacked.',
-    zh: '请求各阶段的平均耗时（堆叠）。',
-  },
-  kind: 'stacked',
-  unit: 's',
-  queries: [
-    { expr: mean('inferenceTokenizeDuration'), legend: 'tokenize' },
-    { expr: mean('inferenceQueueDuration'), legend: 'queue' },
-    { expr: mean('inferencePrefillDuration'), legend: 'prefill' },
-    { expr: mean('inferenceDecodeDuration'), legend: 'decode' },
-  ],
-  idle: 'nothing',
-};
-
-export const generationTime: Panel = {
-  id: 'generation-time',
-  title: { en: 'End-to-end latency', zh: '端到端延迟' },
-  meaning: {
-    en: 'From admission to the last token, queue included.',
-    zh: '从接收请求到最后一个 token 的耗时，包括排队。',
-  },
-  kind: 'timeseries',
-  unit: 's',
-  queries: percentiles('genAiServerRequestDuration', { where: selectedModel }),
-  idle: 'nothing',
-};
-
-export const firstToken: Panel = {
-  id: 'first-token',
-  title: { en: 'Time to first token', zh: '首 token 延迟' },
-  meaning: {
-    en: 'Time until the first token of an answer (TTFT), independent of its length.',
-    zh: '从接收请求到首 token 的时间（TTFT），与回答长度无关。',
-  },
-  kind: 'timeseries',
-  unit: 's',
-  queries: percentiles('genAiServerTimeToFirstToken', { where: selectedModel }),
-  idle: 'nothing',
-  thresholds: {
-    red: defaultThresholds.timeToFirstTokenHigh.above,
-    orange: defaultThresholds.slo.above,
-    when: 'above',
-  },
-  whenRed: {
-    en: 'With a full queue add a replica. With an empty one, prompts are long or the CPU is busy.',
-    zh: '队列满：增加副本。队列空：提示词过长或 CPU 繁忙。',
-    runbook: 'TimeToFirstTokenHigh',
-  },
-};
-
-export const interToken: Panel = {
-  id: 'inter-token',
-  title: { en: 'Inter-token latency', zh: 'token 间延迟' },
-  meaning: {
-    en: 'Gap between two tokens (ITL), one observation per token: shows stutter.',
-    zh: '相邻两个 token 的间隔（ITL），反映流式响应是否卡顿。',
-  },
-  kind: 'timeseries',
-  unit: 's',
-  queries: percentiles('inferenceInterTokenDuration'),
-  idle: 'nothing',
-};
-
-export const perToken: Panel = {
-  id: 'per-token',
-  title: { en: 'Time per output token', zh: '每 token 延迟' },
-  meaning: {
-    en: 'Mean time per token of a whole answer after its first token (TPOT).',
-    zh: '首 token 之后平均每个 token 的耗时（TPOT）。',
-  },
-  kind: 'timeseries',
-  unit: 's',
-  queries: percentiles('genAiServerTimePerOutputToken', { where: selectedModel }),
-  idle: 'nothing',
-  thresholds: { red: defaultThresholds.timePerOutputTokenHigh.above, orange: 0.25, when: 'above' },
-  whenRed: {
-    en: 'Another process uses the CPU, or CHAT_THREADS is too high.',
-    zh: '其他进程占用 CPU，或 CHAT_THREADS 过大。',
-    runbook: 'TimePerOutputTokenHigh',
-  },
-};
-
-export const tokens: Panel = {
-  id: 'tokens',
-  title: { en: 'Throughput', zh: '吞吐' },
-  meaning: {
-    en: 'Tokens per second: prefilled, reused from the prefix cache, and generated.',
-    zh: '每秒预填充、命中前缀缓存和生成的 token 数。',
-  },
-  kind: 'stacked',
-  unit: '{token}/s',
-  queries: [{ expr: rate('inferenceTokens', { by: ['type'] }), legend: '{{type}}' }],
-  idle: 'zero',
-};
-
-export const tokensPerCpu: Panel = {
-  id: 'tokens-per-cpu-second',
-  title: { en: 'Output tokens per CPU second', zh: '每 CPU 秒输出 token 数' },
-  meaning: {
-    en: 'Tokens that a second of CPU time of the engine yields: the cost of an answer on this machine.',
-    zh: '引擎每秒 CPU 时间产出的 token 数，即本机上的回答成本。',
-  },
-  kind: 'timeseries',
-  unit: '{token}/s',
-  queries: [
-    {
-      expr: `${rate('inferenceTokens', { where: `${selectedChat}, type="output"` })} / (${rate('processCpuTime', { where: `${selectedChat}, process_role="engine"` })} > 0)`,
-      legend: 'tokens per CPU second',
+  sequencesUsed: {
+    title: { en: 'Sequences in use', zh: '并发占用率' },
+    meaning: {
+      en: 'Share of sequences that generate an answer.',
+      zh: '并发槽位（sequence）的占用比例。',
     },
-  ],
-  idle: 'zero',
-};
-
-export const tokenCounts: Panel = {
-  id: 'token-counts',
-  title: { en: 'Length of prompts and answers', zh: '提示词与回答长度' },
-  meaning: {
-    en: 'P50 and P95 of both, in tokens.',
-    zh: '两者的 P50 与 P95（单位：token）。',
+    kind: 'gauge',
+    unit: '1',
+    queries: `sum(${series('inferenceSequencesActive')}) / sum(${series('inferenceSequencesLimit')})`,
+    idle: 'zero',
   },
-  kind: 'timeseries',
-  unit: '{token}',
-  queries: (['input', 'output'] as const).flatMap((type) =>
-    percentiles('genAiClientTokenUsage', {
-      where: `${selectedModel}, gen_ai_token_type="${type}"`,
-      quantiles: [0.5, 0.95],
-    }).map(({ expr, legend }) => ({ expr, legend: `${type} ${legend}` })),
-  ),
-  idle: 'nothing',
-};
-
-export const perplexity: Panel = {
-  id: 'perplexity',
-  title: { en: 'Perplexity', zh: '困惑度' },
-  meaning: {
-    en: 'Uncertainty of the model about its own answers, for answers with logprobs only; 1 is certain.',
-    zh: '模型对自身输出的不确定程度（仅统计返回 logprobs 的回答）；1 为完全确定。',
+  contextUsed: {
+    title: { en: 'Context in use', zh: '上下文占用率' },
+    meaning: {
+      en: 'Share of the KV cache that holds tokens, cached prefixes included.',
+      zh: 'KV cache 的占用比例，包括前缀缓存。',
+    },
+    kind: 'gauge',
+    unit: '1',
+    queries: `sum(${series('inferenceContextTokens')}) / sum(${series('inferenceContextLimit')})`,
+    idle: 'value',
+    thresholds: { red: defaultThresholds.contextSaturated.above, when: 'above' },
+    whenRed: {
+      en: 'New chats evict cached prefixes. Raise CHAT_CONTEXT if answers end with length.',
+      zh: '新对话会挤出前缀缓存。若回答因 length 被截断，请增大 CHAT_CONTEXT。',
+      runbook: 'ContextSaturated',
+    },
   },
-  kind: 'timeseries',
-  unit: 'x',
-  queries: percentiles('inferencePerplexity', { quantiles: [0.5, 0.9] }),
-  idle: 'nothing',
-};
-
-export const sequences: Panel = {
-  id: 'sequences',
-  title: { en: 'Sequences', zh: '并发槽位' },
-  meaning: {
-    en: 'Answers that are being generated, and the limit.',
-    zh: '正在生成的回答数及上限。',
+  phases: {
+    title: { en: 'Time by phase', zh: '各阶段耗时' },
+    meaning: {
+      en: 'Mean duration of each phase of a request, stacked.',
+      zh: '请求各阶段的平均耗时（堆叠）。',
+    },
+    kind: 'stacked',
+    unit: 's',
+    queries: {
+      tokenize: mean('inferenceTokenizeDuration'),
+      queue: mean('inferenceQueueDuration'),
+      prefill: mean('inferencePrefillDuration'),
+      decode: mean('inferenceDecodeDuration'),
+    },
+    idle: 'nothing',
   },
-  kind: 'timeseries',
-  unit: '{sequence}',
-  queries: [
-    { expr: sum('inferenceSequencesActive'), legend: 'active' },
-    { expr: sum('inferenceSequencesLimit'), legend: 'limit' },
-  ],
-  idle: 'value',
-};
+  generationTime: {
+    title: { en: 'End-to-end latency', zh: '端到端延迟' },
+    meaning: {
+      en: 'From admission to the last token, queue included.',
+      zh: '从接收请求到最后一个 token 的耗时，包括排队。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: percentiles('genAiServerRequestDuration', { where: selectedModel }),
+    idle: 'nothing',
+  },
+  firstToken: {
+    title: { en: 'Time to first token', zh: '首 token 延迟' },
+    meaning: {
+      en: 'Time until the first token of an answer (TTFT), independent of its length.',
+      zh: '从接收请求到首 token 的时间（TTFT），与回答长度无关。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: percentiles('genAiServerTimeToFirstToken', { where: selectedModel }),
+    idle: 'nothing',
+    thresholds: {
+      red: defaultThresholds.timeToFirstTokenHigh.above,
+      orange: defaultThresholds.slo.above,
+      when: 'above',
+    },
+    whenRed: {
+      en: 'With a full queue add a replica. With an empty one, prompts are long or the CPU is busy.',
+      zh: '队列满：增加副本。队列空：提示词过长或 CPU 繁忙。',
+      runbook: 'TimeToFirstTokenHigh',
+    },
+  },
+  interToken: {
+    title: { en: 'Inter-token latency', zh: 'token 间延迟' },
+    meaning: {
+      en: 'Gap between two tokens (ITL), one observation per token: shows stutter.',
+      zh: '相邻两个 token 的间隔（ITL），反映流式响应是否卡顿。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: percentiles('inferenceInterTokenDuration'),
+    idle: 'nothing',
+  },
+  perToken: {
+    title: { en: 'Time per output token', zh: '每 token 延迟' },
+    meaning: {
+      en: 'Mean time per token of a whole answer after its first token (TPOT).',
+      zh: '首 token 之后平均每个 token 的耗时（TPOT）。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: percentiles('genAiServerTimePerOutputToken', { where: selectedModel }),
+    idle: 'nothing',
+    thresholds: {
+      red: defaultThresholds.timePerOutputTokenHigh.above,
+      orange: 0.25,
+      when: 'above',
+    },
+    whenRed: {
+      en: 'Another process uses the CPU, or CHAT_THREADS is too high.',
+      zh: '其他进程占用 CPU，或 CHAT_THREADS 过大。',
+      runbook: 'TimePerOutputTokenHigh',
+    },
+  },
+  tokens: {
+    title: { en: 'Throughput', zh: '吞吐' },
+    meaning: {
+      en: 'Tokens per second: prefilled, reused from the prefix cache, and generated.',
+      zh: '每秒预填充、命中前缀缓存和生成的 token 数。',
+    },
+    kind: 'stacked',
+    unit: '{token}/s',
+    queries: { '{{type}}': rate('inferenceTokens', { by: ['type'] }) },
+    idle: 'zero',
+  },
+  tokensPerCpuSecond: {
+    title: { en: 'Output tokens per CPU second', zh: '每 CPU 秒输出 token 数' },
+    meaning: {
+      en: 'Tokens that a second of CPU time of the engine yields: the cost of an answer on this machine.',
+      zh: '引擎每秒 CPU 时间产出的 token 数，即本机上的回答成本。',
+    },
+    kind: 'timeseries',
+    unit: '{token}/s',
+    queries: {
+      'tokens per CPU second': `${rate('inferenceTokens', { where: `${selectedChat}, type="output"` })} / (${rate('processCpuTime', { where: `${selectedChat}, process_role="engine"` })} > 0)`,
+    },
+    idle: 'zero',
+  },
+  tokenCounts: {
+    title: { en: 'Length of prompts and answers', zh: '提示词与回答长度' },
+    meaning: {
+      en: 'P50 and P95 of both, in tokens.',
+      zh: '两者的 P50 与 P95（单位：token）。',
+    },
+    kind: 'timeseries',
+    unit: '{token}',
+    queries: {
+      'input P50': lengths('input', 0.5),
+      'input P95': lengths('input', 0.95),
+      'output P50': lengths('output', 0.5),
+      'output P95': lengths('output', 0.95),
+    },
+    idle: 'nothing',
+  },
+  perplexity: {
+    title: { en: 'Perplexity', zh: '困惑度' },
+    meaning: {
+      en: 'Uncertainty of the model about its own answers, for answers with logprobs only; 1 is certain.',
+      zh: '模型对自身输出的不确定程度（仅统计返回 logprobs 的回答）；1 为完全确定。',
+    },
+    kind: 'timeseries',
+    unit: 'x',
+    queries: percentiles('inferencePerplexity', { quantiles: [0.5, 0.9] }),
+    idle: 'nothing',
+  },
+  sequences: {
+    title: { en: 'Sequences', zh: '并发槽位' },
+    meaning: {
+      en: 'Answers that are being generated, and the limit.',
+      zh: '正在生成的回答数及上限。',
+    },
+    kind: 'timeseries',
+    unit: '{sequence}',
+    queries: { active: sum('inferenceSequencesActive'), limit: sum('inferenceSequencesLimit') },
+    idle: 'value',
+  },
+});

@@ -1,150 +1,116 @@
 /** The dashboard of the article, over its own metric names, which `alerting/rules/seed-names.ts` records. */
-import type { Panel } from './panel.ts';
+import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { selectedChat } from '../promql.ts';
 
-export const totalRequests: Panel = {
-  id: 'total-requests',
-  title: { en: 'Total requests, last hour', zh: '总请求数（最近 1 小时）' },
-  meaning: {
-    en: 'Generation requests in the last hour.',
-    zh: '最近 1 小时的生成请求数。',
-  },
-  kind: 'stat',
-  unit: '{request}',
-  queries: [{ expr: `sum(increase(http_requests_total{${selectedChat}}[1h]))`, legend: '' }],
-  idle: 'zero',
-};
-
-export const successRatio: Panel = {
-  id: 'success-ratio',
-  title: { en: 'Success ratio', zh: '成功率' },
-  meaning: {
-    en: 'Share of requests over 5 minutes without a 5xx status.',
-    zh: '最近 5 分钟未返回 5xx 的请求比例。',
-  },
-  kind: 'stat',
-  unit: '1',
-  queries: [
-    {
-      expr: `1 - sum(rate(http_requests_total{${selectedChat}, status_code=~"5.."}[5m])) / (sum(rate(http_requests_total{${selectedChat}}[5m])) > 0)`,
-      legend: '',
+export const monitor = definePanels({
+  totalRequests: {
+    title: { en: 'Total requests, last hour', zh: '总请求数（最近 1 小时）' },
+    meaning: {
+      en: 'Generation requests in the last hour.',
+      zh: '最近 1 小时的生成请求数。',
     },
-  ],
-  idle: 'nothing',
-  thresholds: {
-    red: 1 - defaultThresholds.highErrorRate.above,
-    orange: defaultThresholds.slo.objective,
-    when: 'below',
+    kind: 'stat',
+    unit: '{request}',
+    queries: `sum(increase(http_requests_total{${selectedChat}}[1h]))`,
+    idle: 'zero',
   },
-  whenRed: {
-    en: 'Find the growing reason in the panel Rejections and failures.',
-    zh: '在“拒绝与失败”面板中查看哪个原因在增长。',
-    runbook: 'HighErrorRate',
-  },
-};
-
-export const latencyP99: Panel = {
-  id: 'latency-p99',
-  title: { en: 'P99 latency', zh: 'P99 延迟' },
-  meaning: {
-    en: 'P99 of the request duration over 5 minutes, from the first byte in to the last byte out.',
-    zh: '最近 5 分钟请求延迟的 P99（从收到首字节到发出末字节）。',
-  },
-  kind: 'stat',
-  unit: 's',
-  queries: [
-    {
-      expr: `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selectedChat}}[5m])) by (le)) >= 0`,
-      legend: '',
+  successRatio: {
+    title: { en: 'Success ratio', zh: '成功率' },
+    meaning: {
+      en: 'Share of requests over 5 minutes without a 5xx status.',
+      zh: '最近 5 分钟未返回 5xx 的请求比例。',
     },
-  ],
-  idle: 'nothing',
-  thresholds: { red: defaultThresholds.highLatency.above, orange: 2.5, when: 'above' },
-  whenRed: {
-    en: 'Long answers raise it too: compare with the time to first token.',
-    zh: '长回答也会使其升高：请对比首 token 延迟。',
-    runbook: 'HighLatency',
-  },
-};
-
-export const latencyHeatmap: Panel = {
-  id: 'latency-heatmap',
-  title: { en: 'Request latency', zh: '请求延迟分布' },
-  meaning: {
-    en: 'Distribution of the request duration over time. Two bands usually are two kinds of requests.',
-    zh: '请求延迟随时间的分布。出现两条色带，通常说明有两类请求。',
-  },
-  kind: 'heatmap',
-  unit: 's',
-  queries: [
-    {
-      expr: `sum by (le) (rate(http_request_duration_seconds_bucket{${selectedChat}}[5m]))`,
-      legend: '{{le}}',
+    kind: 'stat',
+    unit: '1',
+    queries: `1 - sum(rate(http_requests_total{${selectedChat}, status_code=~"5.."}[5m])) / (sum(rate(http_requests_total{${selectedChat}}[5m])) > 0)`,
+    idle: 'nothing',
+    thresholds: {
+      red: 1 - defaultThresholds.highErrorRate.above,
+      orange: defaultThresholds.slo.objective,
+      when: 'below',
     },
-  ],
-  idle: 'zero',
-};
-
-export const inferenceTime: Panel = {
-  id: 'inference-time',
-  title: { en: 'Inference time', zh: '推理耗时趋势' },
-  meaning: {
-    en: 'Time that the model takes for an answer, without queue and network.',
-    zh: '模型生成一次回答的耗时，不含排队与网络。',
-  },
-  kind: 'timeseries',
-  unit: 's',
-  queries: [
-    {
-      expr: `sum(rate(model_inference_duration_seconds_sum{${selectedChat}}[5m])) / (sum(rate(model_inference_duration_seconds_count{${selectedChat}}[5m])) > 0)`,
-      legend: 'mean',
+    whenRed: {
+      en: 'Find the growing reason in the panel Rejections and failures.',
+      zh: '在“拒绝与失败”面板中查看哪个原因在增长。',
+      runbook: 'HighErrorRate',
     },
-    {
-      expr: `max by (quantile) (model_inference_duration_seconds{${selectedChat}})`,
-      legend: 'quantile {{quantile}}',
+  },
+  latencyP99: {
+    title: { en: 'P99 latency', zh: 'P99 延迟' },
+    meaning: {
+      en: 'P99 of the request duration over 5 minutes, from the first byte in to the last byte out.',
+      zh: '最近 5 分钟请求延迟的 P99（从收到首字节到发出末字节）。',
     },
-  ],
-  idle: 'nothing',
-};
-
-export const cpu: Panel = {
-  id: 'cpu',
-  title: { en: 'CPU', zh: 'CPU 使用率' },
-  meaning: {
-    en: 'CPU of API and engine processes together; 100% is one core.',
-    zh: 'API 与引擎进程的 CPU 使用率合计；100% 为一个核。',
+    kind: 'stat',
+    unit: 's',
+    queries: `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selectedChat}}[5m])) by (le)) >= 0`,
+    idle: 'nothing',
+    thresholds: { red: defaultThresholds.highLatency.above, orange: 2.5, when: 'above' },
+    whenRed: {
+      en: 'Long answers raise it too: compare with the time to first token.',
+      zh: '长回答也会使其升高：请对比首 token 延迟。',
+      runbook: 'HighLatency',
+    },
   },
-  kind: 'timeseries',
-  unit: '1',
-  queries: [
-    { expr: `rate(process_cpu_seconds_total{${selectedChat}}[5m])`, legend: '{{instance}}' },
-  ],
-  idle: 'value',
-};
-
-export const memory: Panel = {
-  id: 'memory',
-  title: { en: 'Memory', zh: '内存占用' },
-  meaning: {
-    en: 'Resident memory of API and engine processes together. The engine holds the model.',
-    zh: 'API 与引擎进程的常驻内存合计。模型由引擎进程加载。',
+  latencyHeatmap: {
+    title: { en: 'Request latency', zh: '请求延迟分布' },
+    meaning: {
+      en: 'Distribution of the request duration over time. Two bands usually are two kinds of requests.',
+      zh: '请求延迟随时间的分布。出现两条色带，通常说明有两类请求。',
+    },
+    kind: 'heatmap',
+    unit: 's',
+    queries: {
+      '{{le}}': `sum by (le) (rate(http_request_duration_seconds_bucket{${selectedChat}}[5m]))`,
+    },
+    idle: 'zero',
   },
-  kind: 'timeseries',
-  unit: 'By',
-  queries: [{ expr: `process_resident_memory_bytes{${selectedChat}}`, legend: '{{instance}}' }],
-  idle: 'value',
-};
-
-export const activeConnections: Panel = {
-  id: 'active-connections',
-  title: { en: 'Active connections', zh: '活跃连接数' },
-  meaning: {
-    en: 'Requests in flight, open streams included.',
-    zh: '正在处理的请求数，包括未结束的流式响应。',
+  inferenceTime: {
+    title: { en: 'Inference time', zh: '推理耗时趋势' },
+    meaning: {
+      en: 'Time that the model takes for an answer, without queue and network.',
+      zh: '模型生成一次回答的耗时，不含排队与网络。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: {
+      mean: `sum(rate(model_inference_duration_seconds_sum{${selectedChat}}[5m])) / (sum(rate(model_inference_duration_seconds_count{${selectedChat}}[5m])) > 0)`,
+      'quantile {{quantile}}': `max by (quantile) (model_inference_duration_seconds{${selectedChat}})`,
+    },
+    idle: 'nothing',
   },
-  kind: 'timeseries',
-  unit: '{request}',
-  queries: [{ expr: `active_connections{${selectedChat}}`, legend: '{{instance}}' }],
-  idle: 'zero',
-};
+  cpu: {
+    title: { en: 'CPU', zh: 'CPU 使用率' },
+    meaning: {
+      en: 'CPU of API and engine processes together; 100% is one core.',
+      zh: 'API 与引擎进程的 CPU 使用率合计；100% 为一个核。',
+    },
+    kind: 'timeseries',
+    unit: '1',
+    queries: { '{{instance}}': `rate(process_cpu_seconds_total{${selectedChat}}[5m])` },
+    idle: 'value',
+  },
+  memory: {
+    title: { en: 'Memory', zh: '内存占用' },
+    meaning: {
+      en: 'Resident memory of API and engine processes together. The engine holds the model.',
+      zh: 'API 与引擎进程的常驻内存合计。模型由引擎进程加载。',
+    },
+    kind: 'timeseries',
+    unit: 'By',
+    queries: { '{{instance}}': `process_resident_memory_bytes{${selectedChat}}` },
+    idle: 'value',
+  },
+  activeConnections: {
+    title: { en: 'Active connections', zh: '活跃连接数' },
+    meaning: {
+      en: 'Requests in flight, open streams included.',
+      zh: '正在处理的请求数，包括未结束的流式响应。',
+    },
+    kind: 'timeseries',
+    unit: '{request}',
+    queries: { '{{instance}}': `active_connections{${selectedChat}}` },
+    idle: 'zero',
+  },
+});

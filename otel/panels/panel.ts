@@ -1,4 +1,4 @@
-/** A panel: the type of every entry in the files beside this one. Types only, and free of Node, for the console's page. */
+/** A panel, and how the files beside this one define theirs. Free of Node, for the console's page. */
 import type { Text } from '../text.ts';
 
 export interface PanelQuery {
@@ -37,7 +37,7 @@ export interface Thresholds {
 export type PanelInfo = Omit<Panel, 'queries'>;
 
 export interface Panel {
-  /** Kebab-case, unique over all dashboards; the id in GET /api/panels/{id}. */
+  /** Unique over all dashboards; the id in GET /api/panels/{id}. */
   id: string;
   title: Text;
   /** One sentence: what the panel shows. */
@@ -51,4 +51,22 @@ export interface Panel {
   whenRed?: Text & { runbook: string };
   /** Words shown instead of values: `{ '1': { en: 'ready', … } }`. */
   words?: Readonly<Record<string, Text>>;
+}
+
+/** `queries` is PromQL by legend, or the query of a panel with one series. */
+export type PanelEntry = Omit<Panel, 'id' | 'queries'> & {
+  queries: string | Record<string, string>;
+};
+
+/** The id of a panel is its key in kebab-case. */
+export function definePanels<Key extends string>(
+  entries: Record<Key, PanelEntry>,
+): Record<Key, Panel> {
+  const panels = Object.entries<PanelEntry>(entries).map(([key, { queries, ...panel }]) => {
+    const id = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const byLegend = typeof queries === 'string' ? { '': queries } : queries;
+    const list = Object.entries(byLegend).map(([legend, expr]) => ({ expr, legend }));
+    return [key, { id, queries: list, ...panel }];
+  });
+  return Object.fromEntries(panels);
 }

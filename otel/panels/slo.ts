@@ -1,6 +1,6 @@
 /** SLOs and error budgets, over the series that `alerting/rules/slo.ts` records. */
 import type { Text } from '../text.ts';
-import type { Panel, PanelQuery } from './panel.ts';
+import { definePanels, type PanelEntry } from './panel.ts';
 import { burnRates, defaultThresholds, errorBudget } from '../thresholds.ts';
 import { ofChat, selectedChat } from '../promql.ts';
 
@@ -8,30 +8,6 @@ const budget = errorBudget(defaultThresholds.slo.objective);
 const [{ factor: red }, { factor: orange }] = burnRates.fast;
 const burnLimits = { red, orange, when: 'above' } as const;
 const total = (recording: string): string => `sum_over_time(${recording}{${ofChat()}}[30d])`;
-
-export const budgetLeft: Panel = {
-  id: 'budget-left',
-  title: { en: 'Error budget left, 30 days', zh: '剩余错误预算（30 天）' },
-  meaning: {
-    en: 'Share of the 30-day error budget that is left; below 0 the SLO is missed.',
-    zh: '30 天错误预算的剩余比例；低于 0 表示 SLO 未达标。',
-  },
-  kind: 'stat',
-  unit: '1',
-  queries: [
-    {
-      expr: `1 - ${total('job:slo_errors:rate5m')} / (${total('job:slo_requests:rate5m')} > 0) / ${budget}`,
-      legend: '{{slo}}',
-    },
-  ],
-  idle: 'nothing',
-  thresholds: { red: 0, orange: 0.25, when: 'below' },
-  whenRed: {
-    en: 'Release nothing risky until the budget grows again. The panel Rejections and failures shows the causes.',
-    zh: '预算恢复之前不要发布有风险的变更。消耗来源见“拒绝与失败”面板。',
-    runbook: 'ChatErrorBudgetBurn',
-  },
-};
 
 const burnRate = (window: string, slo?: string): string =>
   `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${budget}`;
@@ -42,83 +18,90 @@ const burnsTooFast = {
   runbook: 'ChatErrorBudgetBurn',
 };
 
-export const burnNow: Panel = {
-  id: 'burn-now',
-  title: { en: 'Burn rate, last hour', zh: '燃烧率（最近 1 小时）' },
-  meaning: {
-    en: 'Speed at which the error budget is used up; at 1 it lasts exactly 30 days.',
-    zh: '错误预算的消耗速度；为 1 时恰好用完 30 天。',
-  },
-  kind: 'stat',
+const burnPanel = (slo: string, title: Text, meaning: Text): PanelEntry => ({
+  title,
+  meaning,
+  kind: 'timeseries',
   unit: 'x',
-  queries: [{ expr: burnRate('1h'), legend: '{{slo}}' }],
+  queries: Object.fromEntries(
+    ['5m', '1h', '6h', '3d'].map((window) => [window, burnRate(window, slo)]),
+  ),
   idle: 'nothing',
   thresholds: burnLimits,
   whenRed: burnsTooFast,
-};
+});
 
-const burnWindows = (slo: string): PanelQuery[] =>
-  ['5m', '1h', '6h', '3d'].map((window) => ({ expr: burnRate(window, slo), legend: window }));
-
-function burnPanel(slo: string, title: Text, meaning: Text): Panel {
-  return {
-    id: `burn-${slo}`,
-    title,
-    meaning,
-    kind: 'timeseries',
+export const slo = definePanels({
+  budgetLeft: {
+    title: { en: 'Error budget left, 30 days', zh: '剩余错误预算（30 天）' },
+    meaning: {
+      en: 'Share of the 30-day error budget that is left; below 0 the SLO is missed.',
+      zh: '30 天错误预算的剩余比例；低于 0 表示 SLO 未达标。',
+    },
+    kind: 'stat',
+    unit: '1',
+    queries: {
+      '{{slo}}': `1 - ${total('job:slo_errors:rate5m')} / (${total('job:slo_requests:rate5m')} > 0) / ${budget}`,
+    },
+    idle: 'nothing',
+    thresholds: { red: 0, orange: 0.25, when: 'below' },
+    whenRed: {
+      en: 'Release nothing risky until the budget grows again. The panel Rejections and failures shows the causes.',
+      zh: '预算恢复之前不要发布有风险的变更。消耗来源见“拒绝与失败”面板。',
+      runbook: 'ChatErrorBudgetBurn',
+    },
+  },
+  burnNow: {
+    title: { en: 'Burn rate, last hour', zh: '燃烧率（最近 1 小时）' },
+    meaning: {
+      en: 'Speed at which the error budget is used up; at 1 it lasts exactly 30 days.',
+      zh: '错误预算的消耗速度；为 1 时恰好用完 30 天。',
+    },
+    kind: 'stat',
     unit: 'x',
-    queries: burnWindows(slo),
+    queries: { '{{slo}}': burnRate('1h') },
     idle: 'nothing',
     thresholds: burnLimits,
     whenRed: burnsTooFast,
-  };
-}
-
-export const burnAvailability = burnPanel(
-  'availability',
-  { en: 'Burn rates: availability', zh: '燃烧率：可用性' },
-  {
-    en: 'Speed at which failed and rejected requests use up the error budget, by window.',
-    zh: '失败和被拒绝的请求消耗错误预算的速度，按时间窗口分类。',
   },
-);
-
-export const burnLatency = burnPanel(
-  'latency',
-  { en: 'Burn rates: latency', zh: '燃烧率：首 token 延迟' },
-  {
-    en: 'Speed at which late first tokens use up the error budget, by window.',
-    zh: '首 token 延迟超标的请求消耗错误预算的速度，按时间窗口分类。',
-  },
-);
-
-export const kept: Panel = {
-  id: 'promise-kept',
-  title: { en: 'SLI, last hour', zh: '达标率（最近 1 小时）' },
-  meaning: {
-    en: 'Share of requests that were answered, and of first tokens in time.',
-    zh: '得到回答的请求比例，以及首 token 延迟达标的比例。',
-  },
-  kind: 'stat',
-  unit: '1',
-  queries: [{ expr: `1 - job:slo_errors:ratio_rate1h{${ofChat()}}`, legend: '{{slo}}' }],
-  idle: 'nothing',
-};
-
-export const byStatus: Panel = {
-  id: 'requests-by-status',
-  title: { en: 'Requests by status code', zh: '请求数（按状态码）' },
-  meaning: {
-    en: 'Requests per second by HTTP status; a stream that broke off counts as 200.',
-    zh: '每秒请求数，按 HTTP 状态码分类；中途断开的流式响应计为 200。',
-  },
-  kind: 'stacked',
-  unit: '{request}/s',
-  queries: [
+  burnAvailability: burnPanel(
+    'availability',
+    { en: 'Burn rates: availability', zh: '燃烧率：可用性' },
     {
-      expr: `sum(rate(http_requests_total{${selectedChat}}[5m])) by (status_code)`,
-      legend: '{{status_code}}',
+      en: 'Speed at which failed and rejected requests use up the error budget, by window.',
+      zh: '失败和被拒绝的请求消耗错误预算的速度，按时间窗口分类。',
     },
-  ],
-  idle: 'zero',
-};
+  ),
+  burnLatency: burnPanel(
+    'latency',
+    { en: 'Burn rates: latency', zh: '燃烧率：首 token 延迟' },
+    {
+      en: 'Speed at which late first tokens use up the error budget, by window.',
+      zh: '首 token 延迟超标的请求消耗错误预算的速度，按时间窗口分类。',
+    },
+  ),
+  promiseKept: {
+    title: { en: 'SLI, last hour', zh: '达标率（最近 1 小时）' },
+    meaning: {
+      en: 'Share of requests that were answered, and of first tokens in time.',
+      zh: '得到回答的请求比例，以及首 token 延迟达标的比例。',
+    },
+    kind: 'stat',
+    unit: '1',
+    queries: { '{{slo}}': `1 - job:slo_errors:ratio_rate1h{${ofChat()}}` },
+    idle: 'nothing',
+  },
+  requestsByStatus: {
+    title: { en: 'Requests by status code', zh: '请求数（按状态码）' },
+    meaning: {
+      en: 'Requests per second by HTTP status; a stream that broke off counts as 200.',
+      zh: '每秒请求数，按 HTTP 状态码分类；中途断开的流式响应计为 200。',
+    },
+    kind: 'stacked',
+    unit: '{request}/s',
+    queries: {
+      '{{status_code}}': `sum(rate(http_requests_total{${selectedChat}}[5m])) by (status_code)`,
+    },
+    idle: 'zero',
+  },
+});

@@ -6,7 +6,13 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { describeChildren } from '../../../stack/native/children.ts';
 import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
+import { delivery } from '../../../otel/panels/delivery.ts';
+import { inference } from '../../../otel/panels/inference.ts';
+import { monitor } from '../../../otel/panels/monitor.ts';
 import { idleSentences } from '../../../otel/panels/panel.ts';
+import { pipeline } from '../../../otel/panels/pipeline.ts';
+import { service } from '../../../otel/panels/service.ts';
+import { slo } from '../../../otel/panels/slo.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { findQueries } from '../../support/otel/prometheus-queries.ts';
 import { readText, root } from '../../support/otel/prometheus-series.ts';
@@ -48,6 +54,11 @@ test('panel ids are unique, and no dashboard has a panel twice', () => {
     const drawn = rows.flatMap((row) => row.panels.map(({ id }) => id));
     expect(new Set(drawn).size).toBe(drawn.length);
   }
+});
+
+test('every panel is on a dashboard', () => {
+  const files = [delivery, inference, monitor, pipeline, service, slo];
+  expect(new Set(files.flatMap((file) => Object.values(file)))).toEqual(new Set(panels));
 });
 
 test('each kind of idle panel exists', () => {

@@ -1,7 +1,7 @@
 /** Three chat services and one Prometheus: targets, panels over several instances, and restarts. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PanelQuery } from '../../../otel/panels/panel.ts';
-import { hostCpu } from '../../../otel/panels/service.ts';
+import { service } from '../../../otel/panels/service.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
 import { until } from '../../support/until.ts';
@@ -86,7 +86,7 @@ test('every request is counted once', async () => {
 });
 
 test('the machine is counted once, although every instance reports it', async () => {
-  const [{ expr }] = hostCpu.queries as [PanelQuery];
+  const [{ expr }] = service.hostCpu.queries as [PanelQuery];
   const time = await settledTime();
   const coresOf = async (chosen: string[]): Promise<number> =>
     sumOf([...(await panels.ask(expr, chosen, time)).values()]);
