@@ -72,7 +72,7 @@ export const deliveryAlerts: Alert[] = [
     summary: { en: 'Notifications are stuck in the outbox', zh: '通知积压在发件箱' },
     description: {
       en: 'The oldest notification has waited for {{ $value | humanizeDuration }}, above <age> for more than <for>.',
-      zh: '最早的通知已等待 {{ $value | printf "%.0f" }} 秒，高于 <age>，已持续 <for>。',
+      zh: '最早的通知已等待 {{ $value | humanizeDuration | reReplaceAll "d" " 天" | reReplaceAll "h" " 小时" | reReplaceAll "m" " 分" | reReplaceAll "s" " 秒" }}，高于 <age>，已持续 <for>。',
     },
   },
 ];

@@ -44,7 +44,7 @@ export const processAlerts: Alert[] = [
     summary: { en: 'Memory keeps growing', zh: '内存持续增长' },
     description: {
       en: 'The {{ $labels.process_role }} process of {{ $labels.instance }} grows by {{ $value | humanizePercentage }} of its size every <window>, above <above%> in each of the last three.',
-      zh: '{{ $labels.instance }} 的 {{ $labels.process_role }} 进程每 <window>增长 {{ $value | humanizePercentage }}，最近三个时段均高于 <above%>。',
+      zh: '{{ $labels.instance }} 的 {{ $labels.process_role }} 进程内存每 <window>增长 {{ $value | humanizePercentage }}，最近 3 个时段均高于 <above%>。',
     },
   },
   {

@@ -17,7 +17,7 @@ export const seedAlerts: Alert[] = [
     summary: { en: 'Answers are slow', zh: '端到端延迟过高（P99）' },
     description: {
       en: 'P99 of generation requests is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>. Long answers cause it too.',
-      zh: '最近 <window>生成请求的 P99 延迟为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
+      zh: '最近 <window>端到端延迟的 P99 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。长回答也会触发。',
     },
   },
   {
