@@ -48,7 +48,7 @@ test('sends firing and resolved emails while the notifier is down', async () => 
   await until(() => mailbox.received.length === 2);
 
   const [firing, resolved] = mailbox.received.map(({ mail }) => mail);
-  expect(firing?.subject).toBe('🔥 告警中 firing: NotifierOutboxStuck');
+  expect(firing?.subject).toBe('🔥 告警：通知积压在发件箱 / Firing: NotifierOutboxStuck');
   expect([firing?.to].flat().map((to) => to?.text)).toEqual([
     'oncall@example.org, second@example.org',
   ]);
@@ -56,7 +56,7 @@ test('sends firing and resolved emails while the notifier is down', async () => 
   expect(firing?.text).toContain('The oldest notification waits for 19m 45s.');
   expect(firing?.text).toContain('/runbooks/NotifierOutboxStuck');
   expect(firing?.text).not.toContain('QueueBacklog');
-  expect(resolved?.subject).toBe('✅ 已恢复 resolved: NotifierOutboxStuck');
+  expect(resolved?.subject).toBe('✅ 已恢复：通知积压在发件箱 / Resolved: NotifierOutboxStuck');
   expect(resolved?.text).not.toContain('19m 45s');
   expect(resolved?.text).not.toContain('0001-');
 });
