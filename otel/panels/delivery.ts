@@ -11,10 +11,10 @@ const byIntegration = (counter: string): string =>
 
 export const delivery = definePanels({
   firing: {
-    title: { en: 'Firing alerts', zh: '触发中的告警' },
+    title: { en: 'Firing alerts', zh: '正在触发的告警' },
     meaning: {
       en: 'Alerts that fire now, without the Watchdog.',
-      zh: '当前触发的告警数，不含 Watchdog。',
+      zh: '正在触发的告警数，不含 Watchdog。',
     },
     kind: 'stat',
     unit: '{alert}',
@@ -25,7 +25,7 @@ export const delivery = definePanels({
     title: { en: 'Alerts', zh: '告警' },
     meaning: {
       en: 'Firing and pending alerts. The Watchdog always fires; without it no alert arrives.',
-      zh: '触发中和即将触发的告警。Watchdog 始终触发；如果没有它，告警无法送达。',
+      zh: '正在触发和即将触发的告警。Watchdog 始终触发；如果缺失，说明告警无法送达。',
     },
     kind: 'timeseries',
     unit: '{alert}',

@@ -168,7 +168,7 @@ export const inference = definePanels({
     title: { en: 'Output tokens per CPU second', zh: '每 CPU 秒输出 token 数' },
     meaning: {
       en: 'Tokens that a second of CPU time of the engine yields: the cost of an answer on this machine.',
-      zh: '引擎每秒 CPU 时间产出的 token 数，即本机上的回答成本。',
+      zh: '引擎每消耗 1 秒 CPU 时间输出的 token 数，反映本机的推理成本。',
     },
     kind: 'timeseries',
     unit: '{token}/s',
@@ -181,7 +181,7 @@ export const inference = definePanels({
     title: { en: 'Length of prompts and answers', zh: '提示词与回答长度' },
     meaning: {
       en: 'P50 and P95 of both, in tokens.',
-      zh: '两者的 P50 与 P95（单位：token）。',
+      zh: '提示词和回答的 token 数：P50 与 P95。',
     },
     kind: 'timeseries',
     unit: '{token}',

@@ -69,7 +69,7 @@ export const pipeline = definePanels({
     title: { en: 'Cost of a scrape', zh: '一次抓取的开销' },
     meaning: {
       en: 'Time that a process spends to collect and write one scrape.',
-      zh: '进程收集并输出一次抓取的耗时。',
+      zh: '进程收集并输出一次指标的耗时。',
     },
     kind: 'timeseries',
     unit: 's',

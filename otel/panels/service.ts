@@ -88,7 +88,7 @@ export const service = definePanels({
     title: { en: 'Stream endings', zh: '流式响应的结束方式' },
     meaning: {
       en: 'How streams ended for the client.',
-      zh: '流式响应在客户端看来如何结束。',
+      zh: '从客户端看，流式响应的结束方式。',
     },
     kind: 'stacked',
     unit: '{stream}/s',
@@ -137,7 +137,7 @@ export const service = definePanels({
     thresholds: { red: defaultThresholds.eventLoopDelayHigh.above, when: 'above' },
     whenRed: {
       en: 'A scrape with too many series or a huge body blocks the API process.',
-      zh: '时间序列过多的抓取或过大的请求体阻塞了 API 进程。',
+      zh: '抓取的时间序列过多，或请求体过大，阻塞了 API 进程。',
       runbook: 'EventLoopDelayHigh',
     },
   },
