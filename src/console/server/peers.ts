@@ -61,7 +61,7 @@ export async function askPeer<T extends z.ZodType>(
   } catch (error) {
     if (error instanceof SyntaxError) throw fail(unexpectedAnswer, error);
     const reason = explainFetchFailure(error);
-    throw fail({ en: `does not answer (${reason})`, zh: `没有响应：${reason}` }, error);
+    throw fail({ en: `does not answer (${reason})`, zh: `无响应：${reason}` }, error);
   }
   const { status } = response;
   if (!response.ok) {

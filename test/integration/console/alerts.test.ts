@@ -63,7 +63,7 @@ test('an alert is counted in the tab of every view, and shown in the language of
     await alert.getByText(text).waitFor();
   }
   const chinese = card(await openAlerts({ locale: 'zh-CN' }), 'HighErrorRate');
-  for (const text of ['告警中', '严重', '请求失败率过高', '每三个请求就有一个失败']) {
+  for (const text of ['告警中', '严重', '请求失败率过高', '最近 5 分钟有 33% 的生成请求返回 5xx']) {
     await chinese.getByText(text).waitFor();
   }
   expect(await chinese.innerText()).not.toContain('Requests are failing');

@@ -38,7 +38,7 @@ export async function raiseAlert(stack: Stack, alert: RaisedAlert): Promise<void
         summary,
         summary_zh: summaryZh,
         description: 'One in three of the last five minutes.',
-        description_zh: '最近五分钟内，每三个请求就有一个失败。',
+        description_zh: '最近 5 分钟有 33% 的生成请求返回 5xx。',
         runbook_url: `http://127.0.0.1:8060/runbooks/${name}`,
       },
       ...(over && { endsAt: new Date().toISOString() }),

@@ -90,7 +90,7 @@ export const zh: Texts = {
   },
   noTraces: '暂无链路：每次提问都会产生一条。',
   noMatchingTraces: '没有符合条件的链路。',
-  tracesHint: '最近的请求，保存在服务内存中；慢的和失败的保留最久。“慢”指最慢的 10%。',
+  tracesHint: '最近的请求，保存在服务内存中；慢的和失败的保留最久。“慢”指耗时最长的 10%。',
   endings: {
     client_gone: '客户端在回答结束前关闭了连接。',
     bad_request: '请求无效。',
@@ -114,7 +114,7 @@ export const zh: Texts = {
     queue: ({ percent, queuePosition }) =>
       `耗时最多的是排队（${percent}%）${queuePosition > 0 ? `，排在第 ${queuePosition} 位` : ''}。`,
     prefill: ({ percent, inputTokens, cachedTokens }) =>
-      `耗时最多的是预填充（${percent}%）：提示词 ${inputTokens} 个 token，其中 ${cachedTokens} 个命中缓存。`,
+      `耗时最多的是预填充（${percent}%）：提示词 ${inputTokens} 个 token，其中 ${cachedTokens} 个命中前缀缓存。`,
     decode: ({ percent, outputTokens }) =>
       `耗时最多的是解码（${percent}%）：生成 ${outputTokens} 个 token。`,
   },
@@ -157,8 +157,8 @@ export const zh: Texts = {
   notifications: '最近的通知',
   watchdog: (time) => `告警链路正常：最近一次心跳（Watchdog）送达于 ${time}。`,
   noNotifications: '暂无通知。',
-  deliveries: { pending: '待发送', delivered: '已送达', dead: '失败' },
-  attempts: (count) => `${count} 次尝试`,
+  deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
+  attempts: (count) => `已尝试 ${count} 次`,
 
   failures: {
     unreachable: '服务无响应。请用 make status 检查，未启动时运行 make up。',
@@ -173,6 +173,6 @@ export const zh: Texts = {
     shutdown: '服务正在关闭。',
     context_overflow: '会话超出模型的上下文长度，请开始新会话。',
     too_large: '输入内容过长。',
-    unauthorized: '服务需要密钥，请在对话下方的“设置”中填写。',
+    unauthorized: '服务需要 API 密钥或访问令牌，请在对话下方的“设置”中填写。',
   },
 };
