@@ -95,7 +95,7 @@ export const messages = {
   }),
   settingsDiffer: (names: string[]) => ({
     en: `The running stack has other settings (${names.join(', ')}). \`make down && make up\` applies the current ones.`,
-    zh: `运行中的设置与当前不一致（${names.join('、')}）。运行 make down && make up 生效。`,
+    zh: `运行中的设置与当前不一致（${names.join('、')}）。运行 make down && make up 后生效。`,
   }),
   stoppingLeftovers: (names: string[]) => ({
     en: `Stopping processes that an earlier run left behind: ${names.join(', ')}`,
