@@ -1,13 +1,14 @@
 /** The notifier's HTTP routes: Alertmanager's webhook, the list of notifications, runbooks, health and metrics. */
 import { Hono } from 'hono';
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
 import { answerScrape } from '../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
+import { matchBearer } from '../../src/kit/bearer.ts';
 import { nameRoute } from '../../src/kit/requests.ts';
-import { limitBody, refusePages, requireToken } from './guards.ts';
 import type { Intake } from './intake.ts';
 import { headings, writeParts } from './message/markdown.ts';
 import { renderMessage } from './message/message.ts';
@@ -36,6 +37,20 @@ export interface AppDeps {
 const maxListed = 500;
 const runbooksDir = join(import.meta.dirname, '../runbooks');
 
+/** Enough for thousands of alerts; a larger body does not come from Alertmanager. */
+const maxBodyBytes = 32 * 2 ** 20;
+
+/** Rejects requests from browser pages: only programs post here, so a page with an Origin is a forged request. */
+const refusePages: MiddlewareHandler = async (c, next) => {
+  if (c.req.header('origin') === undefined) return next();
+  return c.json({ error: 'origin: requests from browser pages are not accepted.' }, 403);
+};
+
+const limitBody = bodyLimit({
+  maxSize: maxBodyBytes,
+  onError: (c: Context) => c.json({ error: `body: larger than ${maxBodyBytes} bytes.` }, 413),
+});
+
 export function createApp(deps: AppDeps) {
   const guard = requireToken(deps.token);
   const app = new Hono();
@@ -57,9 +72,9 @@ export function createApp(deps: AppDeps) {
     return page === undefined ? c.text('No such runbook. See /runbooks.\n', 404) : c.text(page);
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', (c) => {
-    return deps.draining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' });
-  });
+  app.get('/readyz', (c) =>
+    deps.draining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' }),
+  );
   app.get('/metrics', (c) => answerScrape(deps.telemetry, c.req.raw.headers));
   app.notFound((c) => c.json({ error: 'Not found. Alertmanager posts to /alerts/default.' }, 404));
   app.onError((error, c) => {
@@ -67,6 +82,18 @@ export function createApp(deps: AppDeps) {
     return c.json({ error: 'Internal error; see the log of the notifier.' }, 500);
   });
   return app;
+}
+
+/** Requires `Authorization: Bearer <token>` when `token` is set. */
+function requireToken(token: string | undefined): MiddlewareHandler {
+  return async function requireToken(c, next) {
+    if (token === undefined) return next();
+    const match = matchBearer(c.req.header('authorization'), [token]);
+    if ('id' in match) return next();
+    c.header('www-authenticate', 'Bearer');
+    const error = `authorization: expected "Bearer <NOTIFIER_TOKEN>", got ${match.got}.`;
+    return c.json({ error }, 401);
+  };
 }
 
 async function acceptWebhook(c: Context, { watchdog, intake, log }: AppDeps, route: string) {
@@ -131,6 +158,4 @@ function describe(notification: Notification, options: MessageOptions) {
   };
 }
 
-function toTime(millis: number | null | undefined): string | null {
-  return millis === null || millis === undefined ? null : new Date(millis).toISOString();
-}
+const toTime = (millis: number | null = null) => millis && new Date(millis).toISOString();

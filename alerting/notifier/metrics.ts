@@ -8,7 +8,6 @@ import type { Outbox } from './outbox/outbox.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 
 const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as const;
-type Outcome = keyof typeof outcomes;
 
 interface Observed {
   channels: readonly string[];
@@ -17,10 +16,7 @@ interface Observed {
 }
 
 /** Returns the function that workers call after every attempt, with the number of notifications it was for. */
-export function observeNotifier(
-  meter: Meter,
-  { channels, outbox, watchdog }: Observed,
-): (channel: string, delivery: Delivery, count: number) => void {
+export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Observed) {
   const instruments = createInstruments(meter);
   for (const channel of channels) {
     instruments.zero('notifierNotifications', labels(channel, 'delivered'));
@@ -29,20 +25,19 @@ export function observeNotifier(
     for (const reason of deadReasons)
       instruments.zero('notifierNotifications', labels(channel, 'dead', reason));
   }
-  instruments.observe('notifierPendingAge', (result) => {
-    const now = Date.now();
-    result.observe(Math.max(0, now - (outbox.oldestPendingAt() ?? now)) / 1000);
-  });
+  instruments.observe('notifierPendingAge', (result) =>
+    result.observe(secondsSince(outbox.oldestPendingAt() ?? Date.now())),
+  );
   instruments.observe('notifierDeadLetters', (result) => {
     const dead = outbox.deadLetters();
     for (const channel of channels) {
       result.observe(dead.get(channel) ?? 0, { [attributes.channel]: channel });
     }
   });
-  instruments.observe('notifierHeartbeatAge', (result) => {
-    result.observe(Math.max(0, Date.now() - watchdog.waitingSince()) / 1000);
-  });
-  return (channel, delivery, count) => {
+  instruments.observe('notifierHeartbeatAge', (result) =>
+    result.observe(secondsSince(watchdog.waitingSince())),
+  );
+  return (channel: string, delivery: Delivery, count: number): void => {
     // The attempt goes on with the next part.
     if (delivery.kind === 'partial') return;
     const reason = delivery.kind === 'delivered' ? undefined : delivery.reason;
@@ -50,10 +45,12 @@ export function observeNotifier(
   };
 }
 
-function labels(channel: string, kind: Outcome, reason?: string): Attributes {
+function labels(channel: string, kind: keyof typeof outcomes, reason?: string): Attributes {
   return {
     [attributes.channel]: channel,
     [attributes.outcome]: outcomes[kind],
     ...(reason !== undefined && { [attributes.reason]: reason }),
   };
 }
+
+const secondsSince = (time: number): number => Math.max(0, Date.now() - time) / 1000;

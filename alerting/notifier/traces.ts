@@ -15,7 +15,7 @@ import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { attributes, spans } from '../../otel/names.ts';
 import type { Delivery } from './channels/channel.ts';
-import type { Notification } from './outbox/outbox.ts';
+import type { Notifications } from './outbox/outbox.ts';
 import { readTime } from './webhook.ts';
 import type { Payload } from './webhook.ts';
 
@@ -31,20 +31,16 @@ export function startAlertSpan(
   const times = alerts.flatMap(({ status, startsAt, endsAt }) => {
     return readTime(status === 'firing' ? startsAt : endsAt) ?? [];
   });
-  return tracer.startSpan(
-    spans.alert,
-    {
-      kind: SpanKind.CONSUMER,
-      root: true,
-      startTime: Math.min(now, ...times),
-      attributes: {
-        [attributes.channel]: channel,
-        'alert.count': alerts.length,
-        'alert.group': groupKey,
-      },
+  return tracer.startSpan(spans.alert, {
+    kind: SpanKind.CONSUMER,
+    root: true,
+    startTime: Math.min(now, ...times),
+    attributes: {
+      [attributes.channel]: channel,
+      'alert.count': alerts.length,
+      'alert.group': groupKey,
     },
-    ROOT_CONTEXT,
-  );
+  });
 }
 
 export function traceparentOf(span: Span): string | null {
@@ -63,43 +59,31 @@ const maxLinks = 128;
 /** Runs one attempt inside a span of the first notification's trace. The span of a digest links to the traces of the others. */
 export async function traceAttempt<Result extends { delivery: Delivery }>(
   tracer: Tracer,
-  notifications: readonly Notification[],
+  [first, ...others]: Notifications,
   attempt: () => Promise<Result>,
 ): Promise<Result> {
-  const [first, ...others] = notifications;
-  const parent = contextOf(first?.traceparent ?? null);
+  const parent = contextOf(first.traceparent);
   const links = others.slice(0, maxLinks).flatMap(({ traceparent }) => {
     const linked = trace.getSpanContext(contextOf(traceparent));
     return linked === undefined ? [] : [{ context: linked }];
   });
-  const span = tracer.startSpan(
-    spans.deliver,
-    {
-      kind: SpanKind.PRODUCER,
-      links,
-      attributes: {
-        [attributes.channel]: first?.channel ?? '',
-        'notification.id': first?.id ?? 0,
-        'notification.count': notifications.length,
-        'notification.attempt': (first?.attempts ?? 0) + 1,
-      },
-    },
-    parent,
-  );
-  return context.with(trace.setSpan(parent, span), async () => {
-    const result = await attempt();
-    endAttempt(span, result.delivery);
-    return result;
-  });
-}
-
-function endAttempt(span: Span, delivery: Delivery): void {
+  const facts = {
+    [attributes.channel]: first.channel,
+    'notification.id': first.id,
+    'notification.count': 1 + others.length,
+    'notification.attempt': first.attempts + 1,
+  };
+  const options = { kind: SpanKind.PRODUCER, links, attributes: facts };
+  const span = tracer.startSpan(spans.deliver, options, parent);
+  const result = await context.with(trace.setSpan(parent, span), attempt);
+  const { delivery } = result;
   span.setAttribute(attributes.outcome, delivery.kind);
   if ('reason' in delivery) {
     span.setAttribute(attributes.reason, delivery.reason);
     span.setStatus({ code: SpanStatusCode.ERROR, message: delivery.detail });
   }
   span.end();
+  return result;
 }
 
 function contextOf(traceparent: string | null): Context {

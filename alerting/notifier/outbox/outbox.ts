@@ -52,6 +52,9 @@ export interface Notification {
   traceparent: string | null;
 }
 
+/** Those of one call: one, or several in a digest. */
+export type Notifications = readonly [Notification, ...Notification[]];
+
 /** A notification that may be sent now. */
 export interface Due {
   id: number;

@@ -7,7 +7,7 @@ import type { Channel, Delivery } from '../channels/channel.ts';
 import { renderMessage } from '../message/message.ts';
 import type { MessageOptions } from '../message/message.ts';
 import { traceAttempt, traceIdOf } from '../traces.ts';
-import type { Due, Notification, Outbox } from './outbox.ts';
+import type { Due, Notification, Notifications, Outbox } from './outbox.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 
@@ -26,12 +26,7 @@ export interface WorkerOptions {
   expirySeconds?: number;
 }
 
-export interface Worker {
-  /** There may be something new to send. */
-  wake(): void;
-  /** Starts no new attempt and gives the running one `graceMillis` to end. Notifications that are left stay pending. */
-  stop(graceMillis: number): Promise<void>;
-}
+export type Worker = ReturnType<typeof startWorker>;
 
 interface State extends Required<WorkerOptions> {
   limit: RateLimit;
@@ -43,16 +38,13 @@ interface State extends Required<WorkerOptions> {
   alarm: AbortController;
 }
 
-/** At least one. */
-type Notifications = readonly [Notification, ...Notification[]];
-
 const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
 const maxSleepMillis = 60_000;
 /** Wait after a write that failed. Sending again before the outcome is stored would repeat the message. */
 const diskRetryMillis = 1000;
 
-export function startWorker(options: WorkerOptions): Worker {
+export function startWorker(options: WorkerOptions) {
   const { channel, outbox, clock = systemClock } = options;
   const stopping = new AbortController();
   const giveUp = new AbortController();
@@ -68,8 +60,10 @@ export function startWorker(options: WorkerOptions): Worker {
   };
   const running = run(state);
   return {
+    /** There may be something new to send. */
     wake: () => state.alarm.abort(),
-    async stop(graceMillis) {
+    /** Starts no new attempt and gives the running one `graceMillis` to end. Notifications that are left stay pending. */
+    async stop(graceMillis: number): Promise<void> {
       stopping.abort();
       state.alarm.abort();
       const timer = setTimeout(() => giveUp.abort(), graceMillis);
@@ -81,24 +75,24 @@ export function startWorker(options: WorkerOptions): Worker {
 }
 
 async function run(state: State): Promise<void> {
-  const { channel, clock, log, limit, stopping } = state;
+  const { channel, outbox, clock, log, limit, stopping } = state;
   while (!stopping.aborted) {
     state.alarm = new AbortController();
     try {
       const wait = limit.waitMillis(clock.now());
       const [first, ...rest] = wait === 0 ? takeNext(state) : [];
-      if (first !== undefined) await attempt(state, [first, ...rest]);
-      else await clock.sleep(Math.min(wait || untilDue(state), maxSleepMillis), state.alarm.signal);
+      if (first !== undefined) {
+        await attempt(state, [first, ...rest]);
+        continue;
+      }
+      const dueAt = outbox.nextDueAt(channel.name) ?? Number.POSITIVE_INFINITY;
+      const sleep = wait || Math.max(0, dueAt - clock.now());
+      await clock.sleep(Math.min(sleep, maxSleepMillis), state.alarm.signal);
     } catch (error) {
       log.error({ channel: channel.name, err: error }, 'cannot use the outbox; will retry');
       await clock.sleep(diskRetryMillis, stopping);
     }
   }
-}
-
-function untilDue({ channel, clock, outbox }: State): number {
-  const at = outbox.nextDueAt(channel.name);
-  return at === undefined ? maxSleepMillis : Math.max(0, at - clock.now());
 }
 
 function takeNext({ channel, outbox, clock, limit }: State): Notification[] {
@@ -116,18 +110,16 @@ export function chooseNext(
   due: readonly Due[],
   callsLeft: number,
 ): { ids: number[]; isNewDigest: boolean } {
+  const [first] = due;
+  if (first === undefined) return { ids: [], isNewDigest: false };
   const begun = due.find(({ digestId }) => digestId !== null)?.digestId;
   if (begun !== undefined) {
     const ids = due.filter(({ digestId }) => digestId === begun).map(({ id }) => id);
     return { ids, isNewDigest: false };
   }
-  const [first] = due;
-  if (first === undefined) return { ids: [], isNewDigest: false };
   const together = due.filter(({ isAlone }) => isAlone === 0).map(({ id }) => id);
-  if (first.isAlone === 1 || together.length < 2 || due.length <= callsLeft) {
-    return { ids: [first.id], isNewDigest: false };
-  }
-  return { ids: together, isNewDigest: true };
+  const isNewDigest = first.isAlone === 0 && together.length > 1 && due.length > callsLeft;
+  return { ids: isNewDigest ? together : [first.id], isNewDigest };
 }
 
 /** One call to the channel: sends, logs, and stores the outcome. */
@@ -158,13 +150,9 @@ async function send(
   { channel, message: options, giveUp }: State,
   notifications: Notifications,
 ): Promise<{ delivery: Delivery; title: string }> {
-  const [first] = notifications;
+  const { queuedAt, id, progress } = notifications[0];
   const suffix = notifications.length > 1 ? '-digest' : '';
-  const call = {
-    id: `llamascope-${first.queuedAt}-${first.id}${suffix}`,
-    progress: first.progress,
-    signal: giveUp,
-  };
+  const call = { id: `llamascope-${queuedAt}-${id}${suffix}`, progress, signal: giveUp };
   let title = '';
   try {
     const payloads = notifications.map(({ payload }) => payload);
@@ -200,23 +188,14 @@ function report(
   delivery: Delivery,
   more: { title: string; attempts: number; duration_ms: number },
 ): void {
-  const [first] = notifications;
+  const [{ id, traceparent, receivedAt }] = notifications;
   const count = notifications.length;
   onDelivery(name, delivery, count);
   const { kind, ...facts } = delivery;
+  const digest = count > 1 ? { digest_of: count } : {};
+  const about = { notification: id, ...digest, channel: name, trace_id: traceIdOf(traceparent) };
   const [level, sentence] = logLines[kind];
-  log[level](
-    {
-      notification: first.id,
-      ...(count > 1 && { digest_of: count }),
-      channel: name,
-      trace_id: traceIdOf(first.traceparent),
-      ...more,
-      age_ms: clock.now() - first.receivedAt,
-      ...facts,
-    },
-    sentence,
-  );
+  log[level]({ ...about, ...more, age_ms: clock.now() - receivedAt, ...facts }, sentence);
 }
 
 function settle(

@@ -25,18 +25,17 @@ test('a notification is one trace, from the start of its alert to its delivery, 
   });
   const alert = createAlert({ startsAt: new Date(startsAt).toISOString() });
   intake(createWebhook([alert]), 'default');
-  const notifications = outbox.list(1);
+  const [first] = outbox.list(1);
+  if (first === undefined) throw new Error('no notification');
   const detail = 'HTTP 502';
-  await traceAttempt(tracer, notifications, () =>
+  await traceAttempt(tracer, [first], () =>
     Promise.resolve({
       delivery: { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail },
     }),
   );
-  await traceAttempt(tracer, notifications, () =>
-    Promise.resolve({ delivery: { kind: 'delivered' } }),
-  );
+  await traceAttempt(tracer, [first], () => Promise.resolve({ delivery: { kind: 'delivered' } }));
 
-  const traceId = traceIdOf(notifications[0]?.traceparent ?? null);
+  const traceId = traceIdOf(first.traceparent);
   const spans = readTrace(telemetry, traceId ?? '');
   const raised = findSpan(spans, 'alert');
   expect([raised.startedAt, raised.endedAt]).toEqual([startsAt, receivedAt]);
