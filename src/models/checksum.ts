@@ -18,21 +18,15 @@ export async function sha256OfFile(file: string): Promise<string> {
 
 type Cache = Record<string, { bytes: number; mtimeMs: number; sha256: string }>;
 
-async function readCache(file: string): Promise<Cache> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Cache;
-  } catch {
-    // Missing or damaged: the hashes are computed again.
-    return {};
-  }
-}
-
 /** As `sha256OfFile`, but reads a file only when its size or modification time has changed. */
 export async function cachedSha256(file: string, modelsDir: string): Promise<string> {
   const cacheFile = path.join(modelsDir, '.sha256.json');
   const key = path.resolve(file);
   const { size: bytes, mtimeMs } = await stat(file);
-  const cache = await readCache(cacheFile);
+  // When the cache is missing or damaged, the hashes are computed again.
+  const cache = await readFile(cacheFile, 'utf8')
+    .then((text) => JSON.parse(text) as Cache)
+    .catch((): Cache => ({}));
   const known = cache[key];
   if (known?.bytes === bytes && known.mtimeMs === mtimeMs) return known.sha256;
   const sha256 = await sha256OfFile(file);

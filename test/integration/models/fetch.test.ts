@@ -67,7 +67,7 @@ describe('fetching a model', () => {
       huggingfaceToken: token,
     };
     const file = path.join(modelsDir, model.file);
-    expect(await fetchWith({ hubs })).toEqual({ kind: 'fetched', path: file });
+    expect(await fetchWith({ hubs })).toBe(file);
     expect(readFileSync(file).equals(body)).toBe(true);
 
     const names = [huggingface, modelscope].map(({ url }) => new URL(url).host);
@@ -99,8 +99,8 @@ describe('fetching a model', () => {
   test('sends no request for a file that is in the models folder', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
-    await fetchWith({ hubs });
-    expect(await fetchWith({ hubs })).toMatchObject({ kind: 'found' });
+    const file = await fetchWith({ hubs });
+    expect(await fetchWith({ hubs })).toBe(file);
     expect(hub.requests).toHaveLength(1);
   });
 
@@ -122,7 +122,7 @@ describe('fetching a model', () => {
   test('is unavailable when every source fails, and leaves no partial file', async () => {
     const hub = await serve(notFound);
     const hubs = { huggingface: hub.url, modelscope: hub.url };
-    expect(await fetchWith({ hubs })).toEqual({ kind: 'unavailable' });
+    expect(await fetchWith({ hubs })).toBeUndefined();
     expect(facts.filter(({ kind }) => kind === 'gave_up')).toHaveLength(2);
     expect(readdirSync(modelsDir).filter((name) => name.includes('gguf'))).toEqual([]);
   });
@@ -131,7 +131,7 @@ describe('fetching a model', () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
     const huge = { ...model, bytes: 2 ** 60 };
-    expect(await fetchWith({ hubs, model: huge })).toEqual({ kind: 'unavailable' });
+    expect(await fetchWith({ hubs, model: huge })).toBeUndefined();
     expect(facts).toMatchObject([
       {
         reason: expect.stringMatching(/^expected 1152921504607 MB of free disk space, got \d+ MB/),
@@ -143,8 +143,9 @@ describe('fetching a model', () => {
   test('two concurrent runs download the file once', async () => {
     const hub = await serve();
     const hubs = { huggingface: hub.url, modelscope: hub.url };
-    const outcomes = await Promise.all([fetchWith({ hubs }), fetchWith({ hubs })]);
-    expect(outcomes.map(({ kind }) => kind).toSorted()).toEqual(['fetched', 'found']);
+    const files = await Promise.all([fetchWith({ hubs }), fetchWith({ hubs })]);
+    const file = path.join(modelsDir, model.file);
+    expect(files).toEqual([file, file]);
     expect(hub.requests).toHaveLength(1);
     expect(facts).toContainEqual({ kind: 'waiting' });
   });
