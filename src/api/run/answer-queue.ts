@@ -2,42 +2,26 @@
  * Unbounded queue between the engine, which never blocks, and the response, which may. Bounded in practice by one answer.
  * Used by generation.ts.
  */
-
-export interface AnswerQueue<T> {
-  push(item: T): void;
-  end(): void;
-  fail(error: Error): void;
-  /** Yields every item in order. @throws the error of `fail`, after the items before it. */
-  items: () => AsyncGenerator<T, void, void>;
-}
-
-export function createAnswerQueue<T>(): AnswerQueue<T> {
-  let waiting: T[] = [];
-  let hasEnded = false;
-  let failure: Error | undefined;
+export function createAnswerQueue<T>() {
+  const waiting: T[] = [];
+  let ending: { error: Error | undefined } | undefined;
   let wake: (() => void) | undefined;
-
   return {
-    push(item) {
+    push(item: T): void {
       waiting.push(item);
       wake?.();
     },
-    end() {
-      hasEnded = true;
+    end(error?: Error): void {
+      ending = { error };
       wake?.();
     },
-    fail(error) {
-      failure = error;
-      wake?.();
-    },
-    async *items() {
+    /** Yields every item in order. @throws the error of `end`, after the items before it. */
+    async *items(): AsyncGenerator<T, void, void> {
       for (;;) {
-        const ready = waiting;
-        waiting = [];
-        yield* ready;
+        yield* waiting.splice(0);
         if (waiting.length > 0) continue;
-        if (failure !== undefined) throw failure;
-        if (hasEnded) return;
+        if (ending?.error !== undefined) throw ending.error;
+        if (ending !== undefined) return;
         await new Promise<void>((resolve) => (wake = resolve));
       }
     },

@@ -3,15 +3,7 @@ import type { Generation } from '../../../otel/generation/inference.ts';
 import type { ChatMessage, Prompt } from '../../engine/engine.ts';
 import type { Delta } from './tool-calls.ts';
 
-type Output = NonNullable<Parameters<Generation['content']>[0]['output']>;
-
-export interface ContentCapture {
-  add(delta: Delta): void;
-  /** Call it before the generation ends: it writes the answer to the span. */
-  end(): void;
-}
-
-export function captureContent(generation: Generation, prompt: Prompt): ContentCapture {
+export function captureContent(generation: Generation, prompt: Prompt) {
   if (!generation.capturesContent) return { add() {}, end() {} };
   generation.content({
     input:
@@ -22,15 +14,15 @@ export function captureContent(generation: Generation, prompt: Prompt): ContentC
   let text = '';
   const calls: { id: string; name: string; arguments: string }[] = [];
   return {
-    add(delta) {
+    add(delta: Delta): void {
       if (delta.type === 'content') text += delta.text;
       else if (delta.type === 'call') {
         calls.push({ id: delta.id, name: delta.name, arguments: '' });
       } else calls[delta.index]!.arguments += delta.text;
     },
-    end() {
-      const output: Output = calls.length > 0 ? { text, toolCalls: calls } : { text };
-      generation.content({ output });
+    /** Call it before the generation ends: it writes the answer to the span. */
+    end(): void {
+      generation.content({ output: calls.length > 0 ? { text, toolCalls: calls } : { text } });
     },
   };
 }

@@ -8,17 +8,12 @@ import type { Generation, GenerationSummary } from '../../../otel/generation/inf
 import { epochMillis } from '../../../otel/clock.ts';
 import type { Engine, Fact, GenerationRequest } from '../../engine/engine.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
-import { createAnswerQueue, type AnswerQueue } from './answer-queue.ts';
-import { captureContent, type ContentCapture } from './captured-content.ts';
+import { createAnswerQueue } from './answer-queue.ts';
+import { captureContent } from './captured-content.ts';
 import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
-import {
-  createTextParser,
-  createToolCallParser,
-  type AnswerParser,
-  type Delta,
-} from './tool-calls.ts';
+import { createTextParser, createToolCallParser, type Delta } from './tool-calls.ts';
 
 /** Error codes that a route that generates may answer with. */
 export const generationErrors = [
@@ -77,23 +72,10 @@ export interface RequestedGeneration extends GenerationRequest {
   idPrefix: 'chatcmpl' | 'cmpl';
 }
 
-/** The state of one run. */
-interface Answer {
-  readonly account: Account;
-  readonly parser: AnswerParser;
-  readonly capture: ContentCapture;
-  readonly pieces: AnswerQueue<Piece>;
-  readonly started: PromiseWithResolvers<void>;
-  readonly prefilled: PromiseWithResolvers<void>;
-  /** Log-probabilities of the tokens since the last piece. */
-  logprobs: AnswerLogprob[];
-  finished: Finished | undefined;
-}
-
 /** @throws ChatError `model_not_found`. Every later error is thrown by the members of the run. */
 export function startGeneration(
   c: Context<ApiEnv>,
-  deps: Pick<RunDeps, 'engine' | 'model' | 'limits'>,
+  deps: RunDeps,
   request: RequestedGeneration,
 ): Run {
   checkModel(deps.model, request.requestedModel);
@@ -108,13 +90,13 @@ export function startGeneration(
   void deps.engine
     .generate(wanted, { signal: limits.signal, client: c.get('client'), onFact })
     .catch((error: unknown) => fail(answer, toChatError(error)))
-    .finally(limits.release);
+    .finally(() => limits.release());
   return {
     id,
     created: Math.floor(Date.now() / 1000),
     started: answer.started.promise,
     prefilled: answer.prefilled.promise,
-    pieces: answer.pieces.items,
+    pieces: () => answer.pieces.items(),
     finished() {
       if (answer.finished !== undefined) return answer.finished;
       throw new Error('finished() before the pieces were exhausted');
@@ -123,7 +105,10 @@ export function startGeneration(
   };
 }
 
-function createAnswer(account: Account, { prompt, format }: GenerationRequest): Answer {
+type Answer = ReturnType<typeof createAnswer>;
+
+/** The state of one run. */
+function createAnswer(account: Account, { prompt, format }: GenerationRequest) {
   const started = Promise.withResolvers<void>();
   const prefilled = Promise.withResolvers<void>();
   // A rejection is not unhandled: `pieces` throws the same error.
@@ -132,11 +117,12 @@ function createAnswer(account: Account, { prompt, format }: GenerationRequest): 
     account,
     parser: format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser(),
     capture: captureContent(account.generation, prompt),
-    pieces: createAnswerQueue(),
+    pieces: createAnswerQueue<Piece>(),
     started,
     prefilled,
-    logprobs: [],
-    finished: undefined,
+    /** Log-probabilities of the tokens since the last piece. */
+    logprobs: [] as AnswerLogprob[],
+    finished: undefined as Finished | undefined,
   };
 }
 
@@ -186,7 +172,7 @@ function fail({ capture, account, started, prefilled, pieces }: Answer, error: C
   account.end(error);
   started.reject(error);
   prefilled.reject(error);
-  pieces.fail(error);
+  pieces.end(error);
 }
 
 function admittedFact(

@@ -18,16 +18,8 @@ export interface Limits {
   shutdown: AbortSignal;
 }
 
-export interface RequestLimits {
-  /** Aborted with a ChatError. */
-  signal: AbortSignal;
-  /** Aborts `signal` as if the client had disconnected. */
-  abandon: () => void;
-  /** Call it when the work is done. */
-  release: () => void;
-}
-
-export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits): RequestLimits {
+/** `signal` is aborted with a ChatError. */
+export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) {
   const own = new AbortController();
   const timer = setTimeout(() => {
     const message = `The answer took more than ${deadlineSeconds} s (CHAT_DEADLINE_SECONDS). Lower max_tokens.`;
@@ -39,8 +31,10 @@ export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits):
   else client.addEventListener('abort', abandon, { once: true });
   return {
     signal: AbortSignal.any([own.signal, shutdown]),
+    /** Aborts `signal` as if the client had disconnected. */
     abandon,
-    release() {
+    /** Call it when the work is done. */
+    release(): void {
       clearTimeout(timer);
       client.removeEventListener('abort', abandon);
     },

@@ -30,8 +30,7 @@ export function streamText(
   c.header('cache-control', 'no-cache');
   // Turns off nginx's buffering.
   c.header('x-accel-buffering', 'no');
-  const timing = toServerTiming(generation.timings());
-  if (timing !== undefined) c.header('server-timing', timing);
+  c.header('server-timing', toServerTiming(generation.timings()));
   return stream(c, async (out) => {
     out.onAbort(() => generation.streamEnded('client_gone'));
     const write: Write = async (piece) => {

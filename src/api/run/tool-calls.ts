@@ -28,13 +28,7 @@ export function createTextParser(): AnswerParser {
 }
 
 export function createToolCallParser(): AnswerParser {
-  const parser: Parser = {
-    state: 'content',
-    held: '',
-    calls: 0,
-    position: { depth: 0, inString: false, escaped: false },
-    deltas: [],
-  };
+  const parser = createParser();
   return {
     push(text) {
       parser.held += text;
@@ -51,18 +45,22 @@ export function createToolCallParser(): AnswerParser {
   };
 }
 
-interface Parser {
-  /** `header`: from the opening tag to the arguments. `close`: from the end of the arguments to the closing tag. */
-  state: 'content' | 'header' | 'arguments' | 'close';
-  /** Text that is not part of a delta yet. */
-  held: string;
-  /** Calls so far. */
-  calls: number;
-  /** Within the arguments of the current call. */
-  position: JsonPosition;
-  /** Deltas since the last `push`. */
-  deltas: Delta[];
+function createParser() {
+  return {
+    /** `header`: from the opening tag to the arguments. `close`: from the end of the arguments to the closing tag. */
+    state: 'content' as 'content' | 'header' | 'arguments' | 'close',
+    /** Text that is not part of a delta yet. */
+    held: '',
+    /** Calls so far. */
+    calls: 0,
+    /** Within the arguments of the current call. */
+    position: { depth: 0, inString: false, escaped: false },
+    /** Deltas since the last `push`. */
+    deltas: [] as Delta[],
+  };
 }
+
+type Parser = ReturnType<typeof createParser>;
 
 const open = '<tool_call>';
 const close = '</tool_call>';
@@ -91,7 +89,7 @@ function readContent(parser: Parser): boolean {
 
 function readHeader(parser: Parser): boolean {
   const [text, nameJson] = header.exec(parser.held) ?? [];
-  const name = nameJson === undefined ? undefined : parseName(nameJson);
+  const name = parseJson(nameJson ?? '') as string | undefined;
   if (text !== undefined && name !== undefined) {
     take(parser, text.length);
     emitCall(parser, name);
@@ -173,14 +171,8 @@ function isUnfinishedClose(text: string): boolean {
   return /^\s*(\}\s*(<\/?[a-z_]*)?)?$/.test(text);
 }
 
-interface JsonPosition {
-  depth: number;
-  inString: boolean;
-  escaped: boolean;
-}
-
 /** Index after the end of a JSON object that may have begun in an earlier text; undefined while it goes on. */
-function findObjectEnd(position: JsonPosition, text: string): number | undefined {
+function findObjectEnd(position: Parser['position'], text: string): number | undefined {
   for (let at = 0; at < text.length; at += 1) {
     advance(position, text[at]!);
     if (position.depth === 0) return at + 1;
@@ -188,7 +180,7 @@ function findObjectEnd(position: JsonPosition, text: string): number | undefined
   return undefined;
 }
 
-function advance(position: JsonPosition, character: string): void {
+function advance(position: Parser['position'], character: string): void {
   if (position.escaped) position.escaped = false;
   else if (position.inString) {
     position.escaped = character === '\\';
@@ -198,21 +190,17 @@ function advance(position: JsonPosition, character: string): void {
   else if (character === '}' || character === ']') position.depth -= 1;
 }
 
-function parseName(json: string): string | undefined {
-  try {
-    return JSON.parse(json) as string;
-  } catch {
-    return undefined;
-  }
+function parseCall(text: string): { name: string; arguments: string } | undefined {
+  const call = parseJson(text) as { name?: unknown; arguments?: unknown } | null | undefined;
+  if (typeof call?.name !== 'string') return undefined;
+  const given = call.arguments ?? {};
+  if (typeof given !== 'object' || Array.isArray(given)) return undefined;
+  return { name: call.name, arguments: JSON.stringify(given) };
 }
 
-function parseCall(text: string): { name: string; arguments: string } | undefined {
+function parseJson(text: string): unknown {
   try {
-    const call = JSON.parse(text) as { name?: unknown; arguments?: unknown } | null;
-    if (typeof call?.name !== 'string') return undefined;
-    const given = call.arguments ?? {};
-    if (typeof given !== 'object' || Array.isArray(given)) return undefined;
-    return { name: call.name, arguments: JSON.stringify(given) };
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
