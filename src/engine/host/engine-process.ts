@@ -17,59 +17,50 @@ export interface EngineProcessOptions extends EngineOptions {
   onExit: (error: ChatError) => void;
 }
 
-export interface EngineProcess {
-  status(): EngineStatus;
-  /** @throws ChatError `not_ready` while there is no engine. */
-  facts(): EngineFacts;
-  /** A command to a process that has ended is lost; `onExit` reports its end. */
-  send(command: Command): void;
-  /** Resets the restart backoff: the engine has completed an answer. */
-  resetBackoff(): void;
-  stop(): Promise<void>;
-}
-
-/** The engine process over its restarts. */
-interface Supervised {
-  readonly options: EngineProcessOptions;
-  status: EngineStatus;
-  child: ChildProcess | undefined;
-  restartTimer: NodeJS.Timeout | undefined;
-  /** Exits since the last completed answer. */
-  crashes: number;
-  /** Of the last load. */
-  loadSeconds: number;
-}
+export type EngineProcess = ReturnType<typeof createEngineProcess>;
 
 const firstRestartMillis = 250;
 const maxRestartMillis = 10_000;
 /** Assumed for Retry-After before the first load has ended. */
 const assumedLoadSeconds = 5;
 
-export function createEngineProcess(options: EngineProcessOptions): EngineProcess {
-  const engine: Supervised = {
-    options,
-    status: { state: 'loading', pid: undefined, restarts: 0 },
-    child: undefined,
-    restartTimer: undefined,
-    crashes: 0,
-    loadSeconds: assumedLoadSeconds,
-  };
+export function createEngineProcess(options: EngineProcessOptions) {
+  const engine = createSupervised(options);
   start(engine);
   return {
     status: () => engine.status,
-    facts() {
+    /** @throws ChatError `not_ready` while there is no engine. */
+    facts(): EngineFacts {
       if (engine.status.state === 'ready') return engine.status.facts;
       throw new ChatError('not_ready', 'The model is being loaded. Try again in a few seconds.', {
         retryAfterSeconds: readyAfterSeconds(engine),
       });
     },
-    send(command) {
+    /** A command to a process that has ended is lost; `onExit` reports its end. */
+    send(command: Command): void {
       if (engine.child?.connected === true) engine.child.send(command);
     },
-    resetBackoff() {
+    /** The engine has completed an answer. */
+    resetBackoff(): void {
       engine.crashes = 0;
     },
     stop: () => stop(engine),
+  };
+}
+
+type Supervised = ReturnType<typeof createSupervised>;
+
+/** The state of the engine process over its restarts. */
+function createSupervised(options: EngineProcessOptions) {
+  return {
+    options,
+    status: { state: 'loading', pid: undefined, restarts: 0 } as EngineStatus,
+    child: undefined as ChildProcess | undefined,
+    restartTimer: undefined as NodeJS.Timeout | undefined,
+    /** Exits since the last completed answer. */
+    crashes: 0,
+    /** Of the last load. */
+    loadSeconds: assumedLoadSeconds,
   };
 }
 

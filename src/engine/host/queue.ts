@@ -12,20 +12,7 @@ interface Waiter {
   leave(error: unknown): void;
 }
 
-export interface Queue {
-  readonly limit: number;
-  readonly timeoutSeconds: number;
-  /** Milliseconds of a monotonic clock. */
-  readonly now: () => number;
-  lines: Lines<Waiter>;
-  /** How many requests may run at once; 0 while the engine process is down. */
-  slots: number;
-  /** The last `slots` above 0, which a restarted engine is expected to have again. */
-  usualSlots: number;
-  running: number;
-  /** How long a request holds its slot, as a moving average; undefined before the first one ended. */
-  heldMillis: number | undefined;
-}
+export type Queue = ReturnType<typeof createQueue>;
 
 interface Entry {
   client: string;
@@ -46,17 +33,20 @@ const newestWeight = 0.2;
 export function createQueue(options: {
   limit: number;
   timeoutSeconds: number;
+  /** Milliseconds of a monotonic clock. */
   now?: () => number;
-}): Queue {
+}) {
   return {
-    limit: options.limit,
-    timeoutSeconds: options.timeoutSeconds,
-    now: options.now ?? (() => performance.now()),
-    lines: new Map(),
+    now: () => performance.now(),
+    ...options,
+    lines: new Map() as Lines<Waiter>,
+    /** How many requests may run at once; 0 while the engine process is down. */
     slots: 0,
+    /** The last `slots` above 0, which a restarted engine is expected to have again. */
     usualSlots: 1,
     running: 0,
-    heldMillis: undefined,
+    /** How long a request holds its slot, as a moving average; undefined before the first one ended. */
+    heldMillis: undefined as number | undefined,
   };
 }
 

@@ -1,16 +1,11 @@
 /** Detects an engine process that hangs: one that reports nothing, or one whose step never ends. Used by engine-process.ts. */
 import type { Report } from '../engine.ts';
 
-export interface Watchdog {
-  heard(report: Report): void;
-  stop(): void;
-}
-
 /** A load may take this many times `hangSeconds`, because it reads gigabytes from disk: 10 minutes at 30 seconds. */
 const loadFactor = 20;
 
 /** Starts with the load. `onHang` may be called again as long as the watchdog is not stopped. */
-export function createWatchdog(options: { hangSeconds: number; onHang: () => void }): Watchdog {
+export function createWatchdog(options: { hangSeconds: number; onHang: () => void }) {
   let timer: NodeJS.Timeout | undefined;
 
   function expectWithin(seconds: number): void {
@@ -21,12 +16,12 @@ export function createWatchdog(options: { hangSeconds: number; onHang: () => voi
 
   expectWithin(options.hangSeconds * loadFactor);
   return {
-    heard(report) {
+    heard(report: Report): void {
       // While a decode hangs in llama.cpp the event loop still reports `alive`.
       const stepSeconds = report.type === 'alive' ? report.stepMillis / 1000 : 0;
       expectWithin(options.hangSeconds - stepSeconds);
     },
-    stop() {
+    stop(): void {
       clearTimeout(timer);
     },
   };
