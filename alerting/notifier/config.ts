@@ -3,7 +3,8 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { createSettings, integer, port } from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
-import { channelFromFile, channelsFromEnvironment, defaultChannel } from './channels/channels.ts';
+import { channelFromFile, channelsFromEnvironment } from './channels/channels.ts';
+import { inbox } from './channels/inbox.ts';
 import type { Channel } from './channels/channel.ts';
 import { texts } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';
@@ -18,7 +19,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   const settings = createSettings(env);
   const file = readConfigFile(settings);
   const configured = [...channelsFromEnvironment(settings), ...file.channels];
-  const channels = configured.length > 0 ? configured : [defaultChannel()];
+  const channels = configured.length > 0 ? configured : [inbox.create('inbox', {})];
   checkNames(channels, file.routes, settings);
   const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);

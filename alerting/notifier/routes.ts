@@ -25,10 +25,8 @@ export function parseMatcher(text: string): Matcher {
   if (label === undefined) {
     throw new Error(`expected a matcher like severity="critical", got "${text}"`);
   }
-  const value = (quoted ?? bare ?? '').replaceAll(
-    /\\(.)/g,
-    operator?.includes('~') ? '\\$1' : '$1',
-  );
+  const escaped = quoted ?? bare ?? '';
+  const value = operator?.includes('~') ? escaped : escaped.replaceAll(/\\(.)/g, '$1');
   if (operator === '=') return { label, matches: (given) => given === value };
   if (operator === '!=') return { label, matches: (given) => given !== value };
   const pattern = new RegExp(`^(?:${value})$`);
@@ -45,14 +43,10 @@ export function routeAlerts(
   path: string,
   alerts: readonly Alert[],
 ): Recipient[] {
-  const indexes = new Map<string, number[]>(channels.map((channel) => [channel, []]));
-  alerts.forEach(({ labels }, index) => {
-    for (const channel of channelsOf(routes, path, labels) ?? channels) {
-      indexes.get(channel)?.push(index);
-    }
-  });
+  const everyChannel = new Set(channels);
+  const chosen = alerts.map(({ labels }) => channelsOf(routes, path, labels) ?? everyChannel);
   return channels.flatMap((channel) => {
-    const own = indexes.get(channel) ?? [];
+    const own = chosen.flatMap((names, index) => (names.has(channel) ? [index] : []));
     if (own.length === 0) return [];
     return [{ channel, alerts: own.length === alerts.length ? null : own }];
   });

@@ -4,8 +4,4 @@
  */
 import { kinds, variablesOf } from './channels/channels.ts';
 
-process.stdout.write(
-  variablesOf(kinds)
-    .map((name) => `${name}\n`)
-    .join(''),
-);
+process.stdout.write(`${variablesOf(kinds).join('\n')}\n`);

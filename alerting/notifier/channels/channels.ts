@@ -55,11 +55,6 @@ export function channelFromFile(entry: unknown, place: string, settings: Setting
   });
 }
 
-/** The channel that is used when none is configured. */
-export function defaultChannel(): Channel {
-  return inbox.create('inbox', {});
-}
-
 function createChannel(
   kind: ChannelKind,
   name: string,

@@ -72,13 +72,14 @@ export const dingtalk = defineKind({
       name,
       rates,
       deliver(message, call) {
-        const mentioned = (message.isFiring && settings.mention) || nobody;
+        const { mobiles, users, all } = (message.isFiring && settings.mention) || nobody;
+        const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
         // DingTalk mentions somebody only if the text contains the mention as well.
-        const names = [...mentioned.mobiles, ...mentioned.users];
-        const footer = names.map((person) => `@${person}`).join(' ');
+        const footer = [...mobiles, ...users].map((person) => `@${person}`).join(' ');
         const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
         return sendPart(parts, call, (text) => {
-          const body = card ? writeCard(message, text) : writeMarkdown(message, text, mentioned);
+          const markdown = { msgtype: 'markdown', markdown: { title: message.title, text }, at };
+          const body = card ? writeCard(message, text) : markdown;
           const post = { url: signUrl(url, secret, now()), body, timeoutSeconds };
           return callRobot(answers, { ...post, signal: call.signal, redact });
         });
@@ -86,15 +87,6 @@ export const dingtalk = defineKind({
     };
   },
 });
-
-function writeMarkdown(
-  { title }: Message,
-  text: string,
-  { mobiles, users, all }: typeof nobody,
-): object {
-  const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
-  return { msgtype: 'markdown', markdown: { title, text }, at };
-}
 
 /** An action card with the first alert's links as buttons; markdown if that alert has no links, because a card needs a button. */
 function writeCard({ title, sections }: Message, text: string): object {

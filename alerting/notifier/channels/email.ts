@@ -3,7 +3,6 @@
  * alone. The Message-ID is the same for every attempt, so that a mail program can recognise a repeat.
  */
 import { createTransport } from 'nodemailer';
-import type { SendMailOptions } from 'nodemailer';
 import { z } from 'zod';
 import { isLoopback } from '../../../src/kit/loopback.ts';
 import { writeHtml, writeText } from '../message/mail-text.ts';
@@ -65,20 +64,30 @@ export const email = defineKind({
         const before = readProgress(call.progress, to);
         // A dead notification that a person resends goes to the recipients that were refused.
         const isResent = before.left.length === 0;
-        const result = await send(transport, {
-          from,
-          // The visible header, whoever this attempt goes to.
-          to: [...to],
-          envelope: { from, to: isResent ? before.refused : before.left },
-          messageId: `<${call.id}@${domain}>`,
-          subject: message.title,
-          text: writeText(message),
-          html: writeHtml(message),
-          signal: call.signal,
-        });
-        return 'error' in result
-          ? judgeError(result.error, redact)
-          : judgeRecipients(result, isResent ? [] : before.refused, redact);
+        const refused = isResent ? [] : before.refused;
+        try {
+          const { rejectedErrors = [], response } = await transport.sendMail({
+            from,
+            // The visible header, whoever this attempt goes to.
+            to: [...to],
+            envelope: { from, to: isResent ? before.refused : before.left },
+            messageId: `<${call.id}@${domain}>`,
+            headers: { 'Auto-Submitted': 'auto-generated' },
+            subject: message.title,
+            text: writeText(message),
+            html: writeHtml(message),
+            disableFileAccess: true,
+            disableUrlAccess: true,
+            signal: call.signal,
+          });
+          return judgeRecipients(rejectedErrors, response, refused, redact);
+        } catch (error) {
+          const { code, rejectedErrors } = error as MailError;
+          // The server rejected every recipient. Other errors concern the whole attempt.
+          return code === 'EENVELOPE' && rejectedErrors !== undefined
+            ? judgeRecipients(rejectedErrors, '', refused, redact)
+            : judgeError(error as MailError, redact);
+        }
       },
       close: () => transport.close(),
     };
@@ -106,44 +115,21 @@ function openTransport(url: URL, timeoutMillis: number) {
   });
 }
 
-type SendResult = { failed: readonly MailError[]; response: string } | { error: MailError };
-
-async function send(
-  transport: ReturnType<typeof openTransport>,
-  mail: SendMailOptions,
-): Promise<SendResult> {
-  try {
-    const info = await transport.sendMail({
-      headers: { 'Auto-Submitted': 'auto-generated' },
-      disableFileAccess: true,
-      disableUrlAccess: true,
-      ...mail,
-    });
-    return { failed: info.rejectedErrors ?? [], response: info.response };
-  } catch (error) {
-    const mailError = error as MailError;
-    // The server rejected every recipient. Other errors concern the whole attempt.
-    if (mailError.code === 'EENVELOPE' && mailError.rejectedErrors !== undefined) {
-      return { failed: mailError.rejectedErrors, response: '' };
-    }
-    return { error: mailError };
-  }
-}
-
 function readProgress(progress: string | null, to: readonly string[]): Progress {
   return progress === null ? { left: [...to], refused: [] } : (JSON.parse(progress) as Progress);
 }
 
 /** Retry while any recipient is left; then dead if any was refused. */
 function judgeRecipients(
-  { failed, response }: { failed: readonly MailError[]; response: string },
+  failed: readonly MailError[],
+  response: string,
   refusedBefore: readonly string[],
   redact: (text: string) => string,
 ): Delivery {
   const temporary = failed.filter((error) => !isPermanent(error));
   const permanent = failed.filter(isPermanent);
-  const left = recipientsOf(temporary);
-  const refused = [...refusedBefore, ...recipientsOf(permanent)];
+  const left = temporary.flatMap(({ recipient = [] }) => recipient);
+  const refused = [...refusedBefore, ...permanent.flatMap(({ recipient = [] }) => recipient)];
   const progress = JSON.stringify({ left, refused } satisfies Progress);
   if (temporary[0] !== undefined) {
     const detail = redact(`SMTP: ${left.join(', ')}: ${describe(temporary[0])}`);
@@ -153,10 +139,6 @@ function judgeRecipients(
   const why = permanent[0] === undefined ? 'refused at an earlier attempt' : describe(permanent[0]);
   const detail = redact(`SMTP: not delivered to ${refused.join(', ')}: ${why}`);
   return { kind: 'dead', reason: 'refused', detail, progress };
-}
-
-function recipientsOf(errors: readonly MailError[]): string[] {
-  return errors.flatMap(({ recipient }) => recipient ?? []);
 }
 
 /** For an error that concerns all recipients. */
