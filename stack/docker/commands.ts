@@ -6,7 +6,13 @@ import { refuseTakenPorts } from '../ports.ts';
 import { describeLife, shortPath, showRunning, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { say, StackError } from '../terminal.ts';
-import { createCompose, readContainerLog, requireDocker, type Compose } from './compose.ts';
+import {
+  createCompose,
+  readContainerLog,
+  requireDocker,
+  type Compose,
+  type Container,
+} from './compose.ts';
 import { grafanaPassword, writeDockerFiles } from './files.ts';
 
 /** Counted from the end of builds and pulls. */
@@ -20,7 +26,8 @@ export async function startContainers(settings: Settings): Promise<number> {
   await requireDocker();
   const { root, modelsDir, profile, replicas } = settings;
   const compose = createCompose(settings);
-  const isRunning = (await compose.containers()).length > 0;
+  const running = await compose.containers();
+  const isRunning = running.length > 0;
   if (!isRunning) await refuseTakenPorts(settings);
   await fetchModel(root);
   mkdirSync(modelsDir, { recursive: true });
@@ -34,8 +41,11 @@ export async function startContainers(settings: Settings): Promise<number> {
   const wait = ['--wait', '--wait-timeout', String(healthySeconds)];
   const up = ['up', '--detach', '--remove-orphans', ...wait, '--scale', `chat=${replicas}`];
   // Two services share the image; `up --build` would build it twice.
-  const built = await compose.run([...everyProfile, 'build', 'chat'], env);
-  const code = built === 0 ? await compose.run(['--profile', profile, ...up], env) : built;
+  let code = await compose.run([...everyProfile, 'build', 'chat'], env);
+  if (code === 0) {
+    await compose.remove(surplusReplicas(settings, running));
+    code = await compose.run(['--profile', profile, ...up], env);
+  }
   if (code !== 0) {
     await showFailedContainers(compose);
     if (!isRunning && (await removeAll(compose)) === 0) say(messages.stoppedAgain());
@@ -46,6 +56,12 @@ export async function startContainers(settings: Settings): Promise<number> {
     say(messages.grafanaPassword(password.value, shortPath(root, password.file)));
   }
   return exitCode;
+}
+
+/** Compose would keep any of the replicas when their number shrinks, but Prometheus scrapes the numbers 1 to REPLICAS. */
+function surplusReplicas({ instances }: Settings, running: Container[]): Container[] {
+  const names = new Set(instances.map(({ name }) => name));
+  return running.filter(({ name }) => name.startsWith('chat') && !names.has(name));
 }
 
 /** Keeps the volumes, so that metrics and notifications survive. */

@@ -16,6 +16,8 @@ export interface Compose {
   run(args: string[], env?: Record<string, string>): Promise<number>;
   /** Every container of the project, exited ones too, sorted by name. */
   containers(): Promise<Container[]>;
+  /** Stops containers with their grace period, and removes them. */
+  remove(containers: readonly Container[]): Promise<void>;
   /** The cores of the engine: on macOS and Windows those of its virtual machine. */
   countCores(): Promise<number>;
 }
@@ -77,6 +79,12 @@ export function createCompose(settings: Settings): Compose {
       if (ids.length === 0) return [];
       const found = JSON.parse(await demand(['inspect', ...ids])) as Inspected[];
       return found.map(toContainer).toSorted((a, b) => a.name.localeCompare(b.name));
+    },
+    async remove(containers) {
+      const ids = containers.map(({ id }) => id);
+      if (ids.length === 0) return;
+      await demand(['stop', ...ids]);
+      await demand(['rm', ...ids]);
     },
     countCores: async () => Number(await demand(['info', '--format', '{{.NCPU}}'])),
   };
