@@ -7,8 +7,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unsupported } from './fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
-import { toServerTiming } from '../run/server-timing.ts';
-import { streamFrames } from '../run/streaming.ts';
+import { streamFrames, toServerTiming } from '../run/streaming.ts';
 import { toToolsAndFormat, ToolFields } from './tools.ts';
 
 const ChatCompletionRequest = z.object({

@@ -19,8 +19,7 @@ import {
   type RunDeps,
 } from '../run/generation.ts';
 import { CompletionLogprobs, createCompletionLogprobs } from './logprobs.ts';
-import { toServerTiming } from '../run/server-timing.ts';
-import { streamFrames, type StreamFrames } from '../run/streaming.ts';
+import { streamFrames, toServerTiming, type StreamFrames } from '../run/streaming.ts';
 
 // OpenAI's default for this endpoint.
 const defaultMaxTokens = 16;

@@ -34,7 +34,7 @@ export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) 
     /** Aborts `signal` as if the client had disconnected. */
     abandon,
     /** Call it when the work is done. */
-    release(): void {
+    release: (): void => {
       clearTimeout(timer);
       client.removeEventListener('abort', abandon);
     },

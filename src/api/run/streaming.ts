@@ -1,13 +1,13 @@
 /** Writes streamed answers. A stream ends with `[DONE]` or an error frame, or its client disconnects or stops reading. */
 import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
+import type { GenerationTimings } from '../../../otel/generation/generation-state.ts';
 import { isFulfilledWithin } from '../../../otel/clock.ts';
 import { toChatError, type ChatError } from '../../errors.ts';
 import type { ApiEnv } from '../request-context.ts';
 import { toErrorBody } from '../error-body.ts';
 import type { Piece, Run } from './generation.ts';
 import type { StreamTimeouts } from './request-limits.ts';
-import { toServerTiming } from './server-timing.ts';
 
 type Write = (text: string) => Promise<void>;
 
@@ -86,4 +86,21 @@ export async function streamFrames(
     },
     error: (error) => `data: ${JSON.stringify(toErrorBody(error))}\n\n`,
   });
+}
+
+/**
+ * The Server-Timing header, for a browser's network panel: milliseconds of each phase (https://www.w3.org/TR/server-timing/);
+ * undefined before the first phase has ended.
+ */
+export function toServerTiming(timings: GenerationTimings): string | undefined {
+  const phases = [
+    ['tokenize', timings.tokenizeSeconds],
+    ['queue', timings.queueSeconds],
+    ['prefill', timings.prefillSeconds],
+    ['decode', timings.decodeSeconds],
+  ] as const;
+  const metrics = phases.flatMap(([name, seconds]) =>
+    seconds === undefined ? [] : [`${name};dur=${(seconds * 1000).toFixed(2)}`],
+  );
+  return metrics.length === 0 ? undefined : metrics.join(', ');
 }
