@@ -2,6 +2,7 @@
  * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that waiting
  * requests survive its death.
  */
+import { addAbortListener } from 'node:events';
 import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type {
@@ -199,14 +200,9 @@ async function generate(
   const ended = new AbortController();
   const job = { id, client, request, onFact, resolve, reject, ended, releaseSlot() {} };
   host.jobs.set(id, { ...job, phase: 'preparing' });
-  const onAbort = (): void => endJob(host, id, signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    host.engine.send({ type: 'prepare', id, request });
-    await promise;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  using _ = addAbortListener(signal, () => endJob(host, id, signal.reason));
+  host.engine.send({ type: 'prepare', id, request });
+  await promise;
 }
 
 /** Tokenizing costs time before the queue: as many jobs may be in that phase as may wait or run. */
@@ -238,13 +234,11 @@ async function call(
   const id = host.nextId++;
   const answer = Promise.withResolvers<Tokenized | Embedding>();
   host.calls.set(id, { type: command.type, ...answer });
-  const onAbort = (): void => answer.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
+  using _ = addAbortListener(signal, () => answer.reject(signal.reason));
   try {
     host.engine.send({ ...command, id });
     return await answer.promise;
   } finally {
-    signal.removeEventListener('abort', onAbort);
     host.calls.delete(id);
     if (signal.aborted) host.engine.send({ type: 'cancel', id });
   }
