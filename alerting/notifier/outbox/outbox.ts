@@ -7,7 +7,6 @@ import type { DeadReason, Delivery } from '../channels/channel.ts';
 import { idempotencyKey } from '../webhook.ts';
 import type { Payload } from '../webhook.ts';
 import { createAlertHistory } from './alert-history.ts';
-import { createCallLog } from './call-log.ts';
 import { inTransaction, openDatabase, prepareAll, writeLazily } from './database.ts';
 import { queries } from './queries.ts';
 
@@ -107,7 +106,7 @@ export function openOutbox(options: OutboxOptions) {
     ...createQueue(db, statements),
     ...createList(statements),
     alerts,
-    calls: createCallLog(db),
+    calls: createCallLog(db, statements),
     marks: createMarks(statements),
     /**
      * Moves the write-ahead log into the file. Only this connection does, because SQLite before 3.51.3 could lose a transaction
@@ -169,6 +168,25 @@ function createList(statements: Statements) {
     retireChannels(configured: readonly string[], now: number): number {
       return Number(statements.retire.run(removed, now, JSON.stringify(configured)).changes);
     },
+  };
+}
+
+/** When each channel was called and until when it must not be called, so that limits hold across restarts. */
+function createCallLog(db: DatabaseSync, statements: Statements) {
+  return {
+    /** Call this before the call starts, so that it counts even if the process dies during the call. */
+    add(channel: string, startedAt: number): void {
+      writeLazily(db, () => statements.addCall.run(channel, startedAt));
+    },
+    /** Starts of the calls after `time`, oldest first. Deletes earlier ones. */
+    since(channel: string, time: number): number[] {
+      statements.forgetCalls.run(channel, time);
+      return statements.callsSince.all(channel, time).map((row) => Number(row['at']));
+    },
+    /** Allows no call before `until`. */
+    block: (channel: string, until: number): void => void statements.block.run(channel, until),
+    /** 0 when the channel was never blocked. */
+    blockedUntil: (channel: string) => Number(statements.blockedUntil.get(channel)?.['until'] ?? 0),
   };
 }
 

@@ -1,4 +1,4 @@
-/** The SQL of `outbox.ts`: webhooks, the notifications of each webhook for its channels, and marks. */
+/** The SQL of `outbox.ts`: webhooks, the notifications of each webhook for its channels, calls, and marks. */
 
 /** One digest covers no more than this. */
 const maxDue = 2000;
@@ -43,6 +43,11 @@ export const queries = {
   retire: `UPDATE notifications SET state = 'dead', last_reason = ?, finished_at = ?
     WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?))`,
 
+  addCall: 'INSERT INTO calls (channel, at) VALUES (?, ?)',
+  forgetCalls: 'DELETE FROM calls WHERE channel = ? AND at < ?',
+  callsSince: 'SELECT at FROM calls WHERE channel = ? AND at > ? ORDER BY at',
+  block: 'INSERT OR REPLACE INTO pauses (channel, until) VALUES (?, ?)',
+  blockedUntil: 'SELECT until FROM pauses WHERE channel = ?',
   getMark: 'SELECT at FROM marks WHERE name = ?',
   setMark: 'INSERT OR REPLACE INTO marks (name, at) VALUES (?, ?)',
   removeMark: 'DELETE FROM marks WHERE name = ?',

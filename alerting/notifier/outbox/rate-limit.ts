@@ -1,6 +1,6 @@
 /** When a channel may be called again: at most `count` calls in any window of each rate, and none during a block. */
 import type { Rate } from '../channels/channel.ts';
-import type { CallLog } from './call-log.ts';
+import type { Outbox } from './outbox.ts';
 
 export type RateLimit = ReturnType<typeof createRateLimit>;
 
@@ -10,7 +10,7 @@ export type RateLimit = ReturnType<typeof createRateLimit>;
  */
 export function createRateLimit(
   { name, rates = [] }: { name: string; rates?: readonly Rate[] },
-  log: CallLog,
+  log: Outbox['calls'],
   startedAt: number,
 ) {
   const longest = rates.toSorted((one, other) => other.perSeconds - one.perSeconds)[0];
