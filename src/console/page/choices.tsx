@@ -4,17 +4,17 @@ import type { VNode } from 'preact';
 interface ChoicesProps<Name extends string> {
   /** For screen readers. */
   label: string;
-  names: readonly Name[];
+  /** The text of each button, in the order of the buttons. */
   texts: Record<Name, string>;
   value: Name;
   onChoose: (name: Name) => void;
 }
 
 export function Choices<Name extends string>(props: ChoicesProps<Name>): VNode {
-  const { label, names, texts, value, onChoose } = props;
+  const { label, texts, value, onChoose } = props;
   return (
     <div class="choices" role="group" aria-label={label}>
-      {names.map((name) => (
+      {(Object.keys(texts) as Name[]).map((name) => (
         <button
           key={name}
           type="button"

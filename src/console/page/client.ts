@@ -13,14 +13,13 @@ export interface Failure {
 export type Result<Value> = { ok: true; value: Value } | { ok: false; failure: Failure };
 
 /** @throws DOMException when `signal` aborts */
-export async function getJson<Value>(path: string, signal?: AbortSignal): Promise<Result<Value>> {
-  return readResult(await request(path, signal === undefined ? {} : { signal }), toJson<Value>);
+export async function getJson<Value>(path: string, signal: AbortSignal): Promise<Result<Value>> {
+  return readResult(await request(path, { signal }), toJson<Value>);
 }
 
 /** @throws DOMException when `signal` aborts */
-export async function getText(path: string, signal?: AbortSignal): Promise<Result<string>> {
-  const response = await request(path, signal === undefined ? {} : { signal });
-  return readResult(response, (received) => received.text());
+export async function getText(path: string, signal: AbortSignal): Promise<Result<string>> {
+  return readResult(await request(path, { signal }), (response) => response.text());
 }
 
 export async function postJson<Value>(path: string, body: object): Promise<Result<Value>> {

@@ -1,4 +1,4 @@
-/** A button that copies a text and confirms it for a moment. */
+/** A button that copies a text and confirms it for a moment, and a block of code with that button. */
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { useTexts } from './texts/texts.ts';
@@ -25,6 +25,17 @@ export function CopyButton({ text, label }: { text: string; label?: string }): V
     <button type="button" class="small" onClick={() => void copy()} aria-live="polite">
       {copied ? t.copied : (label ?? t.copy)}
     </button>
+  );
+}
+
+export function CodeBlock({ text }: { text: string }): VNode {
+  return (
+    <div class="code">
+      <pre tabIndex={0}>
+        <code>{text}</code>
+      </pre>
+      <CopyButton text={text} />
+    </div>
   );
 }
 

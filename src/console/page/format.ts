@@ -47,15 +47,21 @@ export function formatValue(value: number | null | undefined, unit: string): str
   return unit.endsWith('/s') ? `${formatNumber(value)}/s` : formatNumber(value);
 }
 
+/** The upper bound of a bucket, as Prometheus spells it. */
+export function formatBound(bound: string, unit: string): string {
+  return bound === '+Inf' ? '∞' : formatValue(Number(bound), unit);
+}
+
 const clock = new Intl.DateTimeFormat('sv', { timeStyle: 'medium' });
 const shortClock = new Intl.DateTimeFormat('sv', { timeStyle: 'short' });
 const day = new Intl.DateTimeFormat('sv', { dateStyle: 'short' });
 
-/** The time of day, with the date unless it is today. */
-export function formatTime(epochMillis: number): string {
-  const date = new Date(epochMillis);
-  const time = clock.format(date);
-  return day.format(date) === day.format(new Date()) ? time : `${day.format(date)} ${time}`;
+/** The time of day, with the date unless it is today. @param time epoch milliseconds or ISO 8601 */
+export function formatTime(time: number | string): string {
+  const date = new Date(time);
+  const timeOfDay = clock.format(date);
+  const today = day.format(new Date());
+  return day.format(date) === today ? timeOfDay : `${day.format(date)} ${timeOfDay}`;
 }
 
 export function formatShortTime(epochMillis: number): string {

@@ -1,32 +1,16 @@
 /**
- * Renders Markdown of answers and runbooks. No text becomes HTML: markdown-it only tokenizes, and each kind of token has its element
- * here. Images and raw HTML have none and stay text, so nothing is fetched.
+ * Renders Markdown of answers and runbooks. No text becomes HTML: markdown-it only tokenizes, and its tokens become
+ * elements here. Images and raw HTML stay text, so nothing is fetched.
  */
 import MarkdownIt from 'markdown-it';
 import type { ComponentChildren, VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { CopyButton } from './copy-button.tsx';
+import { CodeBlock } from './copy-button.tsx';
 import { linkTo } from './route.ts';
 
 const parser = new MarkdownIt({ html: false, linkify: true, breaks: true });
 
 type Token = ReturnType<typeof parser.parse>[number];
-
-/** Elements without attributes of their own, by token type. */
-const containers: Record<string, string> = {
-  blockquote_open: 'blockquote',
-  bullet_list_open: 'ul',
-  list_item_open: 'li',
-  paragraph_open: 'p',
-  thead_open: 'thead',
-  tbody_open: 'tbody',
-  tr_open: 'tr',
-  th_open: 'th',
-  td_open: 'td',
-  strong_open: 'strong',
-  em_open: 'em',
-  s_open: 's',
-};
 
 /** @param text untrusted: from a model or a file */
 export function Markdown({ text }: { text: string }): VNode {
@@ -69,7 +53,8 @@ function toContainer(token: Token, children: ComponentChildren[]): ComponentChil
       </div>
     );
   }
-  const Container = (containers[token.type] ?? 'span') as 'p';
+  // One of markdown-it's own names, such as `blockquote` or `em`.
+  const Container = token.tag as 'p';
   return <Container dir="auto">{children}</Container>;
 }
 
@@ -102,16 +87,5 @@ function toLink(href: string, children: ComponentChildren[]): ComponentChildren 
     <a href={href} target="_blank" rel="noopener noreferrer nofollow">
       {children}
     </a>
-  );
-}
-
-function CodeBlock({ text }: { text: string }): VNode {
-  return (
-    <div class="code">
-      <pre tabIndex={0}>
-        <code>{text}</code>
-      </pre>
-      <CopyButton text={text} />
-    </div>
   );
 }

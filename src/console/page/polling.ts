@@ -4,8 +4,8 @@ import { getJson, type Failure } from './client.ts';
 
 export interface Polled<Value> {
   /** The last successful answer, kept when a later request fails. */
-  value: Value | undefined;
-  failure: Failure | undefined;
+  value?: Value;
+  failure?: Failure;
   /** Polls now. */
   reload: () => void;
 }
@@ -48,11 +48,6 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
       document.removeEventListener('visibilitychange', start);
     };
   }, [path, seconds]);
-  const current = state.path === path;
   const reload = useCallback(() => pollNow.current(), []);
-  return {
-    value: current ? state.value : undefined,
-    failure: current ? state.failure : undefined,
-    reload,
-  };
+  return { ...(state.path === path ? state : {}), reload };
 }

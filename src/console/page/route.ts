@@ -1,7 +1,7 @@
 /** The view in the URL fragment (`#/traces/ID`), so that every view has a URL and the server serves one page. */
-import { useEffect, useState } from 'preact/hooks';
+import { createStore, useStore } from './store.ts';
 
-export const views = ['chat', 'traces', 'live', 'alerts', 'runbooks'] as const;
+const views = ['chat', 'traces', 'live', 'alerts', 'runbooks'] as const;
 export type View = (typeof views)[number];
 
 export interface Route {
@@ -10,7 +10,7 @@ export interface Route {
   id: string | undefined;
 }
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [view, id] = hash.replace(/^#\/?/, '').split('/');
   const known = views.find((candidate) => candidate === view) ?? 'chat';
   return { view: known, id: id === undefined || id === '' ? undefined : decode(id) };
@@ -29,12 +29,9 @@ export function linkTo(view: View, id?: string): string {
   return `#/${view}${id === undefined ? '' : `/${encodeURIComponent(id)}`}`;
 }
 
+const route = createStore(parseRoute(location.hash));
+addEventListener('hashchange', () => route.set(parseRoute(location.hash)));
+
 export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
-  useEffect(() => {
-    const follow = (): void => setRoute(parseRoute(location.hash));
-    addEventListener('hashchange', follow);
-    return () => removeEventListener('hashchange', follow);
-  }, []);
-  return route;
+  return useStore(route);
 }

@@ -23,14 +23,6 @@ const StoredSilence = z.object({
 
 export type StoredSilence = z.infer<typeof StoredSilence>;
 
-export interface Silence {
-  /** All labels of one alert, matched exactly. */
-  labels: Record<string, string>;
-  startsAt: Date;
-  endsAt: Date;
-  comment: string;
-}
-
 /** Newest first. @throws ChatError `peer_unreachable` */
 export async function readAlerts(url: string | undefined): Promise<ActiveAlert[]> {
   const alerts = await askPeer(
@@ -45,18 +37,18 @@ export async function readSilences(url: string | undefined): Promise<StoredSilen
   return askPeer({ peer: 'alertmanager', url, path: '/api/v2/silences' }, z.array(StoredSilence));
 }
 
-/** @returns the id of the silence. @throws ChatError `peer_unreachable` */
-export async function postSilence(url: string | undefined, silence: Silence): Promise<string> {
-  const { labels, startsAt, endsAt, comment } = silence;
+/** @returns the id of the silence, which matches all labels of the alert. @throws ChatError `peer_unreachable` */
+export async function postSilence(
+  url: string | undefined,
+  { labels }: ActiveAlert,
+  { minutes, comment }: { minutes: number; comment: string },
+): Promise<string> {
+  const matcher = { isRegex: false, isEqual: true };
+  const now = Date.now();
   const body = {
-    matchers: Object.entries(labels).map(([name, value]) => ({
-      name,
-      value,
-      isRegex: false,
-      isEqual: true,
-    })),
-    startsAt: startsAt.toISOString(),
-    endsAt: endsAt.toISOString(),
+    matchers: Object.entries(labels).map(([name, value]) => ({ name, value, ...matcher })),
+    startsAt: new Date(now).toISOString(),
+    endsAt: new Date(now + minutes * 60_000).toISOString(),
     createdBy: 'llamascope console',
     comment,
   };

@@ -35,11 +35,7 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
       name: 'SilenceRequest',
       schema: SilenceRequest,
       examples: {
-        hour: {
-          fingerprint: 'c0ffee0000000001',
-          minutes: 60,
-          reason: 'Replacing the disk.',
-        },
+        hour: { fingerprint: 'c0ffee0000000001', minutes: 60, reason: 'Replacing the disk.' },
       },
     },
     success: 201,
@@ -78,12 +74,9 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
           { zh: 'fingerprint：该告警已恢复，请刷新列表。' },
         );
       }
-      const startsAt = new Date();
-      const endsAt = new Date(startsAt.getTime() + minutes * 60_000);
-      const { labels } = alert;
-      const id = await postSilence(alertmanager, { labels, startsAt, endsAt, comment });
+      const id = await postSilence(alertmanager, alert, { minutes, comment });
       share.forget(alertsKey);
-      deps.log.info({ silence: id, alert: labels['alertname'], minutes }, 'alert silenced');
+      deps.log.info({ silence: id, alert: alert.labels['alertname'], minutes }, 'alert silenced');
       return c.json({ id }, 201);
     },
   };

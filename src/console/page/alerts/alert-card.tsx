@@ -3,25 +3,27 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Alert } from '../../server/answers.ts';
 import { formatTime } from '../format.ts';
+import { ProgramLink } from '../program-link.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Runbook } from './runbook.tsx';
 import { SilenceForm } from './silence-form.tsx';
 
-type Section = 'runbook' | 'silence' | undefined;
-
 export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }): VNode {
   const t = useTexts();
   const pick = usePick();
-  const [open, setOpen] = useState<Section>();
-  const toggle = (section: Section) => () => setOpen(open === section ? undefined : section);
+  const [open, setOpen] = useState<'runbook' | 'silence'>();
   const { name, severity, state, runbook, dashboardUrl } = alert;
+  const sections = [
+    ...(runbook === undefined ? [] : ['runbook' as const]),
+    ...(state === 'firing' ? ['silence' as const] : []),
+  ];
   return (
     <li class={`alert card padded ${state} ${severity}`} data-alert={name}>
       <header>
         <h2>{name}</h2>
         <span class={`chip ${state}`}>{t.alertStates[state]}</span>
         <span class="chip">{t.severities[severity] ?? severity}</span>
-        <span class="muted">{t.since(formatTime(new Date(alert.startsAt).getTime()))}</span>
+        <span class="muted">{t.since(formatTime(alert.startsAt))}</span>
       </header>
       <p>
         <strong>{pick(alert.summary)}</strong>
@@ -29,36 +31,22 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
       <p>{pick(alert.description)}</p>
       {alert.silences.map(({ createdBy, reason, endsAt }) => (
         <p key={endsAt} class="muted">
-          {t.silencedUntil(formatTime(new Date(endsAt).getTime()), createdBy)}{' '}
-          <q dir="auto">{reason}</q>
+          {t.silencedUntil(formatTime(endsAt), createdBy)} <q dir="auto">{reason}</q>
         </p>
       ))}
       <div class="actions">
-        {runbook !== undefined && (
+        {sections.map((section) => (
           <button
+            key={section}
             type="button"
             class="small"
-            aria-expanded={open === 'runbook'}
-            onClick={toggle('runbook')}
+            aria-expanded={open === section}
+            onClick={() => setOpen(open === section ? undefined : section)}
           >
-            {t.runbook}
+            {t[section]}
           </button>
-        )}
-        {state === 'firing' && (
-          <button
-            type="button"
-            class="small"
-            aria-expanded={open === 'silence'}
-            onClick={toggle('silence')}
-          >
-            {t.silence}
-          </button>
-        )}
-        {dashboardUrl !== undefined && (
-          <a class="button small" href={dashboardUrl} target="_blank" rel="noopener noreferrer">
-            {t.openGraph}
-          </a>
-        )}
+        ))}
+        <ProgramLink base={dashboardUrl}>{t.openGraph}</ProgramLink>
         <Labels labels={alert.labels} />
       </div>
       {open === 'runbook' && runbook !== undefined && <Runbook name={runbook} />}

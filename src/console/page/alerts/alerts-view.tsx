@@ -4,6 +4,7 @@ import type { Alert, AlertList, Notification, Status } from '../../server/answer
 import { FailureMessage } from '../failure-message.tsx';
 import { formatTime } from '../format.ts';
 import type { Polled } from '../polling.ts';
+import { ProgramLink } from '../program-link.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { AlertCard } from './alert-card.tsx';
 
@@ -25,16 +26,7 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
     <main class="page" id="content">
       <header class="page-head">
         <h1>{t.alerts}</h1>
-        {status?.links.alertmanager !== undefined && (
-          <a
-            class="button small"
-            href={status.links.alertmanager}
-            target="_blank"
-            rel="noopener noreferrer"
-          >
-            {t.openAlertmanager}
-          </a>
-        )}
+        <ProgramLink base={status?.links.alertmanager}>{t.openAlertmanager}</ProgramLink>
       </header>
       <FailureMessage failure={failure} />
       {value?.source === 'none' && (
@@ -70,16 +62,14 @@ function Notifications({ list }: { list: AlertList }): VNode {
     <section>
       <h2>{t.notifications}</h2>
       {notificationsReason !== undefined && <p class="notice">{pick(notificationsReason)}</p>}
-      {watchdogSeenAt !== null && (
-        <p class="hint">{t.watchdog(formatTime(new Date(watchdogSeenAt).getTime()))}</p>
-      )}
+      {watchdogSeenAt !== null && <p class="hint">{t.watchdog(formatTime(watchdogSeenAt))}</p>}
       {notifications.length === 0 && notificationsReason === undefined && (
         <p class="empty">{t.noNotifications}</p>
       )}
       <ol class="notification-list card">
         {notifications.map((notification) => (
           <li key={notification.id}>
-            <time>{formatTime(new Date(notification.at).getTime())}</time>
+            <time>{formatTime(notification.at)}</time>
             <span class={`chip ${notification.state}`}>
               {t.deliveries[notification.state]}
               {notification.attempts > 1 && ` · ${t.attempts(notification.attempts)}`}

@@ -1,5 +1,6 @@
 /** Requests one streamed answer from `/v1/chat/completions`. Used by `running-answers.ts`. */
 import { createParser } from 'eventsource-parser';
+import type { Phase } from '../../../../otel/traces/rows.ts';
 import { readFailure, request as send, type Failure } from '../client.ts';
 
 export interface ChatMessage {
@@ -18,21 +19,24 @@ export interface AnswerFacts {
   inputTokens: number;
   cachedTokens: number;
   outputTokens: number;
-  tokensPerSecond?: number;
-  firstTokenSeconds?: number;
-  durationSeconds?: number;
+  tokensPerSecond: number | undefined;
+  firstTokenSeconds: number | undefined;
   /** `length`: truncated at `max_tokens`. */
   finishReason: string;
   /** Seconds. */
-  phases: Partial<Record<'queue' | 'tokenize' | 'prefill' | 'decode', number>>;
+  phases: Record<Phase, number | undefined>;
 }
 
 /** `refused`: failed before the first byte. `broken`: failed after it. */
 export type Ending =
-  | { kind: 'done'; facts: AnswerFacts | undefined }
-  | { kind: 'stopped' }
-  | { kind: 'broken'; failure: Failure }
-  | { kind: 'refused'; failure: Failure };
+  | { state: 'done'; facts: AnswerFacts | undefined }
+  | { state: 'stopped' }
+  | { state: 'broken' | 'refused'; failure: Failure };
+
+const connectionLost: Ending = {
+  state: 'broken',
+  failure: { code: 'connection_lost', message: '' },
+};
 
 interface Chunk {
   choices?: { delta?: { content?: string }; finish_reason?: string | null }[];
@@ -63,12 +67,11 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
     const traceId = response?.headers.get('traceparent')?.split('-')[1];
     if (traceId !== undefined) options.onTrace(traceId);
     if (response?.ok !== true || response.body === null) {
-      return { kind: 'refused', failure: await readFailure(response) };
+      return { state: 'refused', failure: await readFailure(response) };
     }
     return await readChunks(response.body, options.onText);
   } catch {
-    if (options.signal.aborted) return { kind: 'stopped' };
-    return { kind: 'broken', failure: { code: 'connection_lost', message: '' } };
+    return options.signal.aborted ? { state: 'stopped' } : connectionLost;
   }
 }
 
@@ -97,9 +100,8 @@ async function readChunks(
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     parser.feed(part.value);
   }
-  if (failure !== undefined) return { kind: 'broken', failure };
-  if (!done) return { kind: 'broken', failure: { code: 'connection_lost', message: '' } };
-  return { kind: 'done', facts: toFacts(facts) };
+  if (failure !== undefined) return { state: 'broken', failure };
+  return done ? { state: 'done', facts: toFacts(facts) } : connectionLost;
 }
 
 function toFacts(chunks: readonly Chunk[]): AnswerFacts | undefined {
@@ -107,30 +109,18 @@ function toFacts(chunks: readonly Chunk[]): AnswerFacts | undefined {
   if (usage === undefined || usage === null) return undefined;
   const timings = chunks.find((chunk) => chunk.timings !== undefined)?.timings ?? {};
   const reasons = chunks.flatMap((chunk) => chunk.choices ?? []);
-  const facts = {
-    tokensPerSecond: timings['tokens_per_second'],
-    firstTokenSeconds: timings['first_token_seconds'],
-    durationSeconds: timings['duration_seconds'],
-  };
-  const phases = {
-    queue: timings['queue_seconds'],
-    tokenize: timings['tokenize_seconds'],
-    prefill: timings['prefill_seconds'],
-    decode: timings['decode_seconds'],
-  };
   return {
     inputTokens: usage.prompt_tokens,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
     outputTokens: usage.completion_tokens,
     finishReason: reasons.find((choice) => choice.finish_reason)?.finish_reason ?? 'stop',
-    ...dropUndefined(facts),
-    phases: dropUndefined(phases),
+    tokensPerSecond: timings['tokens_per_second'],
+    firstTokenSeconds: timings['first_token_seconds'],
+    phases: {
+      queue: timings['queue_seconds'],
+      tokenize: timings['tokenize_seconds'],
+      prefill: timings['prefill_seconds'],
+      decode: timings['decode_seconds'],
+    },
   };
-}
-
-function dropUndefined<Key extends string>(
-  values: Record<Key, number | undefined>,
-): Partial<Record<Key, number>> {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<Record<Key, number>>;
 }

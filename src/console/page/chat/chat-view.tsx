@@ -1,7 +1,10 @@
 /** The chat: the list of conversations, the messages with the composer, and panels beside them on a wide screen. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Status } from '../../server/answers.ts';
+import type { PanelList, Status } from '../../server/answers.ts';
+import { CopyButton } from '../copy-button.tsx';
+import { PanelCard } from '../live/panel-card.tsx';
+import { usePolled } from '../polling.ts';
 import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
@@ -18,9 +21,7 @@ import {
   type ChatSettings,
   type Conversation,
 } from './conversations.ts';
-import { DemoNotice } from './demo-notice.tsx';
 import { ask, retry, stop } from './running-answers.ts';
-import { SidePanels } from './side-panels.tsx';
 
 export function ChatView({
   id,
@@ -59,7 +60,7 @@ export function ChatView({
     <div class="chat">
       <ConversationList current={conversation?.id} />
       <main class="chat-main" id="content">
-        <DemoNotice model={status?.model} />
+        {status?.model.demo === true && <DemoNotice />}
         {status?.needsKey === true && keys.apiKey === '' && <p class="notice">{t.needsKey}</p>}
         {conversation === undefined ? (
           <Welcome onAsk={send} />
@@ -148,5 +149,37 @@ function Welcome({ onAsk }: { onAsk: (text: string) => void }): VNode {
         ))}
       </ul>
     </div>
+  );
+}
+
+/** With the command that downloads a real model. */
+function DemoNotice(): VNode {
+  const t = useTexts();
+  const command = 'make model && make down && make up';
+  return (
+    <aside class="notice" aria-label={t.demoTitle}>
+      <p>
+        <strong>{t.demoTitle}</strong> {t.demoHint}
+      </p>
+      <p>
+        <code>{command}</code> <CopyButton text={command} />
+      </p>
+    </aside>
+  );
+}
+
+const sidePanels = ['tokens', 'first-token', 'sequences'];
+
+/** On a narrow screen they are hidden, and hidden panels request nothing. */
+function SidePanels(): VNode {
+  const t = useTexts();
+  const { value } = usePolled<PanelList>('/api/panels', 0);
+  const panels = sidePanels.flatMap((id) => value?.panels.find((panel) => panel.id === id) ?? []);
+  return (
+    <aside class="side-panels" aria-label={t.sidePanels}>
+      {panels.map((panel) => (
+        <PanelCard key={panel.id} panel={panel} minutes={5} everySeconds={5} />
+      ))}
+    </aside>
   );
 }

@@ -2,15 +2,10 @@
 import { readStored, storedKeys, writeStored } from '../browser-storage.ts';
 import type { Failure } from '../client.ts';
 import { createStore } from '../store.ts';
-import type { AnswerFacts, ChatMessage, ChatRequest } from './answer-stream.ts';
+import type { AnswerFacts, ChatMessage, ChatRequest, Ending } from './answer-stream.ts';
 
 /** A stored `streaming` is loaded as `broken`, because its page was closed. */
-export type AnswerState = 'streaming' | 'done' | 'stopped' | 'broken' | 'refused';
-
-export interface UserTurn {
-  role: 'user';
-  text: string;
-}
+type AnswerState = 'streaming' | Ending['state'];
 
 export interface AnswerTurn {
   role: 'assistant';
@@ -19,11 +14,11 @@ export interface AnswerTurn {
   /** Epoch milliseconds; 0 while streaming. */
   endedAt: number;
   traceId?: string;
-  facts?: AnswerFacts;
+  facts?: AnswerFacts | undefined;
   failure?: Failure;
 }
 
-export type Turn = UserTurn | AnswerTurn;
+export type Turn = { role: 'user'; text: string } | AnswerTurn;
 
 export interface ChatSettings {
   system: string;
@@ -99,14 +94,11 @@ export function removeConversation(id: string): void {
 function store(conversation: Conversation): void {
   const others = conversations.get().filter(({ id }) => id !== conversation.id);
   const oldest = others.toSorted((a, b) => a.updatedAt - b.updatedAt);
-  while (oldest.length >= maxConversations) forget(oldest.shift());
+  const removeOldest = (): unknown => writeStored(keyStart + oldest.shift()!.id, undefined);
+  while (oldest.length >= maxConversations) removeOldest();
   while (!writeStored(keyStart + conversation.id, conversation) && oldest.length > 0) {
-    forget(oldest.shift());
+    removeOldest();
   }
-}
-
-function forget(conversation: Conversation | undefined): void {
-  if (conversation !== undefined) writeStored(keyStart + conversation.id, undefined);
 }
 
 export function titleOf(conversation: Conversation): string | undefined {

@@ -1,5 +1,5 @@
 /** The answers that are being generated. They run outside of any component, so they go on while another view is open. */
-import { streamAnswer, type Ending } from './answer-stream.ts';
+import { streamAnswer } from './answer-stream.ts';
 import {
   changeConversation,
   findConversation,
@@ -75,14 +75,7 @@ async function answer(id: string): Promise<void> {
       frame ??= requestAnimationFrame(render);
     },
   });
-  end(toTurn(ending));
-}
-
-function toTurn(ending: Ending): Partial<AnswerTurn> {
-  const state = ending.kind;
-  if (state === 'done')
-    return ending.facts === undefined ? { state } : { state, facts: ending.facts };
-  return state === 'stopped' ? { state } : { state, failure: ending.failure };
+  end(ending);
 }
 
 function changeLast(id: string, change: Partial<AnswerTurn>, options?: { keep: boolean }): void {

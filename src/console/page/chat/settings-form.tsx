@@ -63,37 +63,20 @@ export function SettingsForm({ settings, onSettings }: SettingsFormProps): VNode
             }}
           />
         </label>
-        <Key
-          label={t.apiKey}
-          value={keys.apiKey}
-          onChange={(apiKey) => credentials.set({ ...keys, apiKey })}
-        />
-        <Key
-          label={t.metricsToken}
-          value={keys.metricsToken}
-          onChange={(metricsToken) => credentials.set({ ...keys, metricsToken })}
-        />
+        {(['apiKey', 'metricsToken'] as const).map((name) => (
+          <label key={name}>
+            {t[name]}
+            <input
+              type="password"
+              autocomplete="off"
+              value={keys[name]}
+              onInput={({ currentTarget }) =>
+                credentials.set({ ...keys, [name]: currentTarget.value.trim() })
+              }
+            />
+          </label>
+        ))}
       </div>
     </details>
-  );
-}
-
-interface KeyProps {
-  label: string;
-  value: string;
-  onChange: (next: string) => void;
-}
-
-function Key({ label, value, onChange }: KeyProps): VNode {
-  return (
-    <label>
-      {label}
-      <input
-        type="password"
-        autocomplete="off"
-        value={value}
-        onInput={(event) => onChange(event.currentTarget.value.trim())}
-      />
-    </label>
   );
 }

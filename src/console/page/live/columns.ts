@@ -1,5 +1,5 @@
 /** Panel data in uPlot's form: one column of times, and one column of values for each series, with null for gaps. */
-import type { PanelData, Series } from '../../server/answers.ts';
+import type { PanelData } from '../../server/answers.ts';
 
 export type Column = (number | null)[];
 
@@ -10,21 +10,12 @@ export interface Columns {
   values: Column[];
 }
 
-export function toColumns({ from, to, stepSeconds, series }: PanelData): Columns {
-  const count = Math.max(1, Math.round((to - from) / stepSeconds) + 1);
-  const times = Array.from({ length: count }, (_, index) => from + index * stepSeconds);
-  const toColumn = ({ points }: Series): Column => {
-    const column: Column = Array.from({ length: count }, () => null);
-    for (const [time, value] of points) {
-      const index = Math.round((time - from) / stepSeconds);
-      if (index >= 0 && index < count) column[index] = value;
-    }
-    return column;
-  };
+/** All series of a panel have their points at the same times. */
+export function toColumns({ series }: PanelData): Columns {
   return {
-    times,
+    times: series[0]?.points.map(([time]) => time) ?? [],
     names: series.map(({ legend }) => legend),
-    values: series.map(toColumn),
+    values: series.map(({ points }) => points.map(([, value]) => value)),
   };
 }
 
@@ -46,26 +37,18 @@ export interface HeatRows {
   most: number;
 }
 
-/** Turns cumulative buckets into counts of each bucket. */
+/** Turns the series of a heatmap, which are cumulative buckets, into counts of each bucket. */
 export function toHeatRows({ names, values, times }: Columns): HeatRows {
-  const order = names
-    .map((name, index) => ({ bound: toBound(name), index }))
-    .toSorted((a, b) => a.bound - b.bound);
-  const rows = order.map(({ index }, rank) => {
-    const below = rank === 0 ? undefined : values[order[rank - 1]!.index];
-    return times.map((_, at) => Math.max(0, (values[index]?.[at] ?? 0) - (below?.[at] ?? 0)));
-  });
+  const rows = values.map((column, index) =>
+    times.map((_, at) => Math.max(0, (column[at] ?? 0) - (values[index - 1]?.[at] ?? 0))),
+  );
   const used = rows.map((row) => row.some((value) => value > 0));
   const first = Math.max(0, used.indexOf(true) - 1);
   const last = used.lastIndexOf(true) + 1;
   const shown = rows.slice(first, last);
   return {
-    bounds: order.slice(first, last).map(({ index }) => names[index]!),
+    bounds: names.slice(first, last),
     rows: shown,
     most: Math.max(0, ...shown.flat()),
   };
-}
-
-function toBound(le: string): number {
-  return le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le);
 }

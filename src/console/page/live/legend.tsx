@@ -1,7 +1,7 @@
 /** The series of a plot with their values: under the cursor, else the last. */
 import type { VNode } from 'preact';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
-import { formatValue } from '../format.ts';
+import { formatBound, formatValue } from '../format.ts';
 import { useTexts } from '../texts/texts.ts';
 import { colorOf } from './colors.ts';
 import { toHeatRows, type Column, type Columns } from './columns.ts';
@@ -71,10 +71,7 @@ export function HeatLegend({ panel, columns, cursor }: LegendProps): VNode {
   const counts = rows.map((row) => row[at] ?? 0);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const most = counts.indexOf(Math.max(...counts));
-  const bound = (index: number): string => {
-    const text = bounds[index] ?? '0';
-    return text === '+Inf' ? '∞' : formatValue(Number(text), panel.unit);
-  };
+  const bound = (index: number): string => formatBound(bounds[index] ?? '0', panel.unit);
   return (
     <p class="legend">
       {total === 0

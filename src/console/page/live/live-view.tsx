@@ -5,14 +5,15 @@ import type { PanelInfo } from '../../../../otel/panels/panel.ts';
 import type { Dashboard, PanelList, Status } from '../../server/answers.ts';
 import { Choices } from '../choices.tsx';
 import { FailureMessage } from '../failure-message.tsx';
+import { ProgramLink } from '../program-link.tsx';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { PanelCard } from './panel-card.tsx';
 import { WithoutPrometheus } from './without-prometheus.tsx';
 
-const rangeNames = ['5m', '15m', '1h', '6h', '24h'] as const;
-type RangeName = (typeof rangeNames)[number];
+const rangeTexts = { '5m': '5m', '15m': '15m', '1h': '1h', '6h': '6h', '24h': '24h' };
+type RangeName = keyof typeof rangeTexts;
 
 /** Minutes to look back, and seconds between two polls. */
 const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {
@@ -22,10 +23,6 @@ const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {
   '6h': { minutes: 360, everySeconds: 60 },
   '24h': { minutes: 1440, everySeconds: 120 },
 };
-const rangeTexts = Object.fromEntries(rangeNames.map((name) => [name, name])) as Record<
-  RangeName,
-  string
->;
 
 interface LiveViewProps {
   dashboard: string | undefined;
@@ -55,13 +52,7 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
             </a>
           ))}
         </nav>
-        <Choices
-          label={t.range}
-          names={rangeNames}
-          texts={rangeTexts}
-          value={rangeName}
-          onChoose={setRangeName}
-        />
+        <Choices label={t.range} texts={rangeTexts} value={rangeName} onChoose={setRangeName} />
         <button
           type="button"
           class="small"
@@ -70,7 +61,11 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
         >
           {isPaused ? t.paused : t.refreshing(range.everySeconds)}
         </button>
-        <GrafanaLink base={status?.links.grafana} dashboard={current?.id} />
+        {current !== undefined && (
+          <ProgramLink base={status?.links.grafana} path={`/d/${current.id}`}>
+            {t.openInGrafana}
+          </ProgramLink>
+        )}
       </header>
       <FailureMessage failure={failure} />
       {list?.panels[0] !== undefined && (
@@ -117,22 +112,5 @@ function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
         </section>
       ))}
     </>
-  );
-}
-
-function GrafanaLink({
-  base,
-  dashboard,
-}: {
-  base: string | undefined;
-  dashboard: string | undefined;
-}): VNode | null {
-  const t = useTexts();
-  if (base === undefined || dashboard === undefined) return null;
-  const href = `${base.replace(/\/$/, '')}/d/${dashboard}`;
-  return (
-    <a class="button small" href={href} target="_blank" rel="noopener noreferrer">
-      {t.openInGrafana}
-    </a>
   );
 }

@@ -24,11 +24,10 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
   const isVisible = useVisible(card);
   const path = `/api/panels/${panel.id}?minutes=${minutes}`;
   const { value, failure } = usePolled<PanelData>(isVisible ? path : undefined, everySeconds);
-  const [last, setLast] = useState<PanelData>();
-  useEffect(() => {
-    if (value !== undefined) setLast(value);
-  }, [value]);
-  const data = value ?? last;
+  // Kept while the card is hidden and while another time range loads.
+  const last = useRef<PanelData>(undefined);
+  last.current = value ?? last.current;
+  const data = last.current;
   const level = worstLevel(data, panel.thresholds);
   return (
     <section

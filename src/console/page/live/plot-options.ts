@@ -1,7 +1,7 @@
 /** uPlot's options and data for each kind of panel. */
 import uPlot from 'uplot';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
-import { formatShortTime, formatValue } from '../format.ts';
+import { formatBound, formatShortTime, formatValue } from '../format.ts';
 import { colorOf, resolveColor, withAlpha } from './colors.ts';
 import { stack, toHeatRows, type Columns } from './columns.ts';
 
@@ -55,11 +55,7 @@ export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement
 export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
   const { bounds, rows, most } = toHeatRows(columns);
   const ink = resolveColor(element, '--decode');
-  const label = (bucket: number): string => {
-    const bound = bounds[bucket - 1];
-    if (bound === undefined) return '';
-    return bound === '+Inf' ? '∞' : formatValue(Number(bound), panel.unit);
-  };
+  const everyLabel = Math.ceil(bounds.length / 7);
   const drawCells = (u: uPlot): void => {
     const step = (columns.times[1] ?? 0) - (columns.times[0] ?? 0);
     u.ctx.save();
@@ -87,8 +83,8 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
         {
           ...valueAxis(element, panel.unit),
           splits: () => bounds.map((_, index) => index + 1),
-          values: (_, splits) =>
-            splits.map((bucket, at) => (at % everyLabel(bounds) ? '' : label(bucket))),
+          values: () =>
+            bounds.map((bound, at) => (at % everyLabel ? '' : formatBound(bound, panel.unit))),
         },
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
@@ -100,7 +96,6 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
 
 const minuteSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360].map((minutes) => minutes * 60);
 const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
-const everyLabel = (bounds: readonly string[]): number => Math.ceil(bounds.length / 7);
 
 function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
   return {

@@ -7,7 +7,7 @@ import type { Exemplar, PanelData } from '../../server/answers.ts';
 import { formatTime, formatValue } from '../format.ts';
 import { language, theme } from '../preferences.ts';
 import { linkTo } from '../route.ts';
-import { useStore } from '../store.ts';
+import { createStore, useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { toColumns, type Columns } from './columns.ts';
 import { HeatLegend, Legend } from './legend.tsx';
@@ -15,6 +15,10 @@ import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
 
 const height = 150;
 const maxDots = 24;
+
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+const prefersDark = createStore(darkScheme.matches);
+darkScheme.addEventListener('change', () => prefersDark.set(darkScheme.matches));
 
 interface PlotProps {
   panel: PanelInfo;
@@ -34,7 +38,7 @@ export function Plot({ panel, data, label }: PlotProps): VNode {
   const [cursor, setCursor] = useState<number | null>(null);
   const [dots, setDots] = useState<Dot[]>([]);
   const [width, setWidth] = useState(0);
-  const appearance = `${useStore(theme)} ${useStore(language)} ${useSystemScheme()}`;
+  const appearance = `${useStore(theme)} ${useStore(language)} ${useStore(prefersDark)}`;
   const columns = toColumns(data);
   // Only other series or colors need a new plot; new values do not.
   const shape = `${appearance} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
@@ -155,15 +159,4 @@ function moveCursor(u: uPlot | undefined, event: KeyboardEvent): void {
   const last = u.data[0].length - 1;
   const index = Math.min(last, Math.max(0, (u.cursor.idx ?? last + 1) + step));
   u.setCursor({ left: u.valToPos(u.data[0][index]!, 'x'), top: 0 });
-}
-
-function useSystemScheme(): string {
-  const query = matchMedia('(prefers-color-scheme: dark)');
-  const [dark, setDark] = useState(query.matches);
-  useEffect(() => {
-    const follow = (): void => setDark(query.matches);
-    query.addEventListener('change', follow);
-    return () => query.removeEventListener('change', follow);
-  }, []);
-  return dark ? 'dark' : 'light';
 }

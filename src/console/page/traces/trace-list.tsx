@@ -1,7 +1,7 @@
 /** The recent traces, filtered by the service and sorted here. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import { traceFilters, type TraceFilter, type TraceSummary } from '../../../../otel/traces/rows.ts';
+import type { TraceFilter, TraceSummary } from '../../../../otel/traces/rows.ts';
 import { Choices } from '../choices.tsx';
 import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
@@ -10,11 +10,8 @@ import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
 import { Outcome } from './outcome.tsx';
 
-const sorts = ['newest', 'slowest'] as const;
-type Sort = (typeof sorts)[number];
-
-const periods = ['all', 'hour'] as const;
-type Period = (typeof periods)[number];
+type Sort = 'newest' | 'slowest';
+type Period = 'all' | 'hour';
 const hourMillis = 3_600_000;
 
 /** The limit of the service. */
@@ -34,33 +31,16 @@ export function TraceList(): VNode {
   };
   const since = period === 'all' ? 0 : Date.now() - hourMillis;
   const recent = (value?.traces ?? []).filter(({ startedAt }) => startedAt >= since);
-  const traces = sortTraces(recent, sort);
+  const traces =
+    sort === 'newest' ? recent : recent.toSorted((a, b) => b.durationMillis - a.durationMillis);
   const longest = Math.max(...traces.map(({ durationMillis }) => durationMillis), 1);
   return (
     <main class="page" id="content">
       <header class="page-head">
         <h1>{t.traces}</h1>
-        <Choices
-          label={t.filter}
-          names={traceFilters}
-          texts={t.traceFilters}
-          value={filter}
-          onChoose={choose}
-        />
-        <Choices
-          label={t.period}
-          names={periods}
-          texts={t.tracePeriods}
-          value={period}
-          onChoose={setPeriod}
-        />
-        <Choices
-          label={t.sort}
-          names={sorts}
-          texts={t.traceSorts}
-          value={sort}
-          onChoose={setSort}
-        />
+        <Choices label={t.filter} texts={t.traceFilters} value={filter} onChoose={choose} />
+        <Choices label={t.period} texts={t.tracePeriods} value={period} onChoose={setPeriod} />
+        <Choices label={t.sort} texts={t.traceSorts} value={sort} onChoose={setSort} />
       </header>
       <FailureMessage failure={failure} />
       <ol class="trace-list card">
@@ -93,9 +73,4 @@ function TraceRow({ trace, longestMillis }: { trace: TraceSummary; longestMillis
       </a>
     </li>
   );
-}
-
-function sortTraces(traces: readonly TraceSummary[], sort: Sort): TraceSummary[] {
-  if (sort === 'newest') return [...traces];
-  return traces.toSorted((a, b) => b.durationMillis - a.durationMillis);
 }

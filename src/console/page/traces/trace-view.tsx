@@ -1,16 +1,15 @@
 /** One trace: its waterfall, links to the conversation and Jaeger, and its request as a curl command. */
 import type { VNode } from 'preact';
-import { useMemo } from 'preact/hooks';
 import { factOf, type FactName, type Waterfall as Trace } from '../../../../otel/traces/rows.ts';
 import type { Status } from '../../server/answers.ts';
 import { requestOfTrace } from '../chat/conversations.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
-import { credentials } from '../preferences.ts';
+import { ProgramLink } from '../program-link.tsx';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
-import { toCurl } from './curl.ts';
+import { Curl } from './curl.tsx';
 import { useTrace } from './load-trace.ts';
 import { Outcome } from './outcome.tsx';
 import { Waterfall } from './waterfall.tsx';
@@ -31,7 +30,9 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
             {t.openConversation}
           </a>
         )}
-        <JaegerLink id={id} base={status?.links.jaeger} />
+        <ProgramLink base={status?.links.jaeger} path={`/trace/${id}`}>
+          {t.openInJaeger}
+        </ProgramLink>
       </header>
       {failure?.code === 'not_found' ? (
         <p class="empty">{t.traceGone}</p>
@@ -44,7 +45,7 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
           <Waterfall trace={trace} />
         </div>
       )}
-      <Curl id={id} />
+      <Curl request={known?.request} />
     </main>
   );
 }
@@ -69,43 +70,5 @@ function Ending({ trace }: { trace: Trace }): VNode {
       </p>
       {meaning !== undefined && <p class="explanation">{meaning}</p>}
     </>
-  );
-}
-
-function JaegerLink({ id, base }: { id: string; base: string | undefined }): VNode | null {
-  const t = useTexts();
-  if (base === undefined) return null;
-  const href = `${base.replace(/\/$/, '')}/trace/${id}`;
-  return (
-    <a class="button small" href={href} target="_blank" rel="noopener noreferrer">
-      {t.openInJaeger}
-    </a>
-  );
-}
-
-function Curl({ id }: { id: string }): VNode {
-  const t = useTexts();
-  const known = requestOfTrace(id);
-  const { command, traceId } = useMemo(() => {
-    const example = {
-      messages: [{ role: 'user' as const, content: 'What is the capital of France?' }],
-      temperature: 0.7,
-      max_tokens: 128,
-    };
-    return toCurl(location.origin, known?.request ?? example, credentials.get().apiKey);
-  }, [id]);
-  return (
-    <section class="card padded curl">
-      <h2>{known === undefined ? t.askFromTerminal : t.repeatRequest}</h2>
-      <div class="code">
-        <pre tabIndex={0}>
-          <code>{command}</code>
-        </pre>
-        <CopyButton text={command} />
-      </div>
-      <p class="hint">
-        {t.curlHint} <a href={linkTo('traces', traceId)}>{traceId.slice(0, 8)}</a>
-      </p>
-    </section>
   );
 }

@@ -4,7 +4,6 @@ import { useState } from 'preact/hooks';
 import {
   factOf,
   type FactName,
-  type Phase,
   type Row,
   type Waterfall as Trace,
 } from '../../../../otel/traces/rows.ts';
@@ -115,12 +114,13 @@ function formatAttribute(value: string | number): string {
 /** The longest phase and its share of the trace, in a sentence. */
 function Explanation({ trace }: { trace: Trace }): VNode | null {
   const t = useTexts();
-  const longest = longestPhase(trace);
-  if (longest === undefined) return null;
-  const { row, share } = longest;
+  const row = trace.rows
+    .filter(({ phase }) => phase !== undefined)
+    .toSorted((a, b) => b.durationMillis - a.durationMillis)[0];
+  if (row?.phase === undefined || trace.durationMillis === 0) return null;
   const number = (name: FactName): number => Number(factOf(row, name) ?? 0);
   const facts = {
-    percent: Math.round(share * 100),
+    percent: Math.round((100 * row.durationMillis) / trace.durationMillis),
     inputTokens: number('inputTokens'),
     cachedTokens: number('cachedTokens'),
     outputTokens: number('outputTokens'),
@@ -132,18 +132,6 @@ function Explanation({ trace }: { trace: Trace }): VNode | null {
       {t.longest[row.phase](facts)}
     </p>
   );
-}
-
-/** Undefined for a trace without phases. */
-function longestPhase({
-  rows,
-  durationMillis,
-}: Trace): { row: Row & { phase: Phase }; share: number } | undefined {
-  const row = rows
-    .filter((candidate): candidate is Row & { phase: Phase } => candidate.phase !== undefined)
-    .toSorted((a, b) => b.durationMillis - a.durationMillis)[0];
-  if (row === undefined || durationMillis === 0) return undefined;
-  return { row, share: row.durationMillis / durationMillis };
 }
 
 function Axis({ totalMillis }: { totalMillis: number }): VNode {
