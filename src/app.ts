@@ -23,7 +23,7 @@ import { createVersion, service } from './api/routes/version.ts';
 import { accountGeneration } from './api/run/accounting.ts';
 import type { Limits, StreamTimeouts } from './api/run/request-limits.ts';
 import type { ServedModel } from './api/served-model.ts';
-import type { Links, Peers } from './config.ts';
+import type { Config } from './config.ts';
 import { createConsoleEndpoints } from './console/server/endpoints.ts';
 import {
   requireOwnHost,
@@ -35,7 +35,17 @@ import type { Engine } from './engine/engine.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
 import { nameRoute } from './kit/requests.ts';
 
-export interface AppOptions {
+type ConfigKey =
+  | 'host'
+  | 'embeddings'
+  | 'apiKeys'
+  | 'metricsToken'
+  | 'peers'
+  | 'links'
+  | 'notifierToken'
+  | 'queueLimit';
+
+export interface AppOptions extends Pick<Config, ConfigKey> {
   engine: Engine;
   model: ServedModel;
   inference: InferenceTelemetry;
@@ -43,22 +53,7 @@ export interface AppOptions {
   log: Log;
   limits: Limits;
   timeouts: StreamTimeouts;
-  /** CHAT_EMBEDDINGS: whether /v1/embeddings answers. */
-  embeddings: boolean;
   draining: () => boolean;
-  /** Empty: no key is required. */
-  apiKeys: readonly string[];
-  metricsToken: string | undefined;
-  console: ConsoleOptions;
-}
-
-export interface ConsoleOptions {
-  /** CHAT_HOST: the name or address that the service listens on. */
-  host: string;
-  peers: Peers;
-  links: Links;
-  notifierToken: string | undefined;
-  queueLimit: number;
   /** The folder with the built page. */
   bundleDir: string;
 }
@@ -103,8 +98,8 @@ export function createApp(options: AppOptions) {
   for (const endpoint of createEndpoints(options)) {
     app.on(endpoint.method, [endpoint.path], ...guardsOf(endpoint), (c) => endpoint.handle(c));
   }
-  const { bundleDir, host } = options.console;
-  app.route('/', createPage(bundleDir, requireOwnHost(host, options.metricsToken)));
+  const { bundleDir, host, metricsToken } = options;
+  app.route('/', createPage(bundleDir, requireOwnHost(host, metricsToken)));
   app.notFound((c) => respond(unknownPath(), c));
   app.onError((error, c) => respond(toChatError(error), c));
   return app;
@@ -128,7 +123,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createMetrics(telemetry),
     createTraceList(telemetry),
     createTrace(telemetry),
-    ...createConsoleEndpoints({ ...options, ...options.console, readBody, needsKey }),
+    ...createConsoleEndpoints({ ...options, readBody, needsKey }),
   ];
   const { version } = service;
   return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured: needsKey })];
@@ -138,7 +133,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
 function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
   const { metricsToken, draining } = options;
   const metrics = requireMetricsToken(metricsToken);
-  const pages = [requireOwnHost(options.console.host, metricsToken), metrics];
+  const pages = [requireOwnHost(options.host, metricsToken), metrics];
   const byAccess: Record<Endpoint['access'], MiddlewareHandler<ApiEnv>[]> = {
     open: [],
     key: [requireApiKey(options.apiKeys)],

@@ -69,24 +69,19 @@ observeProcess(telemetry.meter, { role: 'api', engine: () => engine.status().pid
 const shutdown = new AbortController();
 let draining = false;
 const app = createApp({
+  ...config,
   engine,
   inference,
   log,
   telemetry,
-  model: { ...model, aliases: fileNames(model.path), anyModel: config.anyModel },
+  model: {
+    ...model,
+    aliases: [path.basename(model.path), path.basename(model.path, '.gguf')],
+    anyModel: config.anyModel,
+  },
   limits: { deadlineSeconds: config.deadlineSeconds, shutdown: shutdown.signal },
   timeouts: defaultTimeouts,
-  embeddings: config.embeddings,
-  apiKeys: config.apiKeys,
-  metricsToken: config.metricsToken,
-  console: {
-    host: config.host,
-    peers: config.peers,
-    links: config.links,
-    notifierToken: config.notifierToken,
-    queueLimit: config.queueLimit,
-    bundleDir,
-  },
+  bundleDir,
   draining: () => draining,
 });
 
@@ -105,10 +100,6 @@ server.listen(config.port, config.host, () => {
   const port = typeof address === 'object' && address !== null ? address.port : config.port;
   log.info({ host: config.host, port, model: model.id, demo: model.demo }, 'listening');
 });
-
-function fileNames(file: string): string[] {
-  return [path.basename(file), path.basename(file, '.gguf')];
-}
 
 function describeModel(facts: EngineFacts): void {
   inference.setModel({
@@ -135,9 +126,7 @@ async function stop(): Promise<void> {
   log.info({ pending: engine.pending(), grace_seconds: graceSeconds }, 'draining');
   await drain.end({
     graceSeconds,
-    interrupt() {
-      shutdown.abort(createShutdownError());
-    },
+    interrupt: () => shutdown.abort(createShutdownError()),
   });
   await engine.stop();
   await telemetry.shutdown();

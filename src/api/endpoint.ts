@@ -34,3 +34,12 @@ export interface Endpoint {
   errors: readonly ChatErrorCode[];
   handle(c: Context<ApiEnv>): Response | Promise<Response>;
 }
+
+/** The answers of an endpoint that only sends JSON. `name` is the schema's name in the OpenAPI document. */
+export function answersJson<T extends z.ZodType>(
+  name: string,
+  schema: T,
+  example: z.input<T>,
+): Endpoint['answers'] {
+  return { 'application/json': { name, schema, example } };
+}

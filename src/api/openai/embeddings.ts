@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../errors.ts';
 import { refuseField, type ReadBody } from '../body.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 import { HarmlessFields } from './fields.ts';
 import { limitRequest, type Limits } from '../run/request-limits.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
@@ -59,18 +59,12 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
         several: { model, input: ['Hello', 'Good day'], encoding_format: 'base64' },
       },
     },
-    answers: {
-      'application/json': {
-        name: 'EmbeddingList',
-        schema: EmbeddingList,
-        example: {
-          object: 'list',
-          data: [{ object: 'embedding', index: 0, embedding: [0.6, -0.8] }],
-          model,
-          usage: { prompt_tokens: 3, total_tokens: 3 },
-        },
-      },
-    },
+    answers: answersJson('EmbeddingList', EmbeddingList, {
+      object: 'list',
+      data: [{ object: 'embedding', index: 0, embedding: [0.6, -0.8] }],
+      model,
+      usage: { prompt_tokens: 3, total_tokens: 3 },
+    }),
     errors: [
       'bad_request',
       'unauthorized',
@@ -94,22 +88,18 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       }
       checkModel(deps.model, body.model);
       checkDimensions(deps.engine, body.dimensions);
-      const limits = limitRequest(c, deps.limits);
-      try {
-        let tokens = 0;
-        const data = [];
-        // One at a time, so that a long list does not delay running chats.
-        for (const [index, text] of [body.input].flat().entries()) {
-          const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
-          tokens += inputTokens;
-          const embedding = body.encoding_format === 'base64' ? toBase64(vector) : [...vector];
-          data.push({ object: 'embedding', index, embedding });
-        }
-        const usage = { prompt_tokens: tokens, total_tokens: tokens };
-        return c.json({ object: 'list', data, model, usage });
-      } finally {
-        limits.release();
+      using limits = limitRequest(c, deps.limits);
+      let tokens = 0;
+      const data = [];
+      // One at a time, so that a long list does not delay running chats.
+      for (const [index, text] of [body.input].flat().entries()) {
+        const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
+        tokens += inputTokens;
+        const embedding = body.encoding_format === 'base64' ? toBase64(vector) : [...vector];
+        data.push({ object: 'embedding', index, embedding });
       }
+      const usage = { prompt_tokens: tokens, total_tokens: tokens };
+      return c.json({ object: 'list', data, model, usage });
     },
   };
 }

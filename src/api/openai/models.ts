@@ -1,7 +1,7 @@
 /** GET /v1/models and /v1/models/{id}. */
 import { z } from 'zod';
 import type { ChatErrorCode } from '../../errors.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 
 export const ModelCard = z.object({
@@ -31,13 +31,7 @@ export function createModelList(model: ServedModel): Endpoint {
     path: '/v1/models',
     summary: 'The served model, as a list',
     access: 'key',
-    answers: {
-      'application/json': {
-        name: 'ModelList',
-        schema: ModelList,
-        example: { object: 'list', data: [toCard(model)] },
-      },
-    },
+    answers: answersJson('ModelList', ModelList, { object: 'list', data: [toCard(model)] }),
     errors,
     handle: (c) => c.json({ object: 'list', data: [toCard(model)] }),
   };
@@ -52,9 +46,7 @@ export function createModel(model: ServedModel): Endpoint {
     parameters: {
       id: { in: 'path', description: 'The id or file name of the model.', example: model.id },
     },
-    answers: {
-      'application/json': { name: 'Model', schema: ModelCard, example: toCard(model) },
-    },
+    answers: answersJson('Model', ModelCard, toCard(model)),
     errors: [...errors, 'model_not_found'],
     handle(c) {
       checkModel(model, c.req.param('id'));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { answerScrape } from '../../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 import { ModelCard, toCard } from '../openai/models.ts';
 import type { ServedModel } from '../served-model.ts';
 
@@ -19,9 +19,7 @@ export function createHealth(): Endpoint {
     path: '/healthz',
     summary: 'Whether the process is alive',
     access: 'open',
-    answers: {
-      'application/json': { name: 'Health', schema: Health, example: { status: 'ok' } },
-    },
+    answers: answersJson('Health', Health, { status: 'ok' }),
     errors: [],
     handle: (c) => c.json({ status: 'ok' }),
   };
@@ -40,13 +38,7 @@ export function createReadiness({ engine, model, draining }: ReadinessDeps): End
     summary: 'Whether the service accepts generations; if not, 503 with the same body',
     access: 'open',
     alsoStatus: 503,
-    answers: {
-      'application/json': {
-        name: 'Readiness',
-        schema: Readiness,
-        example: { status: 'ready', model: toCard(model) },
-      },
-    },
+    answers: answersJson('Readiness', Readiness, { status: 'ready', model: toCard(model) }),
     errors: [],
     handle(c) {
       const { state } = engine.status();
@@ -63,9 +55,7 @@ export function createMetrics(telemetry: Pick<Telemetry, 'scrape'>): Endpoint {
     path: '/metrics',
     summary: 'Metrics in the Prometheus text format, or OpenMetrics if Accept prefers it',
     access: 'metrics',
-    answers: {
-      'text/plain': { schema: z.string(), example: 'inference_ready 1\n' },
-    },
+    answers: { 'text/plain': { schema: z.string(), example: 'inference_ready 1\n' } },
     errors: ['unauthorized'],
     handle: (c) => answerScrape(telemetry, c.req.raw.headers),
   };

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Engine, Prompt } from '../../engine/engine.ts';
 import { refuseField, type ReadBody } from '../body.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
 import { limitRequest, type Limits } from '../run/request-limits.ts';
 
@@ -37,25 +37,15 @@ export function createTokenize({ engine, limits, readBody }: TokenizeDeps): Endp
         conversation: { messages: [{ role: 'user', content: 'Hello' }] },
       },
     },
-    answers: {
-      'application/json': {
-        name: 'TokenizeAnswer',
-        schema: TokenizeAnswer,
-        example: { tokens: [9707, 1879] },
-      },
-    },
+    answers: answersJson('TokenizeAnswer', TokenizeAnswer, { tokens: [9707, 1879] }),
     errors: ['bad_request', 'unauthorized', 'too_large', 'not_ready', 'engine_exit', 'shutdown'],
     async handle(c) {
       const body = await readBody(c, TokenizeRequest);
       const prompt = toPrompt(body);
-      const { signal, release } = limitRequest(c, limits);
-      try {
-        const { tokens, pieces } = await engine.tokenize(prompt, { signal });
-        if (body.with_pieces !== true) return c.json({ tokens });
-        return c.json({ tokens: tokens.map((id, index) => ({ id, piece: pieces[index] })) });
-      } finally {
-        release();
-      }
+      using request = limitRequest(c, limits);
+      const { tokens, pieces } = await engine.tokenize(prompt, { signal: request.signal });
+      if (body.with_pieces !== true) return c.json({ tokens });
+      return c.json({ tokens: tokens.map((id, index) => ({ id, piece: pieces[index] })) });
     },
   };
 }

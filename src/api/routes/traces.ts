@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Telemetry } from '../../../otel/sdk.ts';
 import { traceFilters, type OtlpTrace, type TraceSummary } from '../../../otel/traces/rows.ts';
 import { answerTrace, answerTraces } from '../../../otel/traces/traces-api.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 
 const Summary = z.object({
   traceId: z.string(),
@@ -15,6 +15,8 @@ const Summary = z.object({
   reason: z.string().optional(),
   spans: z.int().meta({ description: 'Number of spans.' }),
 });
+
+const TraceList = z.object({ traces: z.array(Summary) });
 
 const Attribute = z.object({ key: z.string(), value: z.looseObject({}) });
 const nanos = z.string().meta({ description: 'Epoch nanoseconds.' });
@@ -83,13 +85,7 @@ export function createTraceList({ traces }: Pick<Telemetry, 'traces'>): Endpoint
       limit: { in: 'query', description: 'Maximum number of traces, 1 to 500.', example: '50' },
       filter: { in: 'query', description: `One of ${traceFilters.join(', ')}.`, example: 'all' },
     },
-    answers: {
-      'application/json': {
-        name: 'TraceList',
-        schema: z.object({ traces: z.array(Summary) }),
-        example: { traces: [exampleSummary] },
-      },
-    },
+    answers: answersJson('TraceList', TraceList, { traces: [exampleSummary] }),
     errors: ['bad_request', 'unauthorized', 'forbidden'],
     handle(c) {
       const { searchParams } = new URL(c.req.url);
@@ -106,13 +102,9 @@ export function createTrace({ traces }: Pick<Telemetry, 'traces'>): Endpoint {
     summary: 'One trace as OTLP JSON',
     access: 'console',
     parameters: {
-      id: {
-        in: 'path',
-        description: 'The id of a trace that is still in memory.',
-        example: traceId,
-      },
+      id: { in: 'path', description: 'The id of a trace still in memory.', example: traceId },
     },
-    answers: { 'application/json': { name: 'Trace', schema: Trace, example: exampleTrace } },
+    answers: answersJson('Trace', Trace, exampleTrace),
     errors: ['unauthorized', 'forbidden', 'not_found'],
     handle(c) {
       const { status, body } = answerTrace(traces, c.req.param('id') ?? '');

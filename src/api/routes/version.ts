@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Engine } from '../../engine/engine.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { answersJson, type Endpoint } from '../endpoint.ts';
 
 const Version = z.object({
   name: z.string(),
@@ -14,13 +14,8 @@ const Version = z.object({
   sizing: z.string().nullable(),
 });
 
-interface Package {
-  name: string;
-  version: string;
-}
-
-function readPackage(url: string | URL): Package {
-  return JSON.parse(readFileSync(new URL(url), 'utf8')) as Package;
+function readPackage(url: URL) {
+  return JSON.parse(readFileSync(url, 'utf8')) as { name: string; version: string };
 }
 
 export const service = readPackage(new URL('../../../package.json', import.meta.url));
@@ -30,24 +25,18 @@ export function createVersion(host: Pick<Engine, 'status'>, model: string): Endp
   // node-llama-cpp does not export its package.json, and importing the package would load llama.cpp into this process.
   const library = readPackage(new URL('../package.json', import.meta.resolve('node-llama-cpp')));
   const engine = { name: library.name, version: library.version };
-  const node = process.version;
+  const versions = { name, version, node: process.version, engine, model };
   return {
     method: 'GET',
     path: '/version',
     summary: 'Versions, and the served model',
     access: 'key',
-    answers: {
-      'application/json': {
-        name: 'Version',
-        schema: Version,
-        example: { name, version, node, engine, model, sizing: null },
-      },
-    },
+    answers: answersJson('Version', Version, { ...versions, sizing: null }),
     errors: ['unauthorized'],
     handle(c) {
       const status = host.status();
       const sizing = status.state === 'ready' ? status.facts.sizing : null;
-      return c.json({ name, version, node, engine, model, sizing });
+      return c.json({ ...versions, sizing });
     },
   };
 }

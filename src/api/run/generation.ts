@@ -90,7 +90,7 @@ export function startGeneration(
   void deps.engine
     .generate(wanted, { signal: limits.signal, client: c.get('client'), onFact })
     .catch((error: unknown) => fail(answer, toChatError(error)))
-    .finally(() => limits.release());
+    .finally(() => limits[Symbol.dispose]());
   return {
     id,
     created: Math.floor(Date.now() / 1000),

@@ -18,7 +18,7 @@ export interface Limits {
   shutdown: AbortSignal;
 }
 
-/** `signal` is aborted with a ChatError. */
+/** `signal` is aborted with a ChatError. Disposed when the work is done. */
 export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) {
   const own = new AbortController();
   const timer = setTimeout(() => {
@@ -33,8 +33,7 @@ export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) 
     signal: AbortSignal.any([own.signal, shutdown]),
     /** Aborts `signal` as if the client had disconnected. */
     abandon,
-    /** Call it when the work is done. */
-    release: (): void => {
+    [Symbol.dispose](): void {
       clearTimeout(timer);
       client.removeEventListener('abort', abandon);
     },

@@ -1,6 +1,6 @@
 /** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. Answers with one if the other is not available. */
 import type { Text } from '../../../otel/text.ts';
-import type { Endpoint } from '../../api/endpoint.ts';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Peers } from '../../config.ts';
 import { toChatError } from '../../errors.ts';
 import { readAlerts, readSilences, type ActiveAlert, type StoredSilence } from './alertmanager.ts';
@@ -32,9 +32,7 @@ export function createAlertList(
     path: '/api/alerts',
     summary: 'Active alerts and recent notifications',
     access: 'console',
-    answers: {
-      'application/json': { name: 'AlertList', schema: AlertList, example: exampleAlerts },
-    },
+    answers: answersJson('AlertList', AlertList, exampleAlerts),
     errors: ['unauthorized', 'forbidden'],
     handle: async (c) => c.json(await share(alertsKey, () => readAll(deps, runbooks))),
   };

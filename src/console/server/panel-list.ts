@@ -1,6 +1,6 @@
 /** GET /api/panels: the panels of `otel/panels/dashboards.ts` and their layout; GET /api/panels/{id} runs their queries. */
 import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
-import type { Endpoint } from '../../api/endpoint.ts';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import { PanelList } from './answers.ts';
 
 /** Without the queries, which the schema does not have. */
@@ -20,13 +20,10 @@ export function createPanelList(): Endpoint {
     path: '/api/panels',
     summary: 'The panels, and the dashboards that they are laid out on',
     access: 'console',
-    answers: {
-      'application/json': {
-        name: 'PanelList',
-        schema: PanelList,
-        example: { dashboards: list.dashboards.slice(0, 1), panels: list.panels.slice(0, 1) },
-      },
-    },
+    answers: answersJson('PanelList', PanelList, {
+      dashboards: list.dashboards.slice(0, 1),
+      panels: list.panels.slice(0, 1),
+    }),
     errors: ['unauthorized', 'forbidden'],
     handle: (c) => c.json(list),
   };

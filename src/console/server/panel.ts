@@ -3,7 +3,7 @@ import { panels } from '../../../otel/panels/dashboards.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import { ChatError, toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
-import type { Endpoint } from '../../api/endpoint.ts';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import { PanelData } from './answers.ts';
 import { chooseRange } from './panel-range.ts';
 import { toText } from './peers.ts';
@@ -29,9 +29,7 @@ export function createPanel(prometheusUrl: string | undefined, share: SharedRead
         example: String(defaultMinutes),
       },
     },
-    answers: {
-      'application/json': { name: 'PanelData', schema: PanelData, example: examplePanelData },
-    },
+    answers: answersJson('PanelData', PanelData, examplePanelData),
     errors: ['bad_request', 'unauthorized', 'forbidden', 'not_found'],
     async handle(c) {
       const panel = byId.get(c.req.param('id') ?? '');

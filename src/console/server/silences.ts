@@ -1,7 +1,7 @@
 /** POST /api/silences: silences one alert in Alertmanager for some minutes, with a reason. */
 import { z } from 'zod';
 import type { ReadBody } from '../../api/body.ts';
-import type { Endpoint } from '../../api/endpoint.ts';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Log } from '../../api/request-context.ts';
 import type { Peers } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
@@ -39,13 +39,9 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
       },
     },
     success: 201,
-    answers: {
-      'application/json': {
-        name: 'Silence',
-        schema: z.object({ id: z.string() }),
-        example: { id: '3c6d9a52-3f1b-4a5e-9a55-8a3f9b6d2c11' },
-      },
-    },
+    answers: answersJson('Silence', z.object({ id: z.string() }), {
+      id: '3c6d9a52-3f1b-4a5e-9a55-8a3f9b6d2c11',
+    }),
     errors: [
       'bad_request',
       'unauthorized',

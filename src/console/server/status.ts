@@ -1,5 +1,5 @@
 /** GET /api/status: the model, the state of the engine, the queue, and links to the rest of the stack. */
-import type { Endpoint } from '../../api/endpoint.ts';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
 import type { Links } from '../../config.ts';
@@ -25,23 +25,17 @@ export function createStatus(deps: StatusDeps): Endpoint {
     path: '/api/status',
     summary: 'Model, state, queue, and links to the rest of the stack',
     access: 'console',
-    answers: {
-      'application/json': {
-        name: 'Status',
-        schema: Status,
-        example: {
-          service: { name, version },
-          model: { id: deps.model.id, title: 'Qwen2.5-0.5B-Instruct', demo: false },
-          state: 'ready',
-          restarts: 0,
-          sequences: 4,
-          contextTokens: 4096,
-          queue: { depth: 0, limit: 64 },
-          needsKey: false,
-          links: { prometheus: 'http://127.0.0.1:9090' },
-        } satisfies Status,
-      },
-    },
+    answers: answersJson('Status', Status, {
+      service: { name, version },
+      model: { id: deps.model.id, title: 'Qwen2.5-0.5B-Instruct', demo: false },
+      state: 'ready',
+      restarts: 0,
+      sequences: 4,
+      contextTokens: 4096,
+      queue: { depth: 0, limit: 64 },
+      needsKey: false,
+      links: { prometheus: 'http://127.0.0.1:9090' },
+    }),
     errors: ['unauthorized', 'forbidden'],
     handle(c) {
       const status = deps.engine.status();

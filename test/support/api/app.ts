@@ -4,7 +4,7 @@ import type { Hono } from 'hono';
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
 import type { Ending, StreamEnding } from '../../../otel/names.ts';
 import { defaultTimeouts } from '../../../src/api/run/request-limits.ts';
-import { createApp, type AppOptions, type ConsoleOptions } from '../../../src/app.ts';
+import { createApp, type AppOptions } from '../../../src/app.ts';
 import type { Engine, Fact, GenerationRequest, TokenLogprob } from '../../../src/engine/engine.ts';
 
 export interface Script {
@@ -41,10 +41,7 @@ export interface ApiApp {
   shutdown: AbortController;
 }
 
-export type AppOverrides = Partial<Omit<AppOptions, 'console' | 'limits'>> & {
-  console?: Partial<ConsoleOptions>;
-  deadlineSeconds?: number;
-};
+export type AppOverrides = Partial<Omit<AppOptions, 'limits'>> & { deadlineSeconds?: number };
 
 export const demoModel: AppOptions['model'] = {
   id: 'demo',
@@ -54,20 +51,7 @@ export const demoModel: AppOptions['model'] = {
   demo: true,
 };
 
-const defaultConsole: ConsoleOptions = {
-  host: '127.0.0.1',
-  peers: { prometheus: undefined, alertmanager: undefined, notifier: undefined },
-  links: {
-    prometheus: undefined,
-    alertmanager: undefined,
-    notifier: undefined,
-    jaeger: undefined,
-    grafana: undefined,
-  },
-  notifierToken: undefined,
-  queueLimit: 0,
-  bundleDir: 'never-built',
-};
+const noPeers = { prometheus: undefined, alertmanager: undefined, notifier: undefined };
 
 export function createApiApp(options: AppOverrides = {}): ApiApp {
   const script: Script = {
@@ -101,8 +85,13 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     draining: () => false,
     apiKeys: [],
     metricsToken: undefined,
+    host: '127.0.0.1',
+    peers: noPeers,
+    links: { ...noPeers, jaeger: undefined, grafana: undefined },
+    notifierToken: undefined,
+    queueLimit: 0,
+    bundleDir: 'never-built',
     ...options,
-    console: { ...defaultConsole, ...options.console },
   });
   const request = app.request as unknown as Hono['request'];
   return {

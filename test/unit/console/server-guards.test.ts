@@ -28,7 +28,7 @@ async function ask(
   return createApiApp(options).request(path, init, bindings);
 }
 
-const everywhere = { console: { host: '0.0.0.0' } };
+const everywhere = { host: '0.0.0.0' };
 const guarded = { ...everywhere, metricsToken: 'secret' };
 
 describe('a service on loopback', () => {
@@ -61,9 +61,9 @@ describe('a service on loopback', () => {
   });
 
   test('answers under CHAT_HOST, an IPv6 address too', async () => {
-    const options = { console: { host: '127.0.0.2' } };
+    const options = { host: '127.0.0.2' };
     expect((await ask('/api/status', { host: '127.0.0.2:8000' }, options)).status).toBe(200);
-    const six = { console: { host: '::1' } };
+    const six = { host: '::1' };
     expect((await ask('/api/status', { host: '[::1]:8000' }, six)).status).toBe(200);
   });
 

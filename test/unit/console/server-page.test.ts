@@ -25,7 +25,7 @@ function createBundle(): string {
 }
 
 const bundleDir = createBundle();
-const { request } = createApiApp({ console: { bundleDir } });
+const { request } = createApiApp({ bundleDir });
 
 test('allows only its own scripts and styles', async () => {
   const answer = await request('/');
@@ -112,7 +112,7 @@ test.each([
 });
 
 test('explains how to build the page if it is missing, and the API works', async () => {
-  const { request } = createApiApp({ console: { bundleDir: path.join(bundleDir, 'none') } });
+  const { request } = createApiApp({ bundleDir: path.join(bundleDir, 'none') });
   const answer = await request('/');
   expect(answer.status).toBe(503);
   expect(answer.headers.get('content-type')).toMatch(/^text\/plain/);

@@ -32,7 +32,8 @@ const noPeers: Peers = {
 
 function createConsole(peers: Partial<Peers>, notifierToken?: string) {
   return createApiApp({
-    console: { peers: { ...noPeers, ...peers }, notifierToken },
+    peers: { ...noPeers, ...peers },
+    notifierToken,
   });
 }
 
