@@ -43,10 +43,9 @@ export async function postSilence(
   { labels }: ActiveAlert,
   { minutes, comment }: { minutes: number; comment: string },
 ): Promise<string> {
-  const matcher = { isRegex: false, isEqual: true };
   const now = Date.now();
   const body = {
-    matchers: Object.entries(labels).map(([name, value]) => ({ name, value, ...matcher })),
+    matchers: Object.entries(labels).map(([name, value]) => ({ name, value, isRegex: false })),
     startsAt: new Date(now).toISOString(),
     endsAt: new Date(now + minutes * 60_000).toISOString(),
     createdBy: 'llamascope console',
