@@ -1,7 +1,7 @@
 /** `make chat Q="..."`: streams one answer to the terminal, then prints its trace id and draws its waterfall. */
 import { createParser } from 'eventsource-parser';
 import { styleText } from 'node:util';
-import { notAnswering, readWholeTrace, serviceOrigin } from './client.ts';
+import { notAnswering, origin, readWholeTrace } from './client.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 interface Chunk {
@@ -16,7 +16,6 @@ if (question === '') {
   console.error('Q: required. Example: make chat Q="What is the capital of France?"');
   process.exit(2);
 }
-const origin = serviceOrigin(process.env);
 const key = process.env['CHAT_API_KEYS']?.split(/[\s,]+/)[0];
 
 const response = await fetch(`${origin}/v1/chat/completions`, {
@@ -31,7 +30,7 @@ const response = await fetch(`${origin}/v1/chat/completions`, {
     stream_options: { include_usage: true },
   }),
 }).catch((error: unknown) => {
-  console.error(notAnswering(origin, error));
+  console.error(notAnswering(error));
   process.exit(1);
 });
 
@@ -66,7 +65,7 @@ console.log(`
 ${usage?.prompt_tokens ?? '-'} tokens in, ${usage?.completion_tokens ?? '-'} out, ${rate} a second
 trace ${traceId}`);
 try {
-  const trace = await readWholeTrace(process.env, traceId);
+  const trace = await readWholeTrace(traceId);
   const width = process.stdout.columns || 100;
   process.stdout.write(drawWaterfall(trace, { width, paint: styleText }));
 } catch (error) {

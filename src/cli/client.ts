@@ -13,29 +13,28 @@ const TraceList = z.object({
 
 const ErrorBody = z.object({ error: z.object({ message: z.string() }) });
 
-export function serviceOrigin(env: NodeJS.ProcessEnv): string {
-  return env['CHAT_URL'] || `http://127.0.0.1:${env['CHAT_PORT'] || 8000}`;
-}
+export const origin =
+  process.env['CHAT_URL'] || `http://127.0.0.1:${process.env['CHAT_PORT'] || 8000}`;
 
-export function notAnswering(origin: string, error: unknown): string {
+export function notAnswering(error: unknown): string {
   return `No chat service answers at ${origin} (${explainFetchFailure(error)}). Start it with \`make up\`.`;
 }
 
 /** @throws Error for the terminal, if the service does not answer or no longer has the trace. */
-export async function readTrace(env: NodeJS.ProcessEnv, id: string): Promise<Waterfall> {
-  return toWaterfall(await ask(env, `/api/traces/${encodeURIComponent(id)}`, Trace));
+export async function readTrace(id: string): Promise<Waterfall> {
+  return toWaterfall(await ask(`/api/traces/${encodeURIComponent(id)}`, Trace));
 }
 
 /**
  * As `readTrace`, for a request that has just been answered: waits up to 2 s for its server span, which may end after the client
  * has read the last byte.
  */
-export async function readWholeTrace(env: NodeJS.ProcessEnv, id: string): Promise<Waterfall> {
+export async function readWholeTrace(id: string): Promise<Waterfall> {
   const deadline = performance.now() + 2000;
   for (;;) {
     const isLate = performance.now() > deadline;
     try {
-      const trace = await readTrace(env, id);
+      const trace = await readTrace(id);
       if (isLate || trace.isWhole) return trace;
     } catch (error) {
       if (isLate) throw error;
@@ -45,23 +44,18 @@ export async function readWholeTrace(env: NodeJS.ProcessEnv, id: string): Promis
 }
 
 /** The latest trace with a generation, else the latest trace. @throws Error for the terminal, also if there is no trace. */
-export async function readLastTraceId(env: NodeJS.ProcessEnv): Promise<string> {
-  const { traces } = await ask(env, '/api/traces?limit=500', TraceList);
+export async function readLastTraceId(): Promise<string> {
+  const { traces } = await ask('/api/traces?limit=500', TraceList);
   const last = traces.find(({ outcome }) => outcome !== undefined) ?? traces[0];
   if (last !== undefined) return last.traceId;
   throw new Error('There is no trace yet. Ask something first: make chat Q="Hello"');
 }
 
-async function ask<T extends z.ZodType>(
-  env: NodeJS.ProcessEnv,
-  path: string,
-  schema: T,
-): Promise<z.infer<T>> {
-  const origin = serviceOrigin(env);
-  const token = env['METRICS_TOKEN'];
+async function ask<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T>> {
+  const token = process.env['METRICS_TOKEN'];
   const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
   const response = await fetch(origin + path, { headers }).catch((error: unknown) => {
-    throw new Error(notAnswering(origin, error), { cause: error });
+    throw new Error(notAnswering(error), { cause: error });
   });
   const body: unknown = await response.json().catch(() => undefined);
   const parsed = schema.safeParse(body);

@@ -8,8 +8,8 @@ const width = process.stdout.columns || 100;
 
 try {
   const given = (process.argv[2] ?? '').trim();
-  const id = given === '' || given === 'last' ? await readLastTraceId(process.env) : given;
-  const trace = await readTrace(process.env, id);
+  const id = given === '' || given === 'last' ? await readLastTraceId() : given;
+  const trace = await readTrace(id);
   const waterfall = drawWaterfall(trace, { width, paint: styleText });
   process.stdout.write(`trace ${id}\n${waterfall}`);
 } catch (error) {
