@@ -26,15 +26,9 @@ export function formatSeconds(seconds: number): string {
   return `${trim(seconds * 1e6)} µs`;
 }
 
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${trim(value)} ${units[unit]}`;
+function formatBytes(bytes: number): string {
+  const power = Math.min(4, Math.floor(Math.log2(Math.max(1, Math.abs(bytes))) / 10));
+  return `${trim(bytes / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
 }
 
 /** @param unit `s`, `By`, `1` (a ratio, shown in percent), `x` (a multiple), `{thing}` or `{thing}/s` */

@@ -30,11 +30,11 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
       const result = await getJson<Value>(path, end.signal).catch(() => undefined);
       isPolling = false;
       if (result === undefined || end.signal.aborted) return;
-      setState((before) => {
-        if (result.ok) return { path, value: result.value };
-        const kept = before.path === path && before.value !== undefined;
-        return { path, failure: result.failure, ...(kept ? { value: before.value as Value } : {}) };
-      });
+      setState((before) =>
+        result.ok
+          ? { path, value: result.value }
+          : { ...(before.path === path ? before : {}), path, failure: result.failure },
+      );
       isDone = seconds === 0 && result.ok;
       if (!isDone) timer = setTimeout(start, (seconds || retrySeconds) * 1000);
     };

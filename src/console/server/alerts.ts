@@ -1,7 +1,7 @@
 /** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. Answers with one if the other is not available. */
 import type { Text } from '../../../otel/text.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
-import type { Peers } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { toChatError } from '../../errors.ts';
 import { readAlerts, readSilences, type ActiveAlert, type StoredSilence } from './alertmanager.ts';
 import { AlertList, type Alert } from './answers.ts';
@@ -16,11 +16,7 @@ export const alertsKey = 'alerts';
 /** Always fires, to prove that alerts are delivered; not listed, because it needs no action. */
 const watchdog = 'Watchdog';
 
-export interface AlertListDeps {
-  peers: Pick<Peers, 'alertmanager' | 'notifier'>;
-  /** NOTIFIER_TOKEN */
-  notifierToken: string | undefined;
-}
+export type AlertListDeps = Pick<Config, 'peers' | 'notifierToken'>;
 
 export function createAlertList(
   deps: AlertListDeps,

@@ -1,6 +1,6 @@
 /** Recent notifications and their deliveries, from the notifier. Used by GET /api/alerts. */
 import { z } from 'zod';
-import { Notification } from './answers.ts';
+import { Notification, type AlertList } from './answers.ts';
 import { askPeer } from './peers.ts';
 
 const limit = 50;
@@ -15,18 +15,11 @@ const Outbox = z.object({
   ),
 });
 
-export interface Deliveries {
-  /** Newest first. */
-  notifications: Notification[];
-  /** When the notifier last received the Watchdog, ISO 8601. */
-  watchdogSeenAt: string | null;
-}
-
 /** @throws ChatError `peer_unreachable` */
 export async function readDeliveries(
   url: string | undefined,
   token: string | undefined,
-): Promise<Deliveries> {
+): Promise<Pick<AlertList, 'notifications' | 'watchdogSeenAt'>> {
   const { watchdog, notifications } = await askPeer(
     { peer: 'notifier', url, path: `/api/notifications?limit=${limit}`, token },
     Outbox,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ReadBody } from '../../api/body.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Log } from '../../api/request-context.ts';
-import type { Peers } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
 import { postSilence, readAlerts } from './alertmanager.ts';
 import { alertsKey } from './alerts.ts';
@@ -19,8 +19,7 @@ const SilenceRequest = z.object({
   reason: z.string().max(maxReasonLength),
 });
 
-export interface SilenceDeps {
-  peers: Pick<Peers, 'alertmanager'>;
+export interface SilenceDeps extends Pick<Config, 'peers'> {
   readBody: ReadBody;
   log: Log;
 }

@@ -2,19 +2,16 @@
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
-import type { Links } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { Status } from './answers.ts';
 
-export interface StatusDeps {
+export interface StatusDeps extends Pick<Config, 'links' | 'queueLimit'> {
   engine: Pick<Engine, 'status' | 'pending'>;
   model: ServedModel;
   draining: () => boolean;
   /** Whether /v1 requires an API key. */
   needsKey: boolean;
-  links: Links;
-  /** CHAT_QUEUE_LIMIT */
-  queueLimit: number;
 }
 
 export function createStatus(deps: StatusDeps): Endpoint {

@@ -1,6 +1,6 @@
 /** The chat: the list of conversations, the messages with the composer, and panels beside them on a wide screen. */
 import type { VNode } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { PanelList, Status } from '../../server/answers.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { PanelCard } from '../live/panel-card.tsx';
@@ -90,9 +90,25 @@ interface MessagesProps {
 
 function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
   const t = useTexts();
-  const list = useScrollToEnd(turns);
+  const list = useRef<HTMLDivElement>(null);
+  // Scrolls to the end with each change, unless the reader has scrolled away from it.
+  const isAtEnd = useRef(true);
+  useLayoutEffect(() => {
+    if (isAtEnd.current) list.current!.scrollTop = list.current!.scrollHeight;
+  }, [turns]);
+  const onScroll = (): void => {
+    const { scrollHeight, scrollTop, clientHeight } = list.current!;
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight < 80;
+  };
   return (
-    <div class="messages" ref={list} tabIndex={0} role="group" aria-label={t.messages}>
+    <div
+      class="messages"
+      ref={list}
+      onScroll={onScroll}
+      tabIndex={0}
+      role="group"
+      aria-label={t.messages}
+    >
       {turns.map((turn, index) =>
         turn.role === 'user' ? (
           <article key={index} class="turn user" aria-label={t.you}>
@@ -111,26 +127,6 @@ function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
       </p>
     </div>
   );
-}
-
-/** Scrolls to the end when `content` changes, unless the reader has scrolled away from it. */
-function useScrollToEnd(content: unknown): { current: HTMLDivElement | null } {
-  const element = useRef<HTMLDivElement>(null);
-  const following = useRef(true);
-  useEffect(() => {
-    const list = element.current;
-    if (list === null) return undefined;
-    const onScroll = (): void => {
-      following.current = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-    };
-    list.addEventListener('scroll', onScroll, { passive: true });
-    return () => list.removeEventListener('scroll', onScroll);
-  }, []);
-  useLayoutEffect(() => {
-    const list = element.current;
-    if (list !== null && following.current) list.scrollTop = list.scrollHeight;
-  }, [content]);
-  return element;
 }
 
 function Welcome({ onAsk }: { onAsk: (text: string) => void }): VNode {

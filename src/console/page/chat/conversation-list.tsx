@@ -37,12 +37,12 @@ export function ConversationList({ current }: { current: string | undefined }): 
                 onClick={close}
                 dir="auto"
               >
-                {titleOf(conversation) ?? t.newConversation}
+                {titleOf(conversation) || t.newConversation}
               </a>
               <button
                 type="button"
                 class="quiet"
-                aria-label={t.remove(titleOf(conversation) ?? '')}
+                aria-label={t.remove(titleOf(conversation))}
                 onClick={() => remove(conversation.id)}
               >
                 ×

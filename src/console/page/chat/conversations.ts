@@ -101,11 +101,10 @@ function store(conversation: Conversation): void {
   }
 }
 
-export function titleOf(conversation: Conversation): string | undefined {
-  const first = conversation.turns.find((turn) => turn.role === 'user')?.text.trim();
-  return first === undefined
-    ? undefined
-    : first.replaceAll(/\s+/g, ' ').slice(0, 80).toWellFormed();
+/** The first question, shortened; empty before it is asked. */
+export function titleOf(conversation: Conversation): string {
+  const first = conversation.turns.find((turn) => turn.role === 'user')?.text ?? '';
+  return first.trim().replaceAll(/\s+/g, ' ').slice(0, 80).toWellFormed();
 }
 
 /** The messages for the model, without refused and empty answers. */

@@ -1,14 +1,43 @@
-/** GET /api/panels/{id}: the series of one panel. A client names the panel and how far back, never a query. */
-import { panels } from '../../../otel/panels/dashboards.ts';
+/**
+ * GET /api/panels: the panels of `otel/panels/dashboards.ts` and their layout. GET /api/panels/{id}: the series of one panel, for
+ * which a client names the panel and how far back, never a query.
+ */
+import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import { ChatError, toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
-import { PanelData } from './answers.ts';
+import { PanelData, PanelList } from './answers.ts';
 import { chooseRange } from './panel-range.ts';
 import { toText } from './peers.ts';
 import { readExemplars, readSeries } from './prometheus.ts';
 import type { SharedReads } from './shared-reads.ts';
+
+/** Without the queries, which the schema does not have. */
+const list = PanelList.parse({
+  dashboards: dashboards.map(({ id, title, meaning, rows }) => ({
+    id,
+    title,
+    meaning,
+    rows: rows.map((row) => ({ title: row.title, panels: row.panels.map((panel) => panel.id) })),
+  })),
+  panels,
+});
+
+export function createPanelList(): Endpoint {
+  return {
+    method: 'GET',
+    path: '/api/panels',
+    summary: 'The panels, and the dashboards that they are laid out on',
+    access: 'console',
+    answers: answersJson('PanelList', PanelList, {
+      dashboards: list.dashboards.slice(0, 1),
+      panels: list.panels.slice(0, 1),
+    }),
+    errors: ['unauthorized', 'forbidden'],
+    handle: (c) => c.json(list),
+  };
+}
 
 const minutesBounds = { least: 5, most: 24 * 60 };
 const defaultMinutes = 60;
