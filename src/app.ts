@@ -100,7 +100,10 @@ export function createApp(options: AppOptions) {
   }
   const { bundleDir, host, metricsToken } = options;
   app.route('/', createPage(bundleDir, requireOwnHost(host, metricsToken)));
-  app.notFound((c) => respond(unknownPath(), c));
+  app.notFound((c) => {
+    const message = 'Unknown path. GET /openapi.json lists every endpoint.';
+    return respond(new ChatError('not_found', message), c);
+  });
   app.onError((error, c) => respond(toChatError(error), c));
   return app;
 }
@@ -168,10 +171,6 @@ function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
   if (error.code === 'unauthorized') c.header('www-authenticate', 'Bearer');
   // 499 is outside the range that Hono types.
   return c.json(toErrorBody(error), statusByCode[error.code] as 400);
-}
-
-function unknownPath(): ChatError {
-  return new ChatError('not_found', 'Unknown path. GET /openapi.json lists every endpoint.');
 }
 
 function wrongMethod(c: Context, methods: readonly string[]): ChatError {

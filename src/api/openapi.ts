@@ -70,9 +70,7 @@ function toOperation(endpoint: Endpoint, schemas: Schemas, options: OpenApiOptio
     ...(request === undefined ? {} : { requestBody: toRequestBody(request, schemas) }),
     responses: {
       [endpoint.success ?? 200]: toAnswer(endpoint, schemas),
-      ...(endpoint.alsoStatus === undefined
-        ? {}
-        : { [endpoint.alsoStatus]: toAnswer(endpoint, schemas) }),
+      ...(endpoint.alsoStatus && { [endpoint.alsoStatus]: toAnswer(endpoint, schemas) }),
       ...toErrors(endpoint, options),
     },
   };

@@ -5,7 +5,7 @@ import type { AnswerLogprob, Piece, Run } from '../run/generation.ts';
 import { ChatLogprobs, toChatLogprobs } from './logprobs.ts';
 import type { StreamFrames } from '../run/streaming.ts';
 
-const FinishReason = z.enum(['stop', 'length', 'tool_calls']);
+export const FinishReason = z.enum(['stop', 'length', 'tool_calls']);
 
 const ToolCall = z.object({
   id: z.string(),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
 import type { ReadBody } from '../body.ts';
+import { FinishReason } from './chat-completion-answers.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
   AnswerFields,
@@ -38,8 +39,6 @@ const CompletionRequest = z.object({
   suffix: only('', 'the model only continues a text'),
   ...HarmlessFields.shape,
 });
-
-const FinishReason = z.enum(['stop', 'length', 'tool_calls']);
 
 const Completion = z.object({
   id: z.string(),
