@@ -2,6 +2,7 @@
  * The facts of one generation and the timings that follow from them, without a span or an instrument. `generation.ts` collects
  * the facts; `generation-spans.ts` and `generation-metrics.ts` read them.
  */
+import type { SpanContext } from '@opentelemetry/api';
 import type { Ending, Operation, Outcome, Reason } from '../names.ts';
 
 export interface Admission {
@@ -31,14 +32,18 @@ export interface Prefill {
 
 export type End = Ending & { at: number; message?: string };
 
-/** Each fact is set once; all times are epoch milliseconds. */
-export interface GenerationState {
+/** What may happen once in a generation. All times are epoch milliseconds. */
+export interface Facts {
+  admitted: Admission;
+  tokenized: { startedAt: number; endedAt: number; inputTokens: number };
+  queued: { at: number; position: number };
+  /** The request has a sequence. */
+  started: { at: number };
+  prefilled: Prefill;
+}
+
+export interface GenerationState extends Partial<Facts> {
   readonly begun: { operation: Operation; at: number };
-  admitted?: Admission;
-  tokenized?: { startedAt: number; endedAt: number; inputTokens: number };
-  queued?: { at: number; position: number };
-  started?: { at: number };
-  prefilled?: Prefill;
   ended?: End;
   outputTokens: number;
   firstTokenAt?: number;
@@ -78,29 +83,24 @@ export interface GenerationSummary extends GenerationTimings {
   durationSeconds: number;
 }
 
-type FactKind = 'admitted' | 'tokenized' | 'queued' | 'started' | 'prefilled';
-
 /** Stores a fact. @returns false for a repeated fact and for any fact after the end, which change nothing. */
-export function takeFact<Kind extends FactKind>(
+export function takeFact<Kind extends keyof Facts>(
   state: GenerationState,
   kind: Kind,
-  fact: NonNullable<GenerationState[Kind]>,
+  fact: Facts[Kind],
 ): boolean {
   if (state.ended !== undefined || state[kind] !== undefined) return false;
   Object.assign(state, { [kind]: fact });
   return true;
 }
 
-export function takeToken(
-  state: GenerationState,
-  fact: { at: number; logprob?: number | undefined },
-): void {
+export function takeToken(state: GenerationState, at: number, logprob: number | undefined): void {
   state.outputTokens += 1;
-  state.firstTokenAt ??= fact.at;
-  state.lastTokenAt = fact.at;
-  if (fact.logprob === undefined) return;
+  state.firstTokenAt ??= at;
+  state.lastTokenAt = at;
+  if (logprob === undefined) return;
   state.logprobs += 1;
-  state.logprobSum += fact.logprob;
+  state.logprobSum += logprob;
 }
 
 export function isWaiting({ queued, started, ended }: GenerationState): boolean {
@@ -125,17 +125,14 @@ export function timingsOf(state: GenerationState): GenerationTimings {
   });
 }
 
-export function summarise(
-  state: EndedState,
-  { traceId, spanId }: { traceId: string; spanId: string },
-): GenerationSummary {
+export function summarise(state: EndedState, span: SpanContext): GenerationSummary {
   const { outcome, reason, at } = state.ended;
   const endedAt = outcome === 'completed' ? (state.lastTokenAt ?? at) : at;
   return {
     outcome,
     reason,
-    traceId,
-    spanId,
+    traceId: span.traceId,
+    spanId: span.spanId,
     inputTokens: state.prefilled?.inputTokens ?? state.tokenized?.inputTokens ?? 0,
     cachedTokens: state.prefilled?.cachedTokens ?? 0,
     outputTokens: state.outputTokens,

@@ -4,14 +4,9 @@
  */
 import { context, trace, type Context, type Tracer } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
-import type { Operation, StreamEnding } from '../names.ts';
+import { attributes as a, type Operation, type StreamEnding } from '../names.ts';
 import { contentAttributes, type Content } from './content.ts';
-import {
-  recordEnded,
-  recordPrefilled,
-  recordStreamEnded,
-  recordToken,
-} from './generation-metrics.ts';
+import { recordEnded, type Recorder } from './generation-metrics.ts';
 import { admissionAttributes, endSpans, startChat } from './generation-spans.ts';
 import {
   isWaiting,
@@ -20,26 +15,22 @@ import {
   takeFact,
   takeToken,
   timingsOf,
-  type Admission,
   type End,
+  type Facts,
   type GenerationState,
   type GenerationSummary,
   type GenerationTimings,
   type Prefill,
 } from './generation-state.ts';
 
-/** All times are epoch milliseconds. A repeated fact, and a fact after the end, change nothing. */
-export interface Generation {
+/** A method a fact. A repeated fact, and a fact after the end, change nothing. */
+type FactMethods = { [Kind in keyof Facts]: (fact: Facts[Kind]) => void };
+
+export interface Generation extends FactMethods {
   /** Holds the `chat` span. */
   readonly context: Context;
   /** Whether `content` is recorded; false by default. */
   readonly capturesContent: boolean;
-  admitted(fact: Admission): void;
-  tokenized(fact: { startedAt: number; endedAt: number; inputTokens: number }): void;
-  queued(fact: { at: number; position: number }): void;
-  /** The request has a sequence. */
-  started(fact: { at: number }): void;
-  prefilled(fact: Prefill): void;
   /** One output token; `logprob` is the natural logarithm of its probability, where the engine computed it. */
   token(fact: { at: number; logprob?: number | undefined }): void;
   /** Prompt and answer, in one or more parts. */
@@ -51,6 +42,11 @@ export interface Generation {
   /** A second call returns the first summary. */
   end(fact: End): GenerationSummary;
 }
+
+// Frozen, so that the label filter can remember them (`metrics/series.ts`).
+const outputToken = Object.freeze({ [a.type]: 'output' });
+const inputToken = Object.freeze({ [a.type]: 'input' });
+const cachedToken = Object.freeze({ [a.type]: 'cached_input' });
 
 /** `contentLimit` is the maximum length of a captured conversation in characters; 0 captures nothing. */
 export function beginGeneration(
@@ -90,18 +86,19 @@ export function beginGeneration(
       instruments.add('inferenceSequencesActive', 1);
     },
     prefilled(fact) {
-      if (takeFact(state, 'prefilled', fact)) recordPrefilled(recorder, state);
+      if (takeFact(state, 'prefilled', fact)) recordPrefilled(recorder, state, fact);
     },
-    token(fact) {
+    token({ at, logprob }) {
       if (state.ended !== undefined) return;
-      recordToken(recorder, fact.at, state.lastTokenAt);
-      takeToken(state, fact);
+      instruments.add('inferenceTokens', 1, outputToken);
+      instruments.record('inferenceInterTokenDuration', secondsBetween(state.lastTokenAt, at));
+      takeToken(state, at, logprob);
     },
     content(fact) {
       if (contentLimit > 0) content = { ...content, ...fact };
     },
     streamEnded(how) {
-      if (isStreaming) recordStreamEnded(recorder, how);
+      if (isStreaming) instruments.add('inferenceStreamTerminations', 1, { [a.how]: how });
       isStreaming = false;
     },
     timings: () => timingsOf(state),
@@ -118,4 +115,16 @@ export function beginGeneration(
       return summary;
     },
   };
+}
+
+function recordPrefilled(
+  { instruments, span }: Recorder,
+  state: GenerationState,
+  fact: Prefill,
+): void {
+  const { queueSeconds, prefillSeconds } = timingsOf(state);
+  instruments.record('inferenceQueueDuration', queueSeconds, undefined, span);
+  instruments.record('inferencePrefillDuration', prefillSeconds, undefined, span);
+  instruments.add('inferenceTokens', fact.inputTokens - fact.cachedTokens, inputToken);
+  instruments.add('inferenceTokens', fact.cachedTokens, cachedToken);
 }

@@ -124,12 +124,10 @@ function initialiseGenAi(instruments: Instruments, model: string): void {
     instruments.zero('genAiServerTimePerOutputToken', labels);
     instruments.zero('genAiServerRequestDuration', labels);
     for (const reason of [...endings.cancelled, ...endings.failed]) {
-      const failed = genAiLabels(operation, model, a.errorType, reason);
-      instruments.zero('genAiServerRequestDuration', failed);
+      instruments.zero('genAiServerRequestDuration', { ...labels, [a.errorType]: reason });
     }
     for (const type of ['input', 'output']) {
-      const tokens = genAiLabels(operation, model, a.genAiTokenType, type);
-      instruments.zero('genAiClientTokenUsage', tokens);
+      instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: type });
     }
   }
 }
