@@ -80,7 +80,7 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     title: 'built-in demo model',
     file: 'llamascope-demo.gguf',
     bytes: 1_629_280,
-    sha256: '325a13581df85ba50a957e1f958401462c4d18910269fb86b86fbf6ce328de72',
+    sha256: 'b2a8988cd8522a5c3259bebff3c6cc9b39f749937b4c6ac565278cc795c38afb',
     sources: [],
   },
 ];

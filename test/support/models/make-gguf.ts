@@ -64,7 +64,7 @@ export const DEMO: Omit<GgufOptions, 'out'> = {
   quant: 'q8_0',
   name: 'llamascope demo',
   say:
-    '这是 llamascope 内置的演示模型,无论问什么都只会回答这句话。运行 make model 下载 Qwen2.5-0.5B-Instruct,再运行 make up,就能真正聊天。\n' +
+    '这是 llamascope 内置的演示模型，无论问什么都只会回答这句话。运行 make model 下载 Qwen2.5-0.5B-Instruct，再运行 make up，就能真正对话。\n' +
     'I am the demo model built into llamascope, and this is all I can say. To chat for real, fetch Qwen2.5-0.5B-Instruct with `make model`, then start again with `make up`.',
 };
 
