@@ -20,7 +20,7 @@ export interface ResolvedModel {
   notice?: string;
 }
 
-export type LocalFile =
+type LocalFile =
   | { kind: 'present'; path: string }
   | { kind: 'absent' }
   | { kind: 'wrong'; reason: string };

@@ -38,7 +38,7 @@ export function createToolCallParser(): AnswerParser {
     finish() {
       const rest = take(parser, parser.held.length);
       if (parser.state === 'header') emitContent(parser, open + rest);
-      else if (parser.state !== 'close' || !isUnfinishedClose(rest)) emitContent(parser, rest);
+      else if (parser.state !== 'close' || !unfinishedClose.test(rest)) emitContent(parser, rest);
       return parser.deltas.splice(0);
     },
     calls: () => parser.calls,
@@ -64,6 +64,7 @@ type Parser = ReturnType<typeof createParser>;
 
 const open = '<tool_call>';
 const close = '</tool_call>';
+const unfinishedClose = /^\s*(\}\s*(<\/?[a-z_]*)?)?$/;
 const header = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)/;
 
 /** Each consumes what it can of `held` and returns whether the state changed, in which case the next one may consume more. */
@@ -153,10 +154,13 @@ function emitArguments({ deltas, calls }: Parser, text: string): void {
 
 /** The text between the tags is a call too when its members are in another order than usual. */
 function emitWholeCall(parser: Parser, text: string): void {
-  const call = parseCall(text);
-  if (call === undefined) return emitContent(parser, `${open}${text}${close}`);
+  const call = parseJson(text) as { name?: unknown; arguments?: unknown } | null | undefined;
+  const given = call?.arguments ?? {};
+  if (typeof call?.name !== 'string' || typeof given !== 'object' || Array.isArray(given)) {
+    return emitContent(parser, `${open}${text}${close}`);
+  }
   emitCall(parser, call.name);
-  emitArguments(parser, call.arguments);
+  emitArguments(parser, JSON.stringify(given));
 }
 
 /** Characters at the end of `text` that may turn out to be the opening tag or white space before it. */
@@ -165,10 +169,6 @@ function countUndecided(text: string): number {
   while (tag > 0 && !text.endsWith(open.slice(0, tag))) tag -= 1;
   const before = text.slice(0, text.length - tag);
   return tag + before.length - before.trimEnd().length;
-}
-
-function isUnfinishedClose(text: string): boolean {
-  return /^\s*(\}\s*(<\/?[a-z_]*)?)?$/.test(text);
 }
 
 /** Index after the end of a JSON object that may have begun in an earlier text; undefined while it goes on. */
@@ -188,14 +188,6 @@ function advance(position: Parser['position'], character: string): void {
   } else if (character === '"') position.inString = true;
   else if (character === '{' || character === '[') position.depth += 1;
   else if (character === '}' || character === ']') position.depth -= 1;
-}
-
-function parseCall(text: string): { name: string; arguments: string } | undefined {
-  const call = parseJson(text) as { name?: unknown; arguments?: unknown } | null | undefined;
-  if (typeof call?.name !== 'string') return undefined;
-  const given = call.arguments ?? {};
-  if (typeof given !== 'object' || Array.isArray(given)) return undefined;
-  return { name: call.name, arguments: JSON.stringify(given) };
 }
 
 function parseJson(text: string): unknown {
