@@ -9,30 +9,24 @@ export const chatMl =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-export interface ChatTemplate {
-  readonly source: string;
-  /** The prompt up to where the answer begins. @throws ChatError `bad_request` for messages that the template refuses. */
-  render(conversation: Conversation): string;
-}
-
 /** @throws Error for a template that Hugging Face's Jinja cannot parse. */
 export function createChatTemplate(options: {
   source: string;
   bosToken: string;
   eosToken: string;
-}): ChatTemplate {
+}) {
   const template = new Template(options.source);
   const knowsTools = /\btools\b/.test(options.source);
   return {
     source: options.source,
-    render(conversation) {
+    /** The prompt up to where the answer begins. @throws ChatError `bad_request` for messages that the template refuses. */
+    render(conversation: Conversation): string {
       const { messages, tools } = knowsTools ? conversation : withToolsAsText(conversation);
+      const functions = (tools ?? []).map((tool) => ({ type: 'function', function: tool }));
       try {
         return template.render({
           messages: messages.map((message) => toTemplate(message, messages)),
-          ...(tools === undefined || tools.length === 0
-            ? {}
-            : { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
+          ...(functions.length > 0 ? { tools: functions } : {}),
           add_generation_prompt: true,
           bos_token: options.bosToken,
           eos_token: options.eosToken,
@@ -52,13 +46,11 @@ export function createChatTemplate(options: {
 function toTemplate(message: ChatMessage, all: readonly ChatMessage[]): Record<string, unknown> {
   const { role, content } = message;
   if (message.role === 'tool') {
-    const name = nameOfCall(message.toolCallId, all);
-    return {
-      role,
-      content,
-      tool_call_id: message.toolCallId,
-      ...(name === undefined ? {} : { name }),
-    };
+    const id = message.toolCallId;
+    const call = all
+      .flatMap((each) => (each.role === 'assistant' ? (each.toolCalls ?? []) : []))
+      .find((each) => each.id === id);
+    return { role, content, tool_call_id: id, ...(call === undefined ? {} : { name: call.name }) };
   }
   if (message.role !== 'assistant' || message.toolCalls === undefined) return { role, content };
   const calls = message.toolCalls.map(({ id, name, arguments: values }) => ({
@@ -67,10 +59,4 @@ function toTemplate(message: ChatMessage, all: readonly ChatMessage[]): Record<s
     function: { name, arguments: values },
   }));
   return calls.length === 0 ? { role, content } : { role, content, tool_calls: calls };
-}
-
-function nameOfCall(id: string, all: readonly ChatMessage[]): string | undefined {
-  return all
-    .flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []))
-    .find((call) => call.id === id)?.name;
 }

@@ -8,17 +8,7 @@ export function anyOf(texts: readonly string[]): string {
   return `(?:${texts.map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})`;
 }
 
-export interface ControlTokens {
-  readonly texts: readonly string[];
-  /**
-   * A copy of `value` in which no string and no key spells a control token: `mark` is inserted after the first character of each.
-   * The rendered text is tokenized in the parts between the marks, so that no part contains a control token that a user wrote; all
-   * other text gets the same tokens as without marks.
-   */
-  hide<T>(value: T, mark: string): T;
-}
-
-export function createControlTokens(texts: readonly string[]): ControlTokens {
+export function createControlTokens(texts: readonly string[]) {
   // A single character cannot be split. No chat model has such a control token.
   const separable = texts.filter((text) => Array.from(text).length > 1);
   // A lookahead, because occurrences may overlap.
@@ -33,7 +23,15 @@ export function createControlTokens(texts: readonly string[]): ControlTokens {
     );
   }
 
-  return { texts: separable, hide: <T>(value: T, mark: string) => hide(value, mark) as T };
+  return {
+    texts: separable,
+    /**
+     * A copy of `value` in which no string and no key spells a control token: `mark` is inserted after the first character of each.
+     * The rendered text is tokenized in the parts between the marks, so that no part contains a control token that a user wrote; all
+     * other text gets the same tokens as without marks.
+     */
+    hide: <T>(value: T, mark: string) => hide(value, mark) as T,
+  };
 }
 
 /** A private-use character that occurs in none of the texts. */

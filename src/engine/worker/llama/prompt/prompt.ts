@@ -6,16 +6,10 @@ import { chatMl, createChatTemplate } from './chat-template.ts';
 import { createControlTokens, findMark } from './control-tokens.ts';
 import { createSlicer } from './slices.ts';
 
-export interface Prompts {
-  /**
-   * Works in slices of 1 to 3 ms and yields between them.
-   * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without tokens.
-   */
-  tokenize(prompt: Prompt): Generator<void, number[], void>;
-}
+export type Prompts = ReturnType<typeof createPrompts>;
 
 /** @throws Error for a model whose chat template cannot be parsed. */
-export function createPrompts(model: LlamaModel): Prompts {
+export function createPrompts(model: LlamaModel) {
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
   const control = createControlTokens(readControlTokens(model));
   const template = createChatTemplate({
@@ -24,47 +18,38 @@ export function createPrompts(model: LlamaModel): Prompts {
     eosToken: eosString ?? '',
   });
   const atWords = model.vocabularyType === LlamaVocabularyType.bpe;
-  const slicesOfChat = createSlicer({ controlTokens: control.texts, atWords });
-  const slicesOfText = createSlicer({ controlTokens: [], atWords });
+  const slicers = {
+    chat: createSlicer({ controlTokens: control.texts, atWords }),
+    text: createSlicer({ controlTokens: [], atWords }),
+  };
 
-  function* tokenizeChat(prompt: Prompt & { kind: 'chat' }): Generator<void, number[], void> {
+  /** Parts that are tokenized on their own. */
+  function partsOf(prompt: Prompt): string[] {
+    if (prompt.kind === 'text') return [prompt.text];
     const { messages, tools } = prompt;
     const mark = findMark(JSON.stringify({ messages, tools }), template.source);
-    const text = template.render(control.hide({ messages, tools }, mark));
-    const tokens: number[] = [];
-    for (const part of text.split(mark)) {
-      for (const slice of slicesOfChat(part)) {
-        for (const token of model.tokenize(slice, true)) tokens.push(token);
-        yield;
-      }
-    }
-    return tokens;
-  }
-
-  function* tokenizeText(prompt: Prompt & { kind: 'text' }): Generator<void, number[], void> {
-    const tokens: number[] = [];
-    for (const slice of slicesOfText(prompt.text)) {
-      for (const token of model.tokenize(slice, false)) tokens.push(token);
-      yield;
-    }
-    return tokens;
+    return template.render(control.hide({ messages, tools }, mark)).split(mark);
   }
 
   return {
-    *tokenize(prompt) {
-      const tokens =
-        prompt.kind === 'chat' ? yield* tokenizeChat(prompt) : yield* tokenizeText(prompt);
+    /**
+     * Works in slices of 1 to 3 ms and yields between them.
+     * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without tokens.
+     */
+    *tokenize(prompt: Prompt): Generator<void, number[], void> {
+      const isChat = prompt.kind === 'chat';
+      const tokens: number[] = [];
+      for (const part of partsOf(prompt)) {
+        for (const slice of slicers[prompt.kind](part)) {
+          for (const token of model.tokenize(slice, isChat)) tokens.push(token);
+          yield;
+        }
+      }
       // The template may contain the BOS token.
-      const isMissing = shouldPrependBosToken && bos !== null && tokens[0] !== bos;
-      if (isMissing) tokens.unshift(bos);
+      if (shouldPrependBosToken && bos !== null && tokens[0] !== bos) tokens.unshift(bos);
       if (tokens.length === 0) {
-        throw new ChatError(
-          'bad_request',
-          'The prompt has no tokens. Send a text that is not empty.',
-          {
-            param: prompt.kind === 'chat' ? 'messages' : 'prompt',
-          },
-        );
+        const message = 'The prompt has no tokens. Send a text that is not empty.';
+        throw new ChatError('bad_request', message, { param: isChat ? 'messages' : 'prompt' });
       }
       return tokens;
     },
@@ -74,9 +59,7 @@ export function createPrompts(model: LlamaModel): Prompts {
 /** Number of token ids. The embedding matrix may have more rows, which are padding. */
 export function countVocabulary(model: LlamaModel): number {
   const types = model.fileInfo.metadata.tokenizer.ggml.token_type;
-  if (types === undefined) {
-    throw new Error('The model file has no tokenizer.ggml.token_type.');
-  }
+  if (types === undefined) throw new Error('The model file has no tokenizer.ggml.token_type.');
   return types.length;
 }
 

@@ -15,19 +15,17 @@ const margin = 64;
 // cut do not depend on the text before it.
 const seam = '(?<=[\\p{L}\\p{N}])(?=[ \\n，。、；：？！]\\p{L})';
 
-export interface SlicerOptions {
+/**
+ * Yields the slices of a text in order. Without a seam within four slices (8,000 characters without a space or a punctuation mark)
+ * the text is cut anywhere: the tokens then spell the same text, but may differ from those of the uncut text.
+ */
+export function createSlicer(options: {
   /** A text can be cut right before each of these. */
   controlTokens: readonly string[];
   /** Cut also between words; false for vocabularies that mark the beginning of a text. */
   atWords: boolean;
   characters?: number;
-}
-
-/**
- * Yields the slices of a text in order. Without a seam within four slices (8,000 characters without a space or a punctuation mark)
- * the text is cut anywhere: the tokens then spell the same text, but may differ from those of the uncut text.
- */
-export function createSlicer(options: SlicerOptions): (text: string) => Generator<string> {
+}): (text: string) => Generator<string> {
   const { characters = sliceCharacters } = options;
   const pattern = new RegExp(
     [
