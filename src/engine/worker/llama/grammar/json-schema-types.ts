@@ -55,11 +55,10 @@ export const typeRules: Record<string, (schema: Schema, context: RuleContext) =>
     return { type: 'number' };
   },
 
-  integer(schema, context) {
+  integer({ format, ...schema }, context) {
     const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, ...rest } = schema;
     const limits = { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf };
-    const { format, ...others } = rest;
-    dropConstraints({ ...others, format: format === 'int64' ? undefined : format }, context);
+    dropConstraints({ ...rest, format: format === 'int64' ? undefined : format }, context);
     const values = integersWithin(limits);
     if (values?.length === 0)
       return context.invalid('maximum', 'limits with an integer between them');
@@ -67,7 +66,14 @@ export const typeRules: Record<string, (schema: Schema, context: RuleContext) =>
       context.countParts(values.length);
       return { oneOf: values.map((value) => ({ const: value })) };
     }
-    dropConstraints(omitTrivialLimits(limits), context);
+    // Drops limits that every integer of the grammar meets, such as those that libraries write for 53 or 64 bits.
+    const effective = {
+      ...limits,
+      minimum: Number(minimum) <= -integerLimit ? undefined : minimum,
+      maximum: Number(maximum) >= integerLimit ? undefined : maximum,
+      multipleOf: multipleOf === 1 ? undefined : multipleOf,
+    };
+    dropConstraints(effective, context);
     return { type: 'integer' };
   },
 
@@ -121,11 +127,13 @@ export const typeRules: Record<string, (schema: Schema, context: RuleContext) =>
         const inner = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
         return [checkText(name, 'properties', context), context.inside(inner, 'properties', name)];
       });
-      const isCertain = ([name, inner]: [string, GrammarSchema]): boolean =>
-        required.includes(name) || !refers(inner);
-      const certain = declared.filter(isCertain);
+      const certain = declared.filter(([name, inner]) => required.includes(name) || !refers(inner));
       if (Number(minProperties) > certain.length) dropConstraints({ minProperties }, context);
-      return objectOf(declared, certain);
+      // Generates every property, required or not, in the schema's order, and no others, which is always valid. Optional properties
+      // that contain a $ref may be left out together, because they may be recursive.
+      const whole = { type: 'object', properties: Object.fromEntries(declared) };
+      if (certain.length === declared.length) return whole;
+      return { oneOf: [whole, { type: 'object', properties: Object.fromEntries(certain) }] };
     }
     dropConstraints({ unevaluatedProperties }, context);
     if (additionalProperties === false) return { type: 'object' };
@@ -139,31 +147,13 @@ export const typeRules: Record<string, (schema: Schema, context: RuleContext) =>
   },
 };
 
-/**
- * Generates every property of the schema, required or not, in its order, and no others, which is always valid. Optional properties
- * that contain a $ref may be left out together, because they may be recursive.
- */
-function objectOf(
-  properties: readonly [string, GrammarSchema][],
-  certain: readonly [string, GrammarSchema][],
-): GrammarSchema {
-  const whole = { type: 'object', properties: Object.fromEntries(properties) };
-  if (certain.length === properties.length) return whole;
-  return { oneOf: [whole, { type: 'object', properties: Object.fromEntries(certain) }] };
-}
-
 function refers(schema: unknown): boolean {
   if (Array.isArray(schema)) return schema.some((each) => refers(each));
   return isRecord(schema) && (schema['$ref'] !== undefined || refers(Object.values(schema)));
 }
 
-type Limits = Record<
-  'minimum' | 'maximum' | 'exclusiveMinimum' | 'exclusiveMaximum' | 'multipleOf',
-  unknown
->;
-
 /** All integers within the limits; undefined if there are too many or the limits are not numbers. */
-function integersWithin(limits: Limits): number[] | undefined {
+function integersWithin(limits: Schema): number[] | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf = 1 } = limits;
   const given = Object.values(limits).filter((value) => value !== undefined);
   if (!given.every(Number.isFinite) || Number(multipleOf) <= 0) return undefined;
@@ -178,16 +168,6 @@ function integersWithin(limits: Limits): number[] | undefined {
   if (!(most - least < maxIntegers)) return undefined;
   const values = Array.from({ length: Math.max(0, most - least + 1) }, (_, index) => least + index);
   return values.filter((value) => value % Number(multipleOf) === 0);
-}
-
-/** Drops limits that every integer of the grammar meets, such as those that libraries write for 53 or 64 bits. */
-function omitTrivialLimits({ minimum, maximum, multipleOf, ...exclusive }: Limits): Schema {
-  return {
-    ...exclusive,
-    minimum: Number(minimum) <= -integerLimit ? undefined : minimum,
-    maximum: Number(maximum) >= integerLimit ? undefined : maximum,
-    multipleOf: multipleOf === 1 ? undefined : multipleOf,
-  };
 }
 
 /** Whether a keyword with this value has no effect. */

@@ -5,7 +5,6 @@
 import type { GbnfJsonSchema } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
 import type { JsonSchema } from '../../../engine.ts';
-import { pointerSegment, resolveReference } from './json-pointer.ts';
 import { mayOverlap } from './json-schema-overlap.ts';
 import {
   checkText,
@@ -44,15 +43,7 @@ const anything: GrammarSchema = {
  * @throws ChatError `bad_request` that names the keyword and its JSON pointer, also for an invalid schema.
  */
 export function toGrammarSchema(root: JsonSchema, options: Options): GbnfJsonSchema {
-  const translation: Translation = {
-    root,
-    options,
-    definitions: {},
-    references: new Map(),
-    schemas: 0,
-    parts: 0,
-    countedKeys: new Set(),
-  };
+  const translation = createTranslation(root, options);
   const translated = translate(translation, root, '', 0);
   const { references, definitions } = translation;
   const whole = references.size === 0 ? translated : { oneOf: [translated], $defs: definitions };
@@ -65,16 +56,20 @@ interface Options {
   param: string;
 }
 
+type Translation = ReturnType<typeof createTranslation>;
+
 /** The state of one `toGrammarSchema`. */
-interface Translation {
-  readonly root: JsonSchema;
-  readonly options: Options;
-  readonly definitions: Record<string, GrammarSchema>;
-  /** JSON pointer → name in `definitions`. */
-  readonly references: Map<string, string>;
-  schemas: number;
-  parts: number;
-  readonly countedKeys: Set<string>;
+function createTranslation(root: JsonSchema, options: Options) {
+  return {
+    root,
+    options,
+    definitions: {} as Record<string, GrammarSchema>,
+    /** JSON pointer → name in `definitions`. */
+    references: new Map<string, string>(),
+    schemas: 0,
+    parts: 0,
+    countedKeys: new Set<string>(),
+  };
 }
 
 function translate(
@@ -101,7 +96,9 @@ function refuse({ name, param }: Options, pointer: string, sentence: string): ne
 function createContext(translation: Translation, pointer: string, depth: number): RuleContext {
   const { root, options } = translation;
   const at = (...keywords: (string | number)[]): string =>
-    pointer + keywords.map((keyword) => pointerSegment(keyword)).join('');
+    keywords
+      .map(String)
+      .reduce((path, key) => `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, pointer);
   return {
     inside: (inner, ...keywords) => translate(translation, inner, at(...keywords), depth + 1),
     refer: (reference) => refer(translation, reference, at('$ref')),
@@ -112,20 +109,12 @@ function createContext(translation: Translation, pointer: string, depth: number)
       if (key !== undefined && countedKeys.has(key)) return;
       if (key !== undefined) countedKeys.add(key);
       translation.parts += amount;
-      if (translation.parts <= maxParts) return;
-      refuse(
-        options,
-        pointer,
-        `expected at most ${maxParts} values, items and characters in its limits`,
-      );
+      const limit = `expected at most ${maxParts} values, items and characters in its limits`;
+      if (translation.parts > maxParts) refuse(options, pointer, limit);
     },
     cannotEnforce(keyword, remedy = 'leave it out') {
-      if (!options.strict) return;
-      refuse(
-        options,
-        at(keyword),
-        `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`,
-      );
+      const sentence = `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`;
+      if (options.strict) refuse(options, at(keyword), sentence);
     },
   };
 }
@@ -133,8 +122,7 @@ function createContext(translation: Translation, pointer: string, depth: number)
 function refer(translation: Translation, reference: unknown, at: string): GrammarSchema {
   const { root, options, references, definitions } = translation;
   if (typeof reference !== 'string' || !reference.startsWith('#')) {
-    const example = 'expected a reference within the schema, such as "#/$defs/name"';
-    return refuse(options, at, example);
+    return refuse(options, at, 'expected a reference within the schema, such as "#/$defs/name"');
   }
   const pointer = reference.slice(1);
   let name = references.get(pointer);
@@ -147,6 +135,19 @@ function refer(translation: Translation, reference: unknown, at: string): Gramma
     definitions[name] = translate(translation, target, pointer, 0);
   }
   return { $ref: `#/$defs/${name}` };
+}
+
+/** Undefined where the pointer leads to nothing, or the reference is to another document. */
+function resolveReference(root: unknown, reference: unknown): unknown {
+  if (typeof reference !== 'string' || !reference.startsWith('#')) return undefined;
+  let found = root;
+  for (const key of reference.slice(1).split('/').slice(1)) {
+    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name))
+      return undefined;
+    found = (found as Record<string, unknown>)[name];
+  }
+  return found;
 }
 
 function translateOne(schema: Schema, context: RuleContext): GrammarSchema {

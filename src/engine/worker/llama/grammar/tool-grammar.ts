@@ -40,12 +40,8 @@ function restOf(head: string, before: string): string | undefined {
 }
 
 function callOf(head: string, index: number): string {
-  return `${quote(head)} ${renamed('root', index)} ${quote(callEnd)}`;
-}
-
-/** GBNF has the escapes of JSON. */
-function quote(text: string): string {
-  return JSON.stringify(text);
+  // GBNF has the escapes of JSON.
+  return `${JSON.stringify(head)} ${renamed('root', index)} ${JSON.stringify(callEnd)}`;
 }
 
 // Literals and character classes are matched so that they are skipped.
