@@ -41,13 +41,17 @@ const removedAttributes: Attributes = Object.freeze({
   'server.port': undefined,
 });
 
+/** The last one created: `initialiseHttpSeries` needs its meter name and version. */
+let instrumentation: HttpInstrumentation | undefined;
+
 export function createHttpInstrumentation(): HttpInstrumentation {
-  return new HttpInstrumentation({
+  instrumentation = new HttpInstrumentation({
     ignoreIncomingRequestHook: (request) => isIgnored(request.url),
     startIncomingSpanHook: () => removedAttributes,
     // URLs of chat robots contain their access tokens.
     disableOutgoingRequestInstrumentation: true,
   });
+  return instrumentation;
 }
 
 /**
@@ -87,13 +91,6 @@ export function observeServer(server: Server): void {
       if (!response.headersSent) response.statusCode = clientClosedRequest;
     });
   });
-}
-
-let instrumentation: HttpInstrumentation | undefined;
-
-/** Called by `sdk.ts`: `initialiseHttpSeries` needs the meter name and version of the instrumentation. */
-export function useHttpInstrumentation(used: HttpInstrumentation): void {
-  instrumentation = used;
 }
 
 /** Creates the `http.server.request.duration` series for POST requests to these routes with these status codes. */

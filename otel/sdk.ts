@@ -33,7 +33,7 @@ import { isFulfilledWithin } from './clock.ts';
 import { spanLimits } from './environment.ts';
 import { exemplars } from './prometheus/exemplars.ts';
 import { createExportProcessors, createSampler } from './export.ts';
-import { createHttpInstrumentation, patchHttp, useHttpInstrumentation } from './http.ts';
+import { createHttpInstrumentation, patchHttp } from './http.ts';
 import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { attributes as a, metrics, spanLosses } from './names.ts';
@@ -109,7 +109,6 @@ function start(options: TelemetryOptions, log: Logger): Telemetry {
   const http = createHttpInstrumentation();
   const runtime = new RuntimeNodeInstrumentation();
   registerInstrumentations({ instrumentations: [http, runtime], meterProvider, tracerProvider });
-  useHttpInstrumentation(http);
   patchHttp();
 
   const meter = meterProvider.getMeter(scope, options.serviceVersion);

@@ -5,10 +5,12 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
 
-/** One string for an attribute set, whatever the order of its keys. */
-export function seriesKey(attributes: Attributes): string {
+/** One string for a metric and an attribute set, whatever the order of its keys. */
+export function seriesKey(metric: string, attributes: Attributes): string {
   const names = Object.keys(attributes).toSorted();
-  return names.length === 0 ? '' : JSON.stringify(names.map((name) => [name, attributes[name]]));
+  return names.length === 0
+    ? metric
+    : metric + JSON.stringify(names.map((name) => [name, attributes[name]]));
 }
 
 export interface Ceiling {
@@ -23,24 +25,20 @@ export interface Ceiling {
 
 /** Admits the first `limit` attribute sets over all metrics. */
 export function createCeiling(options: { limit: number }): Ceiling {
-  const admitted = new Map<string, Set<string>>();
-  let count = 0;
+  const admitted = new Set<string>();
   let refused = 0;
   return {
     limit: options.limit,
-    count: () => count,
+    count: () => admitted.size,
     refused: () => refused,
     admit(metric, attributes) {
-      let known = admitted.get(metric);
-      if (known === undefined) admitted.set(metric, (known = new Set()));
-      const key = seriesKey(attributes);
-      if (known.has(key)) return true;
-      if (count >= options.limit) {
+      const key = seriesKey(metric, attributes);
+      if (admitted.has(key)) return true;
+      if (admitted.size >= options.limit) {
         refused += 1;
         return false;
       }
-      known.add(key);
-      count += 1;
+      admitted.add(key);
       return true;
     },
   };

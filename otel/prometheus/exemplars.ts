@@ -26,25 +26,19 @@ export interface Exemplars {
 }
 
 export function createExemplars(): Exemplars {
-  const byMetric = new Map<string, Map<string, (Exemplar | undefined)[]>>();
+  const bySeries = new Map<string, (Exemplar | undefined)[]>();
   return {
     note(metric, value, attributes, span) {
       if ((span.traceFlags & TraceFlags.SAMPLED) === 0) return;
-      let bySeries = byMetric.get(metric.name);
-      if (bySeries === undefined) byMetric.set(metric.name, (bySeries = new Map()));
-      const key = seriesKey(attributes);
+      const key = seriesKey(metric.name, attributes);
       let buckets = bySeries.get(key);
       if (buckets === undefined) bySeries.set(key, (buckets = []));
       const found = metric.buckets.findIndex((bound) => value <= bound);
       const bucket = found === -1 ? metric.buckets.length : found;
-      buckets[bucket] = {
-        traceId: span.traceId,
-        spanId: span.spanId,
-        value,
-        at: Date.now() / 1000,
-      };
+      const { traceId, spanId } = span;
+      buckets[bucket] = { traceId, spanId, value, at: Date.now() / 1000 };
     },
-    of: (metricName, attributes) => byMetric.get(metricName)?.get(seriesKey(attributes)),
+    of: (metricName, attributes) => bySeries.get(seriesKey(metricName, attributes)),
   };
 }
 

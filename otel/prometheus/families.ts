@@ -58,10 +58,8 @@ export function toFamilies(
       const labels = labelText(attributes);
       const key = `${family.name}{${labels}`;
       if (series.has(key)) {
-        warnOnce(
-          key,
-          `${metricName}: {${Object.keys(attributes).join(', ')}} is a duplicate series; dropped`,
-        );
+        const names = Object.keys(attributes).join(', ');
+        warnDropped(key, `${metricName}: {${names}} is a duplicate series`);
         continue;
       }
       if (foreign && !admit(metricName, attributes)) continue;
@@ -94,28 +92,21 @@ function familyFor(
   const { name: metricName, unit, description } = metric.descriptor;
   const type = familyType(metric);
   if (type === undefined) {
-    return warnOnce(
-      metricName,
-      `${metricName}: exponential histograms have no text format; dropped`,
-    );
+    return warnDropped(metricName, `${metricName}: exponential histograms have no text format`);
   }
   const name = familyName({ name: metricName, unit, type });
   if (!/[a-zA-Z0-9]/.test(name)) {
-    return warnOnce(
-      metricName,
-      `${metricName}: no character is valid in a Prometheus name; dropped`,
-    );
+    return warnDropped(metricName, `${metricName}: no character is valid in a Prometheus name`);
   }
   const known = byName.get(name);
   if (known?.type === type) return known;
-  const taken = takenNames(name, type).find((taken) => owners.has(taken));
+  const names = suffixes[type].map((suffix) => name + suffix);
+  const taken = names.find((each) => owners.has(each));
   if (taken !== undefined) {
-    return warnOnce(
-      metricName,
-      `${metricName}: the name ${taken} belongs to ${owners.get(taken)}; dropped`,
-    );
+    const owner = owners.get(taken);
+    return warnDropped(metricName, `${metricName}: the name ${taken} belongs to ${owner}`);
   }
-  for (const taken of takenNames(name, type)) owners.set(taken, metricName);
+  for (const each of names) owners.set(each, metricName);
   const word = unitWord(unit, type);
   const family: Family = {
     name,
@@ -135,10 +126,6 @@ const suffixes = {
   histogram: ['', '_bucket', '_sum', '_count', '_created'],
 } as const satisfies Record<FamilyType, readonly string[]>;
 
-function takenNames(name: string, type: FamilyType): string[] {
-  return suffixes[type].map((suffix) => name + suffix);
-}
-
 function familyType(metric: MetricData): FamilyType | undefined {
   if (metric.dataPointType === DataPointType.HISTOGRAM) return 'histogram';
   if (metric.dataPointType === DataPointType.GAUGE) return 'gauge';
@@ -155,9 +142,9 @@ function labelText(attributes: Attributes): string {
 
 const warned = new Set<string>();
 
-function warnOnce(key: string, message: string): undefined {
+function warnDropped(key: string, problem: string): undefined {
   // A program may have any number of invalid names: at most 100 warnings, one per name.
   if (warned.has(key) || warned.size >= 100) return;
   warned.add(key);
-  diag.warn(message);
+  diag.warn(`${problem}; dropped`);
 }
