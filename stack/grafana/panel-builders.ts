@@ -39,6 +39,8 @@ import { idleSentences } from '../../otel/panels/panel.ts';
 import type { Panel, PanelKind, Thresholds, Unit } from '../../otel/panels/panel.ts';
 import type { Text } from '../../otel/text.ts';
 
+const latest = new ReduceDataOptionsBuilder().calcs(['lastNotNull']);
+
 /** Variable of the dashboard, so that it works with the data source of any Grafana that imports it. */
 export const prometheus = { type: 'prometheus', uid: '${datasource}' };
 
@@ -85,11 +87,8 @@ export function buildPanel(panel: Panel, locale: Locale) {
     builder.noValue(say({ en: 'no requests', zh: '暂无请求' }));
   }
   if (panel.words !== undefined) {
-    const options = Object.entries(panel.words).map(([value, text]) => [
-      value,
-      { text: say(text) },
-    ]);
-    builder.mappings([{ type: MappingType.ValueToText, options: Object.fromEntries(options) }]);
+    const texts = Object.entries(panel.words).map(([value, text]) => [value, { text: say(text) }]);
+    builder.mappings([{ type: MappingType.ValueToText, options: Object.fromEntries(texts) }]);
   }
   return builder;
 }
@@ -115,14 +114,14 @@ function buildKind({ kind, unit, thresholds }: Panel) {
       new StatBuilder()
         .maxDataPoints(sparklinePoints)
         .unit(grafanaUnit(unit))
-        .reduceOptions(latest())
+        .reduceOptions(latest)
         .thresholds(steps(thresholds))
         .colorMode(thresholds ? BigValueColorMode.Value : BigValueColorMode.None)
         .graphMode(BigValueGraphMode.Area),
     info: () =>
       new StatBuilder()
         .maxDataPoints(sparklinePoints)
-        .reduceOptions(latest())
+        .reduceOptions(latest)
         .textMode(BigValueTextMode.Name)
         .colorMode(BigValueColorMode.None)
         .graphMode(BigValueGraphMode.None),
@@ -130,7 +129,7 @@ function buildKind({ kind, unit, thresholds }: Panel) {
       new GaugeBuilder()
         .maxDataPoints(sparklinePoints)
         .unit(grafanaUnit(unit))
-        .reduceOptions(latest())
+        .reduceOptions(latest)
         .min(0)
         .max(1)
         .thresholds(steps(thresholds)),
@@ -148,10 +147,6 @@ function buildKind({ kind, unit, thresholds }: Panel) {
     stacked: () => buildLines(true, unit, thresholds),
   } satisfies Record<PanelKind, () => unknown>;
   return drawn[kind]();
-}
-
-function latest(): ReduceDataOptionsBuilder {
-  return new ReduceDataOptionsBuilder().calcs(['lastNotNull']);
 }
 
 function buildLines(stacked: boolean, unit: Unit, thresholds: Thresholds | undefined) {
@@ -188,15 +183,11 @@ function steps(thresholds: Thresholds | undefined): ThresholdsConfigBuilder {
 function colours(thresholds: Thresholds | undefined): Threshold[] {
   if (thresholds === undefined) return [{ value: null, color: 'green' }];
   const { red, orange, when } = thresholds;
-  const between = (color: string): Threshold[] =>
-    orange === undefined ? [] : [{ value: when === 'above' ? orange : red, color }];
-  return when === 'above'
-    ? [{ value: null, color: 'green' }, ...between('orange'), { value: red, color: 'red' }]
-    : [
-        { value: null, color: 'red' },
-        ...between('orange'),
-        { value: orange ?? red, color: 'green' },
-      ];
+  const colors = ['green', 'orange', 'red'];
+  const [first = '', second = '', third = ''] = when === 'above' ? colors : colors.toReversed();
+  const [lower, upper] = when === 'above' ? [orange ?? red, red] : [red, orange ?? red];
+  const between = orange === undefined ? [] : [{ value: lower, color: second }];
+  return [{ value: null, color: first }, ...between, { value: upper, color: third }];
 }
 
 /** UCUM → id of Grafana's unit. */
