@@ -6,6 +6,7 @@ import { matchBearer } from '../../../src/kit/bearer.ts';
 import { formatDuration } from '../../../src/kit/duration.ts';
 import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
 import { withFileLock } from '../../../src/kit/file-lock.ts';
+import { languageOf } from '../../../src/kit/language.ts';
 import { isLoopback } from '../../../src/kit/loopback.ts';
 
 test.for([
@@ -89,4 +90,14 @@ test('waiting for a lock ends with its signal', async () => {
     );
     await expect(waiting).rejects.toThrow('aborted');
   });
+});
+
+test.for([
+  [{ LANG: 'zh_CN.UTF-8' }, 'zh'],
+  [{ LANG: 'C.UTF-8' }, 'en'],
+  [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'en'],
+  [{ LANG: 'de_DE.UTF-8', LC_MESSAGES: 'zh_TW' }, 'zh'],
+  [{}, 'en'],
+] as const)('the language follows the locale: %o → %s', ([env, language]) => {
+  expect(languageOf(env)).toBe(language);
 });

@@ -1,6 +1,5 @@
 /** The settings of `make up`. */
 import { expect, test } from 'vitest';
-import { languageOf } from '../../../src/kit/language.ts';
 import { readSettings } from '../../../stack/settings.ts';
 
 test('by default everything listens on loopback and the documented ports', () => {
@@ -85,14 +84,4 @@ test('one error lists every invalid setting with the expected and the given valu
       ].join('\\s+'),
     ),
   );
-});
-
-test.each([
-  [{ LANG: 'zh_CN.UTF-8' }, 'zh'],
-  [{ LANG: 'C.UTF-8' }, 'en'],
-  [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'en'],
-  [{ LANG: 'de_DE.UTF-8', LC_MESSAGES: 'zh_TW' }, 'zh'],
-  [{}, 'en'],
-] as const)('the language follows the locale: %o → %s', (env, language) => {
-  expect(languageOf(env)).toBe(language);
 });
