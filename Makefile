@@ -60,7 +60,7 @@ chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...")
 trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest)
 	@node src/cli/trace.ts "$$TRACE_ID"
 
-$(CONSOLE): vite.config.ts $(shell find src/console/page -type f) | $(LIBRARIES)
+$(CONSOLE): vite.config.ts otel/panels/panel.ts otel/traces/rows.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn
 
 .PHONY: console

@@ -84,6 +84,8 @@ function refuseOldPage(): void {
   const newer = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.(tsx?|css|html|svg)$/.test(file))
     .map((file) => path.join(folder, file))
+    // The two files of otel that the page bundles.
+    .concat(path.join(root, 'otel/panels/panel.ts'), path.join(root, 'otel/traces/rows.ts'))
     .find((file) => statSync(file).mtimeMs > (builtAt ?? 0));
   if (newer === undefined) return;
   throw new Error(`the built page is older than ${newer}; run make console`);
