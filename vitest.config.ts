@@ -9,7 +9,7 @@ const telemetryTests = [
 
 export default defineConfig({
   test: {
-    globalSetup: 'test/support/temporary-folder.ts',
+    globalSetup: ['test/support/temporary-folder.ts', 'test/support/shared-services.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
@@ -31,10 +31,12 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          // These tests wait for processes a third of the time, so three files at once keep two cores busy.
+          // These tests wait for processes most of the time, so five files at once keep two cores busy.
           name: 'integration',
           include: ['test/{integration,e2e}/**/*.test.ts'],
-          maxWorkers: 3,
+          isolate: false,
+          unstubEnvs: true,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
         },
       },

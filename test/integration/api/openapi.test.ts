@@ -1,8 +1,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createApiApp, toFrames } from '../../support/api/app.ts';
-import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { shared } from '../../support/shared.ts';
 
 type Schema = { [keyword: string]: unknown };
 interface Content {
@@ -107,11 +107,10 @@ test('requires a bearer token only if keys are set', async () => {
 });
 
 describe('the real service', () => {
-  let service: ChatService;
+  let service: { url: string };
   beforeAll(async () => {
-    service = await startChatService({ CHAT_EMBEDDINGS: 'true' });
+    service = await shared('chat');
   });
-  afterAll(() => service.stop());
 
   // A silence needs a firing alert: test/integration/console/server-stack.test.ts has one.
   const generating = operations.filter(({ path }) => path !== '/api/silences');

@@ -1,20 +1,21 @@
 /** Accessibility of the console: screen readers, keyboard, both languages and themes, small and large screens. */
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { en } from '../../../src/console/page/texts/en.ts';
 import { zh } from '../../../src/console/page/texts/zh.ts';
 import { until } from '../../support/until.ts';
+import { shared } from '../../support/shared.ts';
+import type { SharedServices } from '../../support/shared-services.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
-import { createUsedStack, raiseAlert } from '../../support/stack/traffic.ts';
-import type { Stack } from '../../support/stack/stack.ts';
+import { raiseAlert } from '../../support/stack/traffic.ts';
 
 const browser = useConsoleBrowser();
-let stack: Stack;
+let stack: SharedServices['stack'];
 let traceId: string;
 
 beforeAll(async () => {
-  stack = await createUsedStack();
+  stack = await shared('stack');
   await raiseAlert(stack, { name: 'HighErrorRate' });
   const answer = await fetch(`${stack.chatUrl}/api/traces?limit=1`);
   traceId = ((await answer.json()) as { traces: { traceId: string }[] }).traces[0]!.traceId;
@@ -23,7 +24,6 @@ beforeAll(async () => {
     return ((await panel.json()) as { series: object[] }).series.length === 4;
   });
 }, 120_000);
-afterAll(() => stack.dispose(), 60_000);
 
 /** Every view, and how to open everything on it. */
 const views: { name: string; hash: () => string; open: (page: Page) => Promise<void> }[] = [
@@ -159,7 +159,7 @@ describe('a person', () => {
 
   test('with a keyboard reaches everything, with a visible focus', async () => {
     const page = await browser.open(stack.chatUrl, { hash: '#/alerts' });
-    await page.locator('.alert').waitFor();
+    await page.locator('.alert').first().waitFor();
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
       'Skip to main content',

@@ -1,7 +1,7 @@
 /** The console's alerts in a real Chromium, with a real Alertmanager and notifier, and a robot that rejects messages. */
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { shared } from '../../support/shared.ts';
 import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import {
@@ -161,14 +161,9 @@ test('failed notifications are listed with the reason and without the token', as
 });
 
 describe('without Alertmanager', () => {
-  let service: ChatService;
-  beforeAll(async () => {
-    service = await startChatService({ ALERTMANAGER_URL: 'http://127.0.0.1:1' });
-  });
-  afterAll(() => service.stop());
-
   test('the page gives the reason, and does not claim that no alerts are firing', async () => {
-    const page = await browser.open(service.url, { hash: '#/alerts' });
+    const { url } = await shared('chat');
+    const page = await browser.open(url, { hash: '#/alerts' });
     await page.getByText('Alertmanager at http://127.0.0.1:1 does not answer').waitFor();
     await page.getByText('NOTIFIER_URL: not set.').waitFor();
     expect(await page.getByText('No alerts are firing.').count()).toBe(0);

@@ -1,6 +1,6 @@
 /** The console's chat in a real Chromium, against the real service with the demo model. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { shared } from '../../support/shared.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import {
   answered,
@@ -13,12 +13,11 @@ import {
 } from '../../support/console/chat.ts';
 
 const browser = useConsoleBrowser();
-let service: ChatService;
+let service: { url: string };
 
 beforeAll(async () => {
-  service = await startChatService();
+  service = await shared('chat');
 });
-afterAll(() => service.stop());
 
 describe('an answer', () => {
   test('shows its token usage and timings', async () => {

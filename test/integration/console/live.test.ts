@@ -7,23 +7,22 @@ import type { PanelData, PanelList } from '../../../src/console/server/answers.t
 import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
 import { findColors, type Rgb } from './canvas-colors.ts';
+import { shared } from '../../support/shared.ts';
+import type { SharedServices } from '../../support/shared-services.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
-import { createUsedStack } from '../../support/stack/traffic.ts';
-import type { Stack } from '../../support/stack/stack.ts';
 
 const browser = useConsoleBrowser();
 const plotted = new Set(['timeseries', 'stacked', 'heatmap']);
 /** Time for the recording rules and the query windows after the start. */
 const patienceSeconds = 40;
 
-let stack: Stack;
+let stack: SharedServices['stack'];
 let list: PanelList;
 
 beforeAll(async () => {
-  stack = await createUsedStack();
+  stack = await shared('stack');
   list = (await (await fetch(`${stack.chatUrl}/api/panels`)).json()) as PanelList;
 }, 120_000);
-afterAll(() => stack.dispose(), 60_000);
 
 function card(page: Page, id: string): Locator {
   return page.locator(`[data-panel="${id}"]`);

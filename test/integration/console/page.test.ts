@@ -1,17 +1,16 @@
 /** The console's page as a whole: Content-Security-Policy, size, languages, screen sizes. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
-import { startChatService, type ChatService } from '../../support/api/chat-service.ts';
+import { shared } from '../../support/shared.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { answered, ask, button } from '../../support/console/chat.ts';
 
 const browser = useConsoleBrowser();
-let service: ChatService;
+let service: { url: string };
 
 beforeAll(async () => {
-  service = await startChatService();
+  service = await shared('chat');
 });
-afterAll(() => service.stop());
 
 describe('its Content-Security-Policy', () => {
   const injected = `<script>window.ran = 'inline'</script>

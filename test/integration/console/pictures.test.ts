@@ -2,21 +2,22 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../support/until.ts';
+import { shared } from '../../support/shared.ts';
+import type { SharedServices } from '../../support/shared-services.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
 import { root } from '../../support/stack/sandbox.ts';
-import { createUsedStack, raiseAlert } from '../../support/stack/traffic.ts';
-import type { Stack } from '../../support/stack/stack.ts';
+import { raiseAlert } from '../../support/stack/traffic.ts';
 
 /** Ignored by git. */
 const folder = process.env['CONSOLE_PICTURES'] ?? path.join(root, '.tools/pictures');
 const browser = useConsoleBrowser();
-let stack: Stack;
+let stack: SharedServices['stack'];
 
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
-  stack = await createUsedStack();
+  stack = await shared('stack');
   await raiseAlert(stack, { name: 'HighErrorRate' });
   await raiseAlert(stack, {
     name: 'HighLatency',
@@ -29,7 +30,6 @@ beforeAll(async () => {
     return ((await panel.json()) as { series: object[] }).series.length === 4;
   });
 }, 120_000);
-afterAll(() => stack.dispose(), 60_000);
 
 /** From the start page to a view with content. */
 const views: Record<string, (page: Page) => Promise<void>> = {

@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { findChromium } from './chromium.ts';
+import { shared } from '../shared.ts';
 import { root } from '../stack/sandbox.ts';
 
 interface OpenOptions extends BrowserContextOptions {
@@ -23,27 +23,14 @@ export interface ConsoleBrowser {
   open(url: string, options?: OpenOptions): Promise<Page>;
 }
 
-/** Chromium makes no requests of its own and resolves no names. */
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-proxy-server',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-];
-
-/** One Chromium for the tests of a file. After each test, its pages are closed and their faults asserted. */
+/** A connection to the shared Chromium. After each test, its pages are closed and their faults asserted. */
 export function useConsoleBrowser(): ConsoleBrowser {
   let browser: Browser;
   let opened: { page: Page; faults: string[]; expected: RegExp[] }[] = [];
 
   beforeAll(async () => {
     refuseOldPage();
-    browser = await launch();
+    browser = await chromium.connect((await shared('chromium')).address);
   });
   afterAll(() => browser.close());
   afterEach(async () => {
@@ -89,14 +76,6 @@ function refuseOldPage(): void {
     .find((file) => statSync(file).mtimeMs > (builtAt ?? 0));
   if (newer === undefined) return;
   throw new Error(`the built page is older than ${newer}; run make console`);
-}
-
-function launch(): Promise<Browser> {
-  const executablePath = findChromium(process.env['PATH'] ?? '', path.join(root, '.tools'));
-  if (executablePath === undefined) {
-    throw new Error('Chromium not found; `make test` downloads one, or install chromium');
-  }
-  return chromium.launch({ executablePath, args: flags });
 }
 
 const outside = (address: string): string => `outside request: ${address}`;

@@ -28,7 +28,7 @@ interface RaisedAlert {
 }
 
 /** Fires an alert with the runbook of that name. */
-export async function raiseAlert(stack: Stack, alert: RaisedAlert): Promise<void> {
+export async function raiseAlert(stack: Pick<Stack, 'env'>, alert: RaisedAlert): Promise<void> {
   const { name, severity = 'critical', over = false } = alert;
   const { summary = 'Requests are failing', summaryZh = '请求失败率过高' } = alert;
   const body = [
@@ -52,6 +52,6 @@ export async function raiseAlert(stack: Stack, alert: RaisedAlert): Promise<void
   if (!answer.ok) throw new Error(`Alertmanager answers ${answer.status}`);
 }
 
-export function alertmanagerOf(stack: Stack): string {
+export function alertmanagerOf(stack: Pick<Stack, 'env'>): string {
   return `http://127.0.0.1:${stack.env['ALERTMANAGER_PORT']}`;
 }

@@ -1,0 +1,15 @@
+/**
+ * Services that test files share for a whole run. Other files use them at the same time, so tests only read from them, and
+ * expect no exact counts. A test that stops, kills or configures a service starts its own.
+ */
+import { inject } from 'vitest';
+import type { SharedServices } from './shared-services.ts';
+
+/** @throws Error when the service did not start. */
+export async function shared<Name extends keyof SharedServices>(
+  name: Name,
+): Promise<SharedServices[Name]> {
+  const answer = await fetch(`${inject('sharedServices')}/${name}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as SharedServices[Name];
+}
