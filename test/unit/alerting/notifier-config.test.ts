@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { kinds } from '../../../alerting/notifier/channels/channels.ts';
 import { readConfig } from '../../../alerting/notifier/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'notifier-config-'));
@@ -132,7 +133,7 @@ routes:
   const expected = [
     'channels.0.url: expected an http or https URL, got something else (not shown)',
     'channels.0: Unrecognized key: "sekret"',
-    'channels.1.kind: expected one of dingtalk, wecom, feishu, email, webhook, inbox, got "pager"',
+    `channels.1.kind: expected one of ${kinds.map(({ kind }) => kind).join(', ')}, got "pager"`,
     'channels.2.url: required',
     'channels.4.card: cannot be combined with mention',
     'channels.5.url: expected smtp://… or smtps://…, got something else (not shown)',
