@@ -109,7 +109,7 @@ beforeAll(async () => {
     return open === 0 && sumOf(samples, 'inference_requests_total') >= recorded.length;
   });
   lines = readLines(service.log);
-}, 120_000);
+});
 
 afterAll(async () => {
   await service?.stop();

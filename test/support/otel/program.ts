@@ -5,6 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** The variables of the test run that a program keeps; its telemetry settings come from the test alone. */
+export const inherited = {
+  PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+};
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 export interface Run {
@@ -32,7 +37,7 @@ export async function runRegistered(
   const args = imported ? ['--import', './otel/register.ts', file] : [file];
   const child = spawn(process.execPath, args, {
     cwd: root,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...inherited, ...env },
   });
   let stdout = '';
   let stderr = '';
