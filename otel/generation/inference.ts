@@ -57,12 +57,12 @@ export function createInferenceTelemetry(options: {
   const { tracer, env = process.env } = options;
   const contentLimit = capturesContent(env) ? spanLimits(env).attributeValueLengthLimit : 0;
   const instruments = createInstruments(options.meter);
-  initialise(instruments);
-  if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   instruments.observe('inferenceContextTokens', (result) =>
     result.observe(options.contextTokens()),
   );
   instruments.observe('inferenceReady', (result) => result.observe(options.ready() ? 1 : 0));
+  initialise(instruments);
+  if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   let served: Record<string, string> | undefined;
   return {
     begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
@@ -97,15 +97,11 @@ function modelLabels(model: ServedModel): Record<string, string> {
   };
 }
 
-/** Callbacks observe these at every scrape. */
-const observed = new Set<MetricKey>(['inferenceContextTokens', 'inferenceReady']);
-
 /** Creates all series with 0: a `rate()` does not see the first error if its series starts with 1. */
 function initialise(instruments: Instruments): void {
   for (const key of Object.keys(metrics) as MetricKey[]) {
     const { name, labels } = metrics[key];
-    const isUnlabelled = name.startsWith('inference.') && labels.length === 0;
-    if (isUnlabelled && !observed.has(key)) instruments.zero(key);
+    if (name.startsWith('inference.') && labels.length === 0) instruments.zero(key);
   }
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
   for (const how of streamEndings)

@@ -32,7 +32,7 @@ export interface Instruments {
     attributes?: Attributes,
     span?: SpanContext,
   ): void;
-  /** Creates the series before its first measurement, with the value 0. */
+  /** Creates the series before its first measurement, with the value 0. Does nothing for a metric that a callback observes. */
   zero(key: MetricKey, attributes?: Attributes): void;
   /** Calls `callback` at every collection. Observing NaN removes the series from the scrape. */
   observe(key: KeyOf<ObservableKind>, callback: ObservableCallback): void;
@@ -82,6 +82,7 @@ export function createInstruments(meter: Meter): Instruments {
       }
     },
     zero(key, attributes = none) {
+      if (observables.has(key)) return;
       const instrument = instrumentOf(key);
       if ('add' in instrument) instrument.add(0, attributes);
       else if (metrics[key].kind === 'gauge') instrument.record(0, attributes);
