@@ -22,13 +22,16 @@ test.each(alerts)('$alert has a severity, and a `for` unless it is the Watchdog'
 
 test.each(alerts)('the runbook of $alert starts with the query of the linked graph', (rule) => {
   const runbook = runbooks.find(({ name }) => name === rule.alert);
-  expect(runbook?.page).toMatch(new RegExp(`^# ${rule.alert}\\n`));
+  expect(runbook?.page ?? 'no such file in alerting/runbooks').toMatch(
+    new RegExp(`^# ${rule.alert}\\n`),
+  );
   const graph =
     URL.parse(rule.annotations['dashboard_url'] ?? '')?.searchParams.get('g0.expr') ?? '';
   // Both SLOs and both burn rates share one page.
   const onThePage = graph.replace('slo="latency"', 'slo="availability"').replace('1d', '1h');
   const written = rule.alert === 'ChatErrorBudgetBurn' ? onThePage : graph;
-  expect(runbook?.queries.some((query) => query.startsWith(written))).toBe(true);
+  const isOnPage = runbook?.queries.some((query) => query.startsWith(written));
+  expect(isOnPage, `its first query starts with ${written}`).toBe(true);
 });
 
 test.each(runbooks)('the runbook $name has the same queries in English and Chinese', ({ page }) => {
