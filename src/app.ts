@@ -132,7 +132,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
   return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured: needsKey })];
 }
 
-/** The guards of an endpoint. A generation is accounted from its headers on, so that guard is the first. */
+/** The guards of an endpoint. Accounting comes first, because it counts a generation from the arrival of its headers. */
 function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
   const { metricsToken, draining } = options;
   const metrics = requireMetricsToken(metricsToken);

@@ -10,7 +10,7 @@ import {
   type Settings,
 } from './kit/settings.ts';
 
-/** URLs of the programs around the service, without a slash at the end; undefined where none is set. */
+/** URLs of the programs around the service, without a slash at the end; undefined if not set. */
 type Urls<Name extends string> = Readonly<Record<Name, string | undefined>>;
 
 /** Programs that the console queries. */
@@ -32,7 +32,7 @@ export interface Config {
   queueLimit: number;
   queueTimeoutSeconds: number;
   deadlineSeconds: number;
-  /** How long running answers may go on after SIGTERM. Interrupted ones then have 2.5 s to send their error and close. */
+  /** Grace period of running answers after SIGTERM. Interrupted answers then have 2.5 s to send their error and close. */
   graceSeconds: number;
   /** An engine process that reports nothing for this long is restarted. */
   hangSeconds: number;

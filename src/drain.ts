@@ -1,4 +1,4 @@
-/** Closes an HTTP server after its running requests. main.ts calls it on SIGTERM. */
+/** Closes an HTTP server after its running requests have ended. Used by main.ts on SIGTERM. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isFulfilledWithin } from '../otel/clock.ts';
 import { isIgnored } from '../otel/http.ts';

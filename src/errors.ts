@@ -56,7 +56,7 @@ export function toChatError(error: unknown): ChatError {
   });
 }
 
-/** For requests that a draining service refuses, and for those that it interrupts. */
+/** The error for requests that a draining service refuses or interrupts. */
 export function createShutdownError(): ChatError {
   return new ChatError('shutdown', 'The service is shutting down. Retry in a few seconds.', {
     retryAfterSeconds: 5,

@@ -3,9 +3,9 @@ import type { Context } from 'hono';
 import type { z } from 'zod';
 import { ChatError } from '../errors.ts';
 
-/** Far more than a prompt that fits a small model's context, and little enough to be tokenized without a stall. */
+/** A larger body would stall the tokenizer. A prompt that fills the context of a small model is much smaller. */
 export const maxBodyBytes = 1024 * 1024;
-/** No real schema or argument is nested deeper, and functions that read a body recursively stay far from a stack overflow. */
+/** Real schemas and arguments are nested less deeply. The limit protects recursive functions from a stack overflow. */
 const maxDepth = 64;
 const maxLoggedFields = 100;
 
@@ -22,7 +22,7 @@ export function createBodyReader(log: { info(facts: object, message: string): vo
     if (!parsed.success) throw toBadRequest(parsed.error.issues[0]!, body);
     for (const field of Object.keys(body)) {
       if (Object.hasOwn(schema.shape, field) || logged.has(field)) continue;
-      // A client chooses the names: only those that look like a field are logged, and a limited number.
+      // The client chooses the names, so log only a limited number, and only names that look like a field.
       if (logged.size >= maxLoggedFields || !/^[a-z_]{1,40}$/i.test(field)) continue;
       logged.add(field);
       log.info({ field, route: c.req.path }, 'unknown request field ignored');
@@ -87,7 +87,7 @@ function toBadRequest(issue: Issue, body: unknown): ChatError {
   return new ChatError('bad_request', `${param === '' ? 'body' : param}: ${sentence}.`, { param });
 }
 
-/** Reports the deepest issue. For a union: of the branch that matched deepest, most likely the one that the client meant. */
+/** Reports the deepest issue. For a union, reports the branch that matched deepest: most likely the client meant that branch. */
 function innermost(issue: Issue, parent: readonly PropertyKey[] = []): Problem {
   const path = [...parent, ...issue.path];
   if (issue.code === 'invalid_key') {
@@ -122,7 +122,7 @@ const knownStrings = new Set(
   ),
 );
 
-/** A value as an error may show it: its type and size, but no text of the client. */
+/** Describes a value for an error message: its type and size, but no text of the client. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null || typeof value === 'number' || typeof value === 'boolean')

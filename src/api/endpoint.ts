@@ -1,4 +1,4 @@
-/** What an endpoint is: app.ts routes it, openapi.ts documents it. Each is made by a factory that takes only what it needs. */
+/** The type of an endpoint. A factory creates each endpoint, `app.ts` routes it and `openapi.ts` documents it. */
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { Operation } from '../../otel/names.ts';
@@ -16,13 +16,13 @@ export interface Endpoint {
    * METRICS_TOKEN is not set.
    */
   access: 'open' | 'key' | 'metrics' | 'console' | 'console-write';
-  /** The route generates: each request is counted as a generation of this kind. */
+  /** Set on routes that generate: each request is counted as a generation of this kind. */
   operation?: Operation;
   parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
   request?: {
     name: string;
     schema: z.ZodObject;
-    /** A test sends each to the real service. */
+    /** A test sends each example to the real service. */
     examples: Record<string, object>;
   };
   /** Status of a successful answer; 200 by default. */

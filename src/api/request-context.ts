@@ -1,4 +1,4 @@
-/** What a request carries from its guards to its handler, and what a handler may log. */
+/** The variables that guards set on a request and its handler reads, and the log of a handler. */
 import type { HttpBindings } from '@hono/node-server';
 import type { RequestIdVariables } from 'hono/request-id';
 import type { Generation, GenerationSummary } from '../../otel/generation/inference.ts';
@@ -8,7 +8,7 @@ import type { ChatError } from '../errors.ts';
 export type ApiEnv = {
   Bindings: Partial<HttpBindings>;
   Variables: RequestIdVariables & {
-    /** The queue takes turns among clients: an opaque id of the API key, or `anonymous`. */
+    /** An opaque id of the API key, or `anonymous`. Clients take turns in the queue. */
     client: string;
     /** Set on routes that generate. */
     account: Account;

@@ -1,4 +1,4 @@
-/** The chat service as `make chat` and `make trace` call it. */
+/** The client of the chat service in `make chat` and `make trace`. */
 import { z } from 'zod';
 import { toWaterfall, type OtlpTrace, type Waterfall } from '../../otel/traces/rows.ts';
 import { explainFetchFailure } from '../kit/fetch-failure.ts';
@@ -26,8 +26,8 @@ export async function readTrace(id: string): Promise<Waterfall> {
 }
 
 /**
- * As `readTrace`, for a request that has just been answered: waits up to 2 s for its server span, which may end after the client
- * has read the last byte.
+ * Like `readTrace`, for a request that has just been answered. Waits up to 2 s for the server span, which may end after the
+ * client has read the last byte.
  */
 export async function readWholeTrace(id: string): Promise<Waterfall> {
   const deadline = performance.now() + 2000;

@@ -37,12 +37,12 @@ export type AnswerFormat =
   | { kind: 'json_schema'; schema: JsonSchema; strict: boolean }
   /**
    * Calls of the prompt's tools in Qwen's form, `<tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>`.
-   * `auto`: free text until the model opens a call; from there on only well-formed calls.
+   * `auto`: free text until the model opens a call; after that, only well-formed calls.
    */
   | { kind: 'tool_calls'; tools: readonly Tool[]; choice: 'auto' | 'required'; parallel: boolean };
 
 export interface Sampling {
-  /** Undefined: until the context is full. */
+  /** Maximum output tokens. Undefined: until the context is full. */
   maxTokens?: number | undefined;
   temperature: number;
   topP: number;
@@ -53,7 +53,7 @@ export interface Sampling {
   stop: readonly string[];
   /** 1 is off. Applies to the last 64 tokens of prompt and answer, as in llama.cpp. */
   repeatPenalty?: number;
-  /** OpenAI's, -2 to 2; applies to the answer so far. */
+  /** OpenAI's penalties, -2 to 2; they apply to the answer so far. */
   presencePenalty?: number;
   frequencyPenalty?: number;
   /** Added to the logits of these tokens, -100 to 100. */
@@ -120,7 +120,7 @@ export interface EngineFacts {
   sequences: number;
   /** Tokens that one sequence holds. */
   contextTokens: number;
-  /** Undefined where embeddings are off. */
+  /** Undefined if embeddings are off. */
   embeddingDimensions?: number | undefined;
   /** One sentence: the threads, sequences and context that were chosen, and why. */
   sizing: string;
@@ -133,7 +133,7 @@ export type EngineStatus = { restarts: number } & (
 );
 
 export interface GenerateOptions {
-  /** Aborting it, with a ChatError as its reason, ends the generation with that error. */
+  /** The signal's reason must be a ChatError: aborting ends the generation with that error. */
   signal: AbortSignal;
   /** Clients take turns in the queue. */
   client: string;
@@ -156,7 +156,7 @@ export interface Engine {
   /** @throws ChatError `not_ready`, `queue_full`, `bad_request`, `engine_exit`, or the signal's reason. */
   tokenize(prompt: Prompt, options: { signal: AbortSignal }): Promise<Tokenized>;
   /**
-   * @throws ChatError `bad_request` where embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `queue_full`,
+   * @throws ChatError `bad_request` if embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `queue_full`,
    * `not_ready`, `engine_error`, `engine_exit`, or the signal's reason.
    */
   embed(text: string, options: { signal: AbortSignal }): Promise<Embedding>;
@@ -194,7 +194,7 @@ export type Report =
   | {
       type: 'facts';
       facts: readonly (Fact & { id: number })[];
-      /** Since the last `facts` message. */
+      /** Facts since the last `facts` message. */
       batches?: readonly Batch[];
       contextTokens: number;
     }

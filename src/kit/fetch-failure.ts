@@ -1,7 +1,7 @@
 /**
- * Why a `fetch` failed, in one word where there is one: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, `TimeoutError`. Other messages of
- * `fetch` are not passed on, because they may contain a URL with a secret. The reason of an aborted signal is shown as it is,
- * so it must not contain one.
+ * Explains why a `fetch` failed, if possible in one word: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, `TimeoutError`. Other messages
+ * of `fetch` are not passed on, because they may contain a URL with a secret. The reason of an aborted signal is shown
+ * unchanged, so it must not contain a secret.
  */
 export function explainFetchFailure(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

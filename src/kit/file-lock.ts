@@ -1,6 +1,6 @@
 /**
- * Lets one process at a time do something. The lock is SQLite's own on an empty database: the system releases it when its holder
- * dies, by whatever signal, so it is never stale.
+ * A lock between processes: SQLite's exclusive lock on an empty database. The operating system releases it when the process
+ * that holds it exits, even by SIGKILL, so a lock is never stale.
  */
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -12,7 +12,7 @@ const SQLITE_BUSY = 5;
 
 /**
  * Waits for the lock, calls `onWait` once if it has to wait, runs `work`, and releases the lock when `work` has ended.
- * @throws the system's error where the folder of `file` cannot be written, the signal's reason, and what `work` throws.
+ * @throws the system's error if the folder of `file` cannot be written, the signal's reason, and what `work` throws.
  */
 export async function withFileLock<Result>(
   options: { file: string; onWait: () => void; signal?: AbortSignal; pollMillis?: number },

@@ -1,4 +1,4 @@
-/** What both HTTP services do with every request. */
+/** Middleware of both HTTP services. */
 import type { MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { setRoute } from '../../otel/http.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads settings from environment variables and collects every problem, so that one error names them all. Used by each program's
- * own configuration file. An empty variable counts as unset: `FOO= make up` and compose files mean that by it.
+ * Reads settings from environment variables and collects every problem, so that one error lists all of them. Used by the
+ * configuration file of each program. An empty variable counts as unset, as in `FOO= make up` and in compose files.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ export function createSettings(env: NodeJS.ProcessEnv) {
     return undefined;
   }
 
-  /** As `secret`, but the file stays unread: for a program that passes its path on. */
+  /** Like `secret`, but does not read the file: for a program that passes the path on. */
   const secretSource = (name: string) => sourceOf(env, name, problems);
 
   /** `NAME`, or the trimmed content of the file that `NAME_FILE` names. A problem never contains the secret. */
@@ -41,7 +41,7 @@ export function createSettings(env: NodeJS.ProcessEnv) {
     file,
     secret,
     secretSource,
-    /** As `secret`, for an http or https URL that contains a secret. */
+    /** Like `secret`, for an http or https URL that contains a secret. */
     secretUrl(name: string): URL | undefined {
       const given = secret(name);
       const parsed = given === undefined ? undefined : webUrl.safeParse(given);
@@ -63,7 +63,7 @@ export function createSettings(env: NodeJS.ProcessEnv) {
     },
     problem: (sentence: string) => void problems.push(sentence),
     problems: problems as readonly string[],
-    /** @throws Error with every problem, one a line, when there is one. */
+    /** @throws Error that lists every problem, one per line, if there are any. */
     throwProblems(): void {
       if (problems.length > 0) throw new Error(`Invalid settings:\n  ${problems.join('\n  ')}`);
     },

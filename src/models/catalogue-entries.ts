@@ -19,14 +19,14 @@ export interface PackageSource {
   member: string;
 }
 
-/** Tried in the order in which an entry lists them. */
+/** A source of a model. Sources are tried in the order of the entry. */
 export type ModelSource = HubSource | PackageSource;
 
 export interface CatalogueModel {
-  /** the value of CHAT_MODEL and of a request's `model` */
+  /** The value of CHAT_MODEL and of a request's `model`. */
   id: string;
   title: string;
-  /** the file name in the models folder */
+  /** The file name in the models folder. */
   file: string;
   bytes: number;
   sha256: string;
@@ -35,7 +35,7 @@ export interface CatalogueModel {
 
 export const DEFAULT_MODEL_ID = 'qwen2.5-0.5b-instruct';
 export const DEMO_MODEL_ID = 'demo';
-/** for machines that reach only a Python package index */
+/** For machines that reach only a Python package index. */
 export const SMALL_MODEL_ID = 'smollm2-135m-instruct';
 
 const QWEN_REPO = 'Qwen/Qwen2.5-0.5B-Instruct-GGUF';

@@ -14,9 +14,9 @@ export interface ResolvedModel {
   path: string;
   title: string;
   demo: boolean;
-  /** 64 hexadecimal digits */
+  /** 64 hexadecimal digits. */
   sha256: string;
-  /** why the demo model serves and how to change that, in both languages, for the log and the console */
+  /** Explains in both languages why the demo model is served and how to change that. Shown in the log and the console. */
   notice?: string;
 }
 

@@ -18,7 +18,7 @@ export async function sha256OfFile(file: string): Promise<string> {
 
 type Cache = Record<string, { bytes: number; mtimeMs: number; sha256: string }>;
 
-/** As `sha256OfFile`, but reads a file only when its size or modification time has changed. */
+/** Like `sha256OfFile`, but reads the file only if its size or modification time has changed. */
 export async function cachedSha256(file: string, modelsDir: string): Promise<string> {
   const cacheFile = path.join(modelsDir, '.sha256.json');
   const key = path.resolve(file);

@@ -1,9 +1,9 @@
 /**
- * Downloads one file over HTTP: resumes a partial file, detects stalls, verifies size and sha256, and renames the file only then.
+ * Downloads one file over HTTP: resumes a partial file, detects stalls, verifies size and sha256, then renames the file.
  * Used by `fetch-model.ts`.
  *
- * Why not ipull, a dependency of node-llama-cpp: against a test server it survived cut connections, 429 and missing range support,
- * but it waited forever on a stalled connection, restarted every cut chunk, and verifies no hash.
+ * Not ipull, a dependency of node-llama-cpp: with a test server it handled closed connections, 429 and missing range support,
+ * but it waited forever on a stalled connection, restarted every interrupted chunk, and verifies no hash.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
@@ -14,15 +14,15 @@ import { sha256OfFile } from './checksum.ts';
 
 /** Timeouts and retries; tests shorten them. */
 export interface DownloadLimits {
-  /** until the response headers; a host that has never answered is not tried again */
+  /** Timeout for the response headers. Without any answer so far, an expired timeout ends the download. */
   connectSeconds: number;
-  /** between two chunks of the body */
+  /** Timeout between two chunks of the body. */
   stallSeconds: number;
-  /** consecutive attempts without new bytes */
+  /** The download ends after this many consecutive attempts without new bytes. */
   fruitlessAttempts: number;
-  /** before the second attempt; doubles with each fruitless attempt */
+  /** Delay before the second attempt; doubles with each attempt without new bytes. */
   backoffSeconds: number;
-  /** a longer `Retry-After` ends the download */
+  /** A longer `Retry-After` ends the download. */
   retryAfterSeconds: number;
 }
 
@@ -37,7 +37,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
 export interface DownloadOptions {
   url: string;
   headers?: Record<string, string>;
-  /** the final name; the partial file is `<path>.partial` */
+  /** The final name; the partial file is `<path>.partial`. */
   path: string;
   bytes: number;
   sha256: string;
@@ -55,7 +55,7 @@ type AttemptOutcome =
 
 const RETRYABLE_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
-/** `Retry-After` in seconds from either of its forms (RFC 9110, 10.2.3). */
+/** `Retry-After` in seconds; the header contains seconds or a date (RFC 9110, 10.2.3). */
 function readRetryAfter(response: Response): number | undefined {
   const value = response.headers.get('retry-after');
   if (value === null) return undefined;
@@ -63,7 +63,7 @@ function readRetryAfter(response: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-/** The outcome of an error status; undefined when the response has the file. */
+/** The outcome of an error status; undefined if the response contains the file. */
 function outcomeOfStatus(response: Response, limits: DownloadLimits): AttemptOutcome | undefined {
   if (response.ok) return undefined;
   const reason = `answered ${response.status} ${response.statusText}`.trimEnd();
@@ -77,7 +77,7 @@ function outcomeOfStatus(response: Response, limits: DownloadLimits): AttemptOut
   return { kind: 'interrupted', reason, answered: true, retryAfterSeconds };
 }
 
-/** The file offset of the body's first byte, or why the body is not the expected file. */
+/** The file offset of the body's first byte, or an outcome that explains why the body is not the expected file. */
 function offsetOfBody(response: Response, offset: number, bytes: number): number | AttemptOutcome {
   if (response.headers.get('content-type')?.startsWith('text/html') === true) {
     const reason = 'answered with a web page instead of the file (a login or a proxy?)';
@@ -96,20 +96,20 @@ function offsetOfBody(response: Response, offset: number, bytes: number): number
   return start;
 }
 
-/** Aborts `signal` when an expected event does not happen in time. */
+/** Aborts `signal` if the next `expect` or `stop` does not come within the given seconds. */
 function createWatchdog(outer: AbortSignal) {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   return {
     signal: AbortSignal.any([outer, controller.signal]),
-    expect(seconds: number, what: string) {
+    expect(seconds: number, failure: string) {
       clearTimeout(timer);
       timer = setTimeout(
-        () => controller.abort(new Error(`${what} within ${seconds} s`)),
+        () => controller.abort(new Error(`${failure} within ${seconds} s`)),
         seconds * 1000,
       );
     },
-    /** also releases an unread body */
+    /** Stops the timer and aborts `signal`, which also releases an unread body. */
     stop() {
       clearTimeout(timer);
       controller.abort();
@@ -117,7 +117,7 @@ function createWatchdog(outer: AbortSignal) {
   };
 }
 
-/** Sends one request, from the end of the partial file on, and writes what it receives. */
+/** Requests the bytes that the partial file lacks, and writes the received bytes to it. */
 async function attempt(file: FileHandle, options: DownloadOptions): Promise<AttemptOutcome> {
   const { bytes, limits } = options;
   const offset = (await file.stat()).size;
@@ -141,7 +141,7 @@ async function attempt(file: FileHandle, options: DownloadOptions): Promise<Atte
     return await receive(response, start);
   } catch (error) {
     options.signal.throwIfAborted();
-    // An error of the disk, not of the network.
+    // Rethrow errors of the disk; only errors of the network are retried.
     if (error instanceof Error && 'syscall' in error) throw error;
     return { kind: 'interrupted', reason: explainFetchFailure(error), answered };
   } finally {
@@ -170,7 +170,7 @@ async function attempt(file: FileHandle, options: DownloadOptions): Promise<Atte
 /** Retries until the partial file is complete or another attempt is pointless. */
 async function receiveFile(file: FileHandle, options: DownloadOptions): Promise<DownloadOutcome> {
   const { limits, signal } = options;
-  let most = (await file.stat()).size;
+  let mostBytes = (await file.stat()).size;
   let everAnswered = false;
   for (let fruitless = 0; ;) {
     const outcome = await attempt(file, options);
@@ -178,8 +178,8 @@ async function receiveFile(file: FileHandle, options: DownloadOptions): Promise<
     if (outcome.kind === 'refused') return { kind: 'failed', reason: outcome.reason };
     everAnswered ||= outcome.answered;
     const received = (await file.stat()).size;
-    fruitless = received > most ? 0 : fruitless + 1;
-    most = Math.max(most, received);
+    fruitless = received > mostBytes ? 0 : fruitless + 1;
+    mostBytes = Math.max(mostBytes, received);
     if (!everAnswered || fruitless >= limits.fruitlessAttempts) {
       return { kind: 'failed', reason: outcome.reason };
     }
@@ -201,7 +201,7 @@ export async function downloadFile(options: DownloadOptions): Promise<DownloadOu
     if ((await file.stat()).size > options.bytes) await file.truncate(0);
     const outcome = await receiveFile(file, options);
     if (outcome.kind === 'failed') return outcome;
-    // Without this, a power failure could leave the final name on incomplete content.
+    // Without `sync`, a power failure could leave an incomplete file under the final name.
     await file.sync();
   } finally {
     const received = (await file.stat()).size;

@@ -56,7 +56,7 @@ function requestFor(source: HubSource, hubs: Hubs) {
 
 const mega = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 
-/** Undefined when the disk has room for the bytes that are still missing; else the problem. */
+/** The problem if the disk lacks space for the missing bytes; else undefined. */
 async function findSpaceProblem(
   model: CatalogueModel,
   modelsDir: string,
@@ -120,8 +120,8 @@ async function prepareFolder(folder: string): Promise<void> {
 }
 
 /**
- * Fetches the model unless it is there already, and returns its path; undefined when every source failed, each for the reason it
- * reported. Waits while another process fetches into the same folder.
+ * Fetches the model unless the folder already contains it, and returns its path; undefined if every source failed, in which case
+ * each reported its reason. Waits while another process fetches into the same folder.
  * @throws the signal's reason when aborted, and then keeps the received bytes for the next run; Error when the folder cannot be
  *   written; errors of the file system.
  */

@@ -33,7 +33,7 @@ function describeFailure(error: unknown): string {
   return complaint?.replace(/^ERROR:\s*/, '') ?? message;
 }
 
-/** The size of the largest file below the folder. It stands for pip's progress, which pip reports in no other way. */
+/** The size of the largest file below the folder: an estimate of pip's progress, which pip does not report. */
 async function largestFile(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
   const sizes = await Promise.all(

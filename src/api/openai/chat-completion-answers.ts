@@ -48,7 +48,7 @@ const Delta = z.object({
   tool_calls: z.array(ToolCallDelta).optional(),
 });
 
-/** One frame of a stream. The frame with the usage has no choices; the one with the finish reason has the timings. */
+/** One frame of a stream. The frame with the usage has no choices; the frame with the finish reason has the timings. */
 export const ChatCompletionChunk = z.object({
   id: z.string(),
   object: z.literal('chat.completion.chunk'),
@@ -115,7 +115,7 @@ export function toChatChunks(run: Run, model: string, includeUsage: boolean): St
     object: 'chat.completion.chunk' as const,
     created: run.created,
     model,
-    // OpenAI sends `usage: null` in every chunk before the one with the usage.
+    // OpenAI sends `usage: null` in every chunk before the chunk with the usage.
     ...(includeUsage ? { usage: null } : {}),
   };
   const chunk = (

@@ -27,7 +27,7 @@ const EmbeddingList = z.object({
     z.object({
       object: z.literal('embedding'),
       index: z.int(),
-      /** Numbers, or the base64 of little-endian 32-bit floats. */
+      /** An array of numbers, or little-endian 32-bit floats as base64. */
       embedding: z.union([z.array(z.number()), z.string()]),
     }),
   ),

@@ -5,7 +5,7 @@ import type { AnswerFormat, Sampling } from '../../engine/engine.ts';
 // From generation_config.json of Qwen2.5-0.5B-Instruct.
 const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;
 
-/** A field that only accepts the value without an effect, so that no other value is silently ignored. */
+/** A field without an effect. It accepts only its neutral value, so that no other value is silently ignored. */
 export const only = <T extends string | number | boolean>(value: T, why: string) =>
   z.literal(value, { error: `expected ${JSON.stringify(value)} (${why})` }).nullish();
 
@@ -41,7 +41,7 @@ export const SamplingFields = z.object({
     .nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
-  // Logits are divided by it: a much smaller value makes them infinite in 32 bits.
+  // Logits are divided by the temperature: with a much smaller value they become infinite in 32 bits.
   repeat_penalty: z.number().min(0.01).max(2).nullish(),
   logit_bias: z
     .record(

@@ -1,4 +1,4 @@
-/** OpenAI's tools: which of them the prompt lists, and the format that constrains the answer. Used by chat completions. */
+/** OpenAI's tools: selects the tools that the prompt lists, and the format of the answer. Used by chat completions. */
 import { z } from 'zod';
 import type { AnswerFormat, Tool } from '../../engine/engine.ts';
 import { describe, refuseField } from '../body.ts';

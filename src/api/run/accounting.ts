@@ -75,7 +75,7 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
       typeof result === 'string'
         ? end({ outcome: 'completed', reason: result })
         : end(endingByCode[result.code], result),
-    // A generation that had begun is cancelled by a shutdown; a request that had not is rejected.
+    // On shutdown, a generation that has begun counts as cancelled; any other request counts as rejected.
     refuse: (error) => {
       end(error.code === 'shutdown' ? rejectedWhileDraining : endingByCode[error.code], error);
     },

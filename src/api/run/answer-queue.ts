@@ -1,5 +1,5 @@
 /**
- * Unbounded queue between the engine, which never blocks, and the response, which may. Bounded in practice by one answer.
+ * Unbounded queue between the engine, which never blocks, and the response, which may block. In practice it holds at most one answer.
  * Used by generation.ts.
  */
 export function createAnswerQueue<T>() {

@@ -1,4 +1,4 @@
-/** Collects prompt and answer for the chat span, where the operator turned content capture on. Used by generation.ts. */
+/** Collects prompt and answer for the chat span, if the operator enabled content capture. Used by generation.ts. */
 import type { Generation } from '../../../otel/generation/inference.ts';
 import type { ChatMessage, Prompt } from '../../engine/engine.ts';
 import type { Delta } from './tool-calls.ts';
@@ -20,7 +20,7 @@ export function captureContent(generation: Generation, prompt: Prompt) {
         calls.push({ id: delta.id, name: delta.name, arguments: '' });
       } else calls[delta.index]!.arguments += delta.text;
     },
-    /** Call it before the generation ends: it writes the answer to the span. */
+    /** Writes the answer to the span. Must be called before the generation ends. */
     end(): void {
       generation.content({ output: calls.length > 0 ? { text, toolCalls: calls } : { text } });
     },

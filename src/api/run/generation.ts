@@ -1,6 +1,6 @@
 /**
- * Runs one generation: telemetry receives the engine's facts as they arrive, not at the client's pace, and the answer waits in a
- * queue for the response. Used by every route that generates.
+ * Runs one generation. Telemetry receives the engine's facts at once; the answer waits in a queue until the client reads it.
+ * Used by every route that generates.
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
@@ -41,15 +41,15 @@ export interface Run {
   id: string;
   /** Epoch seconds. */
   created: number;
-  /** Resolves when the generation has a sequence. @throws ChatError that ended it before. */
+  /** Resolves when the generation has a sequence. @throws ChatError if the generation ends before that. */
   started: Promise<void>;
-  /** Resolves when its prompt is evaluated. @throws ChatError that ended it before. */
+  /** Resolves when the prompt is evaluated. @throws ChatError if the generation ends before that. */
   prefilled: Promise<void>;
   /** @throws ChatError that ended the generation. */
   pieces: () => AsyncGenerator<Piece, void, void>;
   /** Available once `pieces` is exhausted. */
   finished: () => Finished;
-  /** Ends the generation: its client is gone. */
+  /** Ends the generation because its client has disconnected. */
   abandon: () => void;
 }
 
@@ -58,7 +58,7 @@ interface Finished {
   summary: GenerationSummary;
 }
 
-/** What every route that generates needs besides the body of its request. */
+/** Dependencies of every route that generates. */
 export interface RunDeps {
   engine: Pick<Engine, 'generate'>;
   model: ServedModel;

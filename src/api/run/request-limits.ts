@@ -3,22 +3,22 @@ import type { Context } from 'hono';
 import { ChatError } from '../../errors.ts';
 
 export interface StreamTimeouts {
-  /** A stream that waits for its generation gets headers and a comment after this time, and another comment every time again. */
+  /** Interval of the comments that keep a waiting stream open. The first comment also sends the headers. */
   keepAliveMillis: number;
-  /** A client that does not read for this long is disconnected. */
+  /** The service disconnects a client that does not read for this long. */
   stallMillis: number;
 }
 
-/** Proxies and clients close a connection that is silent for 10 s or more. */
+/** Comments every 5 s, because some proxies and clients close a connection that is silent for 10 s. */
 export const defaultTimeouts: StreamTimeouts = { keepAliveMillis: 5000, stallMillis: 60_000 };
 
 export interface Limits {
   deadlineSeconds: number;
-  /** Aborted, with a ChatError `shutdown`, when the grace period is over. */
+  /** Aborted with a ChatError `shutdown` when the grace period is over. */
   shutdown: AbortSignal;
 }
 
-/** `signal` is aborted with a ChatError. Disposed when the work is done. */
+/** Returns a `signal` that aborts with a ChatError. The caller disposes the result when the request has ended. */
 export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) {
   const own = new AbortController();
   const timer = setTimeout(() => {

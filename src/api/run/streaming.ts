@@ -1,4 +1,4 @@
-/** Writes streamed answers. A stream ends with `[DONE]` or an error frame, or its client disconnects or stops reading. */
+/** Writes streamed answers. A stream ends with `[DONE]`, with an error frame, or when its client disconnects or stops reading. */
 import type { Context } from 'hono';
 import { stream } from 'hono/streaming';
 import type { GenerationTimings } from '../../../otel/generation/generation-state.ts';
@@ -18,7 +18,7 @@ export interface StreamedText {
   error(error: ChatError): string;
 }
 
-/** Every write is awaited, because Hono drops a last one that is not. */
+/** Awaits every write, because Hono drops the last write if it is not awaited. */
 export function streamText(
   c: Context<ApiEnv>,
   timeouts: StreamTimeouts,

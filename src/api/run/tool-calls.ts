@@ -10,7 +10,7 @@ export type Delta =
   | { type: 'call'; index: number; id: string; name: string }
   | { type: 'arguments'; index: number; text: string };
 
-/** However the text is cut into pieces, the content and the calls are the same. */
+/** The content and the calls do not depend on how the text is cut into pieces. */
 export interface AnswerParser {
   push(text: string): Delta[];
   /** The deltas that were held back, at the end of the answer. */
@@ -53,7 +53,7 @@ function createParser() {
     held: '',
     /** Calls so far. */
     calls: 0,
-    /** Within the arguments of the current call. */
+    /** State of the parser within the arguments of the current call. */
     position: { depth: 0, inString: false, escaped: false },
     /** Deltas since the last `push`. */
     deltas: [] as Delta[],
@@ -67,7 +67,7 @@ const close = '</tool_call>';
 const unfinishedClose = /^\s*(\}\s*(<\/?[a-z_]*)?)?$/;
 const header = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)/;
 
-/** Each consumes what it can of `held` and returns whether the state changed, in which case the next one may consume more. */
+/** Each parser consumes a part of `held` and returns whether it changed the state. After a change the next parser runs. */
 const steps = {
   content: readContent,
   header: readHeader,

@@ -1,4 +1,4 @@
-/** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. Answers with one if the other is not available. */
+/** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. If one program is not available, answers from the other. */
 import type { Text } from '../../../otel/text.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Config } from '../../config.ts';
@@ -13,7 +13,7 @@ import type { SharedReads } from './shared-reads.ts';
 /** Key of the shared read, which POST /api/silences invalidates. */
 export const alertsKey = 'alerts';
 
-/** Always fires, to prove that alerts are delivered; not listed, because it needs no action. */
+/** The Watchdog always fires, to prove that alerts are delivered. It is not listed, because it needs no action. */
 const watchdog = 'Watchdog';
 
 export type AlertListDeps = Pick<Config, 'peers' | 'notifierToken'>;
@@ -60,7 +60,7 @@ async function readAll(
 async function listAlerts(url: string | undefined, runbooks: Runbooks): Promise<Alert[]> {
   const [alerts, silences] = await Promise.all([
     readAlerts(url),
-    // Only the reasons of silences are missing then.
+    // Without the silences, only their reasons are missing.
     readSilences(url).catch(() => []),
   ]);
   const others = alerts.filter(({ labels }) => labels['alertname'] !== watchdog);
@@ -86,7 +86,7 @@ function toAlert(alert: ActiveAlert, silences: StoredSilence[], runbooks: Runboo
     description: text('description'),
     labels,
     ...(runbooks.has(runbook) ? { runbook } : {}),
-    // The page links to it, and any client of Alertmanager may have written it.
+    // The page links to this URL, and any client of Alertmanager may have written it.
     ...(/^https?:\/\//.test(dashboardUrl) ? { dashboardUrl } : {}),
     silenceIds: silencedBy,
     silences: silences

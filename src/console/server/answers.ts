@@ -49,7 +49,7 @@ const Panel = z.object({
   kind: z.enum(['stat', 'info', 'gauge', 'timeseries', 'stacked', 'heatmap']),
   /** UCUM. */
   unit: z.string(),
-  /** What the panel shows before the first request. */
+  /** Explains the values of the panel before the first request. */
   idle: z.enum(['zero', 'value', 'nothing']),
   thresholds: z
     .object({ red: z.number(), orange: z.number().optional(), when: z.enum(['above', 'below']) })

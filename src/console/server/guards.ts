@@ -1,6 +1,6 @@
 /**
- * Who may use the console. Another site's page can reach this service through a host name of its own that resolves to this
- * machine (DNS rebinding), and a form of its own (CSRF); Host and Origin reveal both.
+ * Access control of the console. A page of another site can reach this service in two ways: through its own host name that
+ * resolves to this machine (DNS rebinding), which the Host header reveals, or with a form (CSRF), which Origin reveals.
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { isIP } from 'node:net';

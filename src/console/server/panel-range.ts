@@ -9,7 +9,7 @@ export interface Range {
 }
 
 const steps = [5, 10, 15, 30, 60, 120, 300, 600, 1800];
-/** A wide screen shows no more, and a range of 24 hours stays cheap. */
+/** Maximum points of a plot: a wide screen shows no more, and a range of 24 hours stays cheap. */
 const mostSteps = 360;
 /** A stat has only a sparkline, and each of its points may evaluate a 30-day window, so ask for fewer points. */
 const mostSparklineSteps = 60;

@@ -13,7 +13,7 @@ import { toText } from './peers.ts';
 import { readExemplars, readSeries } from './prometheus.ts';
 import type { SharedReads } from './shared-reads.ts';
 
-/** Without the queries, which the schema does not have. */
+/** Panels without their queries, which the schema does not contain. */
 const list = PanelList.parse({
   dashboards: dashboards.map(({ id, title, meaning, rows }) => ({
     id,
@@ -42,7 +42,7 @@ export function createPanelList(): Endpoint {
 const minutesBounds = { least: 5, most: 24 * 60 };
 const defaultMinutes = 60;
 
-/** @param prometheusUrl undefined where none is configured */
+/** @param prometheusUrl undefined if not configured */
 export function createPanel(prometheusUrl: string | undefined, share: SharedReads): Endpoint {
   const byId = new Map(panels.map((panel) => [panel.id, panel]));
   return {
@@ -78,7 +78,7 @@ export function createPanel(prometheusUrl: string | undefined, share: SharedRead
   };
 }
 
-/** Answers without Prometheus too: a service that runs alone works, and a page of failed requests would look as if it did not. */
+/** Answers with 200 even without Prometheus: failed requests would look like a fault of a service that runs alone. */
 async function readPanel(
   prometheusUrl: string | undefined,
   panel: Panel,

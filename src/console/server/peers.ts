@@ -4,7 +4,7 @@ import type { Text } from '../../../otel/text.ts';
 import { ChatError } from '../../errors.ts';
 import { explainFetchFailure } from '../../kit/fetch-failure.ts';
 
-/** Below the time after which a reader reloads the page. */
+/** Timeout of one request: most people wait longer than this before they reload a page. */
 const timeoutMillis = 4000;
 
 const peers = {
@@ -74,7 +74,7 @@ export async function askPeer<T extends z.ZodType>(
   return parsed.data;
 }
 
-/** The message of an error in both languages, for an answer that goes on without the peer. */
+/** The message of an error in both languages, for an answer that is incomplete without the peer. */
 export function toText(error: ChatError): Text {
   return { en: error.message, zh: error.zh ?? error.message };
 }

@@ -53,7 +53,7 @@ export async function readSeries(
   return series.toSorted((a, b) => toNumber(a.legend) - toNumber(b.legend));
 }
 
-/** The largest exemplars of the panel's histograms, because slow requests are worth a look. Empty if Prometheus stores none. */
+/** The largest exemplars of the panel's histograms, which belong to the slowest requests. Empty if Prometheus stores none. */
 export async function readExemplars(
   url: string | undefined,
   panel: Panel,

@@ -13,7 +13,7 @@ export interface EngineProcessOptions extends EngineOptions {
   hangSeconds?: number;
   log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   onReport: (report: Report) => void;
-  /** Called each time the process ends, with the error for the requests it was working on. */
+  /** Called each time the process ends, with the error for its running requests. */
   onExit: (error: ChatError) => void;
 }
 
@@ -29,7 +29,7 @@ export function createEngineProcess(options: EngineProcessOptions) {
   start(engine);
   return {
     status: () => engine.status,
-    /** @throws ChatError `not_ready` while there is no engine. */
+    /** @throws ChatError `not_ready` while the engine is loading. */
     facts(): EngineFacts {
       if (engine.status.state === 'ready') return engine.status.facts;
       throw new ChatError('not_ready', 'The model is being loaded. Try again in a few seconds.', {
@@ -40,7 +40,7 @@ export function createEngineProcess(options: EngineProcessOptions) {
     send(command: Command): void {
       if (engine.child?.connected === true) engine.child.send(command);
     },
-    /** The engine has completed an answer. */
+    /** Call it when the engine has completed an answer. */
     resetBackoff(): void {
       engine.crashes = 0;
     },
@@ -59,7 +59,7 @@ function createSupervised(options: EngineProcessOptions) {
     restartTimer: undefined as NodeJS.Timeout | undefined,
     /** Exits since the last completed answer. */
     crashes: 0,
-    /** Of the last load. */
+    /** Duration of the last load. */
     loadSeconds: assumedLoadSeconds,
   };
 }
@@ -89,7 +89,7 @@ function start(engine: Supervised): void {
     onExit(engine, lastExit);
   };
   child.on('message', (report: Report) => {
-    // Reports of a process can arrive after its `exit` event.
+    // Ignore reports that arrive after the `exit` event of their process.
     if (hasEnded) return;
     if (report.type === 'ready') onReady(engine, child, report.facts);
     watchdog.heard(report);
@@ -143,10 +143,10 @@ async function stop(engine: Supervised): Promise<void> {
 /** Variables that Node, the dynamic linker, node-llama-cpp and llama.cpp read. */
 const passedOn =
   /^(?:PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|NODE_\w+|GGML_\w+|LLAMA_\w+)$/;
-/** NODE_AUTH_TOKEN is npm's, LLAMA_API_KEY is llama-server's. */
+/** Secrets of other programs: NODE_AUTH_TOKEN belongs to npm, LLAMA_API_KEY to llama-server. */
 const isSecret = /KEY|TOKEN|SECRET|PASSWORD/;
 
-/** Without the service's own settings: the engine process needs no API key and no token. */
+/** The environment without the service's own settings: the engine process needs no API key and no token. */
 function engineEnvironment(env: NodeJS.ProcessEnv, options: EngineOptions): NodeJS.ProcessEnv {
   const { modelPath, threads, sequences, contextTokens, embeddings } = options;
   const engine: EngineOptions = { modelPath, threads, sequences, contextTokens, embeddings };

@@ -1,6 +1,6 @@
 /**
- * The engine as the service sees it. Admission and the queue are on this side of the engine process, so that waiting
- * requests survive its death.
+ * The service's side of the engine. Admission and the queue are in the service's process, so that waiting requests are kept
+ * when the engine process exits.
  */
 import { addAbortListener } from 'node:events';
 import { epochMillis } from '../../../otel/clock.ts';
@@ -47,12 +47,12 @@ interface Job {
   readonly id: number;
   readonly client: string;
   readonly request: GenerationRequest;
-  /** Jobs that wait survive the death of the engine process. */
+  /** When the engine process exits, waiting jobs are kept. */
   phase: 'preparing' | 'waiting' | 'running';
   readonly onFact: (fact: Fact) => void;
   resolve(): void;
   reject(error: unknown): void;
-  /** Aborted at every end: the job leaves the queue. */
+  /** Aborted when the job ends for any reason, so that it leaves the queue. */
   readonly ended: AbortController;
   releaseSlot: () => void;
 }
@@ -64,7 +64,7 @@ interface Call {
   reject(error: unknown): void;
 }
 
-/** `startEngine` is replaced by tests that look at the commands. */
+/** Tests replace `startEngine` to record the commands. */
 export function createHost(options: HostOptions, startEngine = createEngineProcess): Engine {
   const host: Host = {
     options,
@@ -205,7 +205,7 @@ async function generate(
   await promise;
 }
 
-/** Tokenizing costs time before the queue: as many jobs may be in that phase as may wait or run. */
+/** Limits the jobs that are being tokenized, which the queue does not count yet, to the number that may wait or run. */
 function checkLimits(host: Host, client: string): void {
   const { sequences } = host.engine.facts();
   checkRoom(host.queue, client);

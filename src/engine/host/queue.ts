@@ -4,7 +4,7 @@
  */
 import { ChatError } from '../../errors.ts';
 
-/** Waiting requests by client, each oldest first. The client that comes first in the map has the next turn. */
+/** Waiting requests by client, oldest first. The first client in the map has the next turn. */
 export type Lines<Item> = ReadonlyMap<string, readonly Item[]>;
 
 interface Waiter {
@@ -25,9 +25,9 @@ interface Entry {
 }
 
 const maxRetrySeconds = 600;
-/** Upper limit of Retry-After before any request has ended. */
+/** Upper limit of Retry-After before any request has ended, that is, without a measured `heldMillis`. */
 const maxGuessSeconds = 5;
-/** Weight of the newest request in `heldMillis`: about the last ten count. */
+/** Weight of the newest request in `heldMillis`: the average covers about the last ten requests. */
 const newestWeight = 0.2;
 
 export function createQueue(options: {
@@ -45,13 +45,13 @@ export function createQueue(options: {
     /** The last `slots` above 0, which a restarted engine is expected to have again. */
     usualSlots: 1,
     running: 0,
-    /** How long a request holds its slot, as a moving average; undefined before the first one ended. */
+    /** Moving average of the time for which a request holds its slot; undefined before the first request has ended. */
     heldMillis: undefined as number | undefined,
   };
 }
 
 /**
- * Resolves with a function that releases the slot, once there is one.
+ * Waits for a slot. Resolves with a function that releases the slot.
  * @throws ChatError `queue_full`, `queue_timeout`, or the signal's reason.
  */
 export async function enterQueue(queue: Queue, entry: Entry): Promise<() => void> {
@@ -64,7 +64,7 @@ export async function enterQueue(queue: Queue, entry: Entry): Promise<() => void
   return wait(queue, entry);
 }
 
-/** Call it before work that ends in `enterQueue`. @throws ChatError `queue_full` where `enterQueue` would. */
+/** Checks for room before work that precedes `enterQueue`. @throws ChatError `queue_full` if `enterQueue` would throw it. */
 export function checkRoom(queue: Queue, client: string): void {
   if (hasFreeSlot(queue) || countWaiting(queue.lines) < queue.limit) return;
   if (clientToEvict(queue.lines, client) === undefined) throw queueFull(queue, client);
@@ -102,7 +102,10 @@ export function positionOf(lines: Lines<unknown>, client: string, index: number)
   return before + 1;
 }
 
-/** The client with the longest line, where `client` has a shorter one even with its new request: no client can fill the queue. */
+/**
+ * The client that must give up its newest request, so that no client can fill the queue: the one with the longest line, if the line of
+ * `client` stays shorter even with its new request. Otherwise undefined.
+ */
 export function clientToEvict(lines: Lines<unknown>, client: string): string | undefined {
   const [longest] = [...lines].toSorted(([, a], [, b]) => b.length - a.length);
   if (longest === undefined) return undefined;
@@ -110,7 +113,7 @@ export function clientToEvict(lines: Lines<unknown>, client: string): string | u
   return line.length > lineOf(lines, client).length + 1 ? other : undefined;
 }
 
-/** `position` turns of the average length, spread over the slots: 1 to 600 s, and at most 5 s before anything was measured. */
+/** Estimated wait: `position` times the average `heldMillis`, divided by the slots. 1 to 600 s; at most 5 s without an average. */
 export function retryAfterSeconds(
   { heldMillis, usualSlots }: Pick<Queue, 'heldMillis' | 'usualSlots'>,
   position: number,
@@ -140,7 +143,7 @@ function takeSlot(queue: Queue): () => void {
     if (isReleased) return;
     isReleased = true;
     queue.running -= 1;
-    // A request cut short by the death of the engine does not count towards the average.
+    // A request that ended because the engine process exited does not count towards the average.
     if (queue.slots > 0) measure(queue, queue.now() - since);
     admitWaiting(queue);
   };

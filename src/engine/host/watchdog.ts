@@ -1,10 +1,10 @@
-/** Detects an engine process that hangs: one that reports nothing, or one whose step never ends. Used by engine-process.ts. */
+/** Detects an engine process that hangs: it reports nothing, or its current step does not end. Used by engine-process.ts. */
 import type { Report } from '../engine.ts';
 
 /** A load may take this many times `hangSeconds`, because it reads gigabytes from disk: 10 minutes at 30 seconds. */
 const loadFactor = 20;
 
-/** Starts with the load. `onHang` may be called again as long as the watchdog is not stopped. */
+/** Starts watching when the load begins. May call `onHang` repeatedly until the watchdog is stopped. */
 export function createWatchdog(options: { hangSeconds: number; onHang: () => void }) {
   let timer: NodeJS.Timeout | undefined;
 

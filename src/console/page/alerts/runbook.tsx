@@ -28,7 +28,7 @@ export function Runbook({ name }: { name: string }): VNode | null {
   );
 }
 
-/** Runbooks link to each other without `.md`, by which `Markdown` recognizes them. */
+/** Links between runbooks have no `.md`; `Markdown` recognizes them by that. */
 function addExtensions(page: string): string {
   return page.replaceAll(/\]\(([A-Z][A-Za-z]+)\)/g, ']($1.md)');
 }

@@ -109,7 +109,7 @@ function AnswerTrace({ traceId }: { traceId: string }): VNode {
   const t = useTexts();
   const { trace, failure } = useTrace(traceId);
   const box = useRef<HTMLDivElement>(null);
-  // Below the last answer it opens outside of the visible area.
+  // The waterfall of the last answer would open below the visible area.
   useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), [trace]);
   return (
     <div class="answer-trace" ref={box}>

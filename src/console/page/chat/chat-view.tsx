@@ -53,7 +53,7 @@ export function ChatView({
   const again = (): void => {
     if (conversation === undefined) return;
     retry(conversation.id);
-    // The button that has the focus disappears.
+    // The focused button disappears, so move the focus.
     focusField(field);
   };
   return (
@@ -148,7 +148,7 @@ function Welcome({ onAsk }: { onAsk: (text: string) => void }): VNode {
   );
 }
 
-/** With the command that downloads a real model. */
+/** Notice about the demo model, with the command that downloads a real model. */
 function DemoNotice(): VNode {
   const t = useTexts();
   const command = 'make model && make down && make up';
@@ -166,7 +166,7 @@ function DemoNotice(): VNode {
 
 const sidePanels = ['tokens', 'first-token', 'sequences'];
 
-/** On a narrow screen they are hidden, and hidden panels request nothing. */
+/** The panels beside the chat. On a narrow screen they are hidden, and hidden panels send no requests. */
 function SidePanels(): VNode {
   const t = useTexts();
   const { value } = usePolled<PanelList>('/api/panels', 0);

@@ -14,7 +14,7 @@ interface ComposerProps {
   onStop: () => void;
 }
 
-/** Not on touch screens, where the keyboard would cover half of the page. */
+/** Focuses the input field, except on touch screens, where the keyboard would cover half of the page. */
 export function focusField(field: RefObject<HTMLTextAreaElement | null>): void {
   if (matchMedia('(hover: hover)').matches) field.current?.focus();
 }
@@ -37,12 +37,12 @@ export function Composer({
   };
   const stop = (): void => {
     onStop();
-    // The button that has the focus disappears.
+    // The focused stop button disappears, so move the focus to the field.
     focusField(field);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && busy) onStop();
-    // In an input method, Enter confirms a word.
+    // Enter must not send while an input method (Chinese, Japanese) is composing: it confirms a word.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();

@@ -17,7 +17,7 @@ export function ConversationList({ current }: { current: string | undefined }): 
   const remove = (id: string): void => {
     removeConversation(id);
     if (id === current) location.hash = linkTo('chat');
-    // The button that has the focus disappears.
+    // The focused button disappears, so move the focus.
     newLink.current?.focus();
   };
   const isWide = matchMedia('(min-width: 52.01rem)').matches;

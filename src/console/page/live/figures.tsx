@@ -53,7 +53,7 @@ function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode 
 const width = 120;
 const height = 24;
 
-/** A line without axes. */
+/** A sparkline: a line without axes. */
 function Sparkline({ points }: { points: readonly [number, number | null][] }): VNode | null {
   const known = points.filter((point): point is [number, number] => point[1] !== null);
   const values = known.map(([, value]) => value);

@@ -1,4 +1,4 @@
-/** The series of a plot with their values: under the cursor, else the last. */
+/** The series of a plot with their values: the value under the cursor, else the last value. */
 import type { VNode } from 'preact';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatBound, formatValue } from '../format.ts';
@@ -45,7 +45,7 @@ function shorten(name: string): string {
   return name.startsWith('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
 }
 
-/** The thresholds, also if no value is near. */
+/** Lists the thresholds even if no value is near them. */
 function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }): VNode {
   const t = useTexts();
   const sign = thresholds.when === 'above' ? '≥' : '≤';

@@ -20,7 +20,7 @@ export function worstLevel(data: PanelData | undefined, thresholds?: Thresholds)
   return levels.has('orange') ? 'orange' : 'good';
 }
 
-/** Null if the last step has no value: an older value is not the present one. */
+/** The value of the last step; null if that step has none, because an older value may be outdated. */
 export function lastValue(points: readonly [number, number | null][]): number | null {
   return points.at(-1)?.[1] ?? null;
 }

@@ -40,7 +40,7 @@ export function Plot({ panel, data, label }: PlotProps): VNode {
   const [width, setWidth] = useState(0);
   const appearance = `${useStore(theme)} ${useStore(language)} ${useStore(prefersDark)}`;
   const columns = toColumns(data);
-  // Only other series or colors need a new plot; new values do not.
+  // Create a new plot only for other series or colors; new values reuse the plot.
   const shape = `${appearance} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
   const draw = (element: HTMLElement): Drawing =>
     panel.kind === 'heatmap'
@@ -78,11 +78,11 @@ export function Plot({ panel, data, label }: PlotProps): VNode {
     const u = plot.current;
     if (u === undefined) return;
     const { options, data: drawn } = draw(container.current!);
-    // The hooks draw the new values.
+    // `setData` calls the hooks, which draw the new values.
     u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
     u.hooks.draw = options.hooks?.draw ?? [];
     u.setData(drawn);
-    // The scale of a heatmap is its rows, so values have no position there.
+    // A heatmap has rows instead of a value axis, so an exemplar has no position in it.
     setDots(panel.kind === 'heatmap' ? [] : toDots(u, data.exemplars));
   }, [data, shape, width]);
 

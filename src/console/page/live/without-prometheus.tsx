@@ -7,7 +7,7 @@ import { usePick, useTexts } from '../texts/texts.ts';
 const everySeconds = 15;
 
 interface WithoutPrometheusProps {
-  /** The panel whose answer tells whether Prometheus is available. */
+  /** The page requests this panel to find out whether Prometheus is available. */
   panelId: string;
   minutes: number;
   status: Status | undefined;

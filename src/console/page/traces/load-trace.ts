@@ -1,4 +1,4 @@
-/** Loads one trace, and again until its server span is there: right after an answer it may still be missing. */
+/** Loads one trace. Repeats the request until the trace has its server span, which may be missing right after an answer. */
 import { useEffect, useState } from 'preact/hooks';
 import { toWaterfall, type OtlpTrace, type Waterfall } from '../../../../otel/traces/rows.ts';
 import { getJson, type Failure } from '../client.ts';
