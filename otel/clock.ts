@@ -8,7 +8,7 @@ export function epochMillis(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** False when `promise` is still pending after `millis`. @throws the reason when it rejects before that. */
+/** Resolves with false if `promise` is still pending after `millis`. @throws the reason if `promise` rejects before that. */
 export async function isFulfilledWithin(
   millis: number,
   promise: Promise<unknown>,

@@ -9,7 +9,10 @@ export function capturesContent(env: Environment): boolean {
   return env['OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT']?.toLowerCase() === 'true';
 }
 
-/** Limits attributes that a client controls, such as model name and stop sequences; OpenTelemetry's default is no limit. Captured conversations get 64 KiB. */
+/**
+ * Limits the length of attributes that a client controls, such as model name and stop sequences. OpenTelemetry's default is no limit.
+ * Captured conversations have a limit of 64 KiB.
+ */
 export function spanLimits(env: Environment): SpanLimits & { attributeValueLengthLimit: number } {
   const fallback = capturesContent(env) ? 65_536 : 4096;
   return {

@@ -41,7 +41,7 @@ const removedAttributes: Attributes = Object.freeze({
   'server.port': undefined,
 });
 
-/** The last one created: `initialiseHttpSeries` needs its meter name and version. */
+/** The instrumentation that was created last: `initialiseHttpSeries` needs its meter name and version. */
 let instrumentation: HttpInstrumentation | undefined;
 
 export function createHttpInstrumentation(): HttpInstrumentation {

@@ -37,7 +37,7 @@ function writeMetric(metric: MetricDefinition): string {
   return `## ${name}\n\n${meaning}\n\n${rows.join('\n')}\n`;
 }
 
-/** The rate of a counter, the 95th percentile of a histogram, the plain value of any other metric. */
+/** An example query: the rate of a counter, the 95th percentile of a histogram, or the value of any other metric. */
 function exampleQuery({ scraped, kind, labels }: MetricDefinition): string {
   const [label] = labels;
   const by = label === undefined ? '' : ` by (${label.replaceAll('.', '_')})`;

@@ -126,7 +126,7 @@ interface MetricEntry {
   /** UCUM: `s`, `By`, `1`, `{annotation}` or empty. */
   unit: string;
   labels?: readonly string[];
-  /** Upper bounds. Every histogram of ours has them; other packages' may not. */
+  /** Upper bounds of the buckets. All our histograms have them; histograms of other packages may not. */
   buckets?: readonly number[];
   /** One sentence: the question that this metric answers. */
   meaning: string;
@@ -148,11 +148,11 @@ const genAiLabels = [
   a.genAiResponseModel,
 ] as const;
 
-// The bounds in the semantic conventions stop at 10 s, with which a rule `P99 > 30 s` can never fire.
+// The bounds in the semantic conventions stop at 10 s; with them, a rule `P99 > 30 s` could never fire.
 const httpBuckets = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120,
 ] as const;
-// GenAI semantic conventions: 0.01 doubling to 81.92. Finer bounds below for small models, wider ones above up to the deadline.
+// GenAI semantic conventions: 0.01 doubling to 81.92. We add smaller bounds for small models, and larger bounds up to the deadline.
 const generationBuckets = [
   0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96,
   81.92, 163.84, 300,

@@ -1,6 +1,6 @@
 /**
- * The one vocabulary for PromQL: panels, alert rules and the console write their queries with it. Our own metrics are named
- * by their keys in `otel/names.ts`, so that a misspelt metric or label does not compile.
+ * Builds PromQL for panels, alert rules and the console. Callers name our metrics by their keys in `otel/names.ts`, so that a
+ * misspelt metric or label does not compile.
  */
 import { attributes, jobs, metrics, type MetricKey } from './names.ts';
 import { labelName } from './prometheus/prometheus-names.ts';
@@ -16,10 +16,10 @@ export function ofChat(...matchers: string[]): string {
 
 /** Matchers of the chat services that a dashboard's `$instance` selects. */
 export const selectedChat = ofChat('instance=~"$instance"');
-/** The same for one model (`$model`), on the GenAI metrics. */
+/** Matchers of the selected chat services and one model (`$model`), for the GenAI metrics. */
 export const selectedModel = `${selectedChat}, ${labelName(attributes.genAiRequestModel)}=~"$model"`;
 
-/** A dashboard's query over all instances and models, for where there are no variables. */
+/** Converts a dashboard's query to all instances and models, for callers without dashboard variables. */
 export function withoutVariables(expr: string): string {
   return expr.replaceAll(/\$(instance|model)\b/g, '.*');
 }
@@ -48,8 +48,8 @@ export function series(key: MetricKey, where = selectedChat, part = ''): string 
 }
 
 /**
- * Sum of the rates (per second) or increases of a counter that `selector` names. The rate is taken before the sum: a sum over
- * instances would turn the restart of one into a jump by the whole count of the others.
+ * Sum of the rates (per second) or increases of the counter in `selector`. The rate is computed before the sum: in a sum over
+ * instances, the restart of one instance would look like a jump by the whole count of the others.
  */
 export function summed(
   operation: 'rate' | 'increase',
@@ -77,7 +77,7 @@ export function sum(key: MetricKey, options: QueryOptions = {}): string {
   return `sum${grouping(options)} (${series(key, options.where)})`;
 }
 
-/** Quantile of a histogram over all its instances; NaN while nothing is observed, which no comparison holds for. */
+/** Quantile of a histogram over all its instances. Without observations it is NaN, for which every comparison is false. */
 export function quantile(q: number, key: MetricKey, options: QueryOptions = {}): string {
   const { by = [] } = options;
   const buckets = series(key, options.where, '_bucket');

@@ -11,7 +11,7 @@ try {
     serviceVersion: version,
   });
 } catch (error) {
-  // A wrong setting: the message is enough, a stack trace would hide it.
+  // The cause is an invalid setting: print only the message, which a stack trace would hide.
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }

@@ -17,20 +17,20 @@ export interface Threshold {
   windowSeconds?: number;
   /** How long the condition must hold: the rule's `for`. */
   forSeconds?: number;
-  /** Fewer requests than this in the window are too small a sample. */
+  /** The alert needs at least this many requests in the window. */
   minimumRequests?: number;
-  /** Fewer failures than this in the window are no trend. */
+  /** The alert needs at least this many failures in the window. */
   minimumFailures?: number;
   /** The SLO: share of requests that must be good. */
   objective?: number;
-  /** Average of active sequences over the window, below which throughput means nothing. */
+  /** The alert needs at least this average of active sequences over the window; with fewer, throughput is low because of low demand. */
   minimumActive?: number;
-  /** Memory is not watched before this uptime, while a process fills its caches. */
+  /** Memory alerts are off before this uptime, because a new process fills its caches. */
   minimumUptimeSeconds?: number;
 }
 
 export const defaultThresholds = {
-  // Of fewer than five requests, P99 is the slowest one: a single long answer would fire the alert.
+  // With fewer than five requests, P99 is the slowest request: a single long answer would fire the alert.
   highLatency: {
     above: 5,
     metric: 'httpServerRequestDuration',
@@ -48,7 +48,7 @@ export const defaultThresholds = {
   errorBudgetBurnFast: { forSeconds: 120 },
   errorBudgetBurnSlow: { forSeconds: 900 },
 
-  // End-to-end latency grows with the answer, so the bound is one that no reader waits for, and the alert only warns.
+  // End-to-end latency grows with the length of the answer. The bound is longer than any user waits, and the alert only warns.
   chatLatencyHigh: {
     above: 40.96,
     metric: 'genAiServerRequestDuration',
@@ -81,7 +81,7 @@ export const defaultThresholds = {
   answersDegraded: { above: 1.5, windowSeconds: 3600, forSeconds: 1800, minimumRequests: 20 },
 
   eventLoopDelayHigh: { above: 0.1, forSeconds: 300 },
-  // Growth per hour as a share of the current size, in each of three hours: a single step is in one of them only.
+  // Growth per hour as a share of the current size. It must be exceeded in each of three hours, which a single step cannot do.
   memoryGrowth: {
     above: 0.02,
     windowSeconds: 3600,
@@ -114,8 +114,8 @@ export function errorBudget(objective: number): number {
 const [minute, hour, day] = [60, 3600, 86_400];
 
 /**
- * Windows of the error budget alerts. The long window shows that the burn matters, the short one that it goes on; `factor` is
- * how many times faster than the objective allows the 30-day budget burns.
+ * Windows of the error budget alerts. The long window shows that the burn is significant, the short window that it continues. A
+ * `factor` of 14.4 means that the 30-day budget burns 14.4 times faster than the objective allows.
  * Source: https://sre.google/workbook/alerting-on-slos/#6-multiwindow-multi-burn-rate-alerts, table 5-8; one day with
  * factor 3 as in https://sloth.dev/slo/windows.
  */
@@ -130,7 +130,7 @@ export const burnRates = {
   ],
 } as const;
 
-/** The table with any numbers in it. */
+/** The type of the table, with any numbers. */
 export type Thresholds = {
   -readonly [Name in keyof typeof defaultThresholds]: {
     -readonly [
@@ -169,14 +169,14 @@ export function readThresholds(env: NodeJS.ProcessEnv): Thresholds {
   return read as Thresholds;
 }
 
-/** A bound that its alert could never cross. */
+/** The problem of a bound that its alert could never cross. */
 function findBoundProblem({
   above,
   metric,
   objective,
 }: Threshold): { field: string; sentence: string } | undefined {
   if (above !== undefined && metric !== undefined) {
-    // At a bucket bound the quantile is exact. A quantile never exceeds the last finite bound, so that one cannot fire.
+    // At a bucket bound the quantile is exact. A quantile never exceeds the last finite bound, so an alert at that bound cannot fire.
     const { buckets = [] }: MetricDefinition = metrics[metric];
     const bounds = buckets.slice(0, -1);
     if (!bounds.includes(above)) {

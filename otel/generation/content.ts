@@ -9,7 +9,7 @@ export interface Message {
   role: string;
   text: string;
   toolCalls?: readonly { id: string; name: string; arguments: unknown }[];
-  /** In a message of role `tool`: the id of the call that it answers. */
+  /** In a message of role `tool`: the id of the call that the message answers. */
   toolCallId?: string;
 }
 
@@ -55,7 +55,7 @@ function write({ role, text, toolCalls = [], toolCallId }: Message, room: number
   return { role, parts: [...texts, ...calls] };
 }
 
-/** The conventions' value; they have none for a cancelled answer. */
+/** The finish reason in the conventions, which define none for a cancelled answer. */
 function finishReason(reason: Reason): string {
   if (reason === 'tool_calls') return 'tool_call';
   return reason === 'stop' || reason === 'length' ? reason : 'error';

@@ -9,7 +9,7 @@ import {
   type GenerationSummary,
 } from './generation-state.ts';
 
-/** Where measurements go, and the span that their exemplars name. */
+/** The instruments that record the measurements, and the span for their exemplars. */
 export interface Recorder {
   instruments: Instruments;
   span: SpanContext;
@@ -62,7 +62,7 @@ function recordGenAi(
   instruments.record('genAiServerTimePerOutputToken', perToken, labels, span);
 }
 
-/** Undefined unless every token has a log-probability: the perplexity of a part is another number. */
+/** Undefined unless every token has a log-probability, because the perplexity of a part of the answer is a different number. */
 function perplexityOf({ outputTokens, logprobs, logprobSum }: GenerationState): number | undefined {
   if (outputTokens === 0 || logprobs < outputTokens) return undefined;
   return Math.exp(-logprobSum / logprobs);

@@ -107,12 +107,12 @@ function endPhases(
     };
     phase(spans.decode, endedAt, decodedAt, output);
   } else if (started !== undefined) {
-    // A prefill that is cut short reports no fact.
+    // An interrupted prefill reports no `prefilled` fact.
     phase(spans.prefill, started.at, ended.at, {});
   }
 }
 
-/** Facts carry timestamps of two processes; the SDK would log a warning for an end before the start. */
+/** Keeps the end of a span after its start: timestamps come from two processes, and the SDK would log a warning otherwise. */
 function endSpan(span: Span, endedAt: number, startedAt: number): void {
   span.end(Math.max(endedAt, startedAt));
 }

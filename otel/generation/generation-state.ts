@@ -1,6 +1,6 @@
 /**
- * The facts of one generation and the timings that follow from them, without a span or an instrument. `generation.ts` collects
- * the facts; `generation-spans.ts` and `generation-metrics.ts` read them.
+ * The facts of one generation and the timings computed from them. `generation.ts` collects the facts; `generation-spans.ts` and
+ * `generation-metrics.ts` read them.
  */
 import type { SpanContext } from '@opentelemetry/api';
 import type { Ending, Operation, Outcome, Reason } from '../names.ts';
@@ -18,7 +18,7 @@ export interface Admission {
   topK?: number;
   seed?: number;
   stop?: readonly string[];
-  /** When the request was validated; the default is the time at which its headers arrived. */
+  /** Time at which the request was validated. Default: the time at which its headers arrived. */
   at?: number;
 }
 
@@ -32,12 +32,12 @@ export interface Prefill {
 
 export type End = Ending & { at: number; message?: string };
 
-/** What may happen once in a generation. All times are epoch milliseconds. */
+/** Facts that occur at most once in a generation. All times are epoch milliseconds. */
 export interface Facts {
   admitted: Admission;
   tokenized: { startedAt: number; endedAt: number; inputTokens: number };
   queued: { at: number; position: number };
-  /** The request has a sequence. */
+  /** The request got a sequence. */
   started: { at: number };
   prefilled: Prefill;
 }
@@ -48,7 +48,7 @@ export interface GenerationState extends Partial<Facts> {
   outputTokens: number;
   firstTokenAt?: number;
   lastTokenAt?: number;
-  /** Number of output tokens that had a log-probability, and the sum of these. */
+  /** Number of output tokens with a log-probability, and the sum of these log-probabilities. */
   logprobs: number;
   logprobSum: number;
 }
@@ -58,14 +58,14 @@ export type EndedState = GenerationState & { ended: End };
 /** Seconds of each phase; a phase that did not happen, or whose end is before its start, is absent. */
 export interface GenerationTimings {
   tokenizeSeconds?: number;
-  /** From entering the queue to the start of prefill; until then to the assignment of a sequence. */
+  /** From entering the queue to the start of prefill. Before prefill starts, it ends with the assignment of a sequence. */
   queueSeconds?: number;
   prefillSeconds?: number;
   /** From admission to the first token, queue included. */
   firstTokenSeconds?: number;
   /** From the end of prefill to the last token. */
   decodeSeconds?: number;
-  /** Between the first and the last token; needs two. */
+  /** Speed between the first and the last token; absent for fewer than two tokens. */
   tokensPerSecond?: number;
 }
 
@@ -83,7 +83,7 @@ export interface GenerationSummary extends GenerationTimings {
   durationSeconds: number;
 }
 
-/** Stores a fact. @returns false for a repeated fact and for any fact after the end, which change nothing. */
+/** Stores a fact. Ignores a repeated fact and any fact after the end. @returns whether the fact was stored. */
 export function takeFact<Kind extends keyof Facts>(
   state: GenerationState,
   kind: Kind,
@@ -107,7 +107,7 @@ export function isWaiting({ queued, started, ended }: GenerationState): boolean 
   return queued !== undefined && started === undefined && ended === undefined;
 }
 
-/** A request with a sequence still waits while the prompts before its own are prefilled. */
+/** Time at which waiting ended. A request that has a sequence still waits while earlier prompts are prefilled. */
 export function queueEndedAt({ prefilled, started, ended }: GenerationState): number | undefined {
   return prefilled?.startedAt ?? started?.at ?? ended?.at;
 }
@@ -145,7 +145,7 @@ function admittedAt({ admitted, begun }: GenerationState): number {
   return admitted?.at ?? begun.at;
 }
 
-/** Undefined unless both are known and in order. */
+/** Undefined unless both times are known and `to` is not before `from`. */
 export function secondsBetween(
   from: number | undefined,
   to: number | undefined,

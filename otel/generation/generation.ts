@@ -23,11 +23,11 @@ import {
   type Prefill,
 } from './generation-state.ts';
 
-/** A method a fact. A repeated fact, and a fact after the end, change nothing. */
+/** One method for each fact. Repeated facts and facts after the end are ignored. */
 type FactMethods = { [Kind in keyof Facts]: (fact: Facts[Kind]) => void };
 
 export interface Generation extends FactMethods {
-  /** Holds the `chat` span. */
+  /** The context with the `chat` span. */
   readonly context: Context;
   /** Whether `content` is recorded; false by default. */
   readonly capturesContent: boolean;
@@ -35,9 +35,9 @@ export interface Generation extends FactMethods {
   token(fact: { at: number; logprob?: number | undefined }): void;
   /** Prompt and answer, in one or more parts. */
   content(fact: Content): void;
-  /** How the stream ended for the client. The first call counts. */
+  /** How the stream ended for the client. Only the first call has an effect. */
   streamEnded(how: StreamEnding): void;
-  /** The phases so far. */
+  /** Timings of the phases so far. */
   timings(): GenerationTimings;
   /** A second call returns the first summary. */
   end(fact: End): GenerationSummary;

@@ -43,7 +43,7 @@ export interface InferenceTelemetry {
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
-/** Every scrape calls `contextTokens` for the KV cache cells in use and `ready` for whether generations are accepted. */
+/** Every scrape calls `contextTokens`, which returns the KV cache cells in use, and `ready`, which returns whether generations are accepted. */
 export function createInferenceTelemetry(options: {
   meter: Meter;
   tracer: Tracer;
@@ -97,7 +97,7 @@ function modelLabels(model: ServedModel): Record<string, string> {
   };
 }
 
-/** Creates all series with 0: a `rate()` does not see the first error if its series starts with 1. */
+/** Creates all series with 0, because `rate()` ignores the first error if its series starts with 1. */
 function initialise(instruments: Instruments): void {
   for (const key of Object.keys(metrics) as MetricKey[]) {
     const { name, labels } = metrics[key];

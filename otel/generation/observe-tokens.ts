@@ -36,7 +36,7 @@ export async function* observeTokens<Token>(
   try {
     for await (const token of tokens) {
       const at = epochMillis();
-      // Seen from outside, prefill ends with the first token.
+      // The end of prefill is not visible here, so the first token marks it.
       if (count === 0) generation.prefilled({ startedAt, endedAt: at, inputTokens, cachedTokens });
       generation.token({ at });
       count += 1;

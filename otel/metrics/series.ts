@@ -19,7 +19,7 @@ export interface Ceiling {
   count(): number;
   /** Measurements rejected because the limit was reached. */
   refused(): number;
-  /** Whether this attribute set of this metric is known or fits below the limit; then it counts from now on. */
+  /** Whether this attribute set of this metric is known or fits below the limit. A new set that fits is counted. */
   admit: (metric: string, attributes: Attributes) => boolean;
 }
 

@@ -19,7 +19,7 @@ export interface Row {
   title?: Text;
   /** Grafana's grid units of 30 pixels. */
   height: number;
-  /** Side by side and equally wide: 1, 2, 3, 4, 6 or 8 panels. */
+  /** 1, 2, 3, 4, 6 or 8 panels, side by side and equally wide. */
   panels: readonly Panel[];
 }
 
@@ -34,7 +34,7 @@ export interface Dashboard {
 export const dashboards: readonly Dashboard[] = [
   {
     id: 'qwen-monitor',
-    // The name in the article, for both languages.
+    // The article's name of the dashboard, used in both languages.
     title: { en: 'Qwen2.5-0.5B Instruct Monitor', zh: 'Qwen2.5-0.5B Instruct Monitor' },
     meaning: {
       en: 'The health of the service at a glance.',
@@ -176,7 +176,7 @@ export const annotations = [
     color: 'red',
   },
   {
-    // A restart misses some scrapes; two minutes span them.
+    // Some scrapes fail during a restart; the range of two minutes covers them.
     title: { en: 'Deploys', zh: '部署' },
     expr: `changes(${series('processStartTime', `${selectedChat}, process_role="api"`)}[2m]) > 0`,
     label: '{{instance}}',

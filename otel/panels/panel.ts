@@ -1,4 +1,4 @@
-/** A panel, and how the files beside this one define theirs. Free of Node, for the console's page. */
+/** The type of a panel, and `definePanels` for the files in this folder. The console's page imports this file, so it must not import Node. */
 import type { Text } from '../text.ts';
 
 export interface PanelQuery {
@@ -14,7 +14,7 @@ export type Unit = 's' | 'By' | '1' | 'x' | `{${string}}` | `{${string}}/s`;
 /** `stacked` series add up to a whole; `info` shows the legend instead of the value. */
 export type PanelKind = 'stat' | 'info' | 'gauge' | 'timeseries' | 'stacked' | 'heatmap';
 
-/** What a panel shows before the first request, which a test checks: zero everywhere, a finite value, or no sample. */
+/** The values of a panel before the first request: zero everywhere, a finite value, or no sample. A test checks them. */
 export const idleSentences = {
   zero: { en: 'Idle: zero.', zh: '空闲时为 0。' },
   value: { en: 'Idle: the current value.', zh: '空闲时显示当前值。' },
@@ -25,11 +25,11 @@ export const idleSentences = {
 } as const satisfies Record<string, Text>;
 
 export interface Thresholds {
-  /** Limit of red, in the panel's unit. */
+  /** Values beyond this limit are red. In the panel's unit. */
   red: number;
-  /** Limit of orange, a warning. */
+  /** Values beyond this limit are orange: a warning. */
   orange?: number;
-  /** Side of the limits that is bad. */
+  /** Whether values above or below the limits are bad. */
   when: 'above' | 'below';
 }
 
@@ -47,7 +47,7 @@ export interface Panel {
   queries: readonly PanelQuery[];
   idle: keyof typeof idleSentences;
   thresholds?: Thresholds;
-  /** What to do when it is red, and the page in `alerting/runbooks/` with more. Required with `thresholds`. */
+  /** Action for a red panel, and the name of its runbook in `alerting/runbooks/`. Required with `thresholds`. */
   whenRed?: Text & { runbook: string };
   /** Words shown instead of values: `{ '1': { en: 'ready', … } }`. */
   words?: Readonly<Record<string, Text>>;

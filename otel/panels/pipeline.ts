@@ -1,10 +1,10 @@
-/** Health of the monitoring itself: scrapes, rules, and what telemetry costs and loses. */
+/** Health of the monitoring itself: scrapes, rules, cost of telemetry, lost telemetry. */
 import { jobs } from '../names.ts';
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { increase, percentiles, series, summed } from '../promql.ts';
 
-/** Chat service and notifier. */
+/** Matcher of the chat service and the notifier. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
 
 export const pipeline = definePanels({

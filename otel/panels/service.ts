@@ -149,7 +149,7 @@ export const service = definePanels({
     },
     kind: 'stacked',
     unit: '1',
-    // Replicas on one machine each report all of it, so a sum would count the machine several times.
+    // Each replica reports the whole machine, so a sum over replicas would count the machine several times.
     queries: { '{{cpu_mode}}': meanRate('systemCpuTime', { by: ['cpuMode'] }) },
     idle: 'value',
   },

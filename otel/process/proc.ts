@@ -9,7 +9,7 @@ export interface ProcessFacts {
   memoryBytes: number;
   /** Seconds since 1970. */
   startedAt: number;
-  /** NaN without permission to read them. */
+  /** Open file descriptors; NaN without permission to read them. */
   openFileDescriptors: number;
 }
 
@@ -22,7 +22,7 @@ export interface ProcessStat {
   groupId: number;
   userTicks: number;
   systemTicks: number;
-  /** Clock ticks from boot to the start of the process; identifies it together with its pid, which is reused. */
+  /** Clock ticks from boot to the start of the process. Identifies the process together with its pid, because the kernel reuses pids. */
   startTicks: number;
 }
 

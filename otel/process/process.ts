@@ -1,6 +1,6 @@
 /**
- * CPU, memory and other resources of the processes, the cgroup and the machine. The API process reads those of the engine process from
- * `/proc`, because a process busy in llama.cpp does not answer.
+ * CPU, memory and other resources of the processes, the cgroup and the machine. The API process reads the values of the engine process
+ * from `/proc`, because a process that runs llama.cpp cannot answer.
  */
 import type { Meter } from '@opentelemetry/api';
 import { cpus, freemem, totalmem } from 'node:os';
@@ -12,8 +12,8 @@ import { createCpuSum, readProcess, type ProcessFacts } from './proc.ts';
 type ProcessRole = (typeof processRoles)[number];
 
 /**
- * Observes this process under `role`, and the engine process whose pid `engine` returns, undefined if it does not run. A process that does
- * not run has no series except its CPU time, which is summed over restarts.
+ * Observes this process under `role`, and the engine process. `engine` returns the pid of the engine process, or undefined if it does
+ * not run. A process that does not run has no series except its CPU time, which is summed over restarts.
  */
 export function observeProcess(
   meter: Meter,

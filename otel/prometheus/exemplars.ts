@@ -1,5 +1,5 @@
 /**
- * Exemplars: the last sampled span of every histogram bucket. `instruments.ts` notes them and `exposition.ts` writes them. The metrics
+ * Exemplars: the last sampled span of every histogram bucket. `instruments.ts` stores them and `exposition.ts` writes them. The metrics
  * SDK for JavaScript has no exemplars.
  */
 import { TraceFlags, type Attributes, type SpanContext } from '@opentelemetry/api';
@@ -21,7 +21,7 @@ export interface Exemplars {
     attributes: Attributes,
     span: SpanContext,
   ): void;
-  /** By bucket index, `+Inf` included. */
+  /** Exemplars by bucket index, `+Inf` included. */
   of(metricName: string, attributes: Attributes): readonly (Exemplar | undefined)[] | undefined;
 }
 

@@ -16,10 +16,10 @@ export interface Point {
 }
 
 export interface Family {
-  /** Without `_total`. */
+  /** Name of the family, without `_total`. */
   name: string;
   type: FamilyType;
-  /** The unit word if the name ends with it, else empty, because OpenMetrics requires this suffix. */
+  /** The unit, if the name ends with it; else empty, because OpenMetrics requires that the name ends with the unit. */
   unit: string;
   help: string;
   /** The OpenTelemetry name of the first metric of this family. */

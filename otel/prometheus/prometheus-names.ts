@@ -136,7 +136,7 @@ function escapeLabel(text: string): string {
   return wellFormed(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-/** A lone surrogate is not valid UTF-8, and Prometheus takes NUL for the end of the scrape. */
+/** Replaces lone surrogates, which are not valid UTF-8, and NUL, which ends the scrape for Prometheus. */
 function wellFormed(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

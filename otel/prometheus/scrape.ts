@@ -30,7 +30,7 @@ export interface ScraperOptions {
   onFailed: (errors: readonly unknown[]) => void;
 }
 
-/** Leaves half a second for writing, so that a scrape is answered within 3 s. */
+/** With half a second for writing, a scrape is answered within 3 s. */
 const collectTimeoutMillis = 2500;
 const compress = promisify(gzip);
 
@@ -97,7 +97,7 @@ export async function answerScrape(
   return new Response(typeof body === 'string' ? body : new Uint8Array(body), { status, headers });
 }
 
-/** OpenMetrics if `accept` names it with at least the weight of text, else text. */
+/** OpenMetrics if its weight in `accept` is at least the weight of the text format; else the text format. */
 export function chooseFormat(accept: string | undefined): Format {
   const ranges = parseWeighted(accept ?? '*/*');
   const openMetrics = ranges.filter(

@@ -1,6 +1,6 @@
 /**
- * What `GET /api/traces` and `GET /api/traces/{id}` answer, and the rows of a waterfall made from it. Used by the trace store,
- * `make trace` and the console's page, so it imports no Node module.
+ * The responses of `GET /api/traces` and `GET /api/traces/{id}`, and the rows of a waterfall built from a trace. Used by the trace
+ * store, `make trace` and the console's page, so it imports no Node module.
  */
 import { attributes as a, spanAttributes as s, spans as n } from '../names.ts';
 import type { Outcome, Reason } from '../names.ts';
@@ -79,7 +79,7 @@ export interface Waterfall {
   durationMillis: number;
   /** Parents before their children, siblings in the order in which they began. */
   rows: Row[];
-  /** Whether the server span is here. It ends last, when the last byte is sent, so a client may ask for the trace before that. */
+  /** Whether the trace has its server span. This span ends when the last byte is sent, so a client may request the trace before that. */
   isWhole: boolean;
 }
 

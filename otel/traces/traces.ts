@@ -1,5 +1,5 @@
 /**
- * Keeps recent traces in memory for the console and `GET /api/traces`. A span processor of its own, so it needs no backend.
+ * Keeps recent traces in memory for the console and `GET /api/traces`. It is a span processor, so no tracing backend is needed.
  */
 import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { hrTimeToMilliseconds } from '@opentelemetry/core';
@@ -26,12 +26,12 @@ interface Trace {
   reason?: Reason;
 }
 
-/** A limit is needed because a client may send the same traceparent forever. */
+/** Limits a trace, because a client may send the same `traceparent` in every request. */
 const spansPerTrace = 256;
 
 /**
- * Holds up to `traces` traces and about `bytes` bytes. Eviction spares the newest quarter and removes the fastest of the others first, and
- * failed ones last.
+ * Holds up to `traces` traces and about `bytes` bytes. The newest quarter is never evicted. Of the other traces, the fastest is evicted
+ * first, and failed traces last.
  */
 export function createTraceStore(options: { traces: number; bytes: number }): {
   store: TraceStore;
