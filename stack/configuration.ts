@@ -75,18 +75,18 @@ export function alertmanagerFiles(settings: Settings): Files {
   return files.set('alertmanager.yml', String(alertmanager));
 }
 
-/** Replaces the default addresses in `text` by the ones that people open. */
+/** Replaces the default addresses in `text` by the addresses that people open. */
 export function withAddresses(text: string, { addresses }: Pick<Settings, 'addresses'>): string {
   return replaceAddresses(text, (name) => addresses[name].url.replace('http://', ''));
 }
 
-/** Replaces the default addresses by the ones that the services use; containers reach one another by name. */
+/** Replaces the default addresses by the addresses that the services use; containers reach one another by name. */
 function withPeers(text: string, settings: Settings): string {
   if (settings.mode !== 'docker') return withAddresses(text, settings);
   return replaceAddresses(text, (name) => `${name}:${defaultPorts[name]}`);
 }
 
-/** One pass over all addresses, so that a port moved to another's default is not replaced twice. */
+/** Replaces all addresses in one pass. Otherwise a new port that equals another default port would be replaced again. */
 function replaceAddresses(text: string, addressOf: (name: ServiceName) => string): string {
   const names = Object.keys(defaultPorts) as ServiceName[];
   const current = new Map(

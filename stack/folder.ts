@@ -16,7 +16,7 @@ export type Files = Map<string, string>;
 
 /**
  * Makes the folder contain exactly these files. Unchanged files and folders stay untouched and changed files are replaced by
- * renaming, because Prometheus watches the folder of its targets and loses them when it is recreated.
+ * renaming, because Prometheus watches the folder of its targets and loses all targets when the folder is recreated.
  * @param access `owner`: only the owner may read; `all`: every user may, as containers have users of their own.
  */
 export function syncFolder(folder: string, files: Files, access: 'owner' | 'all'): void {

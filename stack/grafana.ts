@@ -3,8 +3,8 @@
  *
  *   --out DIR  where to write (stack/generated)
  *
- * A title in Grafana has one language, so there is one folder of dashboards a language, with the same uids in both. Grafana
- * loads the folder that DASHBOARD_LOCALE names.
+ * A title in Grafana has one language, so there is one folder of dashboards for each language, with the same uids in both.
+ * DASHBOARD_LOCALE selects the folder that Grafana loads.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The model: `make up` fetches it before it starts the chat service, and waits until it is loaded. Used in both modes. */
+/** Fetches the model for `make up` before the chat service starts, and waits until the model is loaded. Used in both modes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,7 +15,7 @@ interface ModelCard {
 const readySeconds = 300;
 const pollMillis = 100;
 
-/** Does what `make model` does, but falls back to the built-in demo model. */
+/** Fetches the model like `make model`, but falls back to the built-in demo model. */
 export async function fetchModel(root: string): Promise<void> {
   const args = ['src/models/main.ts', '--fallback', 'demo'];
   const model = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
@@ -25,7 +25,7 @@ export async function fetchModel(root: string): Promise<void> {
 
 /**
  * Waits until every chat service can answer, since a service is healthy before its model is loaded.
- * @returns The model of the last one; undefined when one is not ready within 5 minutes.
+ * @returns The model of the last chat service; undefined if any of them is not ready within 5 minutes.
  */
 export async function waitForModels(chatUrls: string[]): Promise<ModelCard | undefined> {
   let model: ModelCard | undefined;

@@ -1,4 +1,4 @@
-/** What `make up` and `make status` print: a table, the model and the next steps. Used in both modes. */
+/** The output of `make up` and `make status`: a table, the model and the next steps. Used in both modes. */
 import { relative } from 'node:path';
 import { jobs } from '../otel/names.ts';
 import { formatDuration } from '../src/kit/duration.ts';
@@ -14,7 +14,7 @@ export const fourQueries = [
   `process_resident_memory_bytes{job="${jobs.chat}"}`,
 ];
 
-/** A path as a person in the checkout types it. */
+/** The path relative to the checkout, as a person would type it. */
 export function shortPath(root: string, path: string): string {
   const short = relative(root, path);
   return short.startsWith('..') ? path : short;
@@ -60,7 +60,7 @@ function age(since: string): string {
 }
 
 /**
- * The end of `make up`: waits for the models, then prints what runs where and what to try.
+ * The end of `make up`: waits for the models, then prints the processes with their addresses, and the next steps.
  * @param readRows Called after the models are ready, because a process may restart meanwhile.
  * @returns The exit code: 1 when a model is not ready in time.
  */

@@ -1,4 +1,4 @@
-/** Reads the environment of `make up`, `down`, `status` and `logs`; one error lists every problem. Used by `up.ts` and tests. */
+/** Reads the settings of `make up`, `down`, `status` and `logs` from the environment. Used by `up.ts` and tests. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import {
@@ -16,7 +16,7 @@ const services = ['notifier', 'alertmanager', 'prometheus', 'chat'] as const;
 const viewers = ['grafana', 'jaeger'] as const;
 export type ServiceName = (typeof services)[number] | (typeof viewers)[number];
 
-/** Also the ports in the committed configuration files, and the ports inside containers. */
+/** Default ports. The committed configuration files and the containers use the same numbers. */
 export const defaultPorts: Record<ServiceName, number> = {
   chat: 8000,
   prometheus: 9090,
@@ -36,16 +36,16 @@ export interface Address {
   variable: string;
 }
 
-/** One process or container that listens. */
+/** One process or container that listens on a port. */
 export interface Instance {
-  /** `chat`; its replicas are `chat-2`, `chat-3`. */
+  /** Such as `chat`; its replicas are `chat-2`, `chat-3`. */
   name: string;
   service: ServiceName;
   address: Address;
 }
 
 export interface Settings {
-  /** Undefined: docker where an engine answers, else native. */
+  /** Undefined: docker if a Docker engine answers, else native. */
   mode: 'native' | 'docker' | undefined;
   /** `full` adds Grafana and Jaeger in docker mode. */
   profile: 'minimal' | 'full';
@@ -53,23 +53,23 @@ export interface Settings {
   project: string;
   /** Number of chat services, on consecutive ports. */
   replicas: number;
-  /** The checkout. */
+  /** The root folder of the repository. */
   root: string;
-  /** State, logs and written configuration; one stack for each folder. */
+  /** The folder for state, logs and generated configuration. Each run folder belongs to one stack. */
   runDir: string;
-  /** Data of Prometheus, Alertmanager and the notifier. */
+  /** The folder for data of Prometheus, Alertmanager and the notifier. */
   dataDir: string;
-  /** Prometheus and Alertmanager are unpacked here on machines that lack them. */
+  /** The folder into which Prometheus and Alertmanager are unpacked if they are not on PATH. */
   toolsDir: string;
   modelsDir: string;
-  /** The rule files that Prometheus loads. */
+  /** The folder with the rule files that Prometheus loads. */
   rulesDir: string;
   addresses: Readonly<Record<ServiceName, Address>>;
-  /** Everything that runs, in start order. */
+  /** All processes or containers, in start order. */
   instances: readonly Instance[];
   /** A Prometheus duration: the interval of scrapes and rule evaluations. */
   scrapeInterval: string;
-  /** Bearer tokens; a file's path is absolute. */
+  /** Bearer tokens. The path of a token file is absolute. */
   metricsToken: SecretSource | undefined;
   notifierToken: SecretSource | undefined;
   /** Alertmanager's own email; undefined unless SMTP_URL and MAIL_TO are set. */
@@ -140,13 +140,13 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     notifierToken: secret('NOTIFIER_TOKEN'),
     mail: mailOf(secret('SMTP_URL'), given.text('MAIL_FROM'), given.text('MAIL_TO')),
   };
-  // An invalid port reads as its default, which must not count as a clash.
+  // An invalid port is replaced by its default, which must not be reported as a duplicate. So check ports only without problems.
   const problems = given.problems.length > 0 ? [...given.problems] : portProblems(instances);
   if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
   return settings;
 }
 
-/** The text of a secret. @throws StackError that names the setting and the file, never the content. */
+/** The text of a secret. @throws StackError with the name of the setting and of the file, never with the content. */
 export function readSecret(name: string, source: SecretSource): string {
   if ('value' in source) return source.value;
   try {
@@ -185,7 +185,7 @@ function portProblems(instances: readonly Instance[]): string[] {
   });
 }
 
-/** A service that listens on every address is reached by loopback. */
+/** Returns the address with its URL. The URL of a service that listens on all addresses is on 127.0.0.1. */
 export function addressOf(host: string, port: number, variable = ''): Address {
   const isWildcard = host === '0.0.0.0' || host === '::';
   const name = isWildcard ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;

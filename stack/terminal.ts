@@ -1,4 +1,4 @@
-/** How the commands of the stack talk to a person: in the terminal's language, and without a stack trace for what they can fix. */
+/** Output of the stack's commands in the terminal's language. Problems that a person can fix have no stack trace. */
 import type { Text } from '../otel/text.ts';
 import { languageOf } from '../src/kit/language.ts';
 import { messages } from './messages.ts';
@@ -16,7 +16,7 @@ export function say(message: Text): void {
   console.log(localize(message));
 }
 
-/** The `onWait` of a file lock. */
+/** Prints that another `make` is running. Passed as `onWait` to the file lock. */
 export function sayWaiting(): void {
   say(messages.waitingForMake());
 }

@@ -32,7 +32,7 @@ const modes: Record<'native' | 'docker', Mode> = {
   },
 };
 
-/** MODE; else the mode that the stack runs in; else docker where an engine answers. */
+/** The mode in MODE; else the mode of the running stack; else docker if a Docker engine answers. */
 async function chooseMode({ mode, runDir }: Settings): Promise<'native' | 'docker'> {
   if (mode !== undefined) return mode;
   const isLinux = process.platform === 'linux';

@@ -15,7 +15,7 @@ import {
 } from './compose.ts';
 import { grafanaPassword, writeDockerFiles } from './files.ts';
 
-/** Counted from the end of builds and pulls. */
+/** Time until the containers must be healthy, counted from the end of builds and pulls. */
 const healthySeconds = 180;
 const everyProfile = ['--profile', 'minimal', '--profile', 'full'];
 /** Enough of a log to see why a container is not healthy. */
@@ -58,7 +58,7 @@ export async function startContainers(settings: Settings): Promise<number> {
   return exitCode;
 }
 
-/** Compose would keep any of the replicas when their number shrinks, but Prometheus scrapes the numbers 1 to REPLICAS. */
+/** The running replicas with numbers above REPLICAS. Compose could keep any of them, but Prometheus scrapes the numbers 1 to REPLICAS. */
 function surplusReplicas({ instances }: Settings, running: Container[]): Container[] {
   const names = new Set(instances.map(({ name }) => name));
   return running.filter(({ name }) => name.startsWith('chat') && !names.has(name));

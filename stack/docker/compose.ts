@@ -18,7 +18,7 @@ export interface Compose {
   containers(): Promise<Container[]>;
   /** Stops containers with their grace period, and removes them. */
   remove(containers: readonly Container[]): Promise<void>;
-  /** The cores of the engine: on macOS and Windows those of its virtual machine. */
+  /** The number of cores that the Docker engine has; on macOS and Windows, its virtual machine may have fewer than the machine. */
   countCores(): Promise<number>;
 }
 
@@ -33,7 +33,7 @@ export interface Container {
   /** ISO 8601; undefined while the container does not run. */
   since: string | undefined;
   restarts: number;
-  /** `how` is undefined while the container runs: Docker keeps only the time. */
+  /** The last end of the container. `how` is undefined while it runs, because Docker then keeps only the time. */
   lastExit: { at: string; how: string | undefined } | undefined;
 }
 
@@ -67,7 +67,7 @@ export function createCompose(settings: Settings): Compose {
         env: shared,
         stdio: 'inherit',
       });
-      // Ctrl-C reaches both processes. This one exits last, so that the shell's prompt follows Compose's output.
+      // Ctrl-C reaches Compose too. This process waits for it, so that the shell's prompt follows Compose's output.
       process.once('SIGINT', () => undefined);
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;

@@ -10,12 +10,12 @@ import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configurat
 import { readFolder, syncFolder, type Files } from '../folder.ts';
 import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 
-/** The variables that each service gets, besides those of the notifier's channels. */
+/** The variables that each service gets, in addition to the variables of the notifier's channels. */
 const settingsOf = {
   chat: /^(CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
   notifier: /^(NOTIFIER|METRICS|OTEL|LOG)_/,
 } as const;
-/** Variables that contain a secret, or name a file that does, besides all those of the channels. */
+/** Variables that contain a secret or the path of a file with a secret, in addition to all variables of the channels. */
 const secretNames = /_(KEYS|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;
 const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB']);
 
@@ -58,11 +58,11 @@ export function writeDockerFiles(
 export interface Password {
   value: string;
   file: string;
-  /** True when this call created it, so nobody has seen it yet. */
+  /** True if this call created the password, so that it must be shown. */
   created: boolean;
 }
 
-/** Grafana's initial password: created once and kept in a file, because the volume with Grafana's database keeps it too. */
+/** Grafana's initial password: created once and stored in a file, because Grafana's database, in a volume, stores it permanently. */
 export function grafanaPassword({ dataDir }: Pick<Settings, 'dataDir'>): Password {
   const file = join(dataDir, 'grafana-admin-password');
   if (existsSync(file)) return { value: readSecret('Grafana', { file }), file, created: false };
@@ -130,8 +130,8 @@ function grafanaFiles(settings: Settings): Files {
 }
 
 /**
- * Leaves out the scrape targets, which Prometheus reloads itself. A new container for changed targets could not mark the series
- * of removed targets as stale, and panels would count those for another 5 minutes.
+ * Leaves out the scrape targets, which Prometheus reloads itself. If changed targets led to a new container, it could not mark
+ * the series of removed targets as stale, and panels would count these series for another 5 minutes.
  */
 function hashOf(files: Files): string {
   const fixed = [...files].filter(([name]) => !name.startsWith('targets/'));

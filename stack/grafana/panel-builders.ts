@@ -46,7 +46,7 @@ export const prometheus = { type: 'prometheus', uid: '${datasource}' };
 
 /**
  * A stat has only a sparkline, and each of its points may evaluate a 30-day window. With 30 days of data, 241 points took 0.5 s
- * of CPU at every refresh; 60 take a third (measured).
+ * of CPU at every refresh, 60 points a third of that (measured).
  */
 const sparklinePoints = 60;
 
@@ -93,7 +93,7 @@ export function buildPanel(panel: Panel, locale: Locale) {
   return builder;
 }
 
-/** Our own histograms have exemplars, except the one that observes every token. Recorded series have none. */
+/** Our own histograms have exemplars, except the histogram that observes every token. Recorded series have none. */
 function showsExemplars({ queries }: Panel): boolean {
   const perToken = metrics.inferenceInterTokenDuration.scraped;
   return queries.some(

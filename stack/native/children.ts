@@ -8,7 +8,7 @@ import type { ServiceName, Settings } from '../settings.ts';
 import type { ChildDefinition } from './supervisor/plan.ts';
 import type { Tools } from './tools/tools.ts';
 
-/** In start order: a process starts after the ones that it connects to. */
+/** Returns the processes in start order: each starts after the processes that it connects to. */
 export function describeChildren(
   settings: Settings,
   tools: Pick<Tools, 'prometheus' | 'alertmanager'>,
@@ -41,7 +41,7 @@ export function describeChildren(
         `--storage.path=${dataFolder(dataDir, 'alertmanager')}`,
         `--web.listen-address=${listenAddress('alertmanager')}`,
         `--web.external-url=${addresses.alertmanager.url}`,
-        // A single Alertmanager needs no cluster; by default it opens 0.0.0.0:9094.
+        // A single Alertmanager needs no cluster, and would listen on 0.0.0.0:9094 by default.
         '--cluster.listen-address=',
         ...maintenance(tools.alertmanager),
       ],
@@ -55,7 +55,7 @@ export function describeChildren(
         tools.prometheus,
         `--config.file=${configuration.prometheusFile}`,
         `--storage.tsdb.path=${dataFolder(dataDir, 'prometheus')}`,
-        // The error budget covers 30 days.
+        // 31 days, because the error budget covers 30 days.
         '--storage.tsdb.retention.time=31d',
         `--web.listen-address=${listenAddress('prometheus')}`,
         `--web.external-url=${addresses.prometheus.url}`,
@@ -77,22 +77,22 @@ export function describeChildren(
           CHAT_PORT: String(address.port),
         },
         healthUrl: `${address.url}/healthz`,
-        // The service gives running answers 15 s.
+        // The grace period of running answers is 15 s (CHAT_GRACE_SECONDS).
         graceSeconds: 20,
       })),
   ];
 }
 
 /**
- * Divides the cores among replicas. With the default (all cores but one) each, their threads spin against each other, at 1/40 of
- * the speed.
+ * Divides the cores among replicas. By default each replica would use all cores but one; with more threads than cores, llama.cpp
+ * runs at 1/40 of the speed, because its threads spin while they wait for each other.
  */
 function shareOfThreads(replicas: number): Record<string, string> {
   if (replicas === 1 || process.env['CHAT_THREADS']) return {};
   return { CHAT_THREADS: String(Math.max(1, Math.floor(availableParallelism() / replicas))) };
 }
 
-/** Runs a program of this repository with telemetry. */
+/** The command that runs a program of this repository with telemetry. */
 function nodeProgram(entry: string): string[] {
   return [process.execPath, '--import', './otel/register.ts', entry];
 }
@@ -104,8 +104,8 @@ function dataFolder(dataDir: string, name: string): string {
 }
 
 /**
- * Saves Alertmanager's state every 2 s. With the default of 15m a SIGKILL repeats notifications or loses resolved ones; older
- * releases lack the option.
+ * Saves Alertmanager's state every 2 s. With the default of 15 min, a SIGKILL repeats notifications or loses resolved
+ * notifications. Older releases do not have the option.
  */
 function maintenance(alertmanager: string): string[] {
   const help = execFileSync(alertmanager, ['--help'], { stdio: 'pipe' }).toString();

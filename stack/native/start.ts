@@ -1,4 +1,4 @@
-/** `make up` in native mode: stops what a killed run left, starts the supervisor, and waits until every child is healthy. */
+/** `make up` in native mode: stops processes that a killed run left, starts the supervisor, and waits until every child is healthy. */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -31,11 +31,11 @@ const pollMillis = 100;
 /** Enough of a log to see why a process did not start. */
 const logLines = 20;
 
-/** The variables that decide what runs, besides those of the notifier's channels. */
+/** The variables that change the stack, in addition to the variables of the notifier's channels. */
 const settingNames =
   /^(REPLICAS$|(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|OTEL|SCRAPE|LOG)_)/;
 
-/** @throws StackError when something does not start; then everything that it started is stopped again. */
+/** @throws StackError if a process does not start; all processes that this call started are then stopped again. */
 export async function startStack(settings: Settings): Promise<number> {
   const running = readState(settings.runDir)?.supervisor;
   if (running !== undefined && isAlive(running)) {

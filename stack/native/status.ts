@@ -44,14 +44,14 @@ export async function followLogs(settings: Settings, name?: string): Promise<num
   }
   const runs = findOwnProcesses(runDir).length > 0;
   if (!runs) say(messages.isDown());
-  // Ctrl-C reaches both processes. This one exits last, so that the shell's prompt follows tail's output.
+  // Ctrl-C reaches `tail` too. This process waits for it, so that the shell's prompt follows the output of `tail`.
   process.on('SIGINT', () => undefined);
   const follow = runs ? ['-F'] : [];
   await once(spawn('tail', ['-n', '20', ...follow, ...files], { stdio: 'inherit' }), 'exit');
   return 0;
 }
 
-/** The children of the last start, which may have had other replicas than the settings. */
+/** The children of the last start. Their number of replicas may differ from the current settings. */
 function namesOf({ runDir, instances }: Settings): string[] {
   return (existsSync(planFile(runDir)) ? readPlan(runDir).children : instances).map(
     ({ name }) => name,

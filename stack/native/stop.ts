@@ -6,7 +6,7 @@ import { createProgress, say, StackError } from '../terminal.ts';
 import { findOwnProcesses, isAlive, signal } from './supervisor/processes.ts';
 import { readState, removeState } from './supervisor/state.ts';
 
-/** The graces of all children, which stop one after the other, and a margin. */
+/** The sum of all grace periods, because children stop one after the other, and a margin. */
 const supervisorGraceMillis = 75_000;
 const leftoverGraceMillis = 20_000;
 const pollMillis = 100;
@@ -31,7 +31,7 @@ export async function stopStack(
   const supervisor = readState(runDir)?.supervisor;
   const own = findOwnProcesses(runDir);
   if (supervisor !== undefined && isAlive(supervisor)) {
-    // The mark of another user's process is not readable.
+    // The environment of another user's process, which contains the mark, is not readable.
     const isOurs = own.some(({ pid }) => pid === supervisor.pid);
     if (!isOurs) throw new StackError(messages.notOurs(supervisor.pid));
   }

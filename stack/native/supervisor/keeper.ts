@@ -1,5 +1,5 @@
 /**
- * Keeps one child running: starts it, checks its health, restarts it with exponential backoff when it dies or hangs, and stops
+ * Keeps one child running: starts it, checks its health, restarts it with exponential backoff when it exits or hangs, and stops
  * it. The supervisor has one keeper for each child.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -15,7 +15,7 @@ export interface Keeper extends KeeperOptions {
   /** Aborted by `stopKeeping`. */
   readonly stopping: AbortController;
   process: ChildProcess | undefined;
-  /** Resolves when the child is gone for good. */
+  /** Resolves when the child has exited and will not be restarted. */
   done: Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function keepRunning(options: KeeperOptions): Keeper {
   return keeper;
 }
 
-/** Sends SIGTERM, and after the child's grace SIGKILL to its process group. Resolves when the child is gone. */
+/** Sends SIGTERM to the child, and SIGKILL to its process group after the grace period. Resolves when the child has exited. */
 export async function stopKeeping(keeper: Keeper): Promise<void> {
   keeper.stopping.abort();
   if (keeper.process !== undefined) {
@@ -92,7 +92,7 @@ async function runOnce(keeper: Keeper): Promise<{ how: string; wasSteady: boolea
   const how = await exit;
   exited.abort();
   const { hung, wasSteady } = await health;
-  // A descendant that outlives the child would keep its port.
+  // A descendant that runs longer than the child would keep the child's port.
   if (child.pid !== undefined) signal(-child.pid, 'SIGKILL');
   keeper.process = undefined;
   return { how: hung ? `${how}, no answer to its health check` : how, wasSteady };
@@ -104,7 +104,7 @@ function launch({ child, root, runDir }: Keeper): ChildProcess {
   const launched = spawn(program, args, {
     cwd: root,
     env: { ...process.env, ...child.env, ...markOf(child.name, runDir) },
-    // Its own process group: one signal reaches all of it, and Ctrl-C in the terminal does not.
+    // A process group of its own: one signal reaches the child and its descendants, and Ctrl-C in the terminal does not reach them.
     detached: true,
     stdio: ['ignore', output, output],
   });
@@ -125,7 +125,7 @@ async function watchHealth(
   let hung = false;
   while (!exited.aborted) {
     const isHealthy = await answers(child.healthUrl, limits.healthTimeoutMillis);
-    // A child that drains may stop answering.
+    // A child that drains may not answer health checks.
     if (exited.aborted || keeper.stopping.signal.aborted) break;
     failures = isHealthy ? 0 : failures + 1;
     if (isHealthy) healthySince ??= performance.now();
@@ -144,7 +144,7 @@ async function watchHealth(
       change(keeper, { health });
     }
     rotateLog(logFile(runDir, child.name), limits.logBytes);
-    // More often before the first good answer, because `make up` waits for it.
+    // Check more often until the child is healthy, because `make up` waits for that.
     await sleep(limits.healthIntervalMillis / (healthySince === undefined ? 4 : 1), exited);
   }
   const healthyMillis = healthySince === undefined ? 0 : performance.now() - healthySince;
@@ -181,7 +181,7 @@ async function sleep(millis: number, until: AbortSignal): Promise<void> {
   await delay(millis, undefined, { signal: until }).catch(() => undefined);
 }
 
-/** With setpriv of util-linux the kernel sends the child a SIGTERM when the supervisor dies, even by SIGKILL. */
+/** With setpriv of util-linux the kernel sends the child a SIGTERM when the supervisor exits, even by SIGKILL. */
 function dieWithParent(command: string[]): string[] {
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
   return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'TERM', '--', ...command];

@@ -1,5 +1,5 @@
 /**
- * Bounded log files. A child writes to its own directly, so that logging does not depend on the supervisor. Used by the keepers,
+ * Bounded log files. Each child writes to its log file directly, so that logging does not depend on the supervisor. Used by the keepers,
  * `make up` and `make logs`.
  */
 import {
@@ -18,8 +18,8 @@ export function logFile(runDir: string, name: string): string {
 }
 
 /**
- * Copies a file larger than `maxBytes` to `<file>.1` and empties it. It is not renamed, because the child has it open for
- * appending; a line written between the copy and the truncation is lost.
+ * Copies a file larger than `maxBytes` to `<file>.1` and empties it. The file is not renamed, because the child has it open for
+ * appending. A line written between the copy and the truncation is lost.
  */
 export function rotateLog(file: string, maxBytes: number): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;

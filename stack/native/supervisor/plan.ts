@@ -1,4 +1,4 @@
-/** What the supervisor runs, in a file that `make up` writes. It contains no secret. */
+/** The plan of the supervisor: the processes to run, in a file that `make up` writes. The file contains no secret. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,25 +9,25 @@ export interface ChildDefinition {
   env: Record<string, string>;
   /** Answers 2xx while the process is healthy. */
   healthUrl: string;
-  /** From SIGTERM to SIGKILL. */
+  /** Time from SIGTERM to SIGKILL. */
   graceSeconds: number;
 }
 
 export interface SupervisionLimits {
   healthIntervalMillis: number;
   healthTimeoutMillis: number;
-  /** A process that was healthy hangs when this many checks fail in a row. */
+  /** A healthy process counts as hanging after this many failed checks in a row. */
   healthFailures: number;
-  /** From SIGTERM to SIGKILL for a process that hangs. */
+  /** Time from SIGTERM to SIGKILL for a process that hangs. */
   hungGraceMillis: number;
-  /** A process that is not healthy after this time hangs. */
+  /** A process that is not healthy after this time counts as hanging. */
   startupMillis: number;
   /** The pause before a restart doubles from the first to the longest backoff. */
   firstBackoffMillis: number;
   longestBackoffMillis: number;
   /** A process that was healthy for this long resets the backoff. */
   steadyMillis: number;
-  /** A larger log moves to `.1`, so the logs of a child take at most twice this. */
+  /** A larger log is moved to `.1`, so the logs of a child take at most twice this size. */
   logBytes: number;
 }
 

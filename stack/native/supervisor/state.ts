@@ -30,7 +30,7 @@ export function readState(runDir: string): StackState | undefined {
   }
 }
 
-/** Renames a finished draft, so that readers never see a part of it. */
+/** Writes a temporary file and renames it, so that readers never see an incomplete state. */
 export function writeState(runDir: string, state: StackState): void {
   const draft = `${stateFile(runDir)}.new`;
   writeFileSync(draft, JSON.stringify(state, undefined, 2));

@@ -21,7 +21,7 @@ export interface Wanted {
   packages: readonly string[];
   /** Also fetches the dependencies that the machine lacks. */
   withDependencies: boolean;
-  /** For the packages, apt's lists and the unpacked files. */
+  /** Disk space for the packages, apt's lists and the unpacked files. */
   neededMegabytes: number;
   /** Adapts the unpacked programs below `root` to run from there. */
   arrange: (root: string) => void;
@@ -58,7 +58,7 @@ async function download(apt: string, wanted: Wanted): Promise<string[]> {
   const archives = join(apt, 'cache/archives');
   writeFileSync(settings, aptSettings(apt, wanted.withDependencies));
   writeFileSync(join(apt, 'status'), '');
-  // The update fails when a third party's source does not answer, although Debian's own may have answered.
+  // Ignore a failed update: one package source of a third party may be down although Debian's own sources answered.
   const update = await run('apt-get', ['-c', settings, '-q', 'update'], apt);
   const { text: names } = await run('apt-cache', ['-c', settings, 'pkgnames'], apt);
   const known = new Set(names.split('\n'));
@@ -75,8 +75,8 @@ async function download(apt: string, wanted: Wanted): Promise<string[]> {
 }
 
 /**
- * apt reads these after the machine's own settings, so the machine's proxies and sources stay. Locks are off, because locking
- * dpkg's status takes root.
+ * Settings that apt reads after the machine's own settings, so the machine's proxies and sources still apply. Locks are off, because
+ * locking dpkg's status needs root.
  */
 function aptSettings(apt: string, withInstalled: boolean): string {
   return `Dir::State "${apt}";
@@ -96,7 +96,7 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 `;
 }
 
-/** The start of a shell script in `usr/bin` that finds its root folder, also after that was moved. */
+/** The start of a shell script in `usr/bin` that finds its root folder, even after the folder has been moved. */
 export const wrapper = `#!/bin/sh
 root=$(dirname "$(readlink -f "$0")")/../..
 `;
@@ -113,7 +113,7 @@ function refuseFullDisk(folder: string, neededMegabytes: number): void {
   throw new StackError(messages.noSpace({ folder, freeMegabytes, neededMegabytes }));
 }
 
-/** @throws Error with the program's complaint when it fails. */
+/** @throws Error with the program's error message if it fails. */
 async function demand(program: string, args: string[], cwd: string): Promise<void> {
   const { code, text } = await run(program, args, cwd);
   if (code !== 0) throw new Error(`${program}: ${reasonIn(text)}`);
@@ -128,7 +128,7 @@ async function run(program: string, args: string[], cwd: string): Promise<Ended>
   return ended;
 }
 
-/** The first error or warning in apt's output; the later ones follow from it. */
+/** The first error or warning in apt's output; later errors are usually its consequences. */
 function reasonIn(output: string): string {
   const lines = output.trim().split('\n');
   const complaint = lines.find((line) => /^[EW]:/.test(line)) ?? lines.at(-1) ?? '';

@@ -23,7 +23,7 @@ type ToolName = keyof typeof programs;
 /** The absolute path of each program. */
 export type Tools = Record<ToolName, string>;
 
-/** Looks on PATH first, then in what was unpacked earlier; fetches nothing. */
+/** Looks on PATH first, then in the packages that were unpacked earlier. Downloads nothing. */
 export function findTools(path: string, toolsDir: string): Partial<Tools> {
   const folders = [...path.split(delimiter).filter(Boolean), unpackedBin(toolsDir)];
   const found: Partial<Tools> = {};
