@@ -75,7 +75,7 @@ export function writeRuleFile({ name, groups }: RuleFile): string {
   document.commentBefore = ` Generated from alerting/rules/${name}.ts by \`make generate\`.`;
   visit(document, {
     Pair(_, pair) {
-      // `yaml` writes no blank line between rules by itself.
+      // Add a blank line between rules, because `yaml` writes none.
       const rules = pair.value;
       if (String(pair.key) !== 'rules' || !rules || typeof rules !== 'object') return;
       if (!('items' in rules) || !Array.isArray(rules.items)) return;

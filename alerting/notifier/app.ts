@@ -23,7 +23,7 @@ export interface AppDeps {
   outbox: Outbox;
   intake: Intake;
   watchdog: Pick<Watchdog, 'received' | 'lastSeenAt'>;
-  /** Required as a bearer token on /alerts and /api; undefined: none. */
+  /** The bearer token that /alerts and /api require; undefined: no token is required. */
   token: string | undefined;
   message: MessageOptions;
   /** Called with the channel of a notification that is queued again. */
@@ -37,7 +37,7 @@ export interface AppDeps {
 const maxListed = 500;
 const runbooksDir = join(import.meta.dirname, '../runbooks');
 
-/** Enough for thousands of alerts; a larger body does not come from Alertmanager. */
+/** Limit of a request body: enough for thousands of alerts, more than Alertmanager sends. */
 const maxBodyBytes = 32 * 2 ** 20;
 
 /** Rejects requests from browser pages: only programs post here, so a page with an Origin is a forged request. */
@@ -142,7 +142,7 @@ function resend(c: Context, deps: AppDeps, id: number) {
   return c.json({ status }, 202);
 }
 
-/** A notification as /api/notifications shows it: with times as text and with its message instead of its payload. */
+/** Converts a notification for /api/notifications: times become text, and the rendered message replaces the payload. */
 function describe(notification: Notification, options: MessageOptions) {
   const { payload, progress: _, traceparent, ...facts } = notification;
   const message = renderMessage([payload], options);

@@ -1,4 +1,4 @@
-/** The notifier's clock. Tests inject another one, in which ten minutes pass at once. */
+/** The notifier's clock. Tests inject a virtual clock, so that they need not wait. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {

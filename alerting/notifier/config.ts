@@ -1,4 +1,4 @@
-/** Environment and NOTIFIER_CONFIG → one checked Config. One error names every problem and contains no secret. */
+/** Reads and checks the environment and NOTIFIER_CONFIG. One error lists every problem and contains no secret. */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { createSettings, integer, port } from '../../src/kit/settings.ts';
@@ -27,7 +27,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   const config = {
     host,
     port: listenPort,
-    /** Where a person's browser reaches the notifier, without a trailing slash; links in messages start with it. */
+    /** URL of the notifier for a browser, without a trailing slash. Links in messages start with this URL. */
     url: url.replace(/\/$/, ''),
     /** Path of the outbox file. */
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
@@ -40,11 +40,11 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     /** Both are required for the reconciliation. */
     prometheusUrl: settings.secretUrl('PROMETHEUS_URL'),
     alertmanagerUrl: settings.secretUrl('ALERTMANAGER_URL'),
-    /** How long Alertmanager may take to send an alert before the reconciliation sends it; 0: no reconciliation. */
+    /** The reconciliation sends an alert that Alertmanager has not sent for this long; 0: no reconciliation. */
     reconcileSeconds: settings.read('NOTIFIER_RECONCILE_SECONDS', integer(0, maxSeconds), 300),
-    /** The notifier raises an alert when the Watchdog has been missing for this long; 0: never. */
+    /** The notifier raises an alert if no Watchdog has arrived for this long; 0: never. */
     watchdogSeconds: settings.read('NOTIFIER_WATCHDOG_SECONDS', integer(0, maxSeconds), 300),
-    /** Pinged every minute while the outbox can be written. */
+    /** URL that the notifier requests every minute while it can write to the outbox. */
     heartbeatUrl: settings.secretUrl('NOTIFIER_HEARTBEAT_URL'),
   };
   settings.throwProblems();

@@ -1,4 +1,4 @@
-/** Stores alerts in the outbox: those of webhooks, and those that the notifier raises itself. */
+/** Stores alerts in the outbox: alerts of webhooks, and alerts that the notifier raises itself. */
 import type { Tracer } from '@opentelemetry/api';
 import type { Outbox } from './outbox/outbox.ts';
 import { routeAlerts } from './routes.ts';
@@ -12,7 +12,7 @@ export interface IntakeOptions {
   /** Names of all configured channels. */
   channels: readonly string[];
   tracer: Tracer;
-  /** Called with the channels that have something new to send. */
+  /** Called with the channels that have new notifications. */
   onAccepted: (channels: readonly string[]) => void;
   now: () => number;
 }
@@ -22,7 +22,7 @@ export type Intake = ReturnType<typeof createIntake>;
 export function createIntake(options: IntakeOptions) {
   const { outbox, routes, channels, tracer, onAccepted, now } = options;
   /**
-   * Stores the payload for the channels of its route; an alert of the notifier itself for every channel.
+   * Stores the payload for the channels of its route. An alert that the notifier raises itself is stored for every channel.
    * @throws Error when the outbox cannot be written; then nothing is stored.
    */
   return (payload: Payload, route: string): 'accepted' | 'duplicate' => {
@@ -37,7 +37,7 @@ export function createIntake(options: IntakeOptions) {
     });
     const status = outbox.accept({ route, payload, recipients: traced }, at);
     if (status === 'duplicate') return status;
-    // Ended only now: the span of a duplicate or of a write that failed is never exported.
+    // End the spans only after the write, so that no span is exported for a duplicate or a failed write.
     for (const { span } of traced) span.end(at);
     onAccepted(recipients.map(({ channel }) => channel));
     return status;

@@ -20,10 +20,10 @@ import { reconcile } from './watch/reconcile.ts';
 import { createWatchdog } from './watch/watchdog.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 
-/** For running deliveries and open connections when the notifier stops. */
+/** Grace period of running deliveries and open connections when the notifier stops. */
 const graceMillis = 5000;
 const watchdogMillis = 1000;
-/** Keeps the write-ahead log at some megabytes in a storm, and delays fewer than one request in a thousand. */
+/** Interval of checkpoints: keeps the write-ahead log at some megabytes under many alerts, and delays fewer than 1 in 1,000 requests. */
 const checkpointMillis = 10_000;
 
 const log = createLogger({ name: 'notifier' });
@@ -159,7 +159,7 @@ async function drain(server: Server, workers: Worker[], checks: Promise<void>): 
   await Promise.all([
     closed,
     ...workers.map((worker) => worker.stop(graceMillis)),
-    // A reconciliation that waits for Prometheus need not finish: the next start repeats it.
+    // Do not wait for a running reconciliation: the next start repeats it.
     Promise.race([checks, closed]),
   ]);
   clearTimeout(force);

@@ -15,7 +15,7 @@ interface Observed {
   watchdog: Pick<Watchdog, 'waitingSince'>;
 }
 
-/** Returns the function that workers call after every attempt, with the number of notifications it was for. */
+/** Returns the function that workers call after every attempt, with the number of notifications in the attempt. */
 export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Observed) {
   const instruments = createInstruments(meter);
   for (const channel of channels) {
@@ -38,7 +38,7 @@ export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Ob
     result.observe(secondsSince(watchdog.waitingSince())),
   );
   return (channel: string, delivery: Delivery, count: number): void => {
-    // The attempt goes on with the next part.
+    // Count nothing yet: the attempt continues with the next part.
     if (delivery.kind === 'partial') return;
     const reason = delivery.kind === 'delivered' ? undefined : delivery.reason;
     instruments.add('notifierNotifications', count, labels(channel, delivery.kind, reason));

@@ -8,9 +8,9 @@ export interface Matcher {
 }
 
 export interface Route {
-  /** Last segment of the webhook's URL, `/alerts/{path}`; undefined: any. */
+  /** Last segment of the webhook's URL, `/alerts/{path}`; undefined matches any path. */
   path: string | undefined;
-  /** An alert matches when all of them match. */
+  /** An alert matches if all matchers match. */
   match: readonly Matcher[];
   channels: readonly string[];
   /** Later routes are evaluated too. */
@@ -52,7 +52,7 @@ export function routeAlerts(
   });
 }
 
-/** Undefined when no route matches. */
+/** The channels of an alert; undefined if no route matches. */
 function channelsOf(
   routes: readonly Route[],
   path: string,

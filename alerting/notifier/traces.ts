@@ -21,7 +21,7 @@ import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();
 
-/** Starts the trace of a notification. The caller ends the span once the notification is stored; until then nothing is exported. */
+/** Starts the trace of a notification. The caller ends the span after the notification is stored. An unended span is not exported. */
 export function startAlertSpan(
   tracer: Tracer,
   { alerts, groupKey }: Payload,
@@ -53,10 +53,13 @@ export function traceIdOf(traceparent: string | null): string | null {
   return traceparent?.split('-')[1] ?? null;
 }
 
-/** OpenTelemetry's default limit on links of a span. https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits */
+/** OpenTelemetry's default limit of links per span. https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits */
 const maxLinks = 128;
 
-/** Runs one attempt inside a span of the first notification's trace. The span of a digest links to the traces of the others. */
+/**
+ * Runs one delivery attempt in a `deliver` span, which belongs to the trace of the first notification. In a digest, the span has
+ * links to the traces of the other notifications.
+ */
 export async function traceAttempt<Result extends { delivery: Delivery }>(
   tracer: Tracer,
   [first, ...others]: Notifications,

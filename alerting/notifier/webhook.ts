@@ -54,7 +54,7 @@ export function ownPayload(origin: Origin, groupKey: string, alerts: AlertInput[
 }
 
 /**
- * Reads one webhook body. Watchdog alerts are removed, because they show that the alert path works and notify nobody;
+ * Reads one webhook body. Watchdog alerts are removed, because they only show that alert delivery works and are sent to no channel;
  * `watchdog` is true when there was one, and `alerts` may then be empty.
  */
 export function parseWebhook(body: string): ParsedWebhook {
@@ -80,8 +80,8 @@ function refuse(problem: string): ParsedWebhook {
 }
 
 /**
- * Equal for repeats of the same webhook: group, and each alert's fingerprint, state and start. Alertmanager repeats a webhook
- * after a crash, from each instance of a pair, and when the answer came too late.
+ * A key that is equal for repeats of the same webhook: group, and each alert's fingerprint, state and start. Alertmanager repeats a
+ * webhook after a crash, from each instance of a pair, and if the notifier answered too late.
  */
 export function idempotencyKey(route: string, { groupKey, alerts }: Payload): string {
   const states = alerts.map(({ fingerprint, status, startsAt }) => [fingerprint, status, startsAt]);

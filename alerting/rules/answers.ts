@@ -16,7 +16,7 @@ const enough = (range: RangeOptions): string =>
 
 /**
  * Compares the median with the day before, because the usual perplexity differs from model to model; a median ignores a few
- * unusual answers. Empty where no perplexity is recorded.
+ * unusual answers. The result is empty if no perplexity is recorded.
  */
 export const answerAlerts: Alert[] = [
   {

@@ -6,7 +6,7 @@ import type { Alert } from './rule.ts';
 
 const window = '<window>';
 const tokens = rate('inferenceTokens', {
-  // Prompt tokens too: a service that reads long prompts and answers with one word is not slow.
+  // Count prompt tokens too: a service that prefills long prompts for one-word answers is not slow.
   where: ofChat(anyOf('type', ['input', 'output'])),
   by: ['job', 'instance'],
   window,
@@ -38,7 +38,7 @@ export const chatAlerts: Alert[] = [
   },
   {
     alert: 'RequestsRejected',
-    // Rejections for lack of capacity, not for a mistake of the client.
+    // Count only rejections for lack of capacity, not invalid requests.
     ...failingShare(
       'inferenceRequests',
       anyOf('reason', ['queue_full', 'queue_timeout', 'not_ready']),
@@ -53,7 +53,7 @@ export const chatAlerts: Alert[] = [
     alert: 'ContextSaturated',
     labels: { severity: 'warning' },
     graph: share('inferenceContextTokens', 'inferenceContextLimit'),
-    // Only while all sequences are active: idle ones keep finished conversations that give way to new ones.
+    // Only while all sequences are active: the context of an idle sequence is only a cache, and new requests replace it.
     expr: `<graph> > <above> and ${active} >= (${limit} > 0)`,
     summary: { en: 'The context is nearly full', zh: '上下文即将用尽' },
     description: {
@@ -76,7 +76,7 @@ function share(part: MetricKey, whole: MetricKey): string {
   return `${series(part, ofChat())} / (${series(whole, ofChat())} > 0)`;
 }
 
-/** A warning while the share of a counter that `matcher` selects is above its threshold, and more than a few. */
+/** A warning while `matcher` selects more than the threshold's share of a counter, and at least its minimum of failures. */
 function failingShare(
   counter: MetricKey,
   matcher: string,

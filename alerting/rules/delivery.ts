@@ -32,7 +32,7 @@ export const deliveryAlerts: Alert[] = [
     },
   },
   {
-    // A single Alertmanager cannot deliver this alert about itself; the notifier notices that the Watchdog stopped.
+    // A single Alertmanager that is down cannot deliver this alert; the notifier detects the missing Watchdog instead.
     alert: 'AlertmanagerUnreachable',
     labels: { severity: 'critical' },
     graph: summed('increase', 'prometheus_notifications_errors_total', {
@@ -47,7 +47,7 @@ export const deliveryAlerts: Alert[] = [
     },
   },
   {
-    // Notifications given up, a channel that accepts nothing, or a webhook call from Alertmanager that fails.
+    // Dead notifications, a channel without successful deliveries, or failed webhook calls of Alertmanager.
     alert: 'NotifierFailing',
     labels: { severity: 'critical' },
     graph: attempts('retried', 'dead'),

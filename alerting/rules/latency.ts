@@ -1,4 +1,4 @@
-/** Latency of an answer: first token, each further token, and the whole. Generates `latency.yml`. */
+/** Latency alerts: time to first token, time per output token, end-to-end latency. Generates `latency.yml`. */
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { ofChat, quantile, series, summed } from '../../otel/promql.ts';
@@ -28,7 +28,7 @@ function slow(
 
 const { chatLatencyHigh, timeToFirstTokenHigh, timePerOutputTokenHigh } = defaultThresholds;
 
-/** Only latencies that do not grow with the length of the answer are critical. */
+/** End-to-end latency is only a warning, because it grows with the length of the answer. */
 export const latencyAlerts: Alert[] = [
   slow('ChatLatencyHigh', chatLatencyHigh.metric, 'warning', {
     en: 'End-to-end latency',

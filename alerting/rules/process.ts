@@ -4,7 +4,7 @@ import { ofChat, series } from '../../otel/promql.ts';
 import type { Alert } from './rule.ts';
 
 const memory = series('processMemoryUsage', ofChat());
-/** `deriv` fits a line, which garbage collection does not move. */
+/** `deriv` fits a line through all samples, so that garbage collection has little effect on the slope. */
 const growth = (window: string, offset = ''): string =>
   `deriv(${memory}[${window}]${offset}) * <windowSeconds> / (${memory} > 0)`;
 
@@ -21,7 +21,7 @@ export const processAlerts: Alert[] = [
     },
   },
   {
-    // A leak grows in every hour; a cache that fills, a large prompt or a restart is a single step, in one hour only.
+    // A leak grows in every hour. A cache that fills, a large prompt or a restart causes growth in one hour only.
     alert: 'MemoryGrowth',
     labels: { severity: 'warning', job: jobs.chat },
     graph: growth('<threeWindows>'),

@@ -1,4 +1,4 @@
-/** Rules as data, and how an alert gets its texts and links. Used by `rules.ts` and the files beside this one. */
+/** The types of rules, and the function that adds texts and links to alerts. Used by `rules.ts` and the files in this folder. */
 import type { Text } from '../../otel/text.ts';
 import type { Threshold, Thresholds } from '../../otel/thresholds.ts';
 
@@ -22,7 +22,7 @@ export interface AlertRule {
  */
 export interface Alert {
   alert: string;
-  /** Its row in `otel/thresholds.ts`; by default the one with its name. */
+  /** The alert's row in `otel/thresholds.ts`; by default the row with the name of the alert. */
   threshold?: keyof Thresholds;
   /** An alert over a whole job sets `job` itself, because Alertmanager inhibits by that label. */
   labels: { severity: 'critical' | 'warning' | 'none'; job?: string } & Record<string, string>;
@@ -30,7 +30,7 @@ export interface Alert {
   graph: string;
   /** `<graph>` stands for the query above. */
   expr?: string;
-  /** Without numbers, so that it stays true in a resolved message. */
+  /** The summary contains no numbers, so that it is still true in a resolved message. */
   summary: Text;
   description: Text;
   numbers?: (context: RuleContext) => Record<string, string | number>;

@@ -10,7 +10,7 @@ import { burnRates, errorBudget } from '../../otel/thresholds.ts';
 import { toPromDuration } from './rule.ts';
 import type { Alert, RecordingRule, RuleContext } from './rule.ts';
 
-/** How the availability SLO counts each ending: `good`, `bad`, or not at all, because the client made a mistake. */
+/** How the availability SLO counts each ending: `good`, `bad`, or `client`: not counted, because the request was invalid. */
 const verdicts = {
   stop: 'good',
   length: 'good',

@@ -1,4 +1,4 @@
-/** Whether the metrics themselves can be trusted: scrapes, series, spans. Generates `telemetry.yml`. */
+/** Alerts about missing or incomplete metrics and spans. Generates `telemetry.yml`. */
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { rate, series } from '../../otel/promql.ts';
@@ -12,7 +12,7 @@ const lost = (metric: MetricKey, where: string): string =>
 
 export const telemetryAlerts: Alert[] = [
   {
-    // Notifies nobody. Inhibits the alerts about a job as a whole while none of its instances can be scraped.
+    // This alert goes to no channel. It inhibits alerts about a whole job while no instance of the job can be scraped.
     alert: 'AllTargetsDown',
     labels: { severity: 'none' },
     graph: 'max by (job) (up)',
@@ -49,7 +49,7 @@ export const telemetryAlerts: Alert[] = [
     alert: 'ScrapeSlow',
     labels: { severity: 'warning' },
     graph: 'avg_over_time(scrape_duration_seconds[<window>])',
-    // Not for a target that hangs until the timeout: TargetDown fires for it.
+    // Ignore a target that hangs until the timeout, because TargetDown fires for it.
     expr: '<graph> > <above> and on (job, instance) up == 1',
     summary: { en: 'Scrapes of {{ $labels.job }} are slow', zh: '抓取 {{ $labels.job }} 过慢' },
     description: {

@@ -24,7 +24,7 @@ export type Delivery =
   | {
       kind: 'retry';
       reason: RetryReason;
-      /** The shortest wait that the vendor asks for; 0 leaves it to the backoff. */
+      /** Minimum wait before the next attempt, as the vendor requests it; 0: the backoff decides. */
       afterSeconds: number;
       detail: string;
       progress?: string;
@@ -38,9 +38,9 @@ export interface Rate {
 }
 
 export interface Call {
-  /** The same for every attempt to deliver the same message, so that a receiver can recognise a repeat. */
+  /** Idempotency key: the same for every attempt to deliver the same message, so that a receiver can recognise a repeat. */
   id: string;
-  /** From the previous call; null at the first. */
+  /** The progress that the previous call returned; null at the first call. */
   progress: string | null;
   /** Aborted when the notifier stops. */
   signal: AbortSignal;
@@ -49,9 +49,9 @@ export interface Call {
 export interface Channel {
   /** Unique among the configured channels; the `channel` label of the metrics. */
   name: string;
-  /** Every one of them applies; without any the channel is not limited. */
+  /** Rate limits; all of them apply. Empty: the channel is not limited. */
   rates?: readonly Rate[];
-  /** One call. A failure of the other side is a `Delivery`, not a rejection. */
+  /** Makes one call. A failure of the receiver is returned as a `Delivery`; the promise is not rejected. */
   deliver(message: Message, call: Call): Promise<Delivery>;
   /** Closes connections. */
   close?(): void;
@@ -90,7 +90,7 @@ export const mentions = z
   })
   .default({ users: [], all: false });
 
-/** 90 % of a vendor's limits, because other programs may call the same robot. */
+/** Reduces a vendor's limits to 90 %, because other programs may call the same robot. */
 export function withHeadroom(rates: readonly Rate[]): Rate[] {
   return rates.map((rate) => ({ ...rate, count: Math.floor(rate.count * 0.9) }));
 }

@@ -55,7 +55,7 @@ export const dingtalk = defineKind({
     .strictObject({
       /** Contains the robot's `access_token`. */
       url: webUrl,
-      /** Unset for robots that check a keyword or an IP address instead of a signature. */
+      /** The key of the signature. Not set for robots that check a keyword or an IP address instead. */
       secret: z.string().optional(),
       /** An action card with buttons instead of markdown. */
       card: z.boolean().default(false),
@@ -74,7 +74,7 @@ export const dingtalk = defineKind({
       deliver(message, call) {
         const { mobiles, users, all } = (message.isFiring && settings.mention) || nobody;
         const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
-        // DingTalk mentions somebody only if the text contains the mention as well.
+        // DingTalk mentions a person only if the text contains the mention as well.
         const footer = [...mobiles, ...users].map((person) => `@${person}`).join(' ');
         const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
         return sendPart(parts, call, (text) => {

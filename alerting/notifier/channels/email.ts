@@ -62,13 +62,13 @@ export const email = defineKind({
       rates,
       async deliver(message, call) {
         const before = readProgress(call.progress, to);
-        // A dead notification that a person resends goes to the recipients that were refused.
+        // If a person resends a dead notification, it goes to the recipients that refused it.
         const isResent = before.left.length === 0;
         const refused = isResent ? [] : before.refused;
         try {
           const { rejectedErrors = [], response } = await transport.sendMail({
             from,
-            // The visible header, whoever this attempt goes to.
+            // The header lists all recipients, although this attempt may go to only some of them.
             to: [...to],
             envelope: { from, to: isResent ? before.refused : before.left },
             messageId: `<${call.id}@${domain}>`,
@@ -83,7 +83,7 @@ export const email = defineKind({
           return judgeRecipients(rejectedErrors, response, refused, redact);
         } catch (error) {
           const { code, rejectedErrors } = error as MailError;
-          // The server rejected every recipient. Other errors concern the whole attempt.
+          // This error means that the server rejected every recipient; any other error concerns the whole attempt.
           return code === 'EENVELOPE' && rejectedErrors !== undefined
             ? judgeRecipients(rejectedErrors, '', refused, redact)
             : judgeError(error as MailError, redact);
@@ -99,7 +99,7 @@ function openTransport(url: URL, timeoutMillis: number) {
   return createTransport({
     pool: true,
     maxConnections: 1,
-    // The outbox retries. The pool would resend a mail that the server may already have accepted.
+    // The outbox retries, so the pool must not: it would resend a mail that the server may already have accepted.
     maxRequeues: 0,
     idleTimeout: 30_000,
     host: url.hostname.replaceAll(/[[\]]/g, ''),
@@ -141,7 +141,7 @@ function judgeRecipients(
   return { kind: 'dead', reason: 'refused', detail, progress };
 }
 
-/** For an error that concerns all recipients. */
+/** The outcome of an error that concerns all recipients. */
 function judgeError(error: MailError, redact: (text: string) => string): Delivery {
   const detail = redact(`SMTP: ${describe(error)}`);
   if (isPermanent(error)) return { kind: 'dead', reason: 'refused', detail };

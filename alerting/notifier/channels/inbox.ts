@@ -1,4 +1,4 @@
-/** The channel of a machine without robots: the notification is only stored, and `GET /api/notifications` lists it. */
+/** The default channel if no other is configured: the notification is only stored, and `GET /api/notifications` lists it. */
 import { z } from 'zod';
 import { defineKind } from './channel.ts';
 

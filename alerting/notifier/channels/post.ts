@@ -13,16 +13,16 @@ export interface PostOptions {
 export interface Answer {
   kind: 'answer';
   status: number;
-  /** Undefined when the body is not a JSON object: then a proxy wrote it, not the vendor. */
+  /** The parsed body. Undefined if the body is not a JSON object, because then it comes from a proxy, not from the vendor. */
   json: Record<string, unknown> | undefined;
 }
 
-/** Reading stops here; a vendor's answer has some hundred bytes. */
+/** Maximum bytes read from an answer; a vendor's answer has some hundred bytes. */
 const maxAnswerBytes = 64 * 1024;
 /** For a 429 without a usable `Retry-After`. */
 const defaultRetryAfterSeconds = 60;
 
-/** Never rejects, and its details never contain the URL, which may hold a token. */
+/** Posts once. Never rejects. `detail` never contains the URL, which may contain a token. */
 export async function postJson(options: PostOptions): Promise<Answer | Delivery> {
   const timeout = AbortSignal.timeout(options.timeoutSeconds * 1000);
   try {
@@ -42,7 +42,7 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
   }
 }
 
-/** Decides the statuses that mean the same for every receiver; leaves the others to the channel. */
+/** The outcome of statuses that mean the same for every receiver; undefined for statuses that the channel must judge. */
 function judgeStatus(response: Response, json: Answer['json']): Answer | Delivery {
   const { status } = response;
   if (status === 429) {

@@ -3,9 +3,9 @@ import type { Call, Delivery } from './channel.ts';
 import { postJson } from './post.ts';
 import type { PostOptions } from './post.ts';
 
-/** How one vendor answers. */
+/** The format and the error codes of one vendor's answers. */
 export interface RobotAnswers {
-  /** The name that people know. */
+  /** The vendor's name, for messages. */
   vendor: string;
   /** Field of the body with the code. */
   codeField: string;
@@ -13,9 +13,9 @@ export interface RobotAnswers {
   messageField: string;
   /** Codes of a rate limit → seconds until the robot accepts calls again. */
   rateLimited: ReadonlyMap<number, number>;
-  /** Codes that would be the same for every retry. */
+  /** Codes of errors that a retry cannot fix. */
   refused: ReadonlySet<number>;
-  /** Judges answers that have no code; undefined leaves them unexpected. */
+  /** Judges answers without a code. If it returns undefined, the answer counts as unexpected. */
   judgeWithoutCode?: (answer: Record<string, unknown>) => Delivery | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function callRobot(
   return retryUnexpected(`HTTP ${result.status}, expected a JSON object from ${answers.vendor}`);
 }
 
-/** Judges by the code alone, whatever the HTTP status. A code that is in no table is retried. */
+/** Judges an answer by its code only; the HTTP status is ignored. Unknown codes are retried. */
 function judgeAnswer(
   answers: RobotAnswers,
   json: Record<string, unknown>,

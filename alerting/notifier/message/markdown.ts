@@ -4,7 +4,7 @@ import type { Message, Section } from './message.ts';
 export interface MarkdownStyle {
   /** How a section's heading is written; some robots do not render `####`. */
   heading: (text: string) => string;
-  /** Undefined: the title is shown elsewhere, as in the header of a card. */
+  /** The title. Undefined if the title is shown elsewhere, such as in the header of a card. */
   title?: (text: string) => string;
 }
 
@@ -21,7 +21,7 @@ export interface PartOptions {
   footer?: string;
 }
 
-/** A message that would need more parts than this is written as one line per alert. */
+/** If a message needed more parts than this, it is written with one line per alert instead. */
 const maxFullParts = 3;
 
 /** Returns at least one part; together they contain every alert. */
@@ -63,7 +63,7 @@ function writeSection(
   ].join('\n');
 }
 
-/** Keeps text of an alert from being read as a robot's markup: `<at id=all>`, `<@all>`, `<font>`. */
+/** Escapes markup of the robots in text of an alert: `<at id=all>`, `<@all>`, `<font>`. */
 function escapeTags(text: string): string {
   return text.replaceAll(/<(?=[@/a-z])/gi, '＜');
 }

@@ -18,13 +18,13 @@ const chinese = {
   lasted: '持续',
   unknownTime: '未知',
   labels: '标签',
-  /** Before the summary of an alert that is over. */
+  /** Prefix of the summary of a resolved alert. */
   resolvedAlert: '原告警',
   runbook: '处理手册',
   dashboard: '图表',
   trace: '链路',
   query: '查询',
-  /** Alerts that Alertmanager left out of its webhook. */
+  /** Number of alerts that Alertmanager left out of its webhook (`truncatedAlerts`). */
   truncated: (count: number) => `另有 ${count} 条告警未列出，请查看 Alertmanager`,
   digest: (count: number) => `汇总：已达到发送频率限制，本条合并了 ${count} 条通知`,
   /** Why the message did not come from Alertmanager. */
@@ -34,7 +34,7 @@ const chinese = {
     notifier: '由通知服务自身发出',
   } satisfies Record<Origin, string>,
   colon: '：',
-  /** Between the names of alerts. */
+  /** Separator between the names of alerts. */
   comma: '、',
   units: { d: ' 天', h: ' 小时', m: ' 分', s: ' 秒' },
 };

@@ -22,7 +22,7 @@ export interface Message {
   sections: Section[];
   /** Every alert in one line, in order of arrival: for digests, and in place of sections that would fill many messages. */
   lines: string[];
-  /** About the message as a whole. */
+  /** Notes about the message as a whole. */
   notes: string[];
   alerts: Alert[];
 }
@@ -56,7 +56,7 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
     lines: alerts.map((alert) => renderLine(alert, words, options.timeZone)),
     notes: [
       ...(isDigest ? [words.digest(payloads.length)] : []),
-      // The outbox may hold an origin of an older version, which has no text.
+      // The outbox may contain an origin that an older version stored and that has no text here.
       ...new Set(payloads.flatMap(({ origin }) => (origin && words.origins[origin]) ?? [])),
       ...(truncated > 0 ? [words.truncated(truncated)] : []),
     ],
@@ -86,7 +86,7 @@ function headingOf(alert: Alert, words: Texts): string {
   return [state, nameOf(alert)].filter(Boolean).join(' · ');
 }
 
-/** Shows no description of a resolved alert: Alertmanager keeps the annotations of the firing, whose values are outdated. */
+/** A resolved alert has no description, because Alertmanager keeps the annotations of the firing alert, with outdated values. */
 function renderAlert(alert: Alert, words: Texts, timeZone: string): Section {
   const summary = annotation(alert, 'summary', words);
   const ended = summary && `${words.resolvedAlert}${words.colon}${summary}`;
@@ -117,7 +117,7 @@ function annotation({ annotations }: Alert, name: string, words: Texts): string 
   return cut(annotations[name + words.annotationSuffix] ?? annotations[name] ?? '');
 }
 
-/** Start; of a resolved alert also end and duration. */
+/** The start of an alert; for a resolved alert also its end and duration. */
 function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, string][] {
   const show = (time: number | undefined) =>
     time === undefined ? words.unknownTime : formatTime(time, timeZone);
@@ -130,7 +130,7 @@ function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, str
   return [started, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
 }
 
-/** As `2026-04-26 11:21:41 (Asia/Shanghai)`. */
+/** Formats a time such as `2026-04-26 11:21:41 (Asia/Shanghai)`. */
 function formatTime(time: number, timeZone: string): string {
   const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
   // Swedish dates are ISO 8601.

@@ -1,4 +1,4 @@
-/** Which alerts the notifier has been sent and when each fired, on disk. The reconciliation compares them with Prometheus. */
+/** Stores the alerts that the notifier received, with their times. The reconciliation compares them with Prometheus. */
 import type { DatabaseSync } from 'node:sqlite';
 import { readTime } from '../webhook.ts';
 import type { Alert, Payload } from '../webhook.ts';
@@ -20,7 +20,7 @@ export interface AlertRecord {
 const keptMillis = 7 * 86_400_000;
 
 const sql = {
-  // A firing after the end of the same firing is a late repeat. A notification that was sent is not withheld afterwards.
+  // Ignore a firing state after the end of the same firing: it is a late repeat. A sent alert never becomes `not_for_us`.
   upsert: `INSERT INTO heard
     (fingerprint, starts_at, ends_at, status, alert, route, group_key, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (fingerprint, starts_at) DO UPDATE SET ends_at = excluded.ends_at, status = excluded.status,
@@ -49,7 +49,7 @@ export function createAlertHistory(db: DatabaseSync) {
         upsert({ alert, startsAt, endsAt, status, route, groupKey, recordedAt: now });
       }
     },
-    /** Records that Alertmanager withholds this alert on purpose at the moment. */
+    /** Records that Alertmanager intentionally does not send this alert now. */
     recordNotForUs(alert: Alert, now: number): void {
       const startsAt = readTime(alert.startsAt) ?? now;
       const unrouted = { route: '', groupKey: '', recordedAt: now };

@@ -6,7 +6,7 @@ import type { StatementSync } from 'node:sqlite';
 
 const busyMillis = 500;
 
-/** Step n migrates version n to n + 1. A released step is never edited, because files out there have already run it. */
+/** Step n migrates version n to n + 1. Never edit a released step, because existing files have already run it. */
 const migrations: readonly string[] = [
   `CREATE TABLE webhooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -73,7 +73,7 @@ export function openDatabase(path: string): DatabaseSync {
     mkdirSync(dirname(path), { recursive: true });
     const db = new DatabaseSync(path, { timeout: busyMillis });
     // synchronous = FULL: commits survive a power cut; NORMAL only survives a crash of the process. No automatic
-    // checkpoint, because it would delay the request that triggers it; `main.ts` runs one every 10 s.
+    // checkpoint, because it would delay the request that triggers it; `main.ts` runs a checkpoint every 10 s.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
     migrate(db);
     return db;
@@ -112,7 +112,7 @@ export function inTransaction<Result>(db: DatabaseSync, write: () => Result): Re
 
 /**
  * Writes without waiting for the disk. The write survives a crash of the process, but survives a power cut only once a later
- * transaction has been synced: use it where a lost write costs no more than a repeated message.
+ * transaction has been synced. Use it only if the worst effect of a lost write is a repeated message.
  */
 export function writeLazily(db: DatabaseSync, write: () => void): void {
   db.exec('PRAGMA synchronous = NORMAL');

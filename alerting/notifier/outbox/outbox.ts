@@ -13,10 +13,10 @@ import { queries } from './queries.ts';
 export const states = ['pending', 'delivered', 'dead'] as const;
 export type State = (typeof states)[number];
 
-/** One channel that a webhook is for. */
+/** One channel that receives a webhook. */
 export interface Recipient {
   channel: string;
-  /** Indexes of its alerts in the payload; null: all of them. */
+  /** Indexes of the channel's alerts in the payload; null: all alerts. */
   alerts: number[] | null;
 }
 
@@ -34,11 +34,11 @@ export interface Notification {
   channel: string;
   state: State;
   attempts: number;
-  /** Of the last failed attempt. */
+  /** Reason of the last failed attempt. */
   lastReason: string | null;
   lastDetail: string | null;
   receivedAt: number;
-  /** When it was received or last resent by a person. */
+  /** Time at which the notification was received, or last resent by a person. */
   queuedAt: number;
   nextAttemptAt: number | null;
   finishedAt: number | null;
@@ -51,14 +51,14 @@ export interface Notification {
   traceparent: string | null;
 }
 
-/** Those of one call: one, or several in a digest. */
+/** The notifications of one call: one, or several in a digest. */
 export type Notifications = readonly [Notification, ...Notification[]];
 
 /** A notification that may be sent now. */
 export interface Due {
   id: number;
   digestId: number | null;
-  /** 1: it must not join a digest. */
+  /** 1: the notification must be sent alone, not in a digest. */
   isAlone: 0 | 1;
 }
 
@@ -68,14 +68,14 @@ export interface OutboxOptions {
   path: string;
   /** Largest size of the file. Beyond it `accept` throws, and Alertmanager keeps the alert. */
   maxBytes?: number;
-  /** Webhooks to keep after their notifications are finished; those with dead ones are kept ten times as long. */
+  /** Number of webhooks to keep after their notifications have ended; ten times as many if they have dead notifications. */
   keep?: number;
-  /** The same key within this time is a duplicate; later it is Alertmanager's reminder (`repeat_interval`). */
+  /** A webhook with a known key is a duplicate within this time; later it is Alertmanager's reminder (`repeat_interval`). */
   duplicateSeconds?: number;
 }
 
 const pageBytes = 4096;
-/** Old rows are deleted once in so many webhooks, not in every request. */
+/** Old rows are deleted once per this number of webhooks, not in every request. */
 const forgetEvery = 50;
 const removed: DeadReason = 'channel_removed';
 
@@ -87,7 +87,7 @@ export function openOutbox(options: OutboxOptions) {
   const statements = prepareAll(db, queries);
   const alerts = createAlertHistory(db);
   return {
-    /** @throws Error when it cannot be written; then nothing is stored. */
+    /** Stores a webhook and its notifications. @throws Error if the file cannot be written; then nothing is stored. */
     accept: (incoming: Incoming, now: number) =>
       inTransaction(db, () => {
         const key = idempotencyKey(incoming.route, incoming.payload);
@@ -109,7 +109,7 @@ export function openOutbox(options: OutboxOptions) {
     calls: createCallLog(db, statements),
     marks: createMarks(statements),
     /**
-     * Moves the write-ahead log into the file. Only this connection does, because SQLite before 3.51.3 could lose a transaction
+     * Moves the write-ahead log into the file. Only this connection may do so, because SQLite before 3.51.3 could lose a transaction
      * when two connections wrote and checkpointed at the same time. https://sqlite.org/wal.html#walresetbug
      */
     checkpoint: () => db.exec('PRAGMA wal_checkpoint(PASSIVE)'),
@@ -119,18 +119,18 @@ export function openOutbox(options: OutboxOptions) {
 
 type Statements = Record<keyof typeof queries, StatementSync>;
 
-/** What a worker needs of its channel's notifications. */
+/** A worker's access to the notifications of its channel. */
 function createQueue(db: DatabaseSync, statements: Statements) {
   return {
-    /** In order of arrival. A notification whose group has an earlier one waiting for a retry is not due. */
+    /** Notifications to send now, in order of arrival. A notification is not due while an earlier one of its group waits for a retry. */
     due: (channel: string, now: number) => statements.due.all(channel, now) as unknown as Due[],
-    /** When `due` may return something; undefined when nothing is pending. */
+    /** The earliest time at which `due` may return a notification; undefined if none is pending. */
     nextDueAt: (channel: string) => timeOf(statements.nextDue.get(channel)),
-    /** Makes one digest of these notifications: sent, retried and settled together, across restarts too. */
+    /** Combines these notifications into one digest, which is sent, retried and settled as a whole, also after a restart. */
     joinDigest(ids: readonly number[]): void {
       statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids));
     },
-    /** Queues each notification of a refused digest alone, so that one alert's text does not silence the others. */
+    /** Queues each notification of a refused digest alone, so that the text of one alert does not prevent the delivery of the others. */
     splitDigest(digestId: number, now: number): void {
       statements.splitDigest.run(now, digestId);
     },
@@ -144,7 +144,7 @@ function createQueue(db: DatabaseSync, statements: Statements) {
   };
 }
 
-/** What people and metrics see. */
+/** Access for the HTTP API and the metrics. */
 function createList(statements: Statements) {
   return {
     /** Newest first. */
@@ -171,30 +171,30 @@ function createList(statements: Statements) {
   };
 }
 
-/** When each channel was called and until when it must not be called, so that limits hold across restarts. */
+/** Stores the calls and the block of each channel, so that limits also apply after a restart. */
 function createCallLog(db: DatabaseSync, statements: Statements) {
   return {
-    /** Call this before the call starts, so that it counts even if the process dies during the call. */
+    /** Records a call. Must be called before the call starts, so that the call counts even if the process exits during it. */
     add(channel: string, startedAt: number): void {
       writeLazily(db, () => statements.addCall.run(channel, startedAt));
     },
-    /** Starts of the calls after `time`, oldest first. Deletes earlier ones. */
+    /** Start times of the calls after `time`, oldest first. Deletes earlier calls. */
     since(channel: string, time: number): number[] {
       statements.forgetCalls.run(channel, time);
       return statements.callsSince.all(channel, time).map((row) => Number(row['at']));
     },
     /** Allows no call before `until`. */
     block: (channel: string, until: number): void => void statements.block.run(channel, until),
-    /** 0 when the channel was never blocked. */
+    /** End of the last block; 0 if the channel was never blocked. */
     blockedUntil: (channel: string) => Number(statements.blockedUntil.get(channel)?.['until'] ?? 0),
   };
 }
 
-/** Named times in milliseconds since 1970: when the Watchdog last arrived, how far the reconciliation got. */
+/** Named times in milliseconds since 1970: last arrival of the Watchdog, time up to which alerts have been reconciled. */
 function createMarks({ getMark, setMark, removeMark }: Statements) {
   return {
     get: (name: string) => getMark.get(name)?.['at'] as number | undefined,
-    /** Undefined removes the mark. */
+    /** Stores the mark; undefined deletes it. */
     set(name: string, at: number | undefined): void {
       if (at === undefined) removeMark.run(name);
       else setMark.run(name, at);
@@ -217,7 +217,7 @@ function insertWebhook(
   return id;
 }
 
-/** The values of `queries.settle` in their order, but for the ids. */
+/** The parameters of `queries.settle` in their order, without the ids. */
 function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
   const isPending = delivery.kind === 'retry' || delivery.kind === 'partial';
   const isFailure = delivery.kind === 'retry' || delivery.kind === 'dead';

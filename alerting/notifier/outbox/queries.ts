@@ -1,6 +1,6 @@
 /** The SQL of `outbox.ts`: webhooks, the notifications of each webhook for its channels, calls, and marks. */
 
-/** One digest covers no more than this. */
+/** Maximum number of notifications in one digest. */
 const maxDue = 2000;
 
 const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,

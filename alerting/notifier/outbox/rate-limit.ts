@@ -1,12 +1,12 @@
-/** When a channel may be called again: at most `count` calls in any window of each rate, and none during a block. */
+/** Rate limit of a channel: at most `count` calls in any window of each rate, and none during a block. */
 import type { Rate } from '../channels/channel.ts';
 import type { Outbox } from './outbox.ts';
 
 export type RateLimit = ReturnType<typeof createRateLimit>;
 
 /**
- * Sliding windows: a bucket of 20 that refills at 20 a minute would allow 40 calls in its first minute. A window runs from
- * the end of one call to the start of another, so that the vendor never sees a shorter one.
+ * Sliding windows, not a token bucket: a bucket of 20 that refills at 20 a minute would allow 40 calls in its first minute. A
+ * window is measured from the end of one call to the start of a later one, so that the vendor never measures a shorter window.
  */
 export function createRateLimit(
   { name, rates = [] }: { name: string; rates?: readonly Rate[] },
@@ -25,10 +25,10 @@ export function createRateLimit(
   }
 
   return {
-    /** 0: a call may start now. */
+    /** Milliseconds until a call may start; 0: now. */
     waitMillis: (now: number) =>
       Math.max(0, blockedUntil - now, ...rates.map((rate) => freeAt(rate, now) - now)),
-    /** Calls that may start now, by the rate with the longest window; Infinity without rates. */
+    /** Number of calls that may start now under the rate with the longest window; Infinity without rates. */
     callsLeft(now: number): number {
       if (longest === undefined) return Number.POSITIVE_INFINITY;
       const used = calls.filter((time) => time > now - longest.perSeconds * 1000).length;

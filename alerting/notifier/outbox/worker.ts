@@ -16,13 +16,13 @@ export interface WorkerOptions {
   outbox: Outbox;
   message: MessageOptions;
   tracer: Tracer;
-  /** Called after every attempt, with the number of notifications it was for. */
+  /** Called after every attempt, with the number of notifications in the attempt. */
   onDelivery: (channel: string, delivery: Delivery, count: number) => void;
   log: Logger;
   clock?: Clock;
-  /** In [0, 1): jitter of the backoff. */
+  /** Returns a number in [0, 1) for the jitter of the backoff. */
   random?: () => number;
-  /** A notification that has failed for longer is dead. */
+  /** A notification becomes dead if it has failed for longer than this. */
   expirySeconds?: number;
 }
 
@@ -34,14 +34,14 @@ interface State extends Required<WorkerOptions> {
   stopping: AbortSignal;
   /** Aborted when the grace period of `stop` is over: ends the running call. */
   giveUp: AbortSignal;
-  /** Aborted by `wake` and `stop`: ends the current sleep. A new one for each turn of the loop. */
+  /** Aborted by `wake` and `stop`: ends the current sleep. Each iteration of the loop creates a new controller. */
   alarm: AbortController;
 }
 
 const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
 const maxSleepMillis = 60_000;
-/** Wait after a write that failed. Sending again before the outcome is stored would repeat the message. */
+/** Wait before a failed write is repeated. Until the outcome is stored, the worker sends nothing, because that would repeat the message. */
 const diskRetryMillis = 1000;
 
 export function startWorker(options: WorkerOptions) {
@@ -60,9 +60,9 @@ export function startWorker(options: WorkerOptions) {
   };
   const running = run(state);
   return {
-    /** There may be something new to send. */
+    /** Tells the worker that there may be new notifications. */
     wake: () => state.alarm.abort(),
-    /** Starts no new attempt and gives the running one `graceMillis` to end. Notifications that are left stay pending. */
+    /** Starts no new attempt, and aborts a running attempt after `graceMillis`. Notifications without an outcome stay pending. */
     async stop(graceMillis: number): Promise<void> {
       stopping.abort();
       state.alarm.abort();
@@ -103,8 +103,8 @@ function takeNext({ channel, outbox, clock, limit }: State): Notification[] {
 }
 
 /**
- * The notifications of the next call: a digest that was already begun; else the first one alone, or a digest of all if the
- * rate has no room to send each by itself.
+ * The notifications of the next call: a digest that was attempted before; else the first notification, or a digest of all due
+ * notifications if the rate limit does not allow one call for each.
  */
 export function chooseNext(
   due: readonly Due[],
@@ -122,7 +122,7 @@ export function chooseNext(
   return { ids: isNewDigest ? together : [first.id], isNewDigest };
 }
 
-/** One call to the channel: sends, logs, and stores the outcome. */
+/** Makes one call to the channel, logs it, and stores the outcome. */
 async function attempt(state: State, notifications: Notifications): Promise<void> {
   const { clock, limit, random, tracer } = state;
   const startedAt = clock.now();
@@ -140,7 +140,7 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   await untilWritten(state, () => settle(state, notifications, delivery, now, nextAttemptAt));
 }
 
-/** Doubles from 1 s to 5 min; jitter takes up to half off, so that notifications that failed together are spread out. */
+/** Backoff: doubles from 1 s to 5 min. Jitter subtracts up to half, so that retries of simultaneous failures are spread out. */
 export function backoffMillis(attempts: number, random: () => number): number {
   const seconds = Math.min(maxRetrySeconds, firstRetrySeconds * 2 ** (attempts - 1));
   return seconds * 1000 * (0.5 + random() / 2);
@@ -160,14 +160,14 @@ async function send(
     title = message.title;
     return { delivery: await channel.deliver(message, call), title };
   } catch (error) {
-    // A bug of ours. Only the error's name is kept, because its message may contain a secret.
+    // A bug in the channel. Store only the name of the error, because its message may contain a secret.
     const detail = `${error instanceof Error ? error.name : 'Error'} in channel ${channel.name}`;
     const reason = 'unexpected_answer';
     return { delivery: { kind: 'retry', reason, afterSeconds: 0, detail }, title };
   }
 }
 
-/** Turns a retry into `dead` when even the newest notification has waited too long. */
+/** Turns a retry into `dead` if even the newest notification of the call has failed for too long. */
 function expire(state: State, notifications: Notifications, delivery: Delivery): Delivery {
   const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
   const isExpired = state.clock.now() - newest > state.expirySeconds * 1000;
@@ -215,7 +215,7 @@ function settle(
   }
 }
 
-/** Repeats a write until the disk takes it or the worker is stopped: then the notification stays pending and is sent twice. */
+/** Repeats a write until it succeeds or the worker is stopped. In the second case the notification stays pending and is sent again. */
 async function untilWritten(
   { channel, clock, log, stopping }: State,
   write: () => void,

@@ -5,7 +5,7 @@ import type { Outbox } from '../outbox/outbox.ts';
 export const heartbeatMillis = 60_000;
 const timeoutMillis = 10_000;
 
-/** One ping. Errors are logged without the URL, which is a secret. */
+/** Sends one ping. Errors are logged without the URL, which is a secret. */
 export async function sendHeartbeat(
   url: URL,
   { marks, log }: { marks: Pick<Outbox['marks'], 'set'>; log: Logger },

@@ -1,6 +1,6 @@
 /**
- * Compares the alerts that Alertmanager sent with those that Prometheus and Alertmanager know of, and sends the notifications
- * that are missing: alerts that were dropped, and ends that were never reported. Started by `main.ts`.
+ * Compares the alerts that the notifier received with the alerts in Prometheus and Alertmanager, and sends missing notifications:
+ * for alerts that were not delivered, and for ends of alerts that were not delivered. Started by `main.ts`.
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -19,18 +19,18 @@ export interface ReconcileOptions {
   outbox: Pick<Outbox, 'alerts' | 'marks'>;
   intake: Intake;
   log: Logger;
-  /** How long Alertmanager may take before the notifier sends in its place. */
+  /** The notifier sends an alert itself if Alertmanager has not sent it for this long. */
   graceSeconds: number;
 }
 
-/** Everything before this time has been compared. */
+/** Alerts before this time have been compared. */
 const cursorMark = 'reconciled';
-/** After a longer downtime only this much of it is compared. */
+/** After a longer downtime, only the last part of this length is compared. */
 const maxLookbackMillis = 86_400_000;
 
 type Labels = Record<string, string>;
 
-/** One comparison. While Prometheus does not answer it does nothing, and the next one covers that time too. */
+/** Runs one comparison. If Prometheus does not answer, nothing is compared, and the next comparison covers the same time too. */
 export async function reconcile(options: ReconcileOptions): Promise<void> {
   const { prometheus, alertmanager, outbox, intake, log, graceSeconds } = options;
   const { alerts: history, marks } = outbox;
@@ -69,11 +69,11 @@ interface Facts {
   fired: readonly FiredSeries[];
   firing: readonly FiringNow[];
   known: readonly AlertRecord[];
-  /** Alertmanager may still report later events. */
+  /** Events before this time are compared. Alertmanager may still send later events itself. */
   settledAt: number;
 }
 
-/** Alerts that fired before `settledAt` and are in no record of that time. */
+/** Alerts that fired before `settledAt` but were not received for that time. */
 export function findMissed({ fired, firing, known, settledAt }: Facts): AlertInput[] {
   const knownByName = Map.groupBy(known, ({ alert }) => alert.labels['alertname']);
   return fired.flatMap(({ labels, firstAt, lastAt }) => {
@@ -101,7 +101,7 @@ export function findMissed({ fired, firing, known, settledAt }: Facts): AlertInp
   });
 }
 
-/** Alerts that were sent as firing, but that neither Prometheus nor Alertmanager has had since `settledAt`. */
+/** Alerts that were received as firing, but that neither Prometheus nor Alertmanager lists since `settledAt`. */
 export function findNotResolved(facts: Facts & { held: readonly Held[] }) {
   const { fired, firing, known, held, settledAt } = facts;
   return known.flatMap(({ alert, status, recordedAt, route, groupKey }) => {
@@ -115,13 +115,13 @@ export function findNotResolved(facts: Facts & { held: readonly Held[] }) {
     const series = fired.filter((candidate) => includes(labels, candidate.labels));
     const lastAt = Math.max(...series.map((candidate) => candidate.lastAt));
     if (lastAt > settledAt) return [];
-    // Unknown when Prometheus no longer has its samples.
+    // The end is unknown if Prometheus no longer has the samples of the alert.
     const endsAt = series.length > 0 ? new Date(lastAt).toISOString() : '';
     return [{ alert: { ...alert, status: 'resolved' as const, endsAt }, route, groupKey }];
   });
 }
 
-/** Alertmanager's labels include Prometheus' external labels, so they are compared as a superset. */
+/** Whether Alertmanager's labels contain those of Prometheus. They may have more labels, because Prometheus adds its external labels. */
 function includes(all: Labels, some: Labels): boolean {
   return Object.entries(some).every(([name, value]) => all[name] === value);
 }

@@ -1,4 +1,4 @@
-/** Reads the alerts that Prometheus and Alertmanager know of from their HTTP APIs. Used by `reconcile.ts`. */
+/** Reads alerts from the HTTP APIs of Prometheus and Alertmanager. Used by `reconcile.ts`. */
 import { parse } from 'yaml';
 import { z } from 'zod';
 

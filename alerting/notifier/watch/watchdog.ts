@@ -1,6 +1,6 @@
 /**
- * The dead man's switch. Alertmanager sends the Watchdog alert every minute; when it stops, the notifier raises an alert on
- * every channel, and resolves it when the Watchdog is back. The app reports each arrival, `main.ts` checks every second.
+ * Alertmanager sends the Watchdog alert every minute. If it stops arriving, the notifier raises an alert on every channel, and
+ * resolves this alert when the Watchdog arrives again. The app reports each arrival, `main.ts` checks every second.
  */
 import type { Intake } from '../intake.ts';
 import type { Outbox } from '../outbox/outbox.ts';
@@ -12,7 +12,7 @@ export type Watchdog = ReturnType<typeof createWatchdog>;
 export interface WatchdogOptions {
   marks: Outbox['marks'];
   intake: Intake;
-  /** 0: never. */
+  /** The alert is raised after this time without a Watchdog; 0: never. */
   silenceSeconds: number;
   /** `${runbookUrl}/Watchdog` is the runbook. */
   runbookUrl: string;
@@ -27,7 +27,7 @@ export function createWatchdog(options: WatchdogOptions) {
   const { marks, intake, silenceSeconds, runbookUrl, now } = options;
   const startedAt = now();
 
-  /** When it last arrived or the notifier started, whichever is later: it cannot arrive while the notifier is down. */
+  /** Start of the wait: the last arrival, or a later start of the notifier, because nothing arrives while the notifier is down. */
   const waitingSince = (): number => Math.max(marks.get(seenMark) ?? 0, startedAt);
 
   function raise(status: Alert['status'], since: number): void {
@@ -58,7 +58,7 @@ export function createWatchdog(options: WatchdogOptions) {
       raise('firing', since);
       marks.set(silentMark, since);
     },
-    /** Undefined when it never arrived. */
+    /** Time of the last arrival; undefined if the Watchdog never arrived. */
     lastSeenAt: () => marks.get(seenMark),
     waitingSince,
   };
