@@ -17,7 +17,7 @@ export interface Streamed {
 export interface StreamOptions {
   prompt: string;
   maxTokens: number;
-  /** Ends the stream early; the result is what has arrived by then. */
+  /** Ends the stream early; the result contains the frames that have arrived. */
   signal?: AbortSignal;
   onToken?: () => void;
 }

@@ -14,7 +14,7 @@ export type ContenderName = 'ours' | 'llama-server' | 'one loop each';
 export interface Contender {
   name: ContenderName;
   url: string;
-  /** Its command line, for the report. */
+  /** The command line of the server, for the report. */
   description: string;
   read(): Promise<Reading>;
   stop(): Promise<void>;

@@ -6,7 +6,7 @@ import { readProcess } from '../../otel/process/proc.ts';
 
 /** Seconds since the processes and the machine started. */
 export interface CpuTime {
-  /** When it was read, in seconds of `performance.now()`. */
+  /** Time of the reading, in seconds of `performance.now()`. */
   at: number;
   /** The contender's processes. */
   byRole: Readonly<Record<string, number>>;

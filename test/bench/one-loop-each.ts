@@ -74,5 +74,5 @@ const server = createServer((request, response) => {
 });
 await once(server.listen(0, '127.0.0.1'), 'listening');
 process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
-// A busy process outlives a killed parent; the closed pipe is its only sign.
+// A busy process continues after its parent is killed, and only the closed pipe shows that the parent has exited.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -22,7 +22,7 @@ export interface Goal {
 
 const others = ['llama-server', 'one loop each'] as const satisfies ContenderName[];
 const leastSpeed = 0.95;
-/** At these widths the goal is the full speed of llama-server. */
+/** For these numbers of streams, the goal is the full speed of llama-server. */
 const fullSpeedWidths: ReadonlySet<number> = new Set([1, 8]);
 const longestStallSeconds = 0.5;
 const longestEventLoopDelaySeconds = 0.01;

@@ -31,7 +31,7 @@ export interface Settings {
 /** @throws Error that lists every invalid setting. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const settings = createSettings(env);
-  // A smoke run shows that every part works; its numbers mean nothing.
+  // A smoke run only checks that every part works. Its numbers are not meaningful.
   const smoke = settings.text('SMOKE') !== undefined;
   const widths = settings
     .read('WIDTHS', listOf(integer(1, 64)), smoke ? [1, 2] : [1, 2, 4, 8])

@@ -30,9 +30,9 @@ export interface Stall {
   contender: ContenderName;
   round: number;
   longestGapSeconds: number;
-  /** Infinity if it had none when it gave up. */
+  /** Infinity if the request had no token when the measurement gave up. */
   newcomerFirstTokenSeconds: number;
-  /** As in a sample. */
+  /** The same measurement as in a sample. */
   foreignCores: number;
 }
 
@@ -141,7 +141,7 @@ export async function measureStall(turn: Turn): Promise<Stall> {
     ]);
     leave.abort();
     const ended = await Promise.all(others);
-    // A stream ended before the newcomer's first token: repeat.
+    // A stream ended before the first token of the new request: repeat.
     if (newcomer === undefined || newcomer.failure !== undefined) return undefined;
     return {
       contender: contender.name,
@@ -242,7 +242,7 @@ function gapsOf({ tokenTimes }: Streamed): { from: number; to: number; seconds: 
   });
 }
 
-/** The gaps of a stream that overlap with the time between the newcomer's request and its first token. */
+/** The gaps of a stream that overlap with the time from sending the new request to its first token. */
 function gapsBeside(newcomer: Streamed, stream: Streamed): number[] {
   const firstTokenAt = newcomer.tokenTimes[0] ?? newcomer.endedAt;
   return gapsOf(stream)

@@ -10,7 +10,7 @@ export interface Outcome {
   problem: string | undefined;
 }
 
-/** Longer than a healthy service needs: a client that still waits has found a hang. */
+/** Longer than a healthy service needs: if a client still waits, the service hangs. */
 const timeoutMillis = 60_000;
 
 interface Kind {

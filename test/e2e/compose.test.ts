@@ -175,7 +175,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
 
   test.each(services)('%s restarts when it is killed', async (name) => {
     const { Pid: pid } = containers.inspect(name).State;
-    // From outside, as the kernel does when memory runs out: after `docker kill` Docker would not restart it.
+    // Kill the process from outside, as the kernel does when memory runs out. After `docker kill`, Docker would not restart the container.
     const outside = ['--rm', '--pid', 'host', '--user', containers.inside(name, 'id', '-u')];
     const image = containers.inspect(name).Config.Image;
     containers.docker('run', ...outside, '--entrypoint', 'kill', image, '-9', String(pid));
@@ -203,7 +203,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
       [...(await panels.ask(expr, instances, Date.now() / 1000)).values()].toSorted();
     await until(async () => sumOf(await ask('up{instance=~"$instance"}')) === replicas, 30);
     expect(await stack.query('count(up{job="qwen-instruct"})')).toEqual([replicas]);
-    // One request to the first, two to the second, three to the third.
+    // One request to the first replica, two to the second, three to the third.
     for (const number of numbers) {
       const url = `http://${containers.published('chat', number)[0]}/chat`;
       for (let n = 0; n < number; n += 1) {

@@ -1,7 +1,7 @@
 /**
- * Ports for programs that are told where to listen. They lie below those that Linux hands out to connections that go out
- * (ip_local_port_range), or one of these could take a port between here and the program's start; and above 10080, the
- * highest that `fetch` refuses.
+ * Free ports for programs that get their port as a setting. The ports are below Linux's range for outgoing connections
+ * (ip_local_port_range); otherwise an outgoing connection could take a port before the program starts. They are above 10080, the
+ * highest port that `fetch` refuses.
  */
 import { createServer } from 'node:net';
 
@@ -9,11 +9,11 @@ const lowestPort = 12_000;
 const portsAWorker = 2_500;
 const workers = 8;
 
-// Vitest's workers are processes that know nothing of one another.
+// Vitest's workers are separate processes, so each one gets its own range of ports.
 const worker = Number(process.env['VITEST_POOL_ID'] ?? 0) % workers;
 let given = Math.floor(Math.random() * portsAWorker);
 
-/** So many that follow one another, on 127.0.0.1. */
+/** Returns `count` consecutive free ports on 127.0.0.1. */
 export async function freePorts(count: number): Promise<number[]> {
   for (;;) {
     const offset = given % (portsAWorker - count);

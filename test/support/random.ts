@@ -1,4 +1,4 @@
-/** Seeded dice: the same seed rolls the same, from 0 to below 1. */
+/** A seeded random number generator: the same seed gives the same numbers, from 0 to below 1. */
 
 /** mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, public domain. */
 export function createRandom(seed: number): () => number {

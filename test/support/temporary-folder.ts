@@ -1,4 +1,4 @@
-/** What a run of the tests writes beside the checkout stands in one folder, which ends with the run. Vitest's globalSetup. */
+/** Vitest's globalSetup: creates one folder for all temporary files of a test run, and removes it after the run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ let folder: string | undefined;
 
 export function setup(): void {
   folder = mkdtempSync(path.join(tmpdir(), 'llamascope-test-'));
-  // The workers and all that they start find it as their tmpdir().
+  // `tmpdir()` returns this folder in the workers and in all processes that they start.
   process.env['TMPDIR'] = folder;
 }
 

@@ -1,4 +1,4 @@
-/** Waits until a condition holds, by asking for it 20 times a second. @throws Error after `seconds`. */
+/** Waits until a condition holds; checks it 20 times a second. @throws Error after `seconds`. */
 export async function until(
   condition: () => Promise<boolean> | boolean,
   seconds = 40,

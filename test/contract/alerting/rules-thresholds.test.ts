@@ -11,7 +11,7 @@ const onHistograms = Object.entries<Threshold>(defaultThresholds).filter(([, t])
 test.each(onHistograms)('the bound of %s lies inside its buckets', (_, threshold) => {
   const { above = Number.NaN, metric = 'inferenceReady' } = threshold;
   const { buckets = [] }: MetricDefinition = metrics[metric];
-  // At a bound the quantile is exact; a finite bound above it leaves room for larger quantiles.
+  // At a bound the quantile is exact. A larger finite bound must exist, because no quantile exceeds the last finite bound.
   expect(buckets).toContain(above);
   expect(buckets.at(-1)).toBeGreaterThan(above);
 });

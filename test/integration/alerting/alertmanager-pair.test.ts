@@ -43,7 +43,7 @@ test('a pair sends each alert once, and the remaining one sends the next', async
   await until(() => receiver.received.length === 1);
   await raise(pair, 'b');
   await until(() => receiver.received.length === 2);
-  // A node flushes its group in order, so once it sends c it will send nothing more about a and b.
+  // A node sends its group in order: after c, it sends nothing about a and b.
   const [sender, other] = (await isFirst(first)) ? [first, second] : [second, first];
   await sender.stop('SIGKILL');
   await raise([other], 'c');

@@ -55,7 +55,7 @@ test('critical alerts and warnings go to the notifier, none to email', () => {
 
 test.each([
   ['NotifierFailing', 'notifier'],
-  // By Alertmanager's count of failed webhooks.
+  // Found by Alertmanager's counter of failed webhooks.
   ['NotifierFailing', 'alertmanager'],
   ['NotifierOutboxStuck', 'notifier'],
   ['TargetDown', 'notifier'],
@@ -125,7 +125,7 @@ describe('a real Alertmanager', () => {
       .filter(Boolean)
       .join(' ');
 
-  /** The inhibited ones of these alerts, once Alertmanager has processed all of them. */
+  /** Waits until Alertmanager has processed all of these alerts, and returns the inhibited alerts. */
   async function inhibited(...alerts: ReturnType<typeof alert>[]): Promise<string[]> {
     // Ends the alerts of earlier tests.
     const endsAt = new Date().toISOString();

@@ -21,7 +21,7 @@ beforeEach(async () => {
   started.push(alertmanager);
 });
 afterEach(async () => {
-  // The sender first.
+  // Stop Alertmanager first, because it sends to the notifier.
   for (const one of started.splice(0).toReversed()) await one.stop();
   await robot.close();
 });
@@ -46,13 +46,13 @@ test('an alert that stays firing is sent once, however often Prometheus sends it
   await alertmanager.alert({ labels });
   await until(() => robot.received.length === 1);
   await alertmanager.alert({ labels });
-  // This alert arrives in the next group interval, in which the first would have been repeated.
+  // This alert arrives in the next group interval. A repeat of the first message would arrive then too.
   await alertmanager.alert({ labels: { ...labels, instance: 'b' } });
   await until(() => robot.received.length === 2);
   expect(robot.received[1]?.title).toBe('🔥 告警 2：HighLatency');
 });
 
-test('the Watchdog is recorded and notifies nobody', async () => {
+test('the Watchdog is recorded and sent to no channel', async () => {
   await alertmanager.alert({ labels: { alertname: 'Watchdog', severity: 'none' } });
   await until(async () => {
     const page = await (await fetch(`${notifier.url}/api/notifications`)).text();

@@ -26,7 +26,7 @@ afterAll(async () => {
   await robot.close();
 }, 60_000);
 
-/** A fresh page, because an open one polls only every ten seconds. */
+/** Opens a new page, because an open page polls only every ten seconds. */
 async function openAlerts(options: { locale?: string; expected?: RegExp[] } = {}): Promise<Page> {
   return browser.open(stack.chatUrl, { hash: '#/alerts', ...options });
 }

@@ -63,7 +63,7 @@ function colorsOf(element: Locator, properties: string[]): Promise<Rgb[]> {
 
 const lineColors = ['decode', 'queue', 'line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'];
 
-/** Names what a panel lacks; empty if it draws its data. */
+/** The problems of a panel; empty if it draws its data. */
 async function missingIn(page: Page, { id, kind }: PanelInfo): Promise<string[]> {
   const panel = card(page, id);
   await panel.scrollIntoViewIfNeeded();
@@ -123,8 +123,8 @@ describe('a plot', () => {
     await until(async () => {
       const cpu = await fetch(`${stack.chatUrl}/api/panels/cpu?minutes=5`);
       const [line] = ((await cpu.json()) as PanelData).series;
-      const told = (line?.points ?? []).map(([, value]) => formatValue(value, '1'));
-      return new Set(told).size > 2;
+      const shown = (line?.points ?? []).map(([, value]) => formatValue(value, '1'));
+      return new Set(shown).size > 2;
     });
     const { page, answer } = await openAt('cpu');
     const panel = card(page, 'cpu');

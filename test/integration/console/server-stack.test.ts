@@ -22,7 +22,7 @@ beforeAll(async () => {
   stack = await createStack({});
   alertmanagerUrl = `http://127.0.0.1:${stack.env['ALERTMANAGER_PORT']}`;
   await stack.command('up');
-  // rate() does not see what happened before the first scrape, or before the recording rule first ran.
+  // rate() ignores requests before the first scrape and before the first evaluation of the recording rule.
   const recorded = 'http_request_duration_seconds_count{job="qwen-instruct"}';
   await until(async () => (await stack.query(recorded)).includes(0));
   traceIds = await Promise.all(Array.from({ length: 4 }, () => chat()));
@@ -221,12 +221,12 @@ describe('alerts', () => {
   });
 
   test('are listed with their notifications, and without the Watchdog', async () => {
-    const told = async () =>
+    const delivery = async () =>
       (await get('/api/alerts')).notifications.find((one: Json) =>
         one.title.includes('HighErrorRate'),
       );
-    await until(async () => (await told())?.state === 'delivered', 40);
-    expect(await told()).toMatchObject({ channel: 'inbox', attempts: 1, lastReason: null });
+    await until(async () => (await delivery())?.state === 'delivered', 40);
+    expect(await delivery()).toMatchObject({ channel: 'inbox', attempts: 1, lastReason: null });
     const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
     const body = JSON.stringify(createWebhook([watchdog]));
     await fetch(`${notifier()}/alerts/default`, { method: 'POST', body });

@@ -39,8 +39,8 @@ function differsAt(one: Answer, other: Answer): number {
 }
 
 /**
- * Difference of the two most likely tokens at that index, in nats. A sum of floats depends on the batch, so a tie may be decided
- * either way; other differences are errors.
+ * Difference between the log-probabilities of the two most likely tokens at that index. A sum of floats depends on the batch, so
+ * either of two equally likely tokens may be chosen; other differences are errors.
  */
 async function tieNatsAt(service: ChatService, prompt: string, at: number): Promise<number> {
   const { tokens } = await ask(service, prompt, 2);

@@ -1,4 +1,4 @@
-/** Span export to collectors: a collector that answers gets all spans; any other costs only spans. */
+/** Span export to collectors: a collector that answers gets all spans; any other collector causes only the loss of spans. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

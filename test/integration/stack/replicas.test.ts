@@ -19,7 +19,7 @@ import { createSandbox, type Sandbox } from '../../support/stack/sandbox.ts';
 const replicas = 3;
 const completed = 'sum(inference_requests_total{outcome="completed"})';
 let sandbox: Sandbox;
-/** host:port of each. */
+/** host:port of each chat service. */
 let instances: string[];
 let panels: Replicas;
 

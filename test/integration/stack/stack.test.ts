@@ -90,7 +90,7 @@ describe('the whole stack', () => {
   test('shows in `up` a chat service that keeps dying, and its return', async () => {
     const up = async () => (await stack.query('up{job="qwen-instruct"}'))[0];
     await until(async () => (await up()) === 1);
-    // Killed only once, it may be back before the next scrape.
+    // After a single kill, the process may be running again before the next scrape.
     await until(async () => {
       const pid = stack.pid('chat');
       if (pid !== 0) process.kill(pid, 'SIGKILL');
@@ -119,7 +119,7 @@ describe('the whole stack', () => {
       async () => (await fetch(`${stack.chatUrl}/readyz`).catch(() => undefined))?.ok === true,
       60,
     );
-    // The engine dies again and again, so the service runs and answers 503.
+    // The engine exits again and again, so the service runs and answers 503.
     const breaker = setInterval(() => {
       const chatPid = stack.pid('chat');
       if (chatPid === 0) return;

@@ -1,4 +1,4 @@
-/** The supervisor with children of the tests, which die, hang, log a lot, or ignore SIGTERM. */
+/** The supervisor with children of the tests, which exit, hang, log a lot, or ignore SIGTERM. */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { logFile } from '../../../stack/native/supervisor/log-file.ts';
@@ -125,7 +125,7 @@ test('its children end when it is killed', async () => {
 });
 
 test('down after a SIGKILL of the supervisor ends every process, even a grandchild', async () => {
-  // The grandchild has its own process group, and neither process reacts to the signal at the supervisor's death.
+  // The grandchild has its own process group, and neither process reacts to the signal that the kernel sends when the supervisor exits.
   const parent = await standIn(
     'chat',
     "process.removeAllListeners('SIGTERM').on('SIGTERM', () => {});" +

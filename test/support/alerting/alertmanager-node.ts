@@ -24,7 +24,7 @@ interface SeenAlert {
 
 export interface AlertmanagerNode {
   url: string;
-  /** Its cluster address; empty when it is alone. */
+  /** The cluster address of this Alertmanager; empty without a cluster. */
   peer: string;
   /** Raises alerts, or ends those whose `endsAt` is in the past. */
   post(...alerts: PostedAlert[]): Promise<void>;
@@ -41,7 +41,7 @@ export interface NodeOptions {
   args?: readonly string[];
 }
 
-/** @throws Error when it ends before it is ready, for example because it rejects its configuration. */
+/** Starts Alertmanager. @throws Error if it exits before it is ready, for example because it rejects its configuration. */
 export async function startAlertmanagerNode(options: NodeOptions): Promise<AlertmanagerNode> {
   const { config, peers, args = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), 'alertmanager-'));

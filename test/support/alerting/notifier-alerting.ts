@@ -27,7 +27,7 @@ export interface Alerting {
   /** Silences the alert of this name. */
   silence(name: string): Promise<void>;
   stopAlertmanager(signal?: NodeJS.Signals): Promise<void>;
-  /** With its previous data, or `empty` as after the loss of its disk. */
+  /** Starts Alertmanager with its previous data, or `empty`, as after the loss of its disk. */
   startAlertmanager(options?: { empty: boolean }): Promise<void>;
   /** Sum of the series of a metric of Alertmanager or Prometheus whose labels contain `labels`. */
   sample(metric: string, labels?: string): Promise<number>;
@@ -106,7 +106,7 @@ export async function startAlerting({
     ],
     prometheusUrl,
   );
-  // Until it has found its Alertmanager, Prometheus drops alerts, and sends them again a minute later.
+  // Before Prometheus has discovered Alertmanager, it drops alerts and sends them again a minute later.
   await until(async () => {
     const answer = await (await fetch(`${prometheusUrl}/api/v1/alertmanagers`)).text();
     return answer.includes(`:${alertmanagerPort}/`);

@@ -25,13 +25,13 @@ export interface KillReport {
   raised: number;
   /** Notifications that the robot, which cannot recognise a repeat, received twice: the kill came before its answer was stored. */
   repeats: number;
-  /** Lost, repeated or out of order; should be empty. */
+  /** Notifications that were lost, repeated or out of order; expected to be empty. */
   faults: string[];
 }
 
 type Status = 'firing' | 'resolved';
 
-/** The rate limit and the backoff add up over many kills. */
+/** Long enough for the waits of the rate limit and the backoff over many kills. */
 const settleSeconds = 120;
 
 export async function killAtEveryStep(seeds: readonly number[]): Promise<KillReport> {
@@ -39,7 +39,7 @@ export async function killAtEveryStep(seeds: readonly number[]): Promise<KillRep
   const receiver = await startWebhookReceiver();
   const settings = writeSettings(robot, receiver);
   const killed = Object.fromEntries(steps.map((step) => [step, 0])) as Record<Step, number>;
-  /** Notifications that have not been answered with 200, in order, as Alertmanager keeps them. */
+  /** Notifications without a 200 so far, in order. Like Alertmanager, the test sends them again. */
   const unanswered: [number, Status][] = [];
   try {
     for (const seed of seeds) {

@@ -77,7 +77,7 @@ export function addNotification(
 
 export const virtualStart = Date.UTC(2026, 3, 26);
 
-/** Time passes only in `sleep`, and then at once. */
+/** A virtual clock: `sleep` advances the time and resolves at once. */
 export function createVirtualClock(): Clock {
   let now = virtualStart;
   return {

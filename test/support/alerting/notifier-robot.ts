@@ -1,4 +1,4 @@
-/** What the test robots share: errors as HTTP 200, a rate limit, a block, and answers that a test sets instead. */
+/** Shared by the test robots: errors as HTTP 200, a rate limit, a block, and answers set by a test. */
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,9 +14,9 @@ export interface Robot {
   url: string;
   /** Accepted messages, in order. */
   received: RobotMessage[];
-  /** What it does with the next requests instead of judging them. */
+  /** The answers to the next requests, which are not checked. */
   answers: RobotAnswer[];
-  /** Runs before each answer, after an accepted message is in `received`. */
+  /** Called before each answer; an accepted message is already in `received`. */
   beforeAnswer: () => Promise<void> | void;
   /** Requests so far, accepted or not. */
   calls: number;
@@ -40,10 +40,10 @@ export interface RobotKind {
   /** Contains `robotToken`. */
   path: string;
   rates: { count: number; perMillis: number }[];
-  /** How long it answers `tooFast` after a rate was exceeded; 0: only while it is exceeded. */
+  /** Time for which the robot answers `tooFast` after a rate was exceeded; 0: only while the rate is exceeded. */
   blockMillis: number;
   tooFast: object;
-  /** The vendor's answer to a body, and the message where it accepts one. */
+  /** The vendor's answer to a body, and the message if the robot accepts it. */
   judge(url: URL, body: string, now: number): { answer: object; accepted?: RobotMessage };
 }
 

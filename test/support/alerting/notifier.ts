@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '../../..');
 export interface Notifier {
   url: string;
   process: ChildProcess;
-  /** What it has written to stdout and stderr so far. */
+  /** The output on stdout and stderr so far. */
   output: () => string;
   post(webhook: unknown): Promise<Response>;
   list(): Promise<NotificationView[]>;
@@ -35,7 +35,7 @@ export function newOutboxPath(): string {
   return join(mkdtempSync(join(tmpdir(), 'notifier-')), 'notifier.db');
 }
 
-/** @throws Error with its output when it ends before it is ready. */
+/** Starts the notifier. @throws Error with its output if it exits before it is ready. */
 export async function startNotifier(settings: Record<string, string> = {}): Promise<Notifier> {
   const env = { ...process.env, NOTIFIER_PORT: '0', NOTIFIER_DB: newOutboxPath(), ...settings };
   const args = ['--import', './otel/register.ts', 'alerting/notifier/main.ts'];

@@ -8,14 +8,14 @@ import { SMTPServer } from 'smtp-server';
 import type { SMTPServerOptions } from 'smtp-server';
 
 export interface ReceivedMail {
-  /** Of the envelope. */
+  /** Recipients of the envelope. */
   recipients: string[];
   mail: ParsedMail;
 }
 
 export interface MailServer {
   port: number;
-  /** Mails it accepted, in order. */
+  /** Accepted mails, in order. */
   received: ReceivedMail[];
   /** Recipient → reply codes to its next RCPT TO commands. */
   recipientErrors: Map<string, number[]>;

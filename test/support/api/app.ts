@@ -16,7 +16,7 @@ export interface Script {
   start: Promise<void>;
   /** The prompt is evaluated when this resolves. */
   prefill: Promise<void>;
-  /** Thrown instead of the ending. */
+  /** The error that `generate` throws instead of ending normally. */
   failure?: Error;
   embedding: readonly number[];
 }
@@ -158,7 +158,7 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   yield { type: 'ended', at, finishReason: script.finishReason, text: '' };
 }
 
-/** The real telemetry, with its endings recorded. */
+/** The real telemetry, wrapped to record the endings of generations. */
 function createObservedTelemetry(recorded: { endings: Ending[]; streamEndings: StreamEnding[] }) {
   const inference = createInferenceTelemetry({
     meter: metrics.getMeter('test'),

@@ -62,7 +62,7 @@ export function useConsoleBrowser(): ConsoleBrowser {
   };
 }
 
-/** `make test` builds the page; vitest alone would test an old one. */
+/** `make test` builds the page; vitest alone would test an old build. */
 function refuseOldPage(): void {
   const folder = path.join(root, 'src/console/page');
   const builtAt = statSync(path.join(folder, '../dist/index.html'), {
@@ -90,7 +90,7 @@ function noteFaults(page: Page): string[] {
   // On the context, to include tabs that a link opens.
   page.context().on('request', (request) => noteOutside(request.url()));
   page.on('websocket', (socket) => noteOutside(socket.url()));
-  // A request that the Content-Security-Policy blocks never leaves; it is reported as an error in the console already.
+  // Ignore a request that the Content-Security-Policy blocks: it is not sent, and the console already reports it as an error.
   page.context().on('requestfailed', (request) => {
     if (request.failure()?.errorText !== 'csp') return;
     const at = faults.indexOf(outside(request.url()));

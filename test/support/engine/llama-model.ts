@@ -62,7 +62,7 @@ export function tokenOf(model: DisposableModel, piece: string): number {
 export interface Answer {
   decoded: Decoded[];
   text: string;
-  /** Whether it ended before `maxTokens`. */
+  /** Whether the answer ended before `maxTokens`. */
   ended: boolean;
 }
 

@@ -19,7 +19,7 @@ export interface ArrayModel extends LoadedModel {
 export interface PreparedOptions {
   maxTokens?: number;
   stop?: string[];
-  /** The answer, which then ends by itself; without one it is token 7 without end. */
+  /** The tokens of the answer, which then ends. Undefined: the answer repeats token 7 without end. */
   answer?: Decoded[];
 }
 

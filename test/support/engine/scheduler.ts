@@ -16,7 +16,7 @@ export function run(model: ArrayModel, isExpecting: () => boolean = () => false)
   });
   const of = (id: number) => facts.filter((fact) => fact.id === id);
   const has = (id: number, type: Fact['type']) => of(id).some((fact) => fact.type === type);
-  /** Steps until the request has reported such a fact. */
+  /** Runs steps until the request has reported a fact of this type. */
   async function reach(id: number, type: Fact['type']): Promise<void> {
     for (let step = 0; step < 100 && !has(id, type); step++) await model.step();
     expect(has(id, type)).toBe(true);
@@ -24,7 +24,7 @@ export function run(model: ArrayModel, isExpecting: () => boolean = () => false)
   return { scheduler, failed, of, reach };
 }
 
-/** Sets a clock by hand, so that slices do not depend on the speed of the machine. Used until the test ends. */
+/** Installs a manual clock until the test ends, so that slices do not depend on the speed of the machine. */
 export function stopClock() {
   const clock = { millis: 0 };
   const spy = vi.spyOn(performance, 'now').mockImplementation(() => clock.millis);

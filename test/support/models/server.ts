@@ -7,17 +7,17 @@ import type { AddressInfo } from 'node:net';
 export interface Exchange {
   request: IncomingMessage;
   response: ServerResponse;
-  /** 1 for the first request */
+  /** 1 for the first request. */
   count: number;
-  /** the start of the requested range; 0 without a range */
+  /** The start of the requested range; 0 without a range. */
   offset: number;
-  /** sends the headers for the body from `offset` on: 206 with the range, or 200 */
+  /** Sends the headers for a body that starts at `offset`: 206 with the range, or 200. */
   sendHead: (options?: { ranges?: boolean }) => void;
 }
 
 export interface FileServer {
   url: string;
-  /** the requests, in order */
+  /** The requests, in order. */
   requests: { path: string; range: string | undefined; authorization: string | undefined }[];
   close: () => Promise<void>;
 }

@@ -3,7 +3,7 @@
  * Block layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
  */
 
-/** Of each storage type: the ggml type id, `general.file_type` of such a file, weights per block, bytes per block. */
+/** For each storage type: ggml type id, `general.file_type` of the file, weights per block, bytes per block. */
 export const QUANTS = {
   f32: { id: 0, fileType: 0, block: 1, bytes: 4 },
   f16: { id: 1, fileType: 1, block: 1, bytes: 2 },

@@ -85,7 +85,7 @@ function operands(node: SyntaxNode, expr: string): string[] {
 interface Bound {
   series: string;
   bound: string;
-  /** Whether it must equal a bound of the histogram; else it must be below the last one. */
+  /** Whether the value must equal a bound of the histogram; else it must be below the last bound. */
   exact: boolean;
 }
 

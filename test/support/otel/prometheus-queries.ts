@@ -28,7 +28,7 @@ export interface FoundQuery {
   expr: string;
   /** Labels of the result that the surrounding text uses, without those that the rule sets. */
   uses: string[];
-  /** Whether its result is normally empty: then its operands must have a value. */
+  /** Whether the result of the query is normally empty: then the test checks that its operands have a value. */
   condition: boolean;
 }
 

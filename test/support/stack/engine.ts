@@ -1,6 +1,6 @@
 /**
- * A Docker engine for the tests of containers: one that answers, else the one that COMPOSE_LAB starts. COMPOSE_LAB is the path of
- * a script `prepare.sh [up|down]`, for machines that reach no registry: it provides an engine, Compose, and images with the tags
+ * A Docker engine for the tests of containers: a running engine, else the engine that COMPOSE_LAB starts. COMPOSE_LAB is the path of
+ * a script `prepare.sh [up|down]`, for machines that reach no registry. The script provides an engine, Compose, and images with the tags
  * in PROM_TAGS, AM_TAGS and NODE_TAGS.
  */
 import { execFileSync } from 'node:child_process';
@@ -31,7 +31,7 @@ export async function findEngine(): Promise<Engine | undefined> {
 }
 
 function makeLab(script: string): Engine {
-  // A folder named by W is kept; the second start then takes a third of the time.
+  // W names the working folder of the script. If it is kept, the next start takes a third of the time.
   const folder = process.env['W'] || mkdtempSync(path.join(tmpdir(), 'compose-lab-'));
   const env = {
     ...process.env,

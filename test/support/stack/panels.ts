@@ -69,7 +69,7 @@ export function createReplicas(prometheusUrl: string, instances: readonly string
   };
 }
 
-/** A Unix time in seconds whose scrapes are all stored, so that Prometheus answers queries about it the same every time. */
+/** A Unix time in seconds for which all scrapes are stored, so that repeated queries at this time have the same result. */
 export async function settledTime(): Promise<number> {
   const time = Date.now() / 1000;
   // Two scrape intervals of 1 s.

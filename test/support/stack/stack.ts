@@ -7,7 +7,7 @@ export interface Stack {
   chatUrl: string;
   /** Runs `node stack/up.ts COMMAND` and returns its output. @throws Error with the output when it fails. */
   command(name: 'up' | 'down' | 'status'): Promise<string>;
-  /** 0 while it does not run. */
+  /** The pid of a child; 0 while it does not run. */
   pid(service: string): number;
   /** The values of an instant query, now or at a Unix time in seconds. */
   query(expression: string, time?: number): Promise<number[]>;

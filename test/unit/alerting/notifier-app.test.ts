@@ -93,7 +93,7 @@ test('the same webhook hours later is Alertmanager’s reminder', async () => {
   expect((await post(firing)).answer).toEqual({ status: 'accepted' });
 });
 
-test('the Watchdog is recorded and notifies nobody', async () => {
+test('the Watchdog is recorded and sent to no channel', async () => {
   const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
   const { post, list, woken } = startApp({ now: () => Date.UTC(2026, 3, 26) });
   expect((await list()).watchdog).toEqual({ lastSeenAt: null });

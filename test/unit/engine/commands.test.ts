@@ -29,7 +29,7 @@ function start() {
     commands,
     prepared,
     send: (command: Command) => void handleCommand(commands, command),
-    /** What was reported about a request, by the types of its facts. */
+    /** The types of the facts that were reported for a request. */
     about: (id: number) =>
       reports.flatMap((report) => {
         if (report.type === 'error' && report.id === id) return [report.code];

@@ -39,8 +39,8 @@ function start() {
     /** Commands since the last call, as `type id`. */
     commands: () => sent.splice(0).map(({ type, id }) => `${type} ${id}`),
     sent,
-    async report(...told: (Fact & { id: number })[]) {
-      process.onReport({ type: 'facts', facts: told, contextTokens: 0 });
+    async report(...reported: (Fact & { id: number })[]) {
+      process.onReport({ type: 'facts', facts: reported, contextTokens: 0 });
       await turn();
     },
     async restart() {

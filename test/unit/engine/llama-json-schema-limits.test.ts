@@ -171,7 +171,7 @@ describe('oneOf', () => {
     ['a value in both', [{ enum: [{ a: 1, b: 2 }] }, { enum: [{ b: 2, a: 1 }] }]],
     ['null in both', [{ const: 'a', nullable: true }, { type: 'null' }]],
     ['anything', [{ type: 'string' }, {}]],
-    ['properties that nobody requires', [kind('a', { x: nothing }), { type: 'object' }]],
+    ['properties that are not required', [kind('a', { x: nothing }), { type: 'object' }]],
     ['the same property', [kind('a'), kind('a', { x: nothing })]],
     ['a property that may be left out', [{ properties: { a: { $ref: '#' } } }, { required: [] }]],
     ['alternatives without an end', [{ $ref: '#' }, { $ref: '#' }]],

@@ -22,7 +22,7 @@ function enter(queue: Queue, client = 'one', signal = new AbortController().sign
   return Object.assign(entry, { settled });
 }
 
-/** Releases each slot as soon as it is given, until nobody waits. @returns the names in order of admission. */
+/** Releases each slot at once, until no request waits. @returns the names in order of admission. */
 async function serve(
   queue: Queue,
   first: () => void,
@@ -148,7 +148,7 @@ test('requests keep waiting while there are no slots', async () => {
   expect(entry.release).toBeTypeOf('function');
 });
 
-test('a request cut short by the death of the engine does not count towards the average', async () => {
+test('a request that ends because the engine exits does not count towards the average', async () => {
   let seconds = 0;
   const { queue, release } = await occupied({ now: () => seconds * 1000 });
   seconds = 300;

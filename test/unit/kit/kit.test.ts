@@ -62,7 +62,7 @@ test('a failed fetch is explained by its code, and an aborted one by its reason'
   );
 });
 
-test('a lock is held by one at a time, and whoever waits is told once', async () => {
+test('a lock is held by one process at a time, and onWait is called once', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'lock-')), 'folder', 'lock');
   const order: string[] = [];
   const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
