@@ -1,4 +1,4 @@
-/** Every route and its guards, and the one table from error to HTTP status. */
+/** All routes with their guards, and the HTTP status of each error code. */
 import { context, propagation } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';

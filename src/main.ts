@@ -118,7 +118,7 @@ function describeModel(facts: EngineFacts): void {
   });
 }
 
-/** Refuses new requests, gives running ones the grace period, then interrupts the rest. */
+/** Refuses new requests, waits for running requests during the grace period, then interrupts the remaining requests. */
 async function stop(): Promise<void> {
   if (draining) return;
   draining = true;

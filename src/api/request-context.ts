@@ -22,7 +22,7 @@ export interface Account {
   readonly generation: Generation;
   /** Only the first call has an effect; later ones return the same summary. */
   end(result: FinalReason | ChatError): GenerationSummary;
-  /** As `end`, for a request that failed before its generation began. */
+  /** Like `end`, for a request that failed before its generation began. */
   refuse(error: ChatError): void;
 }
 

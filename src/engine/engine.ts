@@ -58,7 +58,7 @@ export interface Sampling {
   frequencyPenalty?: number;
   /** Added to the logits of these tokens, -100 to 100. */
   logitBias?: readonly (readonly [token: number, bias: number])[];
-  /** Requests log-probabilities: of each sampled token and of this many most likely ones (0 to 20). */
+  /** Requests log-probabilities of each sampled token and of the most likely tokens, this many (0 to 20). */
   topLogprobs?: number;
 }
 

@@ -1,4 +1,4 @@
-/** POST /chat: answers a prompt with plain text as it is generated, for curl. */
+/** POST /chat: streams the answer to a prompt as plain text, for curl. */
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
 import type { Endpoint } from '../endpoint.ts';

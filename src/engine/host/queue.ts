@@ -103,7 +103,7 @@ export function positionOf(lines: Lines<unknown>, client: string, index: number)
 }
 
 /**
- * The client that must give up its newest request, so that no client can fill the queue: the one with the longest line, if the line of
+ * The client that must give up its newest request, so that no client can fill the queue: the client with the longest line, if the line of
  * `client` stays shorter even with its new request. Otherwise undefined.
  */
 export function clientToEvict(lines: Lines<unknown>, client: string): string | undefined {

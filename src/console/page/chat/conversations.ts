@@ -63,7 +63,7 @@ export function findConversation(id: string | undefined): Conversation | undefin
   return conversations.get().find((conversation) => conversation.id === id);
 }
 
-/** Stored with its first change. */
+/** Creates a conversation. It is stored with its first change. */
 export function createConversation(settings: ChatSettings): Conversation {
   // crypto.randomUUID exists only over HTTPS and on localhost.
   const id = crypto.getRandomValues(new Uint32Array(4)).join('-');
@@ -90,7 +90,7 @@ export function removeConversation(id: string): void {
   conversations.set(conversations.get().filter((conversation) => conversation.id !== id));
 }
 
-/** Stores a conversation; removes the oldest ones beyond `maxConversations` or while the browser's storage is full. */
+/** Stores a conversation. Removes the oldest conversations beyond `maxConversations`, and while the browser's storage is full. */
 function store(conversation: Conversation): void {
   const others = conversations.get().filter(({ id }) => id !== conversation.id);
   const oldest = others.toSorted((a, b) => a.updatedAt - b.updatedAt);

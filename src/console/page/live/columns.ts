@@ -19,7 +19,7 @@ export function toColumns({ series }: PanelData): Columns {
   };
 }
 
-/** Adds each column to the sum of those before it. A gap counts as 0 if another column has a value there. */
+/** Adds to each column the sum of the columns before it. A gap counts as 0 if another column has a value there. */
 export function stack(values: readonly Column[]): Column[] {
   const sums: Column = (values[0] ?? []).map(() => null);
   return values.map((column) =>

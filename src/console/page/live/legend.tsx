@@ -12,7 +12,7 @@ interface LegendProps {
   cursor: number | null;
 }
 
-/** With more series than this, the legend only counts those that are always zero. */
+/** With more series than this, the legend shows only the number of series that are always zero. */
 const maxZeroSeries = 6;
 
 export function Legend({ panel, columns, cursor }: LegendProps): VNode {

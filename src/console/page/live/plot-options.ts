@@ -67,7 +67,7 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
         const time = columns.times[at]!;
         const left = Math.max(u.bbox.left, u.valToPos(time - step / 2, 'x', true));
         const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(time + step / 2, 'x', true));
-        // The square root keeps small counts visible beside large ones.
+        // With the square root, small counts stay visible next to large counts.
         u.ctx.fillStyle = withAlpha(ink, 0.12 + 0.88 * Math.sqrt(value / most));
         u.ctx.fillRect(left, top, Math.max(1, right - left), Math.max(1, depth - 1));
       }

@@ -1,4 +1,4 @@
-/** 页面上的所有中文文字。The keys are those of `en.ts`. */
+/** All texts of the page in Chinese, with the same keys as `en.ts`. */
 import type { Texts } from './en.ts';
 
 export const zh: Texts = {
