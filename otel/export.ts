@@ -39,7 +39,7 @@ export function createExportProcessors(env: Environment, meters: MeterProvider):
   const processor = new BatchSpanProcessor({
     exporter: new OTLPTraceExporter(),
     selfObsMeterProvider: meters,
-    // A processor constructed by hand does not read OTEL_BSP_*. The defaults are those of the specification.
+    // A processor constructed in code does not read OTEL_BSP_*. The specification defines these defaults.
     maxQueueSize: readNumber(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 2048, { min: 1 }),
     maxExportBatchSize: readNumber(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, { min: 1 }),
     scheduledDelayMillis: readNumber(env, 'OTEL_BSP_SCHEDULE_DELAY', 5000),

@@ -9,7 +9,7 @@ type AttributeKey = keyof typeof attributes;
 /** Labels that Prometheus, its scrapes or Alertmanager add. */
 type ForeignLabel = 'job' | 'instance' | 'le' | 'rule_group' | 'alertmanager' | 'integration';
 
-/** Matchers of every chat service, and further ones: `job="qwen-instruct", reason="stop"`. */
+/** The matcher of all chat services, followed by `matchers`: `job="qwen-instruct", reason="stop"`. */
 export function ofChat(...matchers: string[]): string {
   return [`job="${jobs.chat}"`, ...matchers].join(', ');
 }
