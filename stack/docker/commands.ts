@@ -64,7 +64,7 @@ function surplusReplicas({ instances }: Settings, running: Container[]): Contain
   return running.filter(({ name }) => name.startsWith('chat') && !names.has(name));
 }
 
-/** Keeps the volumes, so that metrics and notifications survive. */
+/** Removes the containers but keeps the volumes with metrics and notifications. */
 export async function removeContainers(settings: Settings): Promise<number> {
   await requireDocker();
   const compose = createCompose(settings);

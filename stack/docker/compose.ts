@@ -14,7 +14,7 @@ const oldestCompose = [2, 24] as const;
 export interface Compose {
   /** Runs `docker compose` with its output on the terminal; returns the exit code. */
   run(args: string[], env?: Record<string, string>): Promise<number>;
-  /** Every container of the project, exited ones too, sorted by name. */
+  /** All containers of the project, including exited containers, sorted by name. */
   containers(): Promise<Container[]>;
   /** Stops containers with their grace period, and removes them. */
   remove(containers: readonly Container[]): Promise<void>;
