@@ -18,7 +18,7 @@ export interface AlertRule {
 
 /**
  * `graph`, `expr` and `description` hold numbers of the threshold: `<window>`, `<for>`, `<above>`, or `<above%>` as a percentage.
- * `numbers` adds further ones.
+ * `numbers` adds further placeholders.
  */
 export interface Alert {
   alert: string;

@@ -55,7 +55,7 @@ const counted =
   (operation, window) =>
     summed(operation, series(metric, where, part), { by: ['job'], window });
 
-/** Queries for all requests that the SLO counts, and for the bad ones. */
+/** Queries for all requests that the SLO counts, and for the bad requests. */
 function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Count } {
   if (slo === 'availability') {
     const requests = (...wanted: Verdict[]): Count =>

@@ -69,7 +69,7 @@ export interface ChannelKind<Schema extends z.ZodType = z.ZodType> {
   kind: string;
   /** Keys of a channel in NOTIFIER_CONFIG besides `name` and `kind`. */
   settings: Schema;
-  /** Key of `settings` → environment variable of the one channel that needs no NOTIFIER_CONFIG. `NAME_FILE` names a file instead. */
+  /** Key of `settings` → environment variable. The variables configure one channel of this kind without NOTIFIER_CONFIG. `NAME_FILE` names a file instead. */
   environment: Readonly<Record<string, string>>;
   create(name: string, settings: z.infer<Schema>, options?: CallOptions): Channel;
 }

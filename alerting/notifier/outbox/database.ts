@@ -111,7 +111,7 @@ export function inTransaction<Result>(db: DatabaseSync, write: () => Result): Re
 }
 
 /**
- * Writes without waiting for the disk. The write survives a crash of the process, but survives a power cut only once a later
+ * Writes without waiting for the disk. A crash of the process does not lose the write; a power cut may lose it until a later
  * transaction has been synced. Use it only if the worst effect of a lost write is a repeated message.
  */
 export function writeLazily(db: DatabaseSync, write: () => void): void {

@@ -17,7 +17,7 @@ export const queries = {
   addWebhook: 'INSERT INTO webhooks (route, key, received_at, payload) VALUES (?, ?, ?, ?)',
   addNotification: `INSERT INTO notifications
     (webhook_id, channel, group_key, next_attempt_at, queued_at, alerts, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  // Webhooks up to the first id, except those with pending notifications, or with dead ones after the second id.
+  // Webhooks up to the first id, except webhooks with pending notifications, or after the second id with dead notifications.
   forget: `DELETE FROM webhooks WHERE id <= ? AND NOT EXISTS (
     SELECT 1 FROM notifications WHERE webhook_id = webhooks.id AND (state = 'pending' OR (state = 'dead' AND webhook_id > ?)))`,
 

@@ -121,7 +121,7 @@ export function findNotResolved(facts: Facts & { held: readonly Held[] }) {
   });
 }
 
-/** Whether Alertmanager's labels contain those of Prometheus. They may have more labels, because Prometheus adds its external labels. */
+/** Whether `all` contains `some`. An alert has more labels in Alertmanager, because Prometheus adds its external labels. */
 function includes(all: Labels, some: Labels): boolean {
   return Object.entries(some).every(([name, value]) => all[name] === value);
 }
