@@ -119,7 +119,7 @@ async function measureUndisturbed(
     for (const contender of order) {
       // The previous contender may still be ending its cancelled streams.
       await waitForQuiet(quietCores, settings.patienceSeconds);
-      // New prompts in each attempt, because those of the last one are cached.
+      // New prompts in each attempt, because the prompts of the last attempt are cached.
       let seed = firstSeed + attempt * seedsPerAttempt;
       const turn = { settings, contender, round, nextSeed: () => seed++ };
       const { samples, stalls } = await part.measure(turn);

@@ -1,4 +1,4 @@
-/** Measures tokens per second of the service with all telemetry, divided by those with OTEL_SDK_DISABLED. */
+/** Measures the speed of the service with all telemetry, divided by its speed with OTEL_SDK_DISABLED (tokens per second). */
 import { startChatService, type ChatService } from '../support/api/chat-service.ts';
 import { streamCompletion } from './completion-stream.ts';
 import { writePrompt } from './prompts.ts';
@@ -80,7 +80,7 @@ async function measureScraped(
   }
 }
 
-/** Both services get the same prompts in a round, and new ones in the next. Sampling is greedy, so that the work is the same. */
+/** Both services get the same prompts in a round; each round has new prompts. Sampling is greedy, so that the work is the same. */
 async function measureSpeed(
   service: ChatService,
   { streams, outputTokens }: Workload,

@@ -41,7 +41,7 @@ export interface Turn {
   settings: Settings;
   contender: Contender;
   round: number;
-  /** Seed of the next prompt; the same ones in every contender's turn of a round. */
+  /** Seed of the next prompt; within a round, every contender gets the same seeds. */
   nextSeed(): number;
 }
 

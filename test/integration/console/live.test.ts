@@ -130,7 +130,7 @@ describe('a plot', () => {
     const panel = card(page, 'cpu');
     const points = answer.series[0]!.points;
     const now = formatValue(points.at(-1)![1], '1');
-    // A value that differs from the one shown without a cursor.
+    // A value that differs from the value shown without a cursor.
     const [at, value] = points.findLast(
       ([, known]) => known !== null && formatValue(known, '1') !== now,
     )!;

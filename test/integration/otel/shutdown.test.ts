@@ -93,7 +93,7 @@ async function isBusy(depth: number): Promise<boolean> {
   return active === sequences && now.get('inference_queue_depth') === depth;
 }
 
-/** Fills all sequences, then queues two short requests and four endless ones behind them. */
+/** Fills all sequences, then queues two short requests, then four endless requests. */
 async function fill(disconnect: Promise<void>): Promise<Promise<void>[]> {
   const first = { ...ask({ ...endless, ...stream }), disconnectAfter: disconnect };
   const running = sendAll([first, ask({ ...endless, ...stream }), ask(endless), plain]);

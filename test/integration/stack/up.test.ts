@@ -83,7 +83,7 @@ describe('the stack', { timeout: 60_000 }, () => {
 
   test('status reports a killed supervisor, and up repairs the stack', async () => {
     signal(pidOf(sandbox, 'supervisor'), 'SIGKILL');
-    // A process of the stack that outlives its supervisor.
+    // A process of the stack that still runs after its supervisor has exited.
     const env = { ...sandbox.env, ...markOf('engine', sandbox.runDir) };
     const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
     await vi.waitFor(async () => {

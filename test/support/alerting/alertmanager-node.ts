@@ -26,7 +26,7 @@ export interface AlertmanagerNode {
   url: string;
   /** The cluster address of this Alertmanager; empty without a cluster. */
   peer: string;
-  /** Raises alerts, or ends those whose `endsAt` is in the past. */
+  /** Raises alerts; ends an alert if its `endsAt` is in the past. */
   post(...alerts: PostedAlert[]): Promise<void>;
   list(): Promise<SeenAlert[]>;
   status(): Promise<{ cluster: { status: string; peers: { address: string }[] } }>;

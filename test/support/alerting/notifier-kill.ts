@@ -1,6 +1,6 @@
 /**
  * Kills the notifier with SIGKILL at a step of a delivery that the seed chooses, repeatedly on one outbox, and compares the
- * notifications raised with those received. Used by a test with few seeds and by `make chaos` with many.
+ * raised notifications with the received notifications. Used by a test with few seeds and by `make chaos` with many.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -70,7 +70,7 @@ function wrapChromium(root: string): void {
   );
 }
 
-/** The folders with shared libraries: of the machine's architecture, and those within it. */
+/** The folders with shared libraries of the machine's architecture, and their subfolders. */
 function libraryFolders(root: string): string[] {
   const ofMachine = ['usr/lib', 'lib']
     .flatMap((top) => foldersIn(root, top))

@@ -32,6 +32,6 @@ export function stopClock() {
   return clock;
 }
 
-/** A prompt that shares no token with those of other seeds. */
+/** A prompt that shares no token with prompts of other seeds. */
 export const prompt = (seed: number, length: number) =>
   Array.from({ length }, (_, index) => seed * 10_000 + index);

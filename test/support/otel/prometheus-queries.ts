@@ -26,7 +26,7 @@ export interface FoundQuery {
   /** `panel latency-p99`, `alerting/generated/slo.yml ChatErrorBudgetBurn`. */
   where: string;
   expr: string;
-  /** Labels of the result that the surrounding text uses, without those that the rule sets. */
+  /** Labels of the result that the surrounding text uses, without labels that the rule sets. */
   uses: string[];
   /** Whether the result of the query is normally empty: then the test checks that its operands have a value. */
   condition: boolean;

@@ -1,4 +1,4 @@
-/** The host and a scripted engine process: which commands it sends, and which requests survive a restart. */
+/** The host with a scripted engine process: the commands that the host sends, and requests that are kept across a restart. */
 import { expect, test } from 'vitest';
 import type { Command, EngineFacts, Fact } from '../../../src/engine/engine.ts';
 import type { EngineProcessOptions } from '../../../src/engine/host/engine-process.ts';

@@ -1,4 +1,4 @@
-/** JSON schemas translated for node-llama-cpp, and refused ones. */
+/** JSON schemas translated for node-llama-cpp, and refused schemas. */
 import { describe, expect, test } from 'vitest';
 import type { JsonSchema } from '../../../src/engine/engine.ts';
 import { toGrammarSchema } from '../../../src/engine/worker/llama/grammar/json-schema.ts';

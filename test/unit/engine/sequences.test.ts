@@ -4,7 +4,7 @@ import { createSequencePool } from '../../../src/engine/worker/sequences.ts';
 
 const system = tokens(0, 100);
 
-/** Tokens that differ from those of other seeds. */
+/** Tokens that differ from the tokens of other seeds. */
 function tokens(seed: number, length: number): number[] {
   return Array.from({ length }, (_, index) => seed * 10_000 + index);
 }
