@@ -136,7 +136,7 @@ function toReference(name: string, schema: z.ZodType, schemas: Schemas): object 
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** The schema of the input, in which fields with a default are optional. */
+/** The JSON Schema of the input, in which fields with a default are optional. */
 function toSchema(schema: z.ZodType): object {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
   return rest;

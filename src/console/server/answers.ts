@@ -49,7 +49,7 @@ const Panel = z.object({
   kind: z.enum(['stat', 'info', 'gauge', 'timeseries', 'stacked', 'heatmap']),
   /** UCUM. */
   unit: z.string(),
-  /** Explains the values of the panel before the first request. */
+  /** The values of the panel before the first request: zero, some value, or no sample. */
   idle: z.enum(['zero', 'value', 'nothing']),
   thresholds: z
     .object({ red: z.number(), orange: z.number().optional(), when: z.enum(['above', 'below']) })

@@ -28,7 +28,7 @@ export function Runbook({ name }: { name: string }): VNode | null {
   );
 }
 
-/** Links between runbooks have no `.md`; `Markdown` recognizes them by that. */
+/** Adds `.md` to links between runbooks, because `Markdown` recognizes such links by this ending. */
 function addExtensions(page: string): string {
   return page.replaceAll(/\]\(([A-Z][A-Za-z]+)\)/g, ']($1.md)');
 }
