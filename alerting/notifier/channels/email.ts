@@ -62,7 +62,7 @@ export const email = defineKind({
       rates,
       async deliver(message, call) {
         const before = readProgress(call.progress, to);
-        // If a person resends a dead notification, it goes to the recipients that refused it.
+        // If a person resends a dead notification, it goes only to the recipients that the server rejected.
         const isResent = before.left.length === 0;
         const refused = isResent ? [] : before.refused;
         try {

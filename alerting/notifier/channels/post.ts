@@ -42,7 +42,7 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
   }
 }
 
-/** The outcome of statuses that mean the same for every receiver; undefined for statuses that the channel must judge. */
+/** Returns a `Delivery` for a status that means the same for every receiver, and an `Answer` if the channel must judge the status. */
 function judgeStatus(response: Response, json: Answer['json']): Answer | Delivery {
   const { status } = response;
   if (status === 429) {

@@ -4,7 +4,7 @@ import type { Message, Section } from './message.ts';
 export interface MarkdownStyle {
   /** How a section's heading is written; some robots do not render `####`. */
   heading: (text: string) => string;
-  /** The title. Undefined if the title is shown elsewhere, such as in the header of a card. */
+  /** How the title is written. Undefined if the title is shown elsewhere, such as in the header of a card. */
   title?: (text: string) => string;
 }
 
