@@ -95,8 +95,11 @@ function prepare(
 }
 
 async function start({ prepared, scheduler }: Commands, id: number): Promise<void> {
+  const pending = prepared.get(id);
   // After a restart the host sends `start` without waiting for the result of `prepare`, whose error is reported by `prepare`.
-  const result = await prepared.get(id)?.catch(() => undefined);
+  const result = await pending?.catch(() => undefined);
+  // A `cancel` that arrived together with this `start` is carried out before the line above resumes.
+  if (prepared.get(id) !== pending) return;
   prepared.delete(id);
   if (result !== undefined) scheduler.start(id, result);
 }

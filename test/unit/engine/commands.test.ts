@@ -93,3 +93,18 @@ test('nothing is kept of requests that started, failed, or were cancelled before
   expect([3, 4].map(about)).toEqual([[], ['tokenized']]);
   expect(prepared).not.toContain('three');
 });
+
+test('a request that is started and cancelled in one turn of the event loop occupies no sequence', async () => {
+  const { commands, send, settle, about } = start();
+  send({ type: 'prepare', id: 1, request: ask('one', 500) });
+  await settle();
+  send({ type: 'start', id: 1 });
+  send({ type: 'cancel', id: 1 });
+  await settle();
+  expect(about(1)).toEqual(['tokenized']);
+  send({ type: 'prepare', id: 2, request: ask('two') });
+  send({ type: 'start', id: 2 });
+  await settle();
+  expect(about(2)).toEqual(whole);
+  expect(commands.prepared.size).toBe(0);
+});
