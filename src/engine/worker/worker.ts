@@ -1,4 +1,5 @@
 /** The engine process, forked by engine-process.ts: loads the model and connects commands.ts to the IPC channel. */
+import { flushCompileCache } from 'node:module';
 import type { Command, EngineOptions, Report } from '../engine.ts';
 import { createCommands, handleCommand } from './commands.ts';
 import { loadModel } from './llama/model.ts';
@@ -27,3 +28,5 @@ setInterval(() => {
   report({ type: 'alive', contextTokens, stepMillis: commands.scheduler.stepMillis() });
 }, aliveIntervalMillis);
 report({ type: 'ready', facts: model.facts });
+// Node writes its compile cache at exit, but this process ends by SIGKILL. With it the next engine starts a fifth faster (measured).
+flushCompileCache();
