@@ -92,12 +92,16 @@ describe('every panel', () => {
         hash: `#/live/${dashboard.id}`,
         viewport: { width: 1920, height: 3000 },
       });
-      let missing: string[] = [];
+      let left = panels.map((panel) => ({ panel, missing: [''] }));
       await until(async () => {
-        missing = (await Promise.all(panels.map((panel) => missingIn(page, panel)))).flat();
-        return missing.length === 0;
+        for (const one of left) one.missing = await missingIn(page, one.panel);
+        left = left.filter(({ missing }) => missing.length > 0);
+        return left.length === 0;
       }, patienceSeconds).catch(() => undefined);
-      expect(missing, dashboard.id).toEqual([]);
+      expect(
+        left.flatMap(({ missing }) => missing),
+        dashboard.id,
+      ).toEqual([]);
     }
   }, 180_000);
 });
