@@ -116,7 +116,7 @@ unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=aler
 	vitest run --project unit --project telemetry $(WING:%=unit/%/) $(WING:%=contract/%/)
 
 .PHONY: test
-test: check $(CONSOLE) ## everything that proves it, under 10 minutes on 2 cores
+test: check $(CONSOLE) ## check, then all tests, under 8 minutes on 2 cores
 	@node stack/native/tools/tools.ts
 	@node test/support/console/chromium.ts
 	vitest run
