@@ -1,6 +1,7 @@
 /** Reads the service's configuration from environment variables. Used by main.ts. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { sharePrefixes, type SharePrefix } from './engine/engine.ts';
 import {
   createSettings,
   flag,
@@ -29,6 +30,10 @@ export interface Config {
   threads: number | 'auto';
   sequences: number | 'auto';
   contextTokens: number | 'auto';
+  /** Which prompts start from the KV cache of others. */
+  sharePrefix: SharePrefix;
+  /** Memory for conversations without a sequence, in megabytes. */
+  cacheMegabytes: number | 'auto';
   queueLimit: number;
   queueTimeoutSeconds: number;
   deadlineSeconds: number;
@@ -49,6 +54,8 @@ export interface Config {
   notifierToken: string | undefined;
 }
 
+const sharing = z.enum(sharePrefixes, { error: 'expected "key", "all" or "none"' });
+
 const hostName = z.string().refine((text) => text === 'localhost' || isIP(text) !== 0, {
   error: 'expected an IP address or "localhost"',
 });
@@ -61,6 +68,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     alertmanager: readUrl(settings, 'ALERTMANAGER_URL'),
     notifier: readUrl(settings, 'NOTIFIER_URL'),
   };
+  const apiKeys = (settings.secret('CHAT_API_KEYS') ?? '')
+    .split(/[\s,]+/)
+    .filter((key) => key !== '');
+  // Otherwise `cached_tokens` and the time to the first token would tell one key's owner what the others ask.
+  const defaultSharing: SharePrefix = apiKeys.length > 0 ? 'key' : 'all';
   const config: Config = {
     host: settings.read('CHAT_HOST', hostName, '127.0.0.1'),
     port: settings.read('CHAT_PORT', port(0), 8000),
@@ -69,6 +81,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     threads: settings.read('CHAT_THREADS', integerOrAuto(1, 256), 'auto'),
     sequences: settings.read('CHAT_SEQUENCES', integerOrAuto(1, 64), 'auto'),
     contextTokens: settings.read('CHAT_CONTEXT', integerOrAuto(256, 131_072), 'auto'),
+    sharePrefix: settings.read('CHAT_SHARE_PREFIX', sharing, defaultSharing),
+    cacheMegabytes: settings.read('CHAT_CACHE_MB', integerOrAuto(0, 1_048_576), 'auto'),
     queueLimit: settings.read('CHAT_QUEUE_LIMIT', integer(0, 10_000), 64),
     queueTimeoutSeconds: settings.read('CHAT_QUEUE_TIMEOUT_SECONDS', integer(1, 3600), 30),
     deadlineSeconds: settings.read('CHAT_DEADLINE_SECONDS', integer(1, 3600), 300),
@@ -76,7 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     hangSeconds: settings.read('CHAT_HANG_SECONDS', integer(1, 3600), 30),
     embeddings: settings.read('CHAT_EMBEDDINGS', flag, false),
     anyModel: settings.read('CHAT_ANY_MODEL', flag, false),
-    apiKeys: (settings.secret('CHAT_API_KEYS') ?? '').split(/[\s,]+/).filter((key) => key !== ''),
+    apiKeys,
     metricsToken: settings.secret('METRICS_TOKEN'),
     peers,
     // In containers the service reaches the others by names that a browser cannot resolve.

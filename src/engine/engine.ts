@@ -87,7 +87,10 @@ export type Fact =
       startedAt: number;
       endedAt: number;
       inputTokens: number;
+      /** Prompt tokens that were in the KV cache before. */
       cachedTokens: number;
+      /** Cached tokens that were copied from another sequence or from the prefix cache. */
+      copiedTokens: number;
     }
   /** One output token; its text is empty while a character or a possible stop sequence is incomplete. */
   | {
@@ -103,6 +106,21 @@ export type Fact =
 export interface Batch {
   tokens: number;
   sequences: number;
+}
+
+/** What the copies of prefixes did since the last report; each of them is reported once. */
+export interface PrefixReport {
+  copies: readonly PrefixCopy[];
+  /** Conversations that the prefix cache dropped for lack of memory. */
+  evictions: number;
+  cacheBytes: number;
+}
+
+export interface PrefixCopy {
+  /** `failed`: the state could not be written or read; the prompt was evaluated instead. */
+  source: 'sequence' | 'cache' | 'failed';
+  /** Size of the state that was read. */
+  bytes: number;
 }
 
 export interface ModelFacts {
@@ -135,7 +153,7 @@ export type EngineStatus = { restarts: number } & (
 export interface GenerateOptions {
   /** The signal's reason must be a ChatError: aborting ends the generation with that error. */
   signal: AbortSignal;
-  /** Clients take turns in the queue. */
+  /** Clients take turns in the queue. An opaque id: it also limits the prompts that share a prefix (CHAT_SHARE_PREFIX). */
   client: string;
   /** Called synchronously for each fact; it must not block. The last fact is `ended`. */
   onFact: (fact: Fact) => void;
@@ -180,7 +198,7 @@ export interface Embedding {
  * every id that ends early.
  */
 export type Command =
-  | { type: 'prepare'; id: number; request: GenerationRequest }
+  | { type: 'prepare'; id: number; client: string; request: GenerationRequest }
   | { type: 'start'; id: number }
   | { type: 'tokenize'; id: number; prompt: Prompt }
   | { type: 'embed'; id: number; text: string }
@@ -196,6 +214,7 @@ export type Report =
       facts: readonly (Fact & { id: number })[];
       /** Facts since the last `facts` message. */
       batches?: readonly Batch[];
+      prefixes?: PrefixReport | undefined;
       contextTokens: number;
     }
   | { type: 'result'; id: number; result: Tokenized | Embedding }
@@ -214,4 +233,15 @@ export interface EngineOptions {
   contextTokens: number | 'auto';
   /** Creates a second context for embeddings, which takes memory. */
   embeddings: boolean;
+  sharePrefix: SharePrefix;
+  /** Size of the prefix cache; 0 switches it off. `auto`: by free memory. */
+  cacheMegabytes: number | 'auto';
 }
+
+/**
+ * Which prompts start from the KV cache of others: `all`, those of the same client (`key`), or only the next turn of the same
+ * conversation, without copies (`none`).
+ */
+export type SharePrefix = (typeof sharePrefixes)[number];
+
+export const sharePrefixes = ['key', 'all', 'none'] as const;

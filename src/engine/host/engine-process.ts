@@ -149,7 +149,9 @@ const isSecret = /KEY|TOKEN|SECRET|PASSWORD/;
 /** The environment without the service's own settings: the engine process needs no API key and no token. */
 function engineEnvironment(env: NodeJS.ProcessEnv, options: EngineOptions): NodeJS.ProcessEnv {
   const { modelPath, threads, sequences, contextTokens, embeddings } = options;
-  const engine: EngineOptions = { modelPath, threads, sequences, contextTokens, embeddings };
+  const { sharePrefix, cacheMegabytes } = options;
+  const sizes = { threads, sequences, contextTokens, cacheMegabytes };
+  const engine: EngineOptions = { modelPath, embeddings, sharePrefix, ...sizes };
   return {
     ...Object.fromEntries(
       Object.entries(env).filter(([name]) => passedOn.test(name) && !isSecret.test(name)),

@@ -14,6 +14,7 @@ import type {
   Fact,
   GenerateOptions,
   GenerationRequest,
+  PrefixReport,
   Report,
   Tokenized,
 } from '../engine.ts';
@@ -30,6 +31,7 @@ export interface HostOptions extends Omit<EngineProcessOptions, 'onReport' | 'on
   onReady?: (facts: EngineFacts) => void;
   /** Called for every decode of llama.cpp. */
   onBatch?: (batch: Batch) => void;
+  onPrefixes?: (report: PrefixReport) => void;
 }
 
 interface Host {
@@ -99,8 +101,8 @@ function receive(host: Host, report: Report): void {
   switch (report.type) {
     case 'ready':
       // After a restart: the new engine process has not prepared the jobs that wait.
-      for (const { id, request } of host.jobs.values()) {
-        host.engine.send({ type: 'prepare', id, request });
+      for (const { id, client, request } of host.jobs.values()) {
+        host.engine.send({ type: 'prepare', id, client, request });
       }
       setSlots(host.queue, report.facts.sequences);
       host.options.onReady?.(report.facts);
@@ -111,6 +113,7 @@ function receive(host: Host, report: Report): void {
     case 'facts':
       host.contextTokens = report.contextTokens;
       for (const batch of report.batches ?? []) host.options.onBatch?.(batch);
+      if (report.prefixes !== undefined) host.options.onPrefixes?.(report.prefixes);
       for (const { id, ...fact } of report.facts) receiveFact(host, id, fact);
       return;
     case 'result':
@@ -180,6 +183,7 @@ function endJob(host: Host, id: number, error?: unknown): void {
 function engineEnded(host: Host, error: ChatError): void {
   setSlots(host.queue, 0);
   host.contextTokens = 0;
+  host.options.onPrefixes?.({ copies: [], evictions: 0, cacheBytes: 0 });
   endAll(host, error, { except: 'waiting' });
 }
 
@@ -201,7 +205,7 @@ async function generate(
   const job = { id, client, request, onFact, resolve, reject, ended, releaseSlot() {} };
   host.jobs.set(id, { ...job, phase: 'preparing' });
   using _ = addAbortListener(signal, () => endJob(host, id, signal.reason));
-  host.engine.send({ type: 'prepare', id, request });
+  host.engine.send({ type: 'prepare', id, client, request });
   await promise;
 }
 

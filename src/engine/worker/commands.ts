@@ -1,7 +1,7 @@
 /** Carries out the commands of the host: prepares requests, hands them to the scheduler, and reports. Used by worker.ts. */
 import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
-import type { Command, GenerationRequest, Report } from '../engine.ts';
+import type { Command, GenerationRequest, Report, SharePrefix } from '../engine.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createTurns, runSliced, type Turns } from './turns.ts';
@@ -10,14 +10,19 @@ export interface Commands {
   readonly model: LoadedModel;
   readonly scheduler: Scheduler;
   readonly report: (message: Report) => void;
-  /** Requests from `prepare` to `start`; undefined for a cancelled one. */
-  readonly prepared: Map<number, Promise<Prepared | undefined>>;
+  /** Requests from `prepare` to `start`; the result is undefined for a cancelled one. */
+  readonly prepared: Map<number, { owner: string; result: Promise<Prepared | undefined> }>;
+  readonly sharePrefix: SharePrefix;
   /** Tokenizes one request at a time, between the steps of the scheduler. */
   readonly slicedWork: Turns;
   readonly embeddings: Turns;
 }
 
-export function createCommands(model: LoadedModel, report: Commands['report']): Commands {
+export function createCommands(
+  model: LoadedModel,
+  sharePrefix: SharePrefix,
+  report: Commands['report'],
+): Commands {
   const prepared: Commands['prepared'] = new Map();
   const scheduler = createScheduler(model, {
     onFacts: (facts) =>
@@ -25,13 +30,14 @@ export function createCommands(model: LoadedModel, report: Commands['report']): 
         type: 'facts',
         facts,
         batches: model.takeBatches(),
+        prefixes: scheduler.takePrefixReport(),
         contextTokens: scheduler.contextTokens(),
       }),
     onFailed: (id, error) => report(toErrorReport(id, error)),
     isExpecting: () => prepared.size > 0,
   });
   const turns = { slicedWork: createTurns(), embeddings: createTurns() };
-  return { model, scheduler, report, prepared, ...turns };
+  return { model, scheduler, report, prepared, sharePrefix, ...turns };
 }
 
 /** Never rejects: an error is reported to the host, which ends the request. */
@@ -48,10 +54,13 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
   const { model, prepared, slicedWork, embeddings } = commands;
   const { id } = command;
   switch (command.type) {
-    case 'prepare':
-      prepared.set(id, prepare(commands, id, command.request));
-      await prepared.get(id);
+    case 'prepare': {
+      const owner = commands.sharePrefix === 'all' ? '' : command.client;
+      const result = prepare(commands, id, command.request);
+      prepared.set(id, { owner, result });
+      await result;
       return;
+    }
     case 'start':
       return start(commands, id);
     case 'tokenize': {
@@ -97,11 +106,11 @@ function prepare(
 async function start({ prepared, scheduler }: Commands, id: number): Promise<void> {
   const pending = prepared.get(id);
   // After a restart the host sends `start` without waiting for the result of `prepare`, whose error is reported by `prepare`.
-  const result = await pending?.catch(() => undefined);
+  const result = await pending?.result.catch(() => undefined);
   // A `cancel` that arrived together with this `start` is carried out before the line above resumes.
   if (prepared.get(id) !== pending) return;
   prepared.delete(id);
-  if (result !== undefined) scheduler.start(id, result);
+  if (pending !== undefined && result !== undefined) scheduler.start(id, result, pending.owner);
 }
 
 /** Checked before the request is queued, because llama.cpp drops the first tokens silently when the context is full. */

@@ -11,6 +11,12 @@ export interface Job extends Writable<PlannedJob> {
   readonly id: number;
   readonly prepared: Prepared;
   readonly sequence: Sequence;
+  /** Whose prefixes its prompt may start from. */
+  readonly owner: string;
+  /** Cached tokens that came by a copy. */
+  copiedTokens: number;
+  /** Its prompt waits until `job` has evaluated the `tokens` that both share. */
+  awaited: { job: Job; tokens: number } | undefined;
   readonly answer: AnswerText;
   prefillStartedAt: number | undefined;
   /** Undefined until the last slice of the prompt is evaluated. */
@@ -20,18 +26,17 @@ export interface Job extends Writable<PlannedJob> {
 
 export type JobFact = Fact & { id: number };
 
-/** `cachedTokens` of the prompt are in the sequence already. */
 export function createJob(
   model: LoadedModel,
   admitted: {
     id: number;
     prepared: Prepared;
     sequence: Sequence;
-    cachedTokens: number;
+    owner: string;
     admittedAtStep: number;
   },
 ): Job {
-  const { prepared, sequence, cachedTokens } = admitted;
+  const { prepared, sequence } = admitted;
   const { stop, maxTokens } = prepared.request.sampling;
   const promptTokens = prepared.prompt.length;
   const room = model.facts.contextTokens - promptTokens - 1;
@@ -39,7 +44,10 @@ export function createJob(
     ...admitted,
     sequenceId: sequence.id,
     promptTokens,
-    evaluatedTokens: cachedTokens,
+    evaluatedTokens: 0,
+    cachedTokens: 0,
+    copiedTokens: 0,
+    awaited: undefined,
     maxTokens: Math.min(maxTokens ?? room, room),
     outputTokens: 0,
     isDecoding: false,
@@ -88,6 +96,7 @@ function endPrefill(job: Job, endedAt: number): JobFact {
     endedAt,
     inputTokens: job.promptTokens,
     cachedTokens: job.cachedTokens,
+    copiedTokens: job.copiedTokens,
   };
 }
 

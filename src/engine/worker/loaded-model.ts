@@ -36,6 +36,27 @@ export interface Sequence {
   truncate(length: number): Promise<void>;
   /** Evaluates prompt tokens. */
   prefill(tokens: readonly number[]): Promise<void>;
+  /** Writes its state, between steps only. @throws Error when there is no memory; nothing is kept of it then. */
+  save(): Promise<SavedState>;
+  /** Replaces its state, between steps only. @throws Error when the state cannot be read; the sequence is empty then. */
+  load(state: SavedState): Promise<void>;
+}
+
+/** The state of a sequence in memory. */
+export interface SavedState {
+  readonly bytes: number;
+  /** Frees the memory. */
+  drop(): void;
+}
+
+/** Limits of saved states. */
+export interface StateMemory {
+  /** Size of the prefix cache. */
+  readonly cacheBytes: number;
+  /** How many bytes can be written now. */
+  freeBytes(): number;
+  /** Estimated size of the state of a sequence with this many tokens. */
+  bytesOf(tokens: number): number;
 }
 
 export interface LoadedModel {
@@ -43,6 +64,8 @@ export interface LoadedModel {
   readonly sequences: readonly Sequence[];
   /** Maximum number of tokens in one decode of llama.cpp. */
   readonly batchTokens: number;
+  /** Undefined where states cannot be copied, or must not be: `save` and `load` are not called then. */
+  readonly stateMemory: StateMemory | undefined;
   /** The decodes since the last call. */
   takeBatches(): readonly Batch[];
   /**

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { epochMillis } from '../../../otel/clock.ts';
+import type { PrefixReport } from '../engine.ts';
 import { remainingTokens } from './held-tails.ts';
 import { createJob, evaluate, type Job, type JobFact } from './job.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
@@ -15,6 +16,8 @@ import {
   prefillMillis,
   type PrefillBudget,
 } from './prefill-budget.ts';
+import { commonLength } from './prefix-cache.ts';
+import { createPrefixes, type Prefixes } from './prefix-copies.ts';
 import { createSequencePool, type SequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
@@ -28,11 +31,14 @@ export interface SchedulerOptions {
 export interface Scheduler {
   /**
    * Begins as soon as a sequence is free. The prompt must fit: its tokens and `maxTokens` together stay below the
-   * context of a sequence.
+   * context of a sequence. It starts from prefixes of the same `owner` only
+   * ('' by default).
    */
-  start(id: number, prepared: Prepared): void;
+  start(id: number, prepared: Prepared, owner?: string): void;
   cancel(id: number): void;
   contextTokens(): number;
+  /** What copies of prefixes did since the last call. */
+  takePrefixReport(): PrefixReport | undefined;
   /** How long the current step has been running, in milliseconds; 0 between steps. */
   stepMillis(): number;
 }
@@ -41,15 +47,21 @@ interface State {
   readonly model: LoadedModel;
   readonly options: SchedulerOptions;
   readonly pool: SequencePool;
+  readonly prefixes: Prefixes;
   budget: PrefillBudget;
   /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
-  readonly arrivals: Map<number, Prepared>;
+  readonly arrivals: Map<number, Arrival>;
   /** In order of admission. */
   readonly jobs: Map<number, Job>;
   facts: JobFact[];
   isLooping: boolean;
   steps: number;
   stepStartedAt: number | undefined;
+}
+
+interface Arrival {
+  readonly prepared: Prepared;
+  readonly owner: string;
 }
 
 /**
@@ -60,10 +72,12 @@ const gatherFraction = 1 / 400;
 const maxGatherMillis = 20;
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
+  const pool = createSequencePool(model.sequences);
   const state: State = {
     model,
     options,
-    pool: createSequencePool(model.sequences),
+    pool,
+    prefixes: createPrefixes(model, pool, (tokens) => prefillMillis(state.budget, tokens)),
     budget: createPrefillBudget(model.batchTokens),
     arrivals: new Map(),
     jobs: new Map(),
@@ -73,8 +87,8 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     stepStartedAt: undefined,
   };
   return {
-    start(id, prepared) {
-      state.arrivals.set(id, prepared);
+    start(id, prepared, owner = '') {
+      state.arrivals.set(id, { prepared, owner });
       if (!state.isLooping) void loop(state);
     },
     cancel(id) {
@@ -84,6 +98,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     },
     contextTokens: () =>
       model.sequences.reduce((sum, sequence) => sum + sequence.tokens().length, 0),
+    takePrefixReport: () => state.prefixes.takeReport(),
     stepMillis: () =>
       state.stepStartedAt === undefined ? 0 : performance.now() - state.stepStartedAt,
   };
@@ -96,6 +111,7 @@ async function loop(state: State): Promise<void> {
   for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
     state.stepStartedAt = performance.now();
     for (const job of jobs.values()) if (job.isCancelled) await leave(state, job);
+    for (const job of jobs.values()) if (hasArrived(state, job)) await startFromPrefix(state, job);
     await admitAll(state);
     if (isFirst) await gather(state);
     // Flush while llama.cpp is busy: the binding submits the batch one event-loop turn later. Saves 0.4 ms of idle time per step.
@@ -113,7 +129,7 @@ function flush(state: State): void {
 }
 
 async function admitAll(state: State): Promise<void> {
-  for (const [id, prepared] of state.arrivals) await admit(state, id, prepared);
+  for (const [id, arrival] of state.arrivals) await admit(state, id, arrival);
 }
 
 async function gather(state: State): Promise<void> {
@@ -124,26 +140,72 @@ async function gather(state: State): Promise<void> {
   await admitAll(state);
 }
 
-async function admit(state: State, id: number, prepared: Prepared): Promise<void> {
-  const taken = state.pool.take(prepared.prompt);
+async function admit(state: State, id: number, { prepared, owner }: Arrival): Promise<void> {
+  const taken = state.pool.take(prepared.prompt, owner);
   if (taken === undefined) return;
   state.arrivals.delete(id);
-  const { sequence, reusable } = taken;
-  const placed = { sequence, cachedTokens: reusable, admittedAtStep: state.steps };
-  const job = createJob(state.model, { id, prepared, ...placed });
+  const { sequence } = taken;
+  const admittedAtStep = state.steps;
+  const job = createJob(state.model, { id, prepared, sequence, owner, admittedAtStep });
   state.jobs.set(id, job);
   state.facts.push({ id, type: 'started', at: epochMillis() });
-  // Before the step: during it the edit of the cache would delay the batch of the other sequences.
-  if (sequence.tokens().length > reusable) {
-    await sequence.truncate(reusable).catch((error: unknown) => fail(state, job, error));
+  await startFromPrefix(state, job, taken);
+}
+
+/**
+ * Before the step: during it the edit of the cache would delay the batch of the other sequences. A failed edit fails the request.
+ */
+async function startFromPrefix(
+  state: State,
+  job: Job,
+  taken: { reusable: number; owner: string } = {
+    reusable: job.evaluatedTokens,
+    owner: job.owner,
+  },
+): Promise<void> {
+  const { sequence, owner } = job;
+  const prompt = { owner, tokens: job.prepared.prompt };
+  try {
+    const held = await state.prefixes.place({ ...taken, sequence }, prompt);
+    job.evaluatedTokens = held.cachedTokens;
+    job.cachedTokens = held.cachedTokens;
+    job.copiedTokens = Math.max(held.copiedTokens, Math.min(job.copiedTokens, held.cachedTokens));
+    job.awaited = findAwaited(state, job);
+  } catch (error) {
+    await fail(state, job, error);
   }
+}
+
+/** The prompt admitted before this one that is about to evaluate the longest prefix that both share. */
+function findAwaited({ jobs, prefixes }: State, job: Job): Job['awaited'] {
+  const { prompt } = job.prepared;
+  const earlier = [...jobs.values()].slice(0, [...jobs.keys()].indexOf(job.id));
+  const [longest] = earlier
+    .filter((other) => other.owner === job.owner && !other.isDecoding && !other.isCancelled)
+    .filter((other) => other.evaluatedTokens >= job.evaluatedTokens)
+    .map((other) => {
+      const tokens = Math.min(prompt.length - 1, commonLength(other.prepared.prompt, prompt));
+      return { job: other, tokens };
+    })
+    .toSorted((a, b) => b.tokens - a.tokens);
+  if (longest === undefined) return undefined;
+  const { tokens } = longest;
+  return prefixes.isWorthCopying(tokens - job.evaluatedTokens, tokens) ? longest : undefined;
+}
+
+/** Whether the prefix that the job waits for is evaluated, or will never be. */
+function hasArrived({ jobs }: State, { awaited }: Job): boolean {
+  if (awaited === undefined) return false;
+  const { job, tokens } = awaited;
+  return jobs.get(job.id) !== job || job.evaluatedTokens >= tokens;
 }
 
 async function step(state: State, isFirst: boolean): Promise<void> {
   state.steps += 1;
   // Prompts that arrive in the same moment as the first one get into the second step.
   const isExpecting = isFirst && state.options.isExpecting();
-  const plan = planStep([...state.jobs.values()], state.budget, isExpecting);
+  const jobs = [...state.jobs.values()].filter(({ awaited }) => awaited === undefined);
+  const plan = planStep(jobs, state.budget, isExpecting);
   const { work, decoding, promptTokens, deferred } = plan;
   const startedAt = performance.now();
   await Promise.all(work.map(({ job, slice }) => run(state, job, slice)));

@@ -1,13 +1,19 @@
 /** Assigns prompts to sequences so that as much KV cache as possible is reused and as little as possible lost. Used by scheduler.ts. */
 import type { Sequence } from './loaded-model.ts';
+import { commonLength } from './prefix-cache.ts';
 
 export interface SequencePool {
   /**
-   * Takes the best free sequence; `reusable` is how many tokens of `prompt` it holds already. The caller drops the rest of its
-   * state. Undefined when no sequence is free.
+   * Takes the best free sequence for a prompt of `owner`; `reusable` is how many tokens of it the sequence holds already. The rest of
+   * its state, which is of the returned `owner`, is the caller's to drop. Undefined when no sequence is free.
    */
-  take(prompt: readonly number[]): { sequence: Sequence; reusable: number } | undefined;
+  take(
+    prompt: readonly number[],
+    owner: string,
+  ): { sequence: Sequence; reusable: number; owner: string } | undefined;
   give(sequence: Sequence): void;
+  /** The sequences, busy or free, whose state is of `owner`: prompts of others must not start from it. */
+  sequencesOf(owner: string): readonly Sequence[];
 }
 
 /** A conversation that was used within this time is expected to continue. */
@@ -15,6 +21,7 @@ const activeMillis = 5 * 60_000;
 
 interface Slot {
   sequence: Sequence;
+  owner: string;
   usedAt: number;
   /** Length of the prompt that began the conversation in this sequence: the system prompt and the first message. */
   openingTokens: number;
@@ -48,20 +55,22 @@ export function createSequencePool(
 ): SequencePool {
   // Least recently used first; at the start in ascending order of ids.
   const free = sequences.map((sequence): Slot => {
-    return { sequence, usedAt: -Infinity, openingTokens: 0, promptTokens: 0 };
+    return { sequence, owner: '', usedAt: -Infinity, openingTokens: 0, promptTokens: 0 };
   });
   const taken = new Map<Sequence, Slot>();
 
   return {
-    take(prompt) {
-      const [best] = free.map((slot) => rateSlot(slot, prompt, now())).toSorted(compare);
+    take(prompt, owner) {
+      const [best] = free.map((slot) => rateSlot(slot, prompt, owner, now())).toSorted(compare);
       if (best === undefined) return undefined;
       const { slot, reusable, rank } = best;
       free.splice(free.indexOf(slot), 1);
       taken.set(slot.sequence, slot);
       if (rank !== 'continues') slot.openingTokens = prompt.length;
       slot.promptTokens = prompt.length;
-      return { sequence: slot.sequence, reusable };
+      const previous = slot.owner;
+      slot.owner = owner;
+      return { sequence: slot.sequence, reusable, owner: previous };
     },
     give(sequence) {
       const slot = taken.get(sequence)!;
@@ -69,13 +78,18 @@ export function createSequencePool(
       slot.usedAt = now();
       free.push(slot);
     },
+    sequencesOf: (owner) =>
+      [...free, ...taken.values()]
+        .filter((slot) => slot.owner === owner)
+        .map(({ sequence }) => sequence),
   };
 }
 
-function rateSlot(slot: Slot, prompt: readonly number[], now: number): Candidate {
+function rateSlot(slot: Slot, prompt: readonly number[], owner: string, now: number): Candidate {
   const held = slot.sequence.tokens();
   // The last prompt token is always evaluated, because its logits give the first output token.
-  const reusable = Math.min(commonLength(held, prompt), prompt.length - 1);
+  const reusable =
+    slot.owner === owner ? Math.min(commonLength(held, prompt), prompt.length - 1) : 0;
   const lost = held.length - reusable;
   const isEmpty = held.length === 0;
   const isNextTurn = lost === 0 || reusable >= slot.promptTokens - 1;
@@ -97,11 +111,4 @@ function compare(a: Candidate, b: Candidate): number {
     Number(b.isEmpty) - Number(a.isEmpty) ||
     (a.isEmpty ? a.slot.sequence.id - b.slot.sequence.id : 0)
   );
-}
-
-function commonLength(a: readonly number[], b: readonly number[]): number {
-  const limit = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < limit && a[length] === b[length]) length += 1;
-  return length;
 }

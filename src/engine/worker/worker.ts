@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module';
 import type { Command, EngineOptions, Report } from '../engine.ts';
 import { createCommands, handleCommand } from './commands.ts';
 import { loadModel } from './llama/model.ts';
+import { findMemoryFolder } from './llama/state-memory.ts';
 
 const aliveIntervalMillis = 500;
 
@@ -19,8 +20,8 @@ function report(message: Report): void {
 }
 
 const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOptions;
-const model = await loadModel(options);
-const commands = createCommands(model, report);
+const model = await loadModel(options, findMemoryFolder());
+const commands = createCommands(model, options.sharePrefix, report);
 
 process.on('message', (command: Command) => void handleCommand(commands, command));
 setInterval(() => {

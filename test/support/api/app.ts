@@ -148,7 +148,14 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   await Promise.race([script.start, aborted]);
   yield { type: 'started', at };
   await Promise.race([script.prefill, aborted]);
-  yield { type: 'prefilled', startedAt: at, endedAt: at, inputTokens: 3, cachedTokens: 0 };
+  yield {
+    type: 'prefilled',
+    startedAt: at,
+    endedAt: at,
+    inputTokens: 3,
+    cachedTokens: 0,
+    copiedTokens: 0,
+  };
   for (const text of script.pieces) {
     signal.throwIfAborted();
     const logprob = script.logprob?.(text);

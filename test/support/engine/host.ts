@@ -25,6 +25,8 @@ export async function startHost(
     sequences: 1,
     contextTokens: 4096,
     embeddings: false,
+    sharePrefix: 'all',
+    cacheMegabytes: 'auto',
     queueLimit: 8,
     queueTimeoutSeconds: 30,
     log: { info: write, error: write },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GenerationRequest, Prompt, Sampling } from '../../../src/engine/engine.ts';
 import { loadModel, type DisposableModel } from '../../../src/engine/worker/llama/model.ts';
+import type { MemoryFolder } from '../../../src/engine/worker/llama/state-memory.ts';
 import type { Decoded } from '../../../src/engine/worker/loaded-model.ts';
 import { makeGguf } from '../models/make-gguf.ts';
 
@@ -17,10 +18,12 @@ export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, sto
 
 export function loadForTest(
   modelPath: string,
-  options: { embeddings?: boolean } = {},
+  options: { embeddings?: boolean; folder?: MemoryFolder } = {},
 ): Promise<DisposableModel> {
+  const { embeddings = false, folder } = options;
   const sizes = { threads: 1, sequences: 2, contextTokens: 2048 };
-  return loadModel({ modelPath, ...sizes, embeddings: options.embeddings ?? false });
+  const prefixes = { sharePrefix: 'all', cacheMegabytes: 'auto' } as const;
+  return loadModel({ modelPath, ...sizes, embeddings, ...prefixes }, folder);
 }
 
 /** A model with random weights, so that no answer is right by chance. */

@@ -5,12 +5,17 @@ import type {
   Decoded,
   LoadedModel,
   Prepared,
+  SavedState,
   Sequence,
 } from '../../../src/engine/worker/loaded-model.ts';
 
 export interface ArrayModel extends LoadedModel {
   /** Each batch: sequence and number of tokens, in the order of issue. */
   readonly batches: (readonly [sequence: number, tokens: number])[][];
+  /** Each save and load: its sequence and how many tokens it had. */
+  readonly copies: (readonly ['save' | 'load', sequence: number, tokens: number])[];
+  /** Tokens in saved states, and which operation fails. */
+  readonly memory: { used: number; fails: 'save' | 'load' | undefined };
   /** Evaluates the issued batch, and lets the scheduler issue the next one. */
   step(outcome?: 'done' | 'failed'): Promise<void>;
   prepared(prompt: readonly number[], options?: PreparedOptions): Prepared;
@@ -23,7 +28,14 @@ export interface PreparedOptions {
   answer?: Decoded[];
 }
 
-export function createArrayModel(options: { sequences: number; batchTokens?: number }): ArrayModel {
+export interface ArrayModelOptions {
+  sequences: number;
+  batchTokens?: number;
+  /** States can be copied: a token takes one byte. */
+  memory?: { cacheBytes: number; freeBytes: number };
+}
+
+export function createArrayModel(options: ArrayModelOptions): ArrayModel {
   const batches: (readonly [number, number])[][] = [];
   let batch = Promise.withResolvers<void>();
   let open: (readonly [number, number])[] | undefined;
@@ -38,6 +50,9 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
     state.push(...tokens);
   }
 
+  const copies: ['save' | 'load', number, number][] = [];
+  const memory: ArrayModel['memory'] = { used: 0, fails: undefined };
+  const savedTokens = new Map<SavedState, number[]>();
   const states = Array.from({ length: options.sequences }, () => [] as number[]);
   const sequences = states.map((state, id): Sequence => {
     return {
@@ -47,6 +62,25 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
         state.length = length;
       },
       prefill: (tokens) => evaluate(id, state, tokens),
+      async save() {
+        if (open !== undefined) throw new Error('saved during a step');
+        const tokens = [...state];
+        memory.used += tokens.length;
+        copies.push(['save', id, tokens.length]);
+        const saved = { bytes: tokens.length, drop: () => void (memory.used -= tokens.length) };
+        savedTokens.set(saved, tokens);
+        if (memory.fails !== 'save') return saved;
+        saved.drop();
+        throw new Error('no space');
+      },
+      async load(saved) {
+        if (open !== undefined) throw new Error('loaded during a step');
+        const tokens = savedTokens.get(saved)!;
+        copies.push(['load', id, tokens.length]);
+        state.length = 0;
+        if (memory.fails === 'load') throw new Error('cannot be read');
+        state.push(...tokens);
+      },
     };
   });
 
@@ -74,6 +108,11 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
     },
     sequences,
     batchTokens: options.batchTokens ?? 128,
+    stateMemory: options.memory && {
+      cacheBytes: options.memory.cacheBytes,
+      freeBytes: () => options.memory!.freeBytes - memory.used,
+      bytesOf: (tokens) => tokens,
+    },
     takeBatches: () => [],
     prepare: unused,
     tokenize: unused,
@@ -81,6 +120,8 @@ export function createArrayModel(options: { sequences: number; batchTokens?: num
     detokenize: (tokens) => tokens.map((token) => `t${token} `).join(''),
     bytesOf: (token) => [...Buffer.from(`t${token} `)],
     batches,
+    copies,
+    memory,
     async step(outcome = 'done') {
       await nextTurn();
       const { resolve, reject } = batch;

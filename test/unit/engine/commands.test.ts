@@ -23,6 +23,7 @@ function start() {
         return model.prepared([...Buffer.from(text)], { maxTokens });
       },
     },
+    'all',
     (report) => void reports.push(report),
   );
   return {
@@ -49,7 +50,7 @@ const whole = ['tokenized', 'started', 'prefilled', 'token', 'ended'];
 
 test('a request that was prepared once starts by its id', async () => {
   const { send, settle, about, prepared } = start();
-  send({ type: 'prepare', id: 1, request: ask('one') });
+  send({ type: 'prepare', id: 1, client: 'one', request: ask('one') });
   await settle();
   expect(about(1)).toEqual(['tokenized']);
   send({ type: 'start', id: 1 });
@@ -60,7 +61,7 @@ test('a request that was prepared once starts by its id', async () => {
 
 test('a request that is started before it is prepared starts when it is', async () => {
   const { send, settle, about } = start();
-  send({ type: 'prepare', id: 1, request: ask('one') });
+  send({ type: 'prepare', id: 1, client: 'one', request: ask('one') });
   send({ type: 'start', id: 1 });
   await settle();
   expect(about(1)).toEqual(whole);
@@ -68,19 +69,19 @@ test('a request that is started before it is prepared starts when it is', async 
 
 test('a request that cannot be prepared is reported once, started or not', async () => {
   const { send, settle, about } = start();
-  for (const id of [1, 2]) send({ type: 'prepare', id, request: ask('bad') });
+  for (const id of [1, 2]) send({ type: 'prepare', id, client: 'one', request: ask('bad') });
   send({ type: 'start', id: 2 });
-  send({ type: 'prepare', id: 3, request: ask('much', 4096) });
+  send({ type: 'prepare', id: 3, client: 'one', request: ask('much', 4096) });
   await settle();
   expect([1, 2, 3].map(about)).toEqual([['engine_error'], ['engine_error'], ['context_overflow']]);
 });
 
 test('nothing is kept of requests that started, failed, or were cancelled before or after they were prepared', async () => {
   const { commands, send, settle, about, prepared } = start();
-  send({ type: 'prepare', id: 1, request: ask('one') });
-  send({ type: 'prepare', id: 2, request: ask('bad') });
-  send({ type: 'prepare', id: 3, request: ask('three') });
-  send({ type: 'prepare', id: 4, request: ask('four') });
+  send({ type: 'prepare', id: 1, client: 'one', request: ask('one') });
+  send({ type: 'prepare', id: 2, client: 'one', request: ask('bad') });
+  send({ type: 'prepare', id: 3, client: 'one', request: ask('three') });
+  send({ type: 'prepare', id: 4, client: 'one', request: ask('four') });
   send({ type: 'cancel', id: 3 });
   send({ type: 'start', id: 3 });
   send({ type: 'start', id: 1 });

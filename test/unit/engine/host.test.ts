@@ -21,7 +21,14 @@ function start() {
   const sent: Command[] = [];
   let process!: EngineProcessOptions;
   const log = { info() {}, error() {} };
-  const sizes = { threads: 1, sequences: 1, contextTokens: 99, embeddings: false };
+  const sizes = {
+    threads: 1,
+    sequences: 1,
+    contextTokens: 99,
+    embeddings: false,
+    sharePrefix: 'all',
+    cacheMegabytes: 'auto',
+  } as const;
   const limits = { queueLimit: 8, queueTimeoutSeconds: 30 };
   const host = createHost({ modelPath: '', ...sizes, ...limits, log }, (options) => {
     process = options;

@@ -21,7 +21,7 @@ function machine(options: Partial<Machine>): Machine {
 
 describe('memory', () => {
   test('of 22 GB gives 8 sequences of 4,096 tokens, explained in a sentence', () => {
-    expect(chooseSizes(auto, machine({}), qwen)).toEqual({
+    expect(chooseSizes(auto, machine({}), qwen)).toMatchObject({
       threads: 1,
       sequences: 8,
       contextTokens: 4096,

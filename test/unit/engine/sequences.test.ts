@@ -9,25 +9,28 @@ function tokens(seed: number, length: number): number[] {
   return Array.from({ length }, (_, index) => seed * 10_000 + index);
 }
 
+const nothing = () => Promise.reject(new Error('not used by the pool'));
+const unused = { truncate: nothing, prefill: nothing, save: nothing, load: nothing };
+
 /** A pool of `count` sequences with a manual clock. */
 function createPool(count: number) {
   const states = Array.from({ length: count }, () => [] as number[]);
   const sequences = states.map((state, id): Sequence => {
-    return { id, tokens: () => state, truncate: async () => {}, prefill: async () => {} };
+    return { ...unused, id, tokens: () => state };
   });
   let seconds = 0;
   const pool = createSequencePool(sequences, () => seconds * 1000);
   return {
     pass: (more: number) => (seconds += more),
-    take: (prompt: readonly number[]) => pool.take(prompt),
-    cutShort(prompt: readonly number[], length: number) {
-      const { sequence } = pool.take(prompt)!;
+    take: (prompt: readonly number[], owner = '') => pool.take(prompt, owner),
+    cutShort(prompt: readonly number[], length: number, owner = '') {
+      const { sequence } = pool.take(prompt, owner)!;
       states[sequence.id]!.push(...prompt.slice(0, length));
       pool.give(sequence);
     },
     /** Evaluates the prompt and an answer, and gives the sequence back. */
-    turn(prompt: readonly number[], answer: readonly number[] = []) {
-      const { sequence, reusable } = pool.take(prompt)!;
+    turn(prompt: readonly number[], answer: readonly number[] = [], owner = '') {
+      const { sequence, reusable } = pool.take(prompt, owner)!;
       states[sequence.id]!.splice(reusable, Infinity, ...prompt.slice(reusable), ...answer);
       pool.give(sequence);
       return { id: sequence.id, reusable };

@@ -3,8 +3,9 @@ import { availableParallelism, freemem } from 'node:os';
 import { createCgroupReader } from '../../../../otel/process/cgroup.ts';
 import type { Machine } from './sizing.ts';
 
+const cgroup = createCgroupReader();
+
 export function readMachine(): Machine {
-  const cgroup = createCgroupReader();
   const limit = cgroup.memoryLimitBytes();
   const left = limit === undefined ? Infinity : limit - (cgroup.memoryUsedBytes() ?? 0);
   return {

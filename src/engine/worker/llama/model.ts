@@ -17,6 +17,7 @@ import { createPrompts, type Prompts } from './prompt/prompt.ts';
 import { checkLogitBias } from './sampling.ts';
 import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
 import { createTokenBytes } from './token-bytes.ts';
+import { createStateMemory, type MemoryFolder } from './state-memory.ts';
 import { chooseSizes, chooseThreads, type Costs, type Sizes } from './sizing.ts';
 
 // Batches of 128: the compute buffer is 104 MB instead of 340 MB at 512, at the same prefill speed (measured).
@@ -25,8 +26,14 @@ const batchTokens = 128;
 /** `dispose` is for tests; the engine process just ends. */
 export type DisposableModel = LoadedModel & { dispose(): Promise<void> };
 
-/** @throws Error when there is not enough memory, and the errors of node-llama-cpp. A malformed file can abort the process. */
-export async function loadModel(options: EngineOptions): Promise<DisposableModel> {
+/**
+ * Without `folder`, sequences share no prefixes.
+ * @throws Error when there is not enough memory, and the errors of node-llama-cpp. A malformed file can abort the process.
+ */
+export async function loadModel(
+  options: EngineOptions,
+  folder?: MemoryFolder,
+): Promise<DisposableModel> {
   const startedAt = performance.now();
   const machine = readMachine();
   const llama = await getLlama({
@@ -37,8 +44,13 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
     logLevel: LlamaLogLevel.error,
   });
   const model = await llama.loadModel({ modelPath: options.modelPath });
-  const sizes = chooseSizes(options, machine, await estimateCosts(model, options.embeddings));
-  const { sequences, contextTokens, takeBatches } = await createSequences(model, sizes);
+  const costs = await estimateCosts(model, options.embeddings);
+  const sizes = chooseSizes(options, machine, costs);
+  const { sequences, contextTokens, takeBatches, canCopy } = await createSequences(
+    model,
+    sizes,
+    folder,
+  );
   const { threads } = sizes;
   const embedder = options.embeddings
     ? await createEmbedder(model, { batchTokens, threads })
@@ -56,6 +68,16 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
     },
     sequences,
     batchTokens,
+    stateMemory:
+      folder === undefined || !canCopy || options.sharePrefix === 'none'
+        ? undefined
+        : createStateMemory({
+            folder,
+            cacheMegabytes: options.cacheMegabytes,
+            unusedBytes: sizes.unusedBytes,
+            bytesPerToken: costs.bytesPerToken,
+            freeBytes: () => readMachine().freeBytes,
+          }),
     takeBatches,
     prepare: createPrepare({ llama, model, sequences, prompts }),
     *tokenize(prompt) {
@@ -79,7 +101,7 @@ export async function loadModel(options: EngineOptions): Promise<DisposableModel
   };
 }
 
-async function createSequences(model: LlamaModel, sizes: Sizes) {
+async function createSequences(model: LlamaModel, sizes: Sizes, folder: MemoryFolder | undefined) {
   let batches: Batch[] = [];
   const takeBatches = (): Batch[] => {
     const taken = batches;
@@ -94,11 +116,13 @@ async function createSequences(model: LlamaModel, sizes: Sizes) {
     batching: { itemPrioritizationStrategy: createBatchOrder((batch) => batches.push(batch)) },
   });
   const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
-    createSequence(id, context.getSequence()),
+    createSequence(id, context, folder),
   );
+  // The state of a sliding-window or recurrent model cannot be truncated to a prefix.
+  const canCopy = sequences.every(({ needsCheckpoints }) => !needsCheckpoints);
   await warmUp(sequences, model);
   takeBatches();
-  return { sequences, contextTokens: context.contextSize, takeBatches };
+  return { sequences, contextTokens: context.contextSize, takeBatches, canCopy };
 }
 
 /** The first evaluation allocates buffers, which would delay the first request. */

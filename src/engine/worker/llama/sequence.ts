@@ -2,7 +2,7 @@
 import type {
   BatchItem,
   CustomBatchingPrioritizationStrategy,
-  LlamaContextSequence,
+  LlamaContext,
   LlamaModel,
   PrioritizedBatchItem,
   SequenceEvaluateOutput,
@@ -12,8 +12,10 @@ import type { Batch, Sampling } from '../../engine.ts';
 import type { Decoded, Sequence } from '../loaded-model.ts';
 import type { Guard } from './grammar/grammar.ts';
 import { createSampler, logprobsOf } from './sampling.ts';
+import type { MemoryFolder, StateFile } from './state-memory.ts';
 
 export interface LlamaSequence extends Sequence {
+  readonly needsCheckpoints: boolean;
   /** `prompt` is used by the repeat penalty; `tokens` are its last tokens, which are not evaluated yet. */
   decode(options: {
     model: LlamaModel;
@@ -48,7 +50,13 @@ function bySequence(items: readonly BatchItem[], size: number): PrioritizedBatch
     .filter((item) => item.processAmount > 0);
 }
 
-export function createSequence(id: number, sequence: LlamaContextSequence): LlamaSequence {
+/** Without `folder`, states cannot be saved. */
+export function createSequence(
+  id: number,
+  context: Pick<LlamaContext, 'getSequence'>,
+  folder: MemoryFolder | undefined,
+): LlamaSequence {
+  let sequence = context.getSequence();
   const evaluationPriority = id as 1;
   // Without it node-llama-cpp drops the first tokens silently, the system prompt included.
   const contextShift = {
@@ -58,6 +66,7 @@ export function createSequence(id: number, sequence: LlamaContextSequence): Llam
   };
   return {
     id,
+    needsCheckpoints: sequence.needsCheckpoints,
     tokens: () => sequence.contextTokens,
     truncate: (length) =>
       sequence.eraseContextTokenRanges([{ start: length, end: sequence.nextTokenIndex }]),
@@ -66,6 +75,21 @@ export function createSequence(id: number, sequence: LlamaContextSequence): Llam
         evaluationPriority,
         contextShift,
       }),
+    async save() {
+      if (folder === undefined) throw new Error('There is no memory file system.');
+      return folder.writeFile((path) => sequence.saveStateToFile(path));
+    },
+    async load(state) {
+      try {
+        await sequence.loadStateFromFile((state as StateFile).path, { acceptRisk: true });
+      } catch (error) {
+        // llama.cpp keeps old cells that node-llama-cpp does not know of, and the next evaluation would fail the whole batch.
+        await sequence.dispose();
+        // The id that was given back last, which is the same one.
+        sequence = context.getSequence();
+        throw error;
+      }
+    },
     async *decode({ model, sampling, guard, prompt, tokens }) {
       const sampler = createSampler(sampling, model, prompt);
       const { topLogprobs } = sampling;

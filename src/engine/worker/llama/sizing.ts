@@ -23,6 +23,8 @@ export interface Sizes {
   threads: number;
   sequences: number;
   contextTokens: number;
+  /** Memory that may be used beside the model and its contexts. */
+  unusedBytes: number;
   /** One sentence: the choice and its reasons. */
   sentence: string;
 }
@@ -74,6 +76,7 @@ export function chooseSizes(
     threads,
     sequences,
     contextTokens,
+    unusedBytes: Math.max(0, room - needed),
     sentence: [
       `threads ${threads} (${explainThreads(settings.threads, machine)})`,
       `${plural(sequences, 'sequence')} of ${thousands(contextTokens)} tokens (${megabytes(cacheBytes)} MB, with the model ${megabytes(needed)} of ${megabytes(machine.freeBytes)} MB free${needed > room ? ': more than is safe, but set explicitly' : ''})`,
