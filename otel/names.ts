@@ -29,6 +29,8 @@ export type Reason<O extends Outcome = Outcome> = (typeof endings)[O][number];
 export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outcome];
 
 export const tokenTypes = ['input', 'cached_input', 'output'] as const;
+/** Sources of copied prefixes; a failed copy is evaluated instead. */
+export const prefixCopies = ['sequence', 'cache', 'failed'] as const;
 export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
 export type StreamEnding = (typeof streamEndings)[number];
 /** Values of `error.type` for lost spans: the export queue was full, the collector answered with an error, or it did not answer. */
@@ -88,6 +90,8 @@ export const spanAttributes = {
   stopSequences: 'gen_ai.request.stop_sequences',
   inputTokens: 'gen_ai.usage.input_tokens',
   cachedTokens: 'gen_ai.usage.cache_read.input_tokens',
+  /** Cached tokens that were copied from another sequence or from the prefix cache. */
+  copiedTokens: 'inference.copied_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   stream: 'inference.stream',
   queuePosition: 'inference.queue.position',
@@ -340,6 +344,38 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: '{sequence}',
     buckets: batchBuckets,
     meaning: 'Sequences that share one batch; more of them lower the cost per token.',
+  },
+  inferencePrefixCopies: {
+    name: 'inference.prefix.copies',
+    kind: 'counter',
+    unit: '{copy}',
+    labels: [a.type],
+    meaning:
+      'Prefixes copied from another sequence (sequence) or from memory (cache), and copies that failed (failed).',
+  },
+  inferencePrefixCopied: {
+    name: 'inference.prefix.copied',
+    kind: 'counter',
+    unit: 'By',
+    meaning: 'Size of the copied KV cache states.',
+  },
+  inferencePrefixEvictions: {
+    name: 'inference.prefix.evictions',
+    kind: 'counter',
+    unit: '{conversation}',
+    meaning: 'Conversations that the prefix cache dropped for lack of memory.',
+  },
+  inferencePrefixCacheUsage: {
+    name: 'inference.prefix.cache.usage',
+    kind: 'gauge',
+    unit: 'By',
+    meaning: 'Memory of the conversations in the prefix cache.',
+  },
+  inferenceThreads: {
+    name: 'inference.threads',
+    kind: 'gauge',
+    unit: '{thread}',
+    meaning: 'Threads that evaluate a batch.',
   },
   inferenceContextTokens: {
     name: 'inference.context.tokens',

@@ -97,8 +97,12 @@ function endPhases(
     phase(spans.queue, queued.at, endedAt, { [s.queuePosition]: queued.position });
   }
   if (prefilled !== undefined) {
-    const { startedAt, endedAt, inputTokens, cachedTokens } = prefilled;
-    const tokens = { [s.inputTokens]: inputTokens, [s.cachedTokens]: cachedTokens };
+    const { startedAt, endedAt, inputTokens, cachedTokens, copiedTokens = 0 } = prefilled;
+    const tokens = {
+      [s.inputTokens]: inputTokens,
+      [s.cachedTokens]: cachedTokens,
+      [s.copiedTokens]: copiedTokens,
+    };
     phase(spans.prefill, startedAt, endedAt, tokens);
     const decodedAt = outcome === 'completed' ? (lastTokenAt ?? ended.at) : ended.at;
     const output = {

@@ -28,6 +28,8 @@ export interface Prefill {
   /** Cached tokens included. */
   inputTokens: number;
   cachedTokens: number;
+  /** Cached tokens that were copied from another sequence; the default is 0. */
+  copiedTokens?: number;
 }
 
 export type End = Ending & { at: number; message?: string };

@@ -9,6 +9,7 @@ import {
   endings,
   metrics,
   operations,
+  prefixCopies,
   streamEndings,
   tokenTypes,
   type MetricKey,
@@ -30,6 +31,13 @@ interface ServedModel {
   loadSeconds?: number;
 }
 
+interface PrefixFacts {
+  copies: readonly { source: (typeof prefixCopies)[number]; bytes: number }[];
+  evictions: number;
+  /** Present size of the prefix cache. */
+  cacheBytes: number;
+}
+
 export interface InferenceTelemetry {
   /**
    * Call it when the headers of a generation request arrive. Each generation is counted once in `inference.requests`, when it ends. Its
@@ -40,6 +48,9 @@ export interface InferenceTelemetry {
   setModel(model: ServedModel): void;
   /** Call it for each batch that llama.cpp decodes, with its total tokens and its sequences. */
   batch(fact: { tokens: number; sequences: number }): void;
+  /** Call it with what copies of prefixes did since the last call. */
+  prefixes(facts: PrefixFacts): void;
+  threads(count: number): void;
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
@@ -78,6 +89,17 @@ export function createInferenceTelemetry(options: {
       instruments.record('inferenceBatchTokens', tokens);
       instruments.record('inferenceBatchSequences', sequences);
     },
+    prefixes({ copies, evictions, cacheBytes }) {
+      for (const { source, bytes } of copies) {
+        instruments.add('inferencePrefixCopies', 1, { [a.type]: source });
+        instruments.add('inferencePrefixCopied', bytes);
+      }
+      instruments.add('inferencePrefixEvictions', evictions);
+      instruments.record('inferencePrefixCacheUsage', cacheBytes);
+    },
+    threads(count) {
+      instruments.record('inferenceThreads', count);
+    },
     setLimits(limits) {
       instruments.record('inferenceQueueLimit', limits.queue);
       instruments.record('inferenceSequencesLimit', limits.sequences);
@@ -104,6 +126,7 @@ function initialise(instruments: Instruments): void {
     if (name.startsWith('inference.') && labels.length === 0) instruments.zero(key);
   }
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
+  for (const type of prefixCopies) instruments.zero('inferencePrefixCopies', { [a.type]: type });
   for (const how of streamEndings)
     instruments.zero('inferenceStreamTerminations', { [a.how]: how });
   for (const [outcome, reasons] of Object.entries(endings)) {

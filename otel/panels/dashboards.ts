@@ -76,7 +76,7 @@ export const dashboards: readonly Dashboard[] = [
       {
         title: { en: 'Context and prefix cache', zh: '上下文与前缀缓存' },
         height: 8,
-        panels: [service.contextTokens, service.cacheHits],
+        panels: [service.contextTokens, service.cacheHits, service.prefixCopies],
       },
       {
         title: { en: 'Throughput', zh: '吞吐' },

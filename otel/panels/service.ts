@@ -39,6 +39,21 @@ export const service = definePanels({
     queries: { 'in use': sum('inferenceContextTokens'), limit: sum('inferenceContextLimit') },
     idle: 'value',
   },
+  prefixCopies: {
+    title: { en: 'Copied prefixes', zh: '前缀复制次数' },
+    meaning: {
+      en: 'Prompts that started from the KV cache of another sequence or of a kept conversation, and evictions.',
+      zh: '从其他序列或已保留对话的 KV cache 开始的提示词数，以及缓存淘汰数。',
+    },
+    kind: 'timeseries',
+    unit: '{copy}/s',
+    queries: {
+      '{{type}}': rate('inferencePrefixCopies', { by: ['type'] }),
+      evictions: rate('inferencePrefixEvictions'),
+    },
+    idle: 'zero',
+  },
+
   cacheHits: {
     title: { en: 'Prefix cache hit ratio', zh: '前缀缓存命中率' },
     meaning: {
