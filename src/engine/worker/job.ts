@@ -48,6 +48,7 @@ export function createJob(
     cachedTokens: 0,
     copiedTokens: 0,
     awaited: undefined,
+    sharedTokens: undefined,
     maxTokens: Math.min(maxTokens ?? room, room),
     outputTokens: 0,
     isDecoding: false,

@@ -9,6 +9,8 @@ export interface PlannedJob extends PromptProgress {
   readonly outputTokens: number;
   /** How long its prompt has been deferred. */
   readonly deferredMillis: number;
+  /** Others wait until this many of its prompt tokens are evaluated; undefined when nobody waits. */
+  readonly sharedTokens: number | undefined;
 }
 
 export interface StepPlan<Job> {
@@ -35,7 +37,9 @@ export function planStep<Job extends PlannedJob>(
   const slices = splitAmongPrompts(
     stepTokens(budget, decoding.length),
     prefilling.map((job, at) =>
-      deferred.includes(job) ? 0 : remainingTokens(job) - (heldBack[at] ?? 0),
+      deferred.includes(job)
+        ? 0
+        : Math.min(remainingTokens(job) - (heldBack[at] ?? 0), untilShared(job)),
     ),
   );
   const work = [
@@ -49,6 +53,11 @@ export function planStep<Job extends PlannedJob>(
     promptTokens: slices.reduce((sum, slice) => sum + slice, 0),
     deferred: deferred[0],
   };
+}
+
+/** A slice ends where the shared prefix ends: the rests of all prompts that share it are then evaluated together. */
+function untilShared({ sharedTokens = Infinity, evaluatedTokens }: PlannedJob): number {
+  return sharedTokens - evaluatedTokens;
 }
 
 function isDeferredBehind(

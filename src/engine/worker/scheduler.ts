@@ -187,10 +187,20 @@ function findAwaited({ jobs, prefixes }: State, job: Job): Job['awaited'] {
       const tokens = Math.min(prompt.length - 1, commonLength(other.prepared.prompt, prompt));
       return { job: other, tokens };
     })
+    .filter((other) => other.job.evaluatedTokens < other.tokens)
     .toSorted((a, b) => b.tokens - a.tokens);
   if (longest === undefined) return undefined;
   const { tokens } = longest;
   return prefixes.isWorthCopying(tokens - job.evaluatedTokens, tokens) ? longest : undefined;
+}
+
+function markShared({ jobs }: State): void {
+  for (const job of jobs.values()) job.sharedTokens = undefined;
+  for (const { awaited } of jobs.values()) {
+    if (awaited === undefined) continue;
+    const { job, tokens } = awaited;
+    job.sharedTokens = Math.min(tokens, job.sharedTokens ?? Infinity);
+  }
 }
 
 /** Whether the prefix that the job waits for is evaluated, or will never be. */
@@ -204,6 +214,7 @@ async function step(state: State, isFirst: boolean): Promise<void> {
   state.steps += 1;
   // Prompts that arrive in the same moment as the first one get into the second step.
   const isExpecting = isFirst && state.options.isExpecting();
+  markShared(state);
   const jobs = [...state.jobs.values()].filter(({ awaited }) => awaited === undefined);
   const plan = planStep(jobs, state.budget, isExpecting);
   const { work, decoding, promptTokens, deferred } = plan;

@@ -11,7 +11,11 @@ const slow = [
   { decoding: 1, promptTokens: 0, millis: 50 },
 ].reduce(measureStep, unmeasured);
 
-function prefilling(sequenceId: number, promptTokens: number, rest: Partial<PlannedJob> = {}) {
+function prefilling(
+  sequenceId: number,
+  promptTokens: number,
+  rest: Partial<PlannedJob> = {},
+): PlannedJob {
   return {
     sequenceId,
     promptTokens,
@@ -22,6 +26,7 @@ function prefilling(sequenceId: number, promptTokens: number, rest: Partial<Plan
     maxTokens: 100,
     outputTokens: 0,
     deferredMillis: 0,
+    sharedTokens: undefined,
     ...rest,
   };
 }

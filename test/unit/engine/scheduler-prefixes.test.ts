@@ -56,6 +56,8 @@ test('of four prompts that share a prefix, one evaluates it and the others wait 
   for (const id of [1, 2, 3, 4]) scheduler.start(id, model.prepared(about(id)));
   for (const id of [1, 2, 3, 4]) await reach(id, 'token');
   expect(evaluated(model)).toEqual({ 0: 220, 1: 20, 2: 20, 3: 20 });
+  // The reader stops where the prefix ends.
+  expect(model.batches.slice(0, 2)).toEqual([[[0, 128]], [[0, 72]]]);
   for (const id of [2, 3, 4]) {
     expect(prefilled(of(id))).toMatchObject({ inputTokens: 220, cachedTokens: 200 });
   }
