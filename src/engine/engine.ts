@@ -239,8 +239,8 @@ export interface EngineOptions {
 }
 
 /**
- * Which prompts start from the KV cache of others: `all`, those of the same client (`key`), or only the next turn of the same
- * conversation, without copies (`none`).
+ * Which prompts start from the KV cache of others: those of `all` clients or of the same API key (`key`); `none`: nothing is copied,
+ * and a prompt reuses only a free sequence of the same key.
  */
 export type SharePrefix = (typeof sharePrefixes)[number];
 
