@@ -64,6 +64,8 @@ export interface LoadedModel {
   readonly sequences: readonly Sequence[];
   /** Maximum number of tokens in one decode of llama.cpp. */
   readonly batchTokens: number;
+  /** Sets the threads of the next decodes, at most `facts.threads`; undefined where their number is fixed. */
+  readonly setThreads: ((count: number) => void) | undefined;
   /** Undefined where states cannot be copied, or must not be: `save` and `load` are not called then. */
   readonly stateMemory: StateMemory | undefined;
   /** The decodes since the last call. */

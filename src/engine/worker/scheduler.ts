@@ -18,6 +18,12 @@ import {
 } from './prefill-budget.ts';
 import { commonLength } from './prefix-cache.ts';
 import { createPrefixes, type Prefixes } from './prefix-copies.ts';
+import {
+  createThreadGovernor,
+  measureThreads,
+  threadsOfStep,
+  type ThreadGovernor,
+} from './thread-governor.ts';
 import { createSequencePool, type SequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
@@ -39,6 +45,8 @@ export interface Scheduler {
   contextTokens(): number;
   /** What copies of prefixes did since the last call. */
   takePrefixReport(): PrefixReport | undefined;
+  /** Threads of a batch. */
+  threads(): number;
   /** How long the current step has been running, in milliseconds; 0 between steps. */
   stepMillis(): number;
 }
@@ -49,6 +57,7 @@ interface State {
   readonly pool: SequencePool;
   readonly prefixes: Prefixes;
   budget: PrefillBudget;
+  governor: ThreadGovernor;
   /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
   readonly arrivals: Map<number, Arrival>;
   /** In order of admission. */
@@ -79,6 +88,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     pool,
     prefixes: createPrefixes(model, pool, (tokens) => prefillMillis(state.budget, tokens)),
     budget: createPrefillBudget(model.batchTokens),
+    governor: createThreadGovernor(model.facts.threads),
     arrivals: new Map(),
     jobs: new Map(),
     facts: [],
@@ -99,6 +109,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     contextTokens: () =>
       model.sequences.reduce((sum, sequence) => sum + sequence.tokens().length, 0),
     takePrefixReport: () => state.prefixes.takeReport(),
+    threads: () => state.governor.threads,
     stepMillis: () =>
       state.stepStartedAt === undefined ? 0 : performance.now() - state.stepStartedAt,
   };
@@ -218,11 +229,16 @@ async function step(state: State, isFirst: boolean): Promise<void> {
   const jobs = [...state.jobs.values()].filter(({ awaited }) => awaited === undefined);
   const plan = planStep(jobs, state.budget, isExpecting);
   const { work, decoding, promptTokens, deferred } = plan;
+  const shape = { decoding, hasPrompt: promptTokens > 0 };
+  const { setThreads, facts } = state.model;
+  const threads = setThreads === undefined ? facts.threads : threadsOfStep(state.governor, shape);
+  setThreads?.(threads);
   const startedAt = performance.now();
   await Promise.all(work.map(({ job, slice }) => run(state, job, slice)));
   const millis = performance.now() - startedAt;
   if (deferred !== undefined) deferred.deferredMillis += millis;
   if (work.length === 0) return;
+  state.governor = measureThreads(state.governor, { ...shape, threads, millis });
   state.budget = measureStep(state.budget, { decoding, promptTokens, millis });
 }
 

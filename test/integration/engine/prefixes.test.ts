@@ -99,7 +99,7 @@ const questions = [
 test.skipIf(!hasCoder)(
   `a real model answers the same after a copy as after a whole prefill${hasCoder ? '' : ' (skipped: no Qwen2.5-Coder in models/)'}`,
   async () => {
-    const engine = await start({ modelPath: coderFile, sharePrefix: 'key', threads: 'auto' });
+    const engine = await start({ modelPath: coderFile, sequences: 8, sharePrefix: 'key' });
     const content = 'You are a librarian. Answer in one sentence and name a book. '.repeat(4);
     const answer = async (question: string, client: string) => {
       const { sampling } = ask('', 12);
@@ -111,16 +111,18 @@ test.skipIf(!hasCoder)(
       await generation.done;
       const text = generation.facts.map((fact) => ('text' in fact ? fact.text : '')).join('');
       const prefilled = generation.facts.find((fact) => fact.type === 'prefilled');
-      return { text, copied: prefilled?.type === 'prefilled' ? prefilled.copiedTokens : 0 };
+      return { text, cached: prefilled?.type === 'prefilled' ? prefilled.cachedTokens : 0 };
     };
     await answer('Hello', 'shared');
     for (const [at, question] of questions.entries()) {
       const copied = await answer(question, 'shared');
       const fresh = await answer(question, `client ${at}`);
-      expect(copied.copied).toBeGreaterThan(40);
-      expect(fresh.copied).toBe(0);
+      expect(copied.cached).toBeGreaterThan(40);
+      expect(fresh.cached).toBe(0);
       expect(copied.text).toBe(fresh.text);
     }
+    const copies = reports.flatMap((report) => report.copies.map(({ source }) => source));
+    expect(copies.filter((source) => source === 'sequence').length).toBeGreaterThan(2);
   },
   240_000,
 );

@@ -22,11 +22,11 @@ function machine(options: Partial<Machine>): Machine {
 describe('memory', () => {
   test('of 22 GB gives 8 sequences of 4,096 tokens, explained in a sentence', () => {
     expect(chooseSizes(auto, machine({}), qwen)).toMatchObject({
-      threads: 1,
+      threads: 2,
       sequences: 8,
       contextTokens: 4096,
       sentence:
-        'threads 1 (2 cores, one left to other processes), 8 sequences of 4,096 tokens (403 MB, with the model 998 of 22,760 MB free)',
+        'threads 2 (2 cores), 8 sequences of 4,096 tokens (403 MB, with the model 998 of 22,760 MB free)',
     });
   });
 
@@ -74,11 +74,11 @@ describe('memory', () => {
 describe('threads', () => {
   test.each([
     [{ cores: 1 }, 1, '1 core'],
-    [{ cores: 2 }, 1, '2 cores, one left to other processes'],
-    [{ cores: 8 }, 7, '8 cores, one left to other processes'],
-    [{ cores: 16, quotaCores: 2.5 }, 1, 'a quota of 2.5 of 16 cores, one left to other processes'],
+    [{ cores: 2 }, 2, '2 cores'],
+    [{ cores: 8 }, 8, '8 cores'],
+    [{ cores: 16, quotaCores: 1.5 }, 2, 'a quota of 1.5 of 16 cores'],
     [{ cores: 16, quotaCores: 0.5 }, 1, 'a quota of 0.5 of 16 cores'],
-    [{ cores: 4, quotaCores: 8 }, 3, '4 cores, one left to other processes'],
+    [{ cores: 4, quotaCores: 8 }, 4, '4 cores'],
   ])('of %j are %d', (given, threads, why) => {
     const sizes = chooseSizes(auto, machine(given), qwen);
     expect(sizes.threads).toBe(threads);

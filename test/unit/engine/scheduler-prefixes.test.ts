@@ -1,7 +1,12 @@
 /** Prompts that start from the state of another sequence or of the prefix cache, on a model of plain arrays. */
-import { expect, test } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { beforeEach, expect, test } from 'vitest';
 import { createArrayModel, type ArrayModel } from '../../support/engine/model.ts';
-import { prompt, run } from '../../support/engine/scheduler.ts';
+import { prompt, run, stopClock } from '../../support/engine/scheduler.ts';
+
+/** Nothing costs anything then, so that 24 common tokens are worth a copy. */
+let clock: ReturnType<typeof stopClock>;
+beforeEach(() => void (clock = stopClock()));
 
 const system = prompt(0, 200);
 const about = (seed: number, length = 20) => [...system, ...prompt(seed, length)];
@@ -239,3 +244,37 @@ test('without copies a prompt continues its own sequence only', async () => {
   expect(model.copies).toEqual([]);
   expect(scheduler.takePrefixReport()).toBeUndefined();
 });
+
+test.each([
+  [20, true],
+  [200, false],
+])(
+  'where a copy takes %i ms and a prompt token 1 ms, 100 tokens are copied: %s',
+  async (millis, isCopied) => {
+    const model = createModel(3);
+    const slow = model.sequences.map((sequence) => ({
+      ...sequence,
+      load: (state: Parameters<typeof sequence.load>[0]) => {
+        clock.millis += millis;
+        return sequence.load(state);
+      },
+    }));
+    const { scheduler, of } = run({ ...model, sequences: slow });
+    async function reach(id: number): Promise<void> {
+      while (of(id).at(-1)?.type !== 'ended') {
+        await nextTurn();
+        clock.millis += model.batches.at(-1)!.reduce((sum, [, tokens]) => sum + tokens, 0);
+        await model.step();
+      }
+    }
+    for (const id of [1, 2, 3]) {
+      scheduler.start(
+        id,
+        model.prepared([...prompt(0, 100), ...prompt(id, 100)], { maxTokens: 1 }),
+      );
+      await reach(id);
+    }
+    expect(prefilled(of(2))).toMatchObject({ copiedTokens: 100 });
+    expect(prefilled(of(3))).toMatchObject({ copiedTokens: isCopied ? 100 : 0 });
+  },
+);

@@ -68,6 +68,12 @@ export async function loadModel(
     },
     sequences,
     batchTokens,
+    setThreads:
+      options.threads === 'auto' && threads > 1
+        ? (count) => {
+            llama.maxThreads = count;
+          }
+        : undefined,
     stateMemory:
       folder === undefined || !canCopy || options.sharePrefix === 'none'
         ? undefined
