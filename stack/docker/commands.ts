@@ -32,10 +32,9 @@ export async function startContainers(settings: Settings): Promise<number> {
   await fetchModel(root);
   mkdirSync(modelsDir, { recursive: true });
   const password = grafanaPassword(settings);
-  const cores = await compose.countCores();
   const env = {
     ...writeDockerFiles(settings, process.env),
-    CHAT_CPUS: process.env['CHAT_CPUS'] || (cores / replicas).toFixed(2),
+    CHAT_CPUS: process.env['CHAT_CPUS'] || (await shareOfCores(compose, replicas)),
   };
   say(messages.startingContainers());
   const wait = ['--wait', '--wait-timeout', String(healthySeconds)];
@@ -62,6 +61,11 @@ export async function startContainers(settings: Settings): Promise<number> {
 function surplusReplicas({ instances }: Settings, running: Container[]): Container[] {
   const names = new Set(instances.map(({ name }) => name));
   return running.filter(({ name }) => name.startsWith('chat') && !names.has(name));
+}
+
+/** Threads of replicas that share a core wait for each other; a single one may use all, which 0 means. */
+async function shareOfCores(compose: Compose, replicas: number): Promise<string> {
+  return replicas === 1 ? '0' : ((await compose.countCores()) / replicas).toFixed(2);
 }
 
 /** Removes the containers but keeps the volumes with metrics and notifications. */

@@ -83,10 +83,7 @@ export function describeChildren(
   ];
 }
 
-/**
- * Divides the cores among replicas. By default each replica would use all cores but one; with more threads than cores, llama.cpp
- * runs at 1/40 of the speed, because its threads spin while they wait for each other.
- */
+/** Divides the cores among replicas. With the default (all cores) each, their threads would wait for one another. */
 function shareOfThreads(replicas: number): Record<string, string> {
   if (replicas === 1 || process.env['CHAT_THREADS']) return {};
   return { CHAT_THREADS: String(Math.max(1, Math.floor(availableParallelism() / replicas))) };

@@ -18,6 +18,18 @@ test('has a default for every setting', () => {
   });
 });
 
+test('prefixes are shared by all without keys, and within a key where keys are set', () => {
+  const shared = (env: NodeJS.ProcessEnv) => readConfig(env).sharePrefix;
+  expect(shared({})).toBe('all');
+  expect(shared({ CHAT_API_KEYS: 'one,two' })).toBe('key');
+  expect(shared({ CHAT_API_KEYS: 'one,two', CHAT_SHARE_PREFIX: 'all' })).toBe('all');
+  expect(shared({ CHAT_SHARE_PREFIX: 'none' })).toBe('none');
+  expect(readConfig({ CHAT_CACHE_MB: '0' }).cacheMegabytes).toBe(0);
+  expect(() => readConfig({ CHAT_SHARE_PREFIX: 'some' })).toThrow(
+    'CHAT_SHARE_PREFIX: expected "key", "all" or "none", got "some"',
+  );
+});
+
 test('treats an empty variable as unset', () => {
   expect(readConfig({ CHAT_PORT: '', CHAT_API_KEYS: '' })).toMatchObject({
     port: 8000,

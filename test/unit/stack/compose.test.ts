@@ -44,7 +44,7 @@ describe.each(services)('%s', (_, service) => {
 
   test('has limits for memory, CPU, processes and logs', () => {
     expect(service.mem_limit).toMatch(/\d[mg]\}?$/);
-    expect(String(service.cpus)).toMatch(/^(0\.5|1|\$\{CHAT_CPUS:-1\})$/);
+    expect(String(service.cpus)).toMatch(/^(0\.5|1|\$\{CHAT_CPUS:-0\})$/);
     expect(service.pids_limit).toBeGreaterThan(0);
     expect(service.logging.options).toMatchObject({ 'max-size': '10m', 'max-file': '2' });
   });
