@@ -2,7 +2,7 @@
  * Prompts that arrive together emit their first tokens together: each holds back its last tokens until the others are evaluated as
  * far. A sequence that starts decoding early slows prefill for the others and delays the last first token. Used by plan-step.ts.
  */
-import { tileTokens } from './prefill-budget.ts';
+import { tileTokens, tokensAtATime } from './prefill-budget.ts';
 
 export interface PromptProgress {
   readonly promptTokens: number;
@@ -16,8 +16,6 @@ export interface PromptProgress {
 
 /** Maximum remaining tokens of other prompts that a prompt waits for. */
 const maxAwaitedTokens = 1024;
-/** llama.cpp multiplies this many prompt tokens at a time (repacked weights of ggml-cpu); the remainder costs more per token. */
-const tokensAtATime = 16;
 /**
  * A tail shorter than a tile costs more the longer the prompt is (2x after 1,500 tokens, see `tileTokens`). Longer prompts than
  * this hold back only their last token.

@@ -32,6 +32,13 @@ const fewTokensMillis = 450;
  * together with the sequences that decode, in a batch of its own.
  */
 export const tileTokens = 65;
+/** llama.cpp multiplies this many prompt tokens at a time (repacked weights of ggml-cpu); the remainder costs more per token. */
+export const tokensAtATime = 16;
+/**
+ * Target time of a step that only prefills, twice as much for a tile: a step that is longer than CHAT_HANG_SECONDS counts as a hang.
+ * On a starved machine a token took 270 ms, and a slice of 128 tokens 35 s (measured).
+ */
+const progressMillis = 2000;
 /**
  * Weight of the newest step. High enough to follow a growing context: 1,300 tokens into a prompt of a 0.5B model a token costs 1.6
  * times as much as the first one.
@@ -48,7 +55,8 @@ export function createPrefillBudget(batchTokens: number): PrefillBudget {
 export function stepTokens(budget: PrefillBudget, decoding: number): number {
   const most = Math.max(1, budget.batchTokens - decoding);
   const tiled = cheapestMillis(budget);
-  if (decoding === 0 || tiled === Infinity) return most;
+  if (tiled === Infinity) return most;
+  if (decoding === 0) return tokensUntilProgress(tiled, most);
   const tiledTokens = tokensBesideDecode(budget);
   if (tiledTokens >= tileTokens) return Math.min(most, tiledTokens);
   const measured = millisPerToken(budget.short);
@@ -58,6 +66,15 @@ export function stepTokens(budget: PrefillBudget, decoding: number): number {
     Math.floor((limit - budget.decodeMillis) / millis);
   const few = Math.min(fewTokens, tokensWithin(fewTokensMillis));
   return Math.min(most, tileTokens - 1, Math.max(fewestTokens, few, tokensWithin(stallMillis)));
+}
+
+/** Whole blocks of llama.cpp's matrix multiplication, and a whole tile where that is not much longer. */
+function tokensUntilProgress(millis: number, most: number): number {
+  const tokens = Math.floor(progressMillis / millis);
+  if (tokens >= most) return most;
+  if (tokens >= tileTokens) return tokens - (tokens % tokensAtATime);
+  const isTileShort = tileTokens * millis <= 2 * progressMillis;
+  return isTileShort ? Math.min(most, tileTokens) : Math.max(fewestTokens, tokens);
 }
 
 /**
@@ -98,8 +115,10 @@ export function measureStep(
   }
   const tiled = millisPerToken(budget.tiled);
   if (tiled === Infinity) return { ...budget, short: addStep(budget.short, promptTokens, own) };
-  // Held-back tails are many short slices in one step, which cost less than one short slice next to a decode.
-  if (decoding === 0) return budget;
+  // Held-back tails are many short slices in one step, which cost less than one short slice next to a decode. A slice that fills a
+  // step is short only where a token takes long.
+  if (decoding === 0 && promptTokens < stepTokens(budget, 0)) return budget;
+  if (decoding === 0) return { ...budget, tiled: addStep(budget.tiled, promptTokens, own) };
   // `decodeMillis` is too high after a disturbed decode; the slice then seems to cost nothing.
   const least = (promptTokens * tiled) / 2;
   return { ...budget, short: addStep(budget.short, promptTokens, Math.max(least, own)) };

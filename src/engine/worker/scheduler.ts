@@ -87,7 +87,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     options,
     pool,
     prefixes: createPrefixes(model, pool, (tokens) => prefillMillis(state.budget, tokens)),
-    budget: createPrefillBudget(model.batchTokens),
+    budget: measureWarmUp(model),
     governor: createThreadGovernor(model.facts.threads),
     arrivals: new Map(),
     jobs: new Map(),
@@ -113,6 +113,13 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     stepMillis: () =>
       state.stepStartedAt === undefined ? 0 : performance.now() - state.stepStartedAt,
   };
+}
+
+function measureWarmUp({ batchTokens, warmUp }: LoadedModel): PrefillBudget {
+  const budget = createPrefillBudget(batchTokens);
+  if (warmUp === undefined) return budget;
+  const { tokens, millis } = warmUp;
+  return measureStep(budget, { decoding: 0, promptTokens: tokens, millis });
 }
 
 /** A rejection ends the process: a sequence whose cache cannot be cleared is in an unknown state. */

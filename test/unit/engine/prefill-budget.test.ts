@@ -79,9 +79,9 @@ test('a step of up to 8 tokens may take 450 ms', () => {
   expect([16, 30, 40].map(tokens)).toEqual([8, 8, 6]);
 });
 
-test('on the slowest machine a step takes 2 prompt tokens, and the whole batch when nothing decodes', () => {
+test('on a slow machine a step takes 2 prompt tokens, and 2 s of them when nothing decodes', () => {
   const { budget } = settle({ millisPerToken: 80, decodeMillis: 500 });
-  expect([stepTokens(budget, 3), stepTokens(budget, 0)]).toEqual([2, 128]);
+  expect([stepTokens(budget, 3), stepTokens(budget, 0)]).toEqual([2, 25]);
 });
 
 test('a short slice with its fixed cost does not change the cost of a long one', () => {
@@ -215,4 +215,31 @@ test.each([
   ['gives short prompts at most half of the step', 1, [1500, 4], [1, 0]],
 ])('%s: %i tokens for %j', (_, tokens, remaining, slices) => {
   expect(splitAmongPrompts(tokens, remaining)).toEqual(slices);
+});
+
+test.each([
+  [1, 128],
+  [15.6, 128],
+  [21, 80],
+  [42, 65],
+  [61, 65],
+  [100, 20],
+  [270, 7],
+  [5000, 2],
+])('while nothing decodes and a token takes %d ms, a step has %i tokens', (millis, tokens) => {
+  const budget = after([[0, 128, 128 * millis]]);
+  expect(stepTokens(budget, 0)).toBe(tokens);
+  expect(stepTokens(after([[0, 16, 16 * millis]]), 0)).toBe(tokens);
+});
+
+test('slices grow again when a starved machine is free again', () => {
+  let budget = after([[0, 128, 128 * 270]]);
+  const slices: number[] = [];
+  for (let step = 0; step < 12; step++) {
+    const promptTokens = stepTokens(budget, 0);
+    slices.push(promptTokens);
+    budget = after([[0, promptTokens, promptTokens * 10]], budget);
+  }
+  expect(slices[0]).toBe(7);
+  expect(slices.at(-1)).toBe(128);
 });

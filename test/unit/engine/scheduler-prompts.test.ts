@@ -181,8 +181,8 @@ test('after idling, the first prompt waits up to 20 ms for others', async () => 
   const { scheduler, reach } = run(model);
   scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
   await nextTurn();
-  // 80 ms per token: the next prompt of 100 tokens waits for 20 ms.
-  clock.millis = 8000;
+  // 15 ms per token: the next prompt of 100 tokens waits for 4 ms.
+  clock.millis = 1500;
   await reach(1, 'ended');
   scheduler.start(2, model.prepared(prompt(2, 100)));
   await nextTurn();

@@ -46,7 +46,7 @@ export async function loadModel(
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const costs = await estimateCosts(model, options.embeddings);
   const sizes = chooseSizes(options, machine, costs);
-  const { sequences, contextTokens, takeBatches, canCopy } = await createSequences(
+  const { sequences, contextTokens, takeBatches, canCopy, warmedUp } = await createSequences(
     model,
     sizes,
     folder,
@@ -68,6 +68,7 @@ export async function loadModel(
     },
     sequences,
     batchTokens,
+    warmUp: warmedUp,
     setThreads:
       options.threads === 'auto' && threads > 1
         ? (count) => {
@@ -126,16 +127,24 @@ async function createSequences(model: LlamaModel, sizes: Sizes, folder: MemoryFo
   );
   // The state of a sliding-window or recurrent model cannot be truncated to a prefix.
   const canCopy = sequences.every(({ needsCheckpoints }) => !needsCheckpoints);
-  await warmUp(sequences, model);
+  const warmedUp = await warmUp(sequences, model);
   takeBatches();
-  return { sequences, contextTokens: context.contextSize, takeBatches, canCopy };
+  return { sequences, contextTokens: context.contextSize, takeBatches, canCopy, warmedUp };
 }
 
-/** The first evaluation allocates buffers, which would delay the first request. */
-async function warmUp(sequences: readonly LlamaSequence[], model: LlamaModel): Promise<void> {
-  const [first] = sequences;
-  await first?.prefill(model.tokenize('warm up'));
-  await first?.truncate(0);
+/** The first evaluation allocates buffers, which would delay the first request; the second one measures the machine. */
+async function warmUp(
+  [first]: readonly LlamaSequence[],
+  model: LlamaModel,
+): Promise<LoadedModel['warmUp']> {
+  const tokens = model.tokenize('warm up '.repeat(16)).slice(0, 16);
+  await first!.prefill(tokens);
+  await first!.truncate(0);
+  const startedAt = performance.now();
+  await first!.prefill(tokens);
+  const millis = performance.now() - startedAt;
+  await first!.truncate(0);
+  return { tokens: tokens.length, millis };
 }
 
 function createPrepare(parts: {
