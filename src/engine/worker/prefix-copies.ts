@@ -84,6 +84,8 @@ const withoutCopies: Prefixes = {
 
 async function place(state: Copies, target: Target, prompt: Prompt) {
   const { sequence, reusable } = target;
+  // Other programs may have taken the memory since the last copy.
+  while (state.memory.freeBytes() === 0 && state.cache.evict(undefined));
   const found = findSource(state, sequence, prompt);
   const source =
     found !== undefined && isWorthCopying(state, found.length - reusable, found.tokens.length)

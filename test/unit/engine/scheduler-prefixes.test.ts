@@ -190,6 +190,19 @@ test('when memory is short, the cache gives way to a copy', async () => {
   expect(model.memory.used).toBeLessThanOrEqual(350);
 });
 
+test('when other programs take the memory, the cache is dropped', async () => {
+  const memory = { ...plenty };
+  const model = createModel(1, memory);
+  const { scheduler, reach } = run(model);
+  for (const id of [1, 2, 3]) {
+    if (id === 3) memory.freeBytes = 0;
+    scheduler.start(id, model.prepared(prompt(id, 100), { maxTokens: 1 }));
+    await reach(id, 'ended');
+  }
+  expect(model.memory.used).toBe(0);
+  expect(scheduler.takePrefixReport()).toMatchObject({ evictions: 1, cacheBytes: 0 });
+});
+
 test('without memory for a copy the prompt is evaluated', async () => {
   const model = createModel(2, { ...plenty, freeBytes: 100 });
   const { scheduler, reach, of } = run(model);
