@@ -2,7 +2,7 @@
  * Chooses the number of threads by what a step costs: all cores, and fewer while another program makes llama.cpp's threads wait for
  * each other. Pure functions, used by scheduler.ts where CHAT_THREADS is auto.
  *
- * A trial is one step with another number of threads. It is compared with the step before it, which decoded as many sequences.
+ * A trial is one step with another number of threads. It is compared with the steps before it, which decoded as many sequences.
  */
 
 export interface ThreadGovernor {
@@ -11,12 +11,12 @@ export interface ThreadGovernor {
   readonly maxThreads: number;
   /** Counts the targets of trials, see `targets`. */
   readonly turn: number;
-  /** Decaying mean of what each target gains: ln(cost now / cost then). */
-  readonly gains: Readonly<Record<number, number>>;
+  /** Decaying mean of what a step costs with each target, as a multiple of what it costs now. */
+  readonly ratios: Readonly<Record<number, number>>;
   /** Milliseconds of steps until the next trial. */
   readonly restMillis: number;
-  /** The last step, if it was no trial. */
-  readonly last: Step | undefined;
+  /** Decaying mean of the steps since the last trial; undefined right after it. */
+  readonly usual: Step | undefined;
 }
 
 /** A step that only decodes; prompt slices differ too much in size to be compared. */
@@ -29,14 +29,18 @@ interface Step {
 const trialShare = 0.01;
 /** Shorter steps are not compared: the timer's noise is larger than the difference. */
 const minStepMillis = 5;
-/** A change needs this mean gain (5 %). With the next two numbers, at least two trials. */
-const minGain = 0.05;
-const newestWeight = 0.15;
-/** Upper limit of what one trial counts, because a step may be disturbed. */
-const maxGain = 0.3;
+/**
+ * A change needs a mean ratio below this. Means, not medians: beside a busy process some steps of two threads take their usual time
+ * and others ten times as long.
+ */
+const enough = 0.95;
+const newestTrialWeight = 0.1;
+/** Limits of one trial, because any step may be disturbed: at least two trials are needed. */
+const [minRatio, maxRatio] = [0.5, 4];
+const newestStepWeight = 0.2;
 
 export function createThreadGovernor(maxThreads: number): ThreadGovernor {
-  const unknown = { turn: 0, gains: {}, restMillis: 0, last: undefined };
+  const unknown = { turn: 0, ratios: {}, restMillis: 0, usual: undefined };
   return { threads: maxThreads, maxThreads, ...unknown };
 }
 
@@ -45,9 +49,9 @@ export function threadsOfStep(
   governor: ThreadGovernor,
   { decoding, hasPrompt }: { decoding: number; hasPrompt: boolean },
 ): number {
-  const { last, restMillis, threads } = governor;
+  const { usual, restMillis, threads } = governor;
   const isComparable =
-    !hasPrompt && last?.decoding === decoding && last.millis >= minStepMillis && restMillis <= 0;
+    !hasPrompt && usual?.decoding === decoding && usual.millis >= minStepMillis && restMillis <= 0;
   return isComparable ? (nextTarget(governor) ?? threads) : threads;
 }
 
@@ -56,27 +60,32 @@ export function measureThreads(
   governor: ThreadGovernor,
   step: { threads: number; decoding: number; hasPrompt: boolean; millis: number },
 ): ThreadGovernor {
-  const { last, gains, maxThreads, turn } = governor;
+  const { usual, ratios, maxThreads, turn } = governor;
   const { threads, millis } = step;
-  if (threads === governor.threads || last === undefined) {
+  if (threads === governor.threads || usual === undefined) {
     const restMillis = governor.restMillis - millis;
-    return { ...governor, restMillis, last: step.hasPrompt ? undefined : step };
+    return { ...governor, restMillis, usual: step.hasPrompt ? undefined : average(usual, step) };
   }
-  const newest = Math.log(last.millis / millis);
-  const limited = Math.max(-maxGain, Math.min(maxGain, newest));
-  const before = gains[threads] ?? 0;
-  const gain = before + newestWeight * (limited - before);
-  if (gain > minGain) {
-    const back = { [governor.threads]: -gain };
-    return { ...createThreadGovernor(maxThreads), threads, gains: back };
+  const newest = Math.max(minRatio, Math.min(maxRatio, millis / usual.millis));
+  const before = ratios[threads] ?? 1;
+  const ratio = before + newestTrialWeight * (newest - before);
+  if (ratio < enough) {
+    const back = { [governor.threads]: 1 / ratio };
+    return { ...createThreadGovernor(maxThreads), threads, ratios: back };
   }
   return {
     ...governor,
-    turn: newest > 0 ? turn : turn + 1,
-    gains: { ...gains, [threads]: gain },
-    restMillis: Math.max(0, millis - last.millis) / trialShare,
-    last: undefined,
+    turn: newest < 1 ? turn : turn + 1,
+    ratios: { ...ratios, [threads]: ratio },
+    restMillis: Math.max(0, millis - usual.millis) / trialShare,
+    usual: undefined,
   };
+}
+
+function average(usual: Step | undefined, { decoding, millis }: Step): Step {
+  if (usual?.decoding !== decoding) return { decoding, millis };
+  const limited = Math.min(millis, maxRatio * usual.millis);
+  return { decoding, millis: usual.millis + newestStepWeight * (limited - usual.millis) };
 }
 
 /**

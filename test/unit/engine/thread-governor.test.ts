@@ -61,6 +61,14 @@ test.each<[string, number, Cost]>([
   );
 });
 
+test('steps that sometimes take ten times as long count by their mean', () => {
+  const around = noise(0.5, 7);
+  const cost: Cost = (threads) => (threads === 1 ? 90 : around() > 1.1 ? 510 : 51);
+  const { steps } = simulate(2, 300, cost);
+  const chosen = steps.filter((step) => step.chosen === 1).length;
+  expect(chosen / steps.length).toBeGreaterThan(0.9);
+});
+
 test('on a quiet machine all threads stay, and trials lose less than 2 % of the time', () => {
   const { steps } = simulate(2, 120, quiet);
   expect(steps.every(({ chosen }) => chosen === 2)).toBe(true);
