@@ -97,13 +97,13 @@ test('nothing is kept of requests that started, failed, or were cancelled before
 
 test('a request that is started and cancelled in one turn of the event loop occupies no sequence', async () => {
   const { commands, send, settle, about } = start();
-  send({ type: 'prepare', id: 1, request: ask('one', 500) });
+  send({ type: 'prepare', id: 1, client: 'a', request: ask('one', 500) });
   await settle();
   send({ type: 'start', id: 1 });
   send({ type: 'cancel', id: 1 });
   await settle();
   expect(about(1)).toEqual(['tokenized']);
-  send({ type: 'prepare', id: 2, request: ask('two') });
+  send({ type: 'prepare', id: 2, client: 'a', request: ask('two') });
   send({ type: 'start', id: 2 });
   await settle();
   expect(about(2)).toEqual(whole);
