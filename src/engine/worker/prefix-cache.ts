@@ -7,22 +7,6 @@ export interface CachedPrefix {
   readonly state: SavedState;
 }
 
-export interface PrefixCache {
-  /** The prefixes that prompts of `owner` may start from. */
-  prefixesOf(owner: string): readonly CachedPrefix[];
-  /** Evicts until `bytes` more fit. @returns false when they cannot. */
-  makeRoom(bytes: number, spared: CachedPrefix | undefined): boolean;
-  /** Replaces the entries that are prefixes of `added`. */
-  add(added: CachedPrefix): void;
-  /** Marks an entry as used. */
-  use(entry: CachedPrefix): void;
-  /** Drops the entry with the lowest priority. @returns false when there is none but `spared`. */
-  evict(spared: CachedPrefix | undefined): boolean;
-  bytes(): number;
-  /** Entries dropped for lack of memory since the last call. */
-  takeEvictions(): number;
-}
-
 /** Each entry is an open file. */
 const maxEntries = 256;
 
@@ -36,7 +20,7 @@ interface Ranked {
  * Greedy Dual-Size with Frequency (Cherkasova 1998): the priority is the tokens that an entry saves per byte, times its uses, plus
  * the priority of the last evicted entry, which ages the others. Equal ones leave in the order of their last use.
  */
-export function createPrefixCache(limitBytes: number): PrefixCache {
+export function createPrefixCache(limitBytes: number) {
   let ranked: readonly Ranked[] = [];
   let age = 0;
   let evictions = 0;
@@ -46,6 +30,7 @@ export function createPrefixCache(limitBytes: number): PrefixCache {
     return { entry, uses, priority: age + (uses * entry.tokens.length) / entry.state.bytes };
   }
 
+  /** Drops the entry with the lowest priority. @returns false when there is none but `spared`. */
   function evict(spared: CachedPrefix | undefined): boolean {
     const [lowest] = ranked
       .filter(({ entry }) => entry !== spared)
@@ -59,16 +44,19 @@ export function createPrefixCache(limitBytes: number): PrefixCache {
   }
 
   return {
-    prefixesOf: (owner) =>
+    /** The prefixes that prompts of `owner` may start from. */
+    prefixesOf: (owner: string) =>
       ranked.map(({ entry }) => entry).filter((entry) => entry.owner === owner),
-    makeRoom(more, spared) {
+    /** Evicts until `more` bytes fit. @returns false when they cannot. */
+    makeRoom(more: number, spared: CachedPrefix | undefined) {
       if (more > limitBytes) return false;
       while (bytes() + more > limitBytes || ranked.length >= maxEntries) {
         if (!evict(spared)) return false;
       }
       return true;
     },
-    add(added) {
+    /** Replaces the entries that are prefixes of `added`. */
+    add(added: CachedPrefix) {
       const replaced = ranked.filter(
         ({ entry }) =>
           entry.owner === added.owner &&
@@ -78,13 +66,15 @@ export function createPrefixCache(limitBytes: number): PrefixCache {
       const uses = Math.max(0, ...replaced.map((each) => each.uses));
       ranked = [...ranked.filter((each) => !replaced.includes(each)), rank(added, uses + 1)];
     },
-    use(entry) {
+    /** Marks an entry as used. */
+    use(entry: CachedPrefix) {
       const used = ranked.find((each) => each.entry === entry);
       if (used === undefined) return;
       ranked = [...ranked.filter((each) => each !== used), rank(entry, used.uses + 1)];
     },
     evict,
     bytes,
+    /** Entries dropped for lack of memory since the last call. */
     takeEvictions() {
       const taken = evictions;
       evictions = 0;

@@ -111,8 +111,7 @@ function findSource({ pool, cache }: Copies, target: Sequence, prompt: Prompt): 
       return { kind: 'sequence', from, tokens, length: common(tokens) };
     }),
     ...cache.prefixesOf(prompt.owner).map((from): Source => {
-      const { tokens } = from;
-      return { kind: 'cache', from, tokens, length: common(tokens) };
+      return { kind: 'cache', from, tokens: from.tokens, length: common(from.tokens) };
     }),
   ];
   return sources.toSorted((a, b) => b.length - a.length || a.tokens.length - b.tokens.length)[0];
@@ -145,14 +144,10 @@ async function copy(state: Copies, source: Source, target: Sequence): Promise<bo
   } finally {
     saved?.drop();
   }
-  measure(state, performance.now() - startedAt, source.tokens.length);
-  return true;
-}
-
-function measure(state: Copies, millis: number, tokens: number): void {
-  const newest = millis / (tokens + fileTokens);
+  const newest = (performance.now() - startedAt) / (source.tokens.length + fileTokens);
   const average = state.millisPerToken || newest;
   state.millisPerToken = average + newestWeight * (newest - average);
+  return true;
 }
 
 /** Undefined when there is no memory. @throws Error when it cannot be written. */

@@ -36,9 +36,8 @@ export interface SchedulerOptions {
 
 export interface Scheduler {
   /**
-   * Begins as soon as a sequence is free. The prompt must fit: its tokens and `maxTokens` together stay below the
-   * context of a sequence. It starts from prefixes of the same `owner` only
-   * ('' by default).
+   * Begins as soon as a sequence is free. The prompt must fit: its tokens and `maxTokens` together stay below the context of a
+   * sequence. It starts from prefixes of the same `owner` only ('' by default).
    */
   start(id: number, prepared: Prepared, owner?: string): void;
   cancel(id: number): void;
@@ -59,18 +58,13 @@ interface State {
   budget: PrefillBudget;
   governor: ThreadGovernor;
   /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
-  readonly arrivals: Map<number, Arrival>;
+  readonly arrivals: Map<number, { prepared: Prepared; owner: string }>;
   /** In order of admission. */
   readonly jobs: Map<number, Job>;
   facts: JobFact[];
   isLooping: boolean;
   steps: number;
   stepStartedAt: number | undefined;
-}
-
-interface Arrival {
-  readonly prepared: Prepared;
-  readonly owner: string;
 }
 
 /**
@@ -147,7 +141,7 @@ function flush(state: State): void {
 }
 
 async function admitAll(state: State): Promise<void> {
-  for (const [id, arrival] of state.arrivals) await admit(state, id, arrival);
+  for (const [id, { prepared, owner }] of state.arrivals) await admit(state, id, prepared, owner);
 }
 
 async function gather(state: State): Promise<void> {
@@ -158,7 +152,7 @@ async function gather(state: State): Promise<void> {
   await admitAll(state);
 }
 
-async function admit(state: State, id: number, { prepared, owner }: Arrival): Promise<void> {
+async function admit(state: State, id: number, prepared: Prepared, owner: string): Promise<void> {
   const taken = state.pool.take(prepared.prompt, owner);
   if (taken === undefined) return;
   state.arrivals.delete(id);
@@ -170,9 +164,7 @@ async function admit(state: State, id: number, { prepared, owner }: Arrival): Pr
   await startFromPrefix(state, job, taken);
 }
 
-/**
- * Before the step: during it the edit of the cache would delay the batch of the other sequences. A failed edit fails the request.
- */
+/** Before the step: during it the edit of the cache would delay the batch of the other sequences. A failed edit fails the request. */
 async function startFromPrefix(
   state: State,
   job: Job,
