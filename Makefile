@@ -37,7 +37,7 @@ $(LIBRARIES): package.json package-lock.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and print its addresses (MODEL=id, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
+up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and print its addresses (MODEL=id|file.gguf, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
 	@node stack/up.ts up
 
 .PHONY: down
@@ -69,6 +69,10 @@ console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources ch
 .PHONY: model
 model: $(LIBRARIES) ## fetch the real model (MODEL=id or CHAT_MODEL)
 	@node src/models/main.ts
+
+.PHONY: models
+models: $(LIBRARIES) ## list the models: size, licence, sources, and which are on disk
+	@node src/models/main.ts --list
 
 .PHONY: notify-test
 notify-test: $(LIBRARIES) ## send one test message and print the channel's answer (CHANNEL=name; else the only one)

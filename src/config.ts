@@ -23,8 +23,8 @@ export type Links = Urls<keyof Peers | 'jaeger' | 'grafana'>;
 export interface Config {
   host: string;
   port: number;
-  /** A catalogue id or the path of a GGUF file. */
-  model: string;
+  /** A catalogue id or the path of a GGUF file; undefined: the best model of the catalogue in `modelsDir`. */
+  model: string | undefined;
   modelsDir: string;
   /** `auto`: the engine chooses by cores and memory. */
   threads: number | 'auto';
@@ -76,7 +76,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config: Config = {
     host: settings.read('CHAT_HOST', hostName, '127.0.0.1'),
     port: settings.read('CHAT_PORT', port(0), 8000),
-    model: settings.text('CHAT_MODEL') ?? 'qwen2.5-0.5b-instruct',
+    model: settings.text('CHAT_MODEL'),
     modelsDir: settings.text('CHAT_MODELS_DIR') ?? 'models',
     threads: settings.read('CHAT_THREADS', integerOrAuto(1, 256), 'auto'),
     sequences: settings.read('CHAT_SEQUENCES', integerOrAuto(1, 64), 'auto'),

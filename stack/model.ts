@@ -1,6 +1,8 @@
 /** Fetches the model for `make up` before the chat service starts, and waits until the model is loaded. Used in both modes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messages } from './messages.ts';
 import { createProgress, StackError } from './terminal.ts';
@@ -15,12 +17,23 @@ interface ModelCard {
 const readySeconds = 300;
 const pollMillis = 100;
 
-/** Fetches the model like `make model`, but falls back to the built-in demo model. */
+/**
+ * Fetches the model like `make model`. If the default model cannot be fetched, tries the next one of the catalogue, and finally
+ * falls back to the built-in demo model.
+ */
 export async function fetchModel(root: string): Promise<void> {
-  const args = ['src/models/main.ts', '--fallback', 'demo'];
+  const args = ['src/models/main.ts', '--fallback'];
   const model = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   const [code] = (await once(model, 'exit')) as [number | null];
   if (code !== 0) throw new StackError(messages.noModel());
+}
+
+/** The file outside the models folder that CHAT_MODEL names. In docker mode it is mounted by itself. */
+export function findNamedModel(root: string, env: NodeJS.ProcessEnv): string | undefined {
+  const name = env['CHAT_MODEL'] ?? '';
+  if (!/[\\/]|\.gguf$/i.test(name)) return undefined;
+  const file = resolve(root, name);
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true ? file : undefined;
 }
 
 /**

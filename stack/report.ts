@@ -2,6 +2,7 @@
 import { relative } from 'node:path';
 import { jobs } from '../otel/names.ts';
 import { formatDuration } from '../src/kit/duration.ts';
+import { formatTable } from '../src/kit/table.ts';
 import { ago, columns, durationUnits, messages } from './messages.ts';
 import { waitForModels } from './model.ts';
 import { localize, say } from './terminal.ts';
@@ -27,16 +28,7 @@ export function showTable(rows: Row[]): void {
   const keys = Object.keys(rows[0] ?? {}) as (keyof Row)[];
   const heads = keys.map((key) => localize(columns[key]));
   const lines = [heads, ...rows.map((row) => keys.map((key) => row[key] ?? ''))];
-  const widths = keys.map((_, at) => Math.max(...lines.map((line) => widthOf(line[at] ?? ''))));
-  for (const line of lines) {
-    const cells = line.map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - widthOf(cell)));
-    console.log(`  ${cells.join('  ')}`.trimEnd());
-  }
-}
-
-/** In terminal columns: a Chinese character takes two. */
-function widthOf(text: string): number {
-  return text.length + (text.match(/[\u2e80-\uffef]/g)?.length ?? 0);
+  console.log(formatTable(lines));
 }
 
 /** The columns of `make status` for one process or container. */

@@ -5,7 +5,7 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CATALOGUE, DEMO_MODEL_ID, findModel } from './catalogue-entries.ts';
+import { CATALOGUE, DEMO_MODEL_ID, findModel, REAL_MODELS } from './catalogue-entries.ts';
 import type { CatalogueModel } from './catalogue-entries.ts';
 import { cachedSha256 } from './checksum.ts';
 
@@ -88,16 +88,33 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
   return { id, path: file, title, demo: known?.id === DEMO_MODEL_ID, sha256 };
 }
 
+/** Without CHAT_MODEL: the first real model of the catalogue that is in the folder; else the demo model. */
+async function findBestModel(modelsDir: string): Promise<ResolvedModel> {
+  const damaged: string[] = [];
+  for (const model of REAL_MODELS) {
+    const local = await findLocalFile(model, modelsDir);
+    if (local.kind === 'present') return describeModel(model, local.path);
+    if (local.kind === 'wrong') damaged.push(local.reason);
+  }
+  return damaged.length > 0
+    ? describeDamaged(damaged.join('; '))
+    : describeDemo(`no other model is in ${modelsDir}`, `${modelsDir} 中没有其他模型`);
+}
+
+const describeDamaged = (reason: string) =>
+  describeDemo(`damaged file, ${reason}`, `文件已损坏（${reason}）`);
+
 /**
  * The model to serve. `model` is the path of a GGUF file, or an id of the catalogue; when the model with that id is not in
- * `modelsDir`, the demo model with a notice.
+ * `modelsDir`, the demo model with a notice. When `model` is undefined, the best model of the catalogue in `modelsDir`.
  * @throws Error for an unknown id, a missing file, or a file that is not GGUF.
  */
 export async function resolveLocalModel(options: {
-  model: string;
+  model: string | undefined;
   modelsDir: string;
 }): Promise<ResolvedModel> {
   const { model: name, modelsDir } = options;
+  if (name === undefined) return findBestModel(modelsDir);
   const model = findModel(name);
   if (model === undefined) {
     if (/[\\/]|\.gguf$/i.test(name)) return describeNamedFile(name, modelsDir);
@@ -110,5 +127,5 @@ export async function resolveLocalModel(options: {
   if (local.kind === 'present') return describeModel(model, local.path);
   return local.kind === 'absent'
     ? describeDemo(`${model.title} is not in ${modelsDir}`, `${modelsDir} 中没有 ${model.title}`)
-    : describeDemo(`damaged file, ${local.reason}`, `文件已损坏（${local.reason}）`);
+    : describeDamaged(local.reason);
 }

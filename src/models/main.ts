@@ -1,16 +1,17 @@
 /**
- * `make model`: fetches the model that the service will serve, and shows the progress on the terminal.
- * `node src/models/main.ts [--model ID|FILE] [--fallback demo]`; exits 0 when the service can start.
+ * `make model`: fetches the model that the service will serve, and shows the progress on the terminal. `make models` lists the
+ * models. `node src/models/main.ts [--model ID|FILE] [--fallback] [--list]`; exits 0 when the service can start.
  */
 import { parseArgs } from 'node:util';
 import type { Text } from '../../otel/text.ts';
 import { languageOf } from '../kit/language.ts';
-import { DEFAULT_MODEL_ID, findModel, SMALL_MODEL_ID } from './catalogue-entries.ts';
+import { DEFAULT_MODEL_ID, findModel, REAL_MODELS } from './catalogue-entries.ts';
 import type { CatalogueModel } from './catalogue-entries.ts';
 import { resolveLocalModel } from './catalogue.ts';
 import { DOWNLOAD_LIMITS } from './download.ts';
-import { fetchModel } from './fetch-model.ts';
+import { fetchFirstModel } from './fetch-model.ts';
 import type { FetchFact, Hubs } from './fetch-model.ts';
+import { listModels } from './list-models.ts';
 import { createProgress } from './progress.ts';
 
 /** 128 + SIGINT, the exit code that shells use. */
@@ -22,6 +23,7 @@ const language = languageOf(env);
 const progress = createProgress({
   write: (text) => process.stdout.write(text),
   isTerminal: process.stdout.isTTY,
+  language,
   now: () => performance.now(),
 });
 const say = (message: Text): void => progress.say(message[language]);
@@ -62,27 +64,28 @@ function report(fact: FetchFact): void {
         zh: `  放弃 ${fact.source}：${fact.reason}`,
       });
       break;
+    case 'next_model':
+      say({
+        en: `${fact.failed.title} cannot be fetched. Continuing with ${fact.next.title} instead.`,
+        zh: `${fact.failed.title} 无法下载，改用 ${fact.next.title}。`,
+      });
+      break;
     case 'progress':
       progress.update(fact.receivedBytes, fact.totalBytes);
   }
 }
 
 function explainFailure(model: CatalogueModel, fallsBack: boolean): void {
-  const small = `make model MODEL=${SMALL_MODEL_ID} && make up MODEL=${SMALL_MODEL_ID}`;
   say({
     en: `${model.title} could not be fetched. You can:
   - run \`make model\` again later, or with a mirror: HF_ENDPOINT=https://hf-mirror.com make model
-  - download ${model.file} yourself and put it into ${modelsDir}`,
+  - download ${model.file} yourself and put it into ${modelsDir}
+  - use another model: \`make models\` lists them`,
     zh: `${model.title} 下载失败。可以：
   - 稍后再次运行 make model，或使用镜像：HF_ENDPOINT=https://hf-mirror.com make model
-  - 手动下载 ${model.file}，放到 ${modelsDir}`,
+  - 手动下载 ${model.file}，放到 ${modelsDir}
+  - 改用其他模型：make models 可列出所有模型`,
   });
-  if (model.id !== SMALL_MODEL_ID) {
-    say({
-      en: `  - use a smaller model, if only a Python package index is reachable: ${small}`,
-      zh: `  - 如果只能访问 Python 软件包源，改用较小的模型：${small}`,
-    });
-  }
   if (fallsBack) {
     say({
       en: 'Until then the built-in demo model serves. It can say only one sentence.',
@@ -91,28 +94,29 @@ function explainFailure(model: CatalogueModel, fallsBack: boolean): void {
   }
 }
 
-async function fetchNamedModel(model: CatalogueModel, fallsBack: boolean): Promise<number> {
+/** Fetches the first of the models that can be fetched. */
+async function fetchFirst(models: readonly CatalogueModel[], fallsBack: boolean): Promise<number> {
   const interruption = new AbortController();
   const { signal } = interruption;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => interruption.abort());
   }
-  const options = { model, modelsDir, hubs: readHubs(), limits: DOWNLOAD_LIMITS, report, signal };
-  const file = await fetchModel(options).catch((error: unknown) => {
+  const options = { modelsDir, hubs: readHubs(), limits: DOWNLOAD_LIMITS, report, signal };
+  const fetched = await fetchFirstModel(models, options).catch((error: unknown) => {
     if (!signal.aborted) progress.say(`  ${(error as Error).message}`);
   });
   if (signal.aborted) {
     say({
-      en: 'Stopped. Run `make model` to continue.',
-      zh: '已停止。再次运行 make model 即可继续下载。',
+      en: 'Stopped. Run the same command again to continue.',
+      zh: '已停止。再次运行同一命令即可继续下载。',
     });
     return INTERRUPTED;
   }
-  if (file === undefined) {
-    explainFailure(model, fallsBack);
+  if (fetched === undefined) {
+    explainFailure(models[0]!, fallsBack);
     return fallsBack ? 0 : 1;
   }
-  sayReady(model.title, file);
+  sayReady(fetched.model.title, fetched.file);
   return 0;
 }
 
@@ -122,17 +126,21 @@ function sayReady(title: string, file: string): void {
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { model: { type: 'string' }, fallback: { type: 'string' } },
+    options: {
+      model: { type: 'string' },
+      fallback: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+    },
   });
-  if (values.fallback !== undefined && values.fallback !== 'demo') {
-    progress.say(`--fallback: expected demo, got "${values.fallback}"`);
-    return 2;
+  if (values.list) {
+    console.log(await listModels(modelsDir, language));
+    return 0;
   }
-  const name = values.model || env['CHAT_MODEL'] || DEFAULT_MODEL_ID;
+  const wanted = values.model || env['CHAT_MODEL'];
+  if (!wanted && values.fallback) return fetchFirst(REAL_MODELS, true);
+  const name = wanted || DEFAULT_MODEL_ID;
   const model = findModel(name);
-  if (model !== undefined && model.sources.length > 0) {
-    return fetchNamedModel(model, values.fallback === 'demo');
-  }
+  if (model !== undefined && model.sources.length > 0) return fetchFirst([model], values.fallback);
   const local = await resolveLocalModel({ model: name, modelsDir });
   sayReady(local.title, local.path);
   return 0;

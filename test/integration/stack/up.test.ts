@@ -1,14 +1,16 @@
 /** `make up`, `status`, `logs` and `down` with the real four processes, and their messages when something fails. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findOwnProcesses, markOf, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
 import { runProgram } from '../../../stack/program.ts';
+import { makeGguf } from '../../support/models/make-gguf.ts';
 import { createSandbox, root, type Sandbox } from '../../support/stack/sandbox.ts';
 
 const names = ['notifier', 'alertmanager', 'prometheus', 'chat'];
@@ -21,11 +23,17 @@ function pidOf(sandbox: Sandbox, name: string): number {
 
 describe('the stack', { timeout: 60_000 }, () => {
   let sandbox: Sandbox;
+  let folder: string;
   beforeAll(async () => {
-    sandbox = await createSandbox();
+    // As in `make up MODEL=/path/to/any.gguf`.
+    folder = mkdtempSync(path.join(tmpdir(), 'llamascope model-'));
+    const file = path.join(folder, 'any.gguf');
+    makeGguf({ shape: 'tiny', quant: 'f16', out: file });
+    sandbox = await createSandbox({ CHAT_MODEL: file });
   });
   afterAll(async () => {
     await sandbox[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
   });
 
   test('starts once when up runs twice at the same time', async () => {
@@ -45,7 +53,7 @@ describe('the stack', { timeout: 60_000 }, () => {
         new RegExp(`${name} +http://127.0.0.1:${port} +${pidOf(sandbox, name)} `),
       );
     }
-    expect(text).toContain('the built-in DEMO');
+    expect(text).toContain('any (any)');
     expect(text).toContain('/graph?g0.expr=sum(rate(http_requests_total');
   });
 

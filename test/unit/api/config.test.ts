@@ -8,7 +8,7 @@ test('has a default for every setting', () => {
   expect(readConfig({})).toMatchObject({
     host: '127.0.0.1',
     port: 8000,
-    model: 'qwen2.5-0.5b-instruct',
+    model: undefined,
     sequences: 'auto',
     queueLimit: 64,
     queueTimeoutSeconds: 30,

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,14 +15,18 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   CATALOGUE,
+  CODER_MODEL_ID,
   DEFAULT_MODEL_ID,
   SMALL_MODEL_ID,
 } from '../../../src/models/catalogue-entries.ts';
+import type { CatalogueModel } from '../../../src/models/catalogue-entries.ts';
 import { findLocalFile, resolveLocalModel } from '../../../src/models/catalogue.ts';
+import { listModels } from '../../../src/models/list-models.ts';
 import { DEMO, makeGguf } from '../../support/models/make-gguf.ts';
 
 const demo = CATALOGUE.find(({ id }) => id === 'demo')!;
 const qwen = CATALOGUE.find(({ id }) => id === DEFAULT_MODEL_ID)!;
+const coder = CATALOGUE.find(({ id }) => id === CODER_MODEL_ID)!;
 const smollm = CATALOGUE.find(({ id }) => id === SMALL_MODEL_ID)!;
 /** As committed. */
 const demoFile = new URL('../../../src/models/llamascope-demo.gguf', import.meta.url);
@@ -30,6 +36,18 @@ beforeEach(() => {
   modelsDir = mkdtempSync(path.join(tmpdir(), 'models-catalogue-'));
 });
 afterEach(() => rmSync(modelsDir, { recursive: true }));
+
+/** Writes an empty file of the right size, and its sha256 into the cache. */
+function pretendToHave(model: CatalogueModel): void {
+  const file = path.join(modelsDir, model.file);
+  writeFileSync(file, '');
+  truncateSync(file, model.bytes);
+  const cache = path.join(modelsDir, '.sha256.json');
+  const known = existsSync(cache) ? (JSON.parse(readFileSync(cache, 'utf8')) as object) : {};
+  const { mtimeMs } = statSync(file);
+  const entry = { bytes: model.bytes, mtimeMs, sha256: model.sha256 };
+  writeFileSync(cache, JSON.stringify({ ...known, [file]: entry }));
+}
 
 const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
@@ -59,6 +77,27 @@ describe('the model to serve', () => {
     expect(model.notice).toContain('make model');
     expect(model.notice).toContain('演示模型');
     expect(sha256(model.path)).toBe(demo.sha256);
+  });
+
+  test('is the first one of the catalogue that is in the folder, when none is named', async () => {
+    const resolve = () => resolveLocalModel({ model: undefined, modelsDir });
+    expect((await resolve()).notice).toContain(`no other model is in ${modelsDir}`);
+
+    pretendToHave(smollm);
+    expect(await resolve()).toMatchObject({ id: smollm.id, title: smollm.title, demo: false });
+    pretendToHave(coder);
+    expect(await resolve()).toMatchObject({ id: coder.id, path: path.join(modelsDir, coder.file) });
+    pretendToHave(qwen);
+    expect((await resolve()).id).toBe(qwen.id);
+    truncateSync(path.join(modelsDir, qwen.file), 4);
+    expect((await resolve()).id).toBe(coder.id);
+  });
+
+  test('is the demo model with the reason, when the only file is damaged and none is named', async () => {
+    writeFileSync(path.join(modelsDir, coder.file), 'GGUF');
+    const model = await resolveLocalModel({ model: undefined, modelsDir });
+    expect(model.id).toBe('demo');
+    expect(model.notice).toContain('expected 491400064 bytes, got 4');
   });
 
   test('is the demo model when it is named', async () => {
@@ -122,7 +161,7 @@ describe('the model to serve', () => {
 
   test('is explained in one line when the name is unknown', async () => {
     await expect(resolveLocalModel({ model: 'qwen', modelsDir })).rejects.toThrow(
-      'CHAT_MODEL: expected one of qwen2.5-0.5b-instruct, smollm2-135m-instruct, demo or the path of a .gguf file, got "qwen".',
+      'CHAT_MODEL: expected one of qwen2.5-0.5b-instruct, qwen2.5-coder-0.5b-instruct, smollm2-135m-instruct, demo or the path of a .gguf file, got "qwen".',
     );
     await expect(resolveLocalModel({ model: '/none.gguf', modelsDir })).rejects.toThrow(
       'CHAT_MODEL: expected a GGUF file at /none.gguf, found none.',
@@ -167,5 +206,44 @@ describe('the catalogue', () => {
     for (const { sha256: pin } of CATALOGUE) expect(pin).toMatch(/^[0-9a-f]{64}$/);
     expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(CATALOGUE.length);
     expect(new Set(CATALOGUE.map(({ file }) => file)).size).toBe(CATALOGUE.length);
+  });
+
+  test('has packages whose parts add up to the model', () => {
+    for (const { bytes, sources } of CATALOGUE) {
+      for (const source of sources) {
+        if (source.kind !== 'python-package') continue;
+        expect(source.parts.reduce((sum, part) => sum + part.bytes, 0)).toBe(bytes);
+      }
+    }
+  });
+});
+
+describe('make models', () => {
+  test('lists each model: size, licence, sources, and whether it is on the disk', async () => {
+    pretendToHave(coder);
+    writeFileSync(path.join(modelsDir, smollm.file), 'GGUF');
+    writeFileSync(path.join(modelsDir, 'mine.gguf'), 'GGUF');
+    const lines = (await listModels(modelsDir, 'en')).split('\n');
+    expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ['MODEL', 'TITLE', 'SIZE', 'LICENCE', 'FROM', 'ON DISK'],
+      [qwen.id, qwen.title, '492 MB', 'Apache-2.0', 'Hugging Face, ModelScope', 'no'],
+      [
+        coder.id,
+        coder.title,
+        '492 MB',
+        'Apache-2.0',
+        'Hugging Face, ModelScope, Python index',
+        'yes',
+      ],
+      [smollm.id, smollm.title, '99 MB', 'Apache-2.0', 'Python index', 'damaged'],
+      ['demo', demo.title, '2 MB', 'Apache-2.0', 'this repository', 'yes'],
+      ['mine.gguf', '-', '1 MB', '-', '-', 'yes'],
+    ]);
+  });
+
+  test('is Chinese on a Chinese terminal, also without the folder', async () => {
+    const text = await listModels(path.join(modelsDir, 'none'), 'zh');
+    expect(text).toContain('许可证');
+    expect(text).toContain('Hugging Face、ModelScope、Python 软件包源');
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { createProgress } from '../../../src/models/progress.ts';
 
-function show(isTerminal: boolean) {
+function show(isTerminal: boolean, language: 'en' | 'zh' = 'en') {
   const written: string[] = [];
   let millis = 0;
   const write = (text: string) => void written.push(text);
-  const progress = createProgress({ write, isTerminal, now: () => millis });
+  const progress = createProgress({ write, isTerminal, language, now: () => millis });
   return { progress, written, wait: (more: number) => (millis += more) };
 }
 
@@ -18,7 +18,7 @@ describe('progress', () => {
     progress.say('done');
     expect(written).toEqual([
       '\r\u001b[2K  0 %  0.0 of 100 MB',
-      '\r\u001b[2K  20 %  20 of 100 MB, 10 MB/s, 8 s left',
+      '\r\u001b[2K  20 %  20 of 100 MB, 10 MB/s, 8s left',
       '\r\u001b[2Kdone\n',
     ]);
   });
@@ -30,6 +30,7 @@ describe('progress', () => {
       wait(1_000);
     }
     progress.update(12e6, 12e6);
+    progress.update(12e6, 12e6);
     expect(written.map((line) => line.trim().split(' ')[0])).toEqual(['0', '41', '83', '100']);
     expect(written.join('')).not.toContain('\r');
   });
@@ -39,6 +40,14 @@ describe('progress', () => {
     progress.update(50e6, 100e6);
     wait(5_000);
     progress.update(60e6, 100e6);
-    expect(written.at(-1)).toContain('2.0 MB/s, 20 s left');
+    expect(written.at(-1)).toContain('2.0 MB/s, 20s left');
+  });
+
+  test('is Chinese on a Chinese terminal', () => {
+    const { progress, written, wait } = show(true, 'zh');
+    progress.update(0, 100e6);
+    wait(10_000);
+    progress.update(10e6, 100e6);
+    expect(written.at(-1)).toBe('\r\u001b[2K  10 %  10 / 100 MB，1.0 MB/s，剩余 1 分 30 秒');
   });
 });
