@@ -18,12 +18,6 @@ import {
 } from './prefill-budget.ts';
 import { commonLength } from './prefix-cache.ts';
 import { createPrefixes, type Prefixes } from './prefix-copies.ts';
-import {
-  createThreadGovernor,
-  measureThreads,
-  threadsOfStep,
-  type ThreadGovernor,
-} from './thread-governor.ts';
 import { createSequencePool, type SequencePool } from './sequences.ts';
 
 export interface SchedulerOptions {
@@ -44,8 +38,6 @@ export interface Scheduler {
   contextTokens(): number;
   /** What copies of prefixes did since the last call. */
   takePrefixReport(): PrefixReport | undefined;
-  /** Threads of a batch. */
-  threads(): number;
   /** How long the current step has been running, in milliseconds; 0 between steps. */
   stepMillis(): number;
 }
@@ -56,7 +48,6 @@ interface State {
   readonly pool: SequencePool;
   readonly prefixes: Prefixes;
   budget: PrefillBudget;
-  governor: ThreadGovernor;
   /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
   readonly arrivals: Map<number, { prepared: Prepared; owner: string }>;
   /** In order of admission. */
@@ -82,7 +73,6 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     pool,
     prefixes: createPrefixes(model, pool, (tokens) => prefillMillis(state.budget, tokens)),
     budget: measureWarmUp(model),
-    governor: createThreadGovernor(model.facts.threads),
     arrivals: new Map(),
     jobs: new Map(),
     facts: [],
@@ -103,7 +93,6 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     contextTokens: () =>
       model.sequences.reduce((sum, sequence) => sum + sequence.tokens().length, 0),
     takePrefixReport: () => state.prefixes.takeReport(),
-    threads: () => state.governor.threads,
     stepMillis: () =>
       state.stepStartedAt === undefined ? 0 : performance.now() - state.stepStartedAt,
   };
@@ -228,16 +217,11 @@ async function step(state: State, isFirst: boolean): Promise<void> {
   const jobs = [...state.jobs.values()].filter(({ awaited }) => awaited === undefined);
   const plan = planStep(jobs, state.budget, isExpecting);
   const { work, decoding, promptTokens, deferred } = plan;
-  const shape = { decoding, hasPrompt: promptTokens > 0 };
-  const { setThreads, facts } = state.model;
-  const threads = setThreads === undefined ? facts.threads : threadsOfStep(state.governor, shape);
-  setThreads?.(threads);
   const startedAt = performance.now();
   await Promise.all(work.map(({ job, slice }) => run(state, job, slice)));
   const millis = performance.now() - startedAt;
   if (deferred !== undefined) deferred.deferredMillis += millis;
   if (work.length === 0) return;
-  state.governor = measureThreads(state.governor, { ...shape, threads, millis });
   state.budget = measureStep(state.budget, { decoding, promptTokens, millis });
 }
 

@@ -4,8 +4,7 @@ import { createWatchdog } from '../../../src/engine/host/watchdog.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const alive = (stepMillis: number) =>
-  ({ type: 'alive', contextTokens: 0, stepMillis, threads: 1 }) as const;
+const alive = (stepMillis: number) => ({ type: 'alive', contextTokens: 0, stepMillis }) as const;
 
 function watch() {
   const onHang = vi.fn<() => void>();

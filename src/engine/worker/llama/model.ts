@@ -69,12 +69,6 @@ export async function loadModel(
     sequences,
     batchTokens,
     warmUp: warmedUp,
-    setThreads:
-      options.threads === 'auto' && threads > 1
-        ? (count) => {
-            llama.maxThreads = count;
-          }
-        : undefined,
     stateMemory:
       folder === undefined || !canCopy || options.sharePrefix === 'none'
         ? undefined

@@ -42,7 +42,7 @@ const reserveBytes = 256 * 2 ** 20;
 
 /**
  * All cores that the quota gives, a fraction rounded up: two threads decode in 51 ms where one takes 90, and beside a busy process
- * they are no slower than one (measured). thread-governor.ts uses fewer while that is faster.
+ * they are no slower than one (measured).
  */
 export function chooseThreads(setting: Setting, { cores, quotaCores = cores }: Machine): number {
   return setting === 'auto' ? Math.max(1, Math.ceil(Math.min(cores, quotaCores))) : setting;
