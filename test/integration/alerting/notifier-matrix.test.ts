@@ -124,6 +124,8 @@ test.each<[string, RobotAnswer]>([
   async (name, answer) => {
     robot.answers.push(...Array.from({ length: 3 }, () => answer));
     await fire(name);
+    // Otherwise the alert may end before Alertmanager has heard of it, and is never sent.
+    await until(() => robot.answers.length < 3);
     await resolve(name);
     robot.answers.length = 0;
     await until(() => sent(name).length === 2, 60);
