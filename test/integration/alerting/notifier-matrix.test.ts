@@ -23,14 +23,14 @@ beforeAll(async () => {
   const port = await freePort();
   alerting = await startAlerting({
     webhookUrls: [`http://127.0.0.1:${port}/alerts/default`],
-    groupInterval: '1s',
-    resendDelay: '1s',
+    groupInterval: '2s',
+    resendDelay: '2s',
   });
   Object.assign(settings, {
     NOTIFIER_PORT: String(port),
     PROMETHEUS_URL: alerting.prometheusUrl,
     ALERTMANAGER_URL: alerting.alertmanagerUrl,
-    NOTIFIER_RECONCILE_SECONDS: '3',
+    NOTIFIER_RECONCILE_SECONDS: '6',
     FEISHU_URL: robot.url,
     FEISHU_SECRET: 'SECtest',
   });
