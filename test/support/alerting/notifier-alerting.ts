@@ -1,5 +1,5 @@
 /**
- * A real Prometheus that scrapes one metric and a real Alertmanager, at intervals of a quarter of a second, for tests of the whole path.
+ * A real Prometheus that scrapes one metric and a real Alertmanager, at intervals of a second, for tests of the whole path.
  * Alertmanager can be killed and started again.
  */
 import { once } from 'node:events';
@@ -77,7 +77,7 @@ export async function startAlerting({
     ],
   });
   write(folder, 'prometheus.yml', {
-    global: { scrape_interval: '250ms', scrape_timeout: '250ms', evaluation_interval: '250ms' },
+    global: { scrape_interval: '1s', evaluation_interval: '1s' },
     rule_files: ['rules.yml'],
     alerting: {
       alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }],
