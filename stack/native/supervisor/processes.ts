@@ -67,8 +67,12 @@ export function readEnvironment(pid: number): Record<string, string> {
   return Object.fromEntries(pairs.filter(([name]) => name !== ''));
 }
 
-/** Sends a signal; a process that has ended is no error. A negative pid means a process group. */
+/**
+ * Sends a signal; a process that has ended is no error. A negative pid means a process group.
+ * @throws RangeError for pid 0, which would signal the caller's own process group.
+ */
 export function signal(pid: number, name: NodeJS.Signals): void {
+  if (pid === 0) throw new RangeError('signal: expected a process id, got 0');
   try {
     process.kill(pid, name);
   } catch (error) {

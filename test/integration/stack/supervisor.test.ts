@@ -133,7 +133,7 @@ test('down after a SIGKILL of the supervisor ends every process, even a grandchi
   );
   await sandbox.supervise([parent], quick);
   await untilHealthy('chat');
-  signal(readState(sandbox.runDir)?.supervisor.pid ?? 0, 'SIGKILL');
+  signal(readState(sandbox.runDir)!.supervisor.pid, 'SIGKILL');
   expect(findOwnProcesses(sandbox.runDir).length).toBeGreaterThanOrEqual(2);
   await stopStack(sandbox, { leftoverGraceMillis: 100 });
   expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
