@@ -20,10 +20,12 @@ export async function readFired(prometheus: URL, since: number, now: number) {
   const query = `ALERTS{alertstate="firing"}[${seconds}s]`;
   const search = new URLSearchParams({ query, time: String(now / 1000) });
   const { data } = Matrix.parse(await getJson(prometheus, `/api/v1/query?${search.toString()}`));
-  return data.result.map(({ metric, values }) => {
+  return data.result.flatMap(({ metric, values }) => {
     const { __name__: _, alertstate: __, ...labels } = metric;
-    const times = values.map(([seconds]) => seconds * 1000);
-    return { labels, firstAt: times[0] ?? 0, lastAt: times.at(-1) ?? 0 };
+    // The range is rounded up to whole seconds. An alert that ended before `since` was compared earlier.
+    const times = values.map(([seconds]) => seconds * 1000).filter((time) => time >= since);
+    const [firstAt] = times;
+    return firstAt === undefined ? [] : [{ labels, firstAt, lastAt: times.at(-1) ?? firstAt }];
   });
 }
 

@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import type { AlertRecord } from '../../../alerting/notifier/outbox/alert-history.ts';
 import { findMissed, findNotResolved } from '../../../alerting/notifier/watch/reconcile.ts';
+import { readFired } from '../../../alerting/notifier/watch/sources.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 
 const labels = { alertname: 'HighErrorRate', job: 'qwen-instruct', severity: 'critical' };
@@ -90,4 +94,22 @@ test.each([
   const found = findNotResolved({ fired, firing, known, held: alertmanager, settledAt });
   expect(found.map(({ alert }) => alert.status)).toEqual(expected.map(() => 'resolved'));
   expect(found.map(({ alert }) => Date.parse(alert.endsAt) || undefined)).toEqual(expected);
+});
+
+test('samples before the compared time do not count, although Prometheus is asked for whole seconds', async () => {
+  const since = 1_000_500;
+  const metric = { __name__: 'ALERTS', alertstate: 'firing', alertname: 'Short' };
+  const values = (...times: number[]) => times.map((time) => [time / 1000, '1']);
+  const result = [
+    { metric, values: values(since - 300) },
+    { metric: { ...metric, alertname: 'Long' }, values: values(since - 300, since, since + 200) },
+  ];
+  const server = createServer((_, response) => response.end(JSON.stringify({ data: { result } })));
+  onTestFinished(() => void server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const prometheus = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  expect(await readFired(prometheus, since, since + 4200)).toEqual([
+    { labels: { alertname: 'Long' }, firstAt: since, lastAt: since + 200 },
+  ]);
 });
