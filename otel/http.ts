@@ -26,6 +26,9 @@ const knownMethods = new Set(
   'CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE'.split(' '),
 );
 
+/** The scheme of the socket; the instrumentation ignores X-Forwarded-Proto, which a client controls. */
+const scheme = Object.freeze({ [a.urlScheme]: 'http' });
+
 /** nginx's status for a client that disconnected before the response headers. Node's default of 200 would be recorded otherwise. */
 const clientClosedRequest = 499;
 
@@ -72,7 +75,7 @@ export function setRoute(route: string): void {
 export function observeServer(server: Server): void {
   const instruments = createInstruments(api.getMeter('llamascope'));
   for (const method of ['GET', 'POST']) {
-    instruments.zero('httpServerActiveRequests', { [a.httpRequestMethod]: method });
+    instruments.zero('httpServerActiveRequests', { [a.httpRequestMethod]: method, ...scheme });
   }
   let connections = 0;
   server.on('connection', (socket) => {
@@ -83,7 +86,10 @@ export function observeServer(server: Server): void {
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     if (isIgnored(request.url)) return;
     const method = request.method ?? 'GET';
-    const labels = { [a.httpRequestMethod]: knownMethods.has(method) ? method : '_OTHER' };
+    const labels = {
+      [a.httpRequestMethod]: knownMethods.has(method) ? method : '_OTHER',
+      ...scheme,
+    };
     instruments.add('httpServerActiveRequests', 1, labels);
     // Runs before the listener of the instrumentation, which reads the status code.
     response.prependOnceListener('close', () => {
@@ -110,6 +116,7 @@ export function initialiseHttpSeries(
         [a.httpRequestMethod]: 'POST',
         [a.httpRoute]: route,
         [a.httpResponseStatusCode]: status,
+        ...scheme,
         ...(status >= 500 ? { [a.errorType]: String(status) } : {}),
       });
     }

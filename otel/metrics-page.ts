@@ -1,11 +1,12 @@
 /**
- * Generates `otel/generated/metrics.md`, the reference of all metrics, from `names.ts`. Run by `make generate`.
+ * Generates `otel/generated/metrics.md`, the reference of all metrics, from `names.ts` and `deviations.ts`. Run by `make generate`.
  *
  *   --out DIR  where to write (otel/generated)
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { deviations } from './deviations.ts';
 import { metrics, type MetricDefinition } from './names.ts';
 
 function writeMetricsPage(): string {
@@ -18,7 +19,25 @@ Every metric that llamascope emits, by its OpenTelemetry name. Names in Promethe
 [compatibility specification](https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/): dots become
 underscores, the unit is a suffix, counters end with \`_total\`. Every label has a bounded set of values, none of them set by a client.
 
-${sections.join('\n')}`;
+${sections.join('\n')}
+${writeDeviations()}`;
+}
+
+function writeDeviations(): string {
+  const rows = deviations.map(
+    ({ name, conventions, here, why }) => `| ${code(name)} | ${conventions} | ${here} | ${why} |`,
+  );
+  return `## Deviations
+
+Names, instruments and units are those of OpenTelemetry's
+[semantic conventions](https://github.com/open-telemetry/semantic-conventions) and
+[GenAI conventions](https://github.com/open-telemetry/semantic-conventions-genai) (v0.1.0). Everything else is in a namespace of ours:
+\`inference\`, \`llamascope\`, \`notifier\`, \`telemetry\`. Buckets include all bounds that the conventions advise. The differences:
+
+| name | conventions | here | why |
+|---|---|---|---|
+${rows.join('\n')}
+`;
 }
 
 function writeMetric(metric: MetricDefinition): string {

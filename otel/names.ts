@@ -53,6 +53,7 @@ export const attributes = {
   httpRequestMethod: 'http.request.method',
   httpRoute: 'http.route',
   httpResponseStatusCode: 'http.response.status_code',
+  urlScheme: 'url.scheme',
   errorType: 'error.type',
   genAiOperationName: 'gen_ai.operation.name',
   genAiProviderName: 'gen_ai.provider.name',
@@ -70,7 +71,6 @@ export const attributes = {
   context: 'context',
   sha256: 'sha256',
   processRole: 'process.role',
-  processCpuMode: 'process.cpu.mode',
   cpuMode: 'cpu.mode',
   systemMemoryState: 'system.memory.state',
   eventLoopState: 'nodejs.eventloop.state',
@@ -196,7 +196,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     name: 'http.server.request.duration',
     kind: 'histogram',
     unit: 's',
-    labels: [a.httpRequestMethod, a.httpRoute, a.httpResponseStatusCode, a.errorType],
+    labels: [a.httpRequestMethod, a.httpRoute, a.httpResponseStatusCode, a.urlScheme, a.errorType],
     buckets: httpBuckets,
     meaning: 'Time from the first byte of a request to the last byte of its response.',
     recordedBy: '@opentelemetry/instrumentation-http',
@@ -205,7 +205,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     name: 'http.server.active_requests',
     kind: 'updown',
     unit: '{request}',
-    labels: [a.httpRequestMethod],
+    labels: [a.httpRequestMethod, a.urlScheme],
     meaning: 'Requests in flight, open streams included.',
   },
   httpServerConnections: {
@@ -428,16 +428,17 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     name: 'process.cpu.time',
     kind: 'counter',
     unit: 's',
-    labels: [a.processRole, a.processCpuMode],
+    labels: [a.processRole, a.cpuMode],
     meaning:
       'CPU time of the process. That of the engine is summed over restarts, so it never falls.',
   },
   processMemoryUsage: {
     name: 'process.memory.usage',
-    kind: 'gauge',
+    kind: 'updown',
     unit: 'By',
     labels: [a.processRole],
-    meaning: 'Resident memory. The model is in the memory of the engine process.',
+    meaning:
+      'Resident memory; 0 for a process that does not run. The model is in the memory of the engine process.',
   },
   processStartTime: {
     name: 'process.start_time',
@@ -453,12 +454,12 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     labels: [a.processRole],
     meaning: 'Time since the process started.',
   },
-  processOpenFileDescriptors: {
-    name: 'process.open_file_descriptors',
-    kind: 'gauge',
+  processUnixFileDescriptorCount: {
+    name: 'process.unix.file_descriptor.count',
+    kind: 'updown',
     unit: '{file_descriptor}',
     labels: [a.processRole],
-    meaning: 'Open file descriptors.',
+    meaning: 'Open file descriptors; 0 for a process that does not run.',
   },
   systemCpuTime: {
     name: 'system.cpu.time',
@@ -469,7 +470,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
   },
   systemMemoryUsage: {
     name: 'system.memory.usage',
-    kind: 'gauge',
+    kind: 'updown',
     unit: 'By',
     labels: [a.systemMemoryState],
     meaning: 'Memory of the machine: used, or free including reclaimable.',
@@ -481,15 +482,15 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     labels: [a.systemMemoryState],
     meaning: 'Memory of the machine as a share of its total.',
   },
-  containerCpuThrottledTime: {
-    name: 'container.cpu.throttled.time',
+  cgroupCpuThrottledTime: {
+    name: 'llamascope.cgroup.cpu.throttled.time',
     kind: 'counter',
     unit: 's',
     meaning:
       'Time for which the CPU quota throttled the cgroup; absent if the cgroup does not count it.',
   },
-  containerMemoryLimit: {
-    name: 'container.memory.limit',
+  cgroupMemoryLimit: {
+    name: 'llamascope.cgroup.memory.limit',
     kind: 'gauge',
     unit: 'By',
     meaning: 'Memory limit of the cgroup; absent without a limit.',

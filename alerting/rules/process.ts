@@ -50,7 +50,7 @@ export const processAlerts: Alert[] = [
   {
     alert: 'CpuThrottled',
     labels: { severity: 'warning' },
-    graph: `rate(${series('containerCpuThrottledTime', '')}[<window>])`,
+    graph: `rate(${series('cgroupCpuThrottledTime', '')}[<window>])`,
     summary: { en: 'The CPU quota throttles the service', zh: 'CPU 限流' },
     description: {
       en: '{{ $labels.instance }} is throttled for {{ $value | humanizeDuration }} of each second over <window>, above <above> s for more than <for>.',

@@ -119,8 +119,8 @@ export const service = definePanels({
     kind: 'stacked',
     unit: '1',
     queries: {
-      '{{process_role}} {{process_cpu_mode}}': rate('processCpuTime', {
-        by: ['processRole', 'processCpuMode'],
+      '{{process_role}} {{cpu_mode}}': rate('processCpuTime', {
+        by: ['processRole', 'cpuMode'],
       }),
     },
     idle: 'value',

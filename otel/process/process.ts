@@ -13,7 +13,7 @@ type ProcessRole = (typeof processRoles)[number];
 
 /**
  * Observes this process under `role`, and the engine process. `engine` returns the pid of the engine process, or undefined if it does
- * not run. A process that does not run has no series except its CPU time, which is summed over restarts.
+ * not run. A process that does not run has no start time and no uptime; its CPU time is summed over restarts.
  */
 export function observeProcess(
   meter: Meter,
@@ -41,14 +41,24 @@ function observeOne(
   const cpu = createCpuSum();
   instruments.observe('processCpuTime', (result) => {
     const { userSeconds, systemSeconds } = cpu.add(read());
-    result.observe(userSeconds, { ...labels, [a.processCpuMode]: 'user' });
-    result.observe(systemSeconds, { ...labels, [a.processCpuMode]: 'system' });
+    result.observe(userSeconds, { ...labels, [a.cpuMode]: 'user' });
+    result.observe(systemSeconds, { ...labels, [a.cpuMode]: 'system' });
   });
-  const gauges = [
+  // The SDK adds up the changes of an observable updowncounter, so one NaN would remain in the sum: 0 instead, or no observation.
+  const amounts = [
     ['processMemoryUsage', (facts: ProcessFacts) => facts.memoryBytes],
+    ['processUnixFileDescriptorCount', (facts: ProcessFacts) => facts.openFileDescriptors],
+  ] as const;
+  for (const [key, value] of amounts) {
+    instruments.observe(key, (result) => {
+      const facts = read();
+      const amount = facts === undefined ? 0 : value(facts);
+      if (!Number.isNaN(amount)) result.observe(amount, labels);
+    });
+  }
+  const gauges = [
     ['processStartTime', (facts: ProcessFacts) => facts.startedAt],
     ['processUptime', (facts: ProcessFacts) => Date.now() / 1000 - facts.startedAt],
-    ['processOpenFileDescriptors', (facts: ProcessFacts) => facts.openFileDescriptors],
   ] as const;
   for (const [key, value] of gauges) {
     instruments.observe(key, (result) => {
@@ -118,11 +128,11 @@ function readMemory(): [state: string, bytes: number][] {
 
 function observeCgroup(instruments: Instruments): void {
   const cgroup = createCgroupReader();
-  instruments.observe('containerCpuThrottledTime', (result) => {
+  instruments.observe('cgroupCpuThrottledTime', (result) => {
     const seconds = cgroup.throttledSeconds();
     if (seconds !== undefined) result.observe(seconds);
   });
-  instruments.observe('containerMemoryLimit', (result) => {
+  instruments.observe('cgroupMemoryLimit', (result) => {
     result.observe(cgroup.memoryLimitBytes() ?? Number.NaN);
   });
 }

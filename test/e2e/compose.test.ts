@@ -137,7 +137,7 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
 
   test('the chat service reports its memory limit', async () => {
     const { HostConfig: host } = containers.inspect('chat');
-    const query = 'container_memory_limit_bytes{job="qwen-instruct"}';
+    const query = 'llamascope_cgroup_memory_limit_bytes{job="qwen-instruct"}';
     expect(await stack.query(query)).toEqual([host.Memory]);
   });
 

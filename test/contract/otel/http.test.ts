@@ -65,7 +65,9 @@ async function send(
   return response;
 }
 
-const count = (labels: string): string => `http_server_request_duration_seconds_count{${labels}}`;
+const scheme = 'url_scheme="http"';
+const count = (labels: string): string =>
+  `http_server_request_duration_seconds_count{${labels},${scheme}}`;
 
 test('a request is one observation with its method, route and status', async () => {
   const changes = await changesDuring(telemetry, async () => void (await send('/chat?key=secret')));
@@ -114,7 +116,7 @@ test('1,000 unknown paths, methods, hosts and user agents are one series', async
   const inFlight = [...after.keys()].filter((key) => key.startsWith('http_server_active_requests'));
   expect(inFlight).toEqual(
     ['GET', 'POST', '_OTHER'].map(
-      (method) => `http_server_active_requests{http_request_method="${method}"}`,
+      (method) => `http_server_active_requests{http_request_method="${method}",${scheme}}`,
     ),
   );
   expect([...after.keys()].filter((key) => !before.has(key))).toEqual([]);
@@ -126,7 +128,7 @@ test('1,000 unknown paths, methods, hosts and user agents are one series', async
 
 describe('a stream', () => {
   test('is in flight and measured until its last byte', async () => {
-    const active = 'http_server_active_requests{http_request_method="GET"}';
+    const active = `http_server_active_requests{http_request_method="GET",${scheme}}`;
     const outgoing = request({ port, path: '/stream', agent: new Agent() }).end();
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
     await once(response, 'data');
@@ -155,7 +157,7 @@ describe('a stream', () => {
     outgoing.destroy();
     await over;
     const after = await readSamples(telemetry);
-    expect(after.get('http_server_active_requests{http_request_method="POST"}')).toBe(0);
+    expect(after.get(`http_server_active_requests{http_request_method="POST",${scheme}}`)).toBe(0);
   });
 });
 

@@ -23,7 +23,7 @@ import {
 } from '../../support/otel/scrape.ts';
 
 /** Absent on a machine without such a cgroup, or recorded by the process of the notifier. */
-const elsewhere = /^(container|notifier)\./;
+const elsewhere = /^(llamascope\.cgroup|notifier)\./;
 
 let telemetry: Telemetry;
 let text: string;
@@ -112,7 +112,7 @@ test('every closed label set has a series with 0, every outcome one per reason',
 
 test('histograms without observations have all buckets and count 0', () => {
   const counts = [...samples].filter(
-    ([key]) => /_count(\{|$)/.test(key) && !key.startsWith('v8js'),
+    ([key]) => /_count(\{|$)/.test(key) && !/^(v8js|process_)/.test(key),
   );
   expect(counts.filter(([, count]) => count !== 0)).toEqual([]);
   expect(samples.get('inference_queue_duration_seconds_sum')).toBe(0);
@@ -123,7 +123,7 @@ test('HTTP durations have a series for every generation route and initial status
   const series = generationRoutes.flatMap((route) =>
     initialStatusCodes.map((status) => {
       const error = status >= 500 ? `error_type="${status}",` : '';
-      return `http_server_request_duration_seconds_count{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${route}"}`;
+      return `http_server_request_duration_seconds_count{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${route}",url_scheme="http"}`;
     }),
   );
   expect(series.filter((key) => samples.get(key) !== 0)).toEqual([]);
@@ -135,7 +135,7 @@ test('fewer than 300 attribute sets exist initially, and they are counted', asyn
   // A histogram has one _count per set; every other sample is one set.
   const sets = [...second.keys()].filter((key) => !/_(bucket|sum)(\{|$)|^target_info/.test(key));
   expect(sets.length).toBeLessThan(300);
-  const unscraped = second.has('container_memory_limit_bytes') ? 0 : 1;
+  const unscraped = second.has('llamascope_cgroup_memory_limit_bytes') ? 0 : 1;
   expect(second.get('telemetry_series')).toBe(sets.length + unscraped);
 });
 

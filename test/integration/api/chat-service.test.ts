@@ -214,7 +214,9 @@ describe('the chat service', () => {
     socket.write('POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"prompt"');
     await until(
       async () =>
-        (await service.sample('http_server_active_requests{http_request_method="POST"}')) === 1,
+        (await service.sample(
+          'http_server_active_requests{http_request_method="POST",url_scheme="http"}',
+        )) === 1,
     );
     socket.destroy();
     await until(async () => (await service.sample(gone)) === before + 1);

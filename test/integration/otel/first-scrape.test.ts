@@ -10,7 +10,7 @@ import { startProcess } from '../../support/otel/service-process.ts';
 const chat = { CHAT_MODEL: 'demo', CHAT_PORT: '0', CHAT_THREADS: '1' };
 
 /** Absent without such a cgroup, or before the model is loaded. */
-const later = /^(container\.|inference\.model\.info$|nodejs\.eventloop\.delay\.)/;
+const later = /^(llamascope\.cgroup\.|inference\.model\.info$|nodejs\.eventloop\.delay\.)/;
 
 test.each([
   ['src/main.ts', chat, (name: string) => !name.startsWith('notifier.')],

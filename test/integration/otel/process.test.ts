@@ -58,29 +58,28 @@ describe('observed processes', () => {
     observeProcess(api.getMeter('test'), { role: 'api', engine: () => engine?.pid });
   });
 
-  const engineGauges = [
-    'memory_usage_bytes',
-    'start_time_seconds',
-    'uptime_seconds',
-    'open_file_descriptors',
-  ];
-  const engineSeries = engineGauges.map((name) => `process_${name}{process_role="engine"}`);
-  const engineCpu = 'process_cpu_time_seconds_total{process_cpu_mode="user",process_role="engine"}';
+  const ofEngine = (name: string): string => `process_${name}{process_role="engine"}`;
+  const engineGauges = ['start_time_seconds', 'uptime_seconds'].map(ofEngine);
+  const engineAmounts = ['memory_usage_bytes', 'unix_file_descriptor_count'].map(ofEngine);
+  const engineCpu = 'process_cpu_time_seconds_total{cpu_mode="user",process_role="engine"}';
 
   test('an engine has series while it runs, and its CPU sum afterwards', async () => {
     const without = await readSamples(telemetry);
-    expect(engineSeries.filter((key) => without.has(key))).toEqual([]);
+    expect(engineGauges.filter((key) => without.has(key))).toEqual([]);
+    expect(engineAmounts.map((key) => without.get(key))).toEqual([0, 0]);
     expect(without.get(engineCpu)).toBe(0);
 
     engine = await startChild();
     const alive = await readSamples(telemetry);
-    expect(engineSeries.filter((key) => !alive.has(key))).toEqual([]);
+    expect(engineGauges.filter((key) => !alive.has(key))).toEqual([]);
+    expect(engineAmounts.map((key) => (alive.get(key) ?? 0) > 0)).toEqual([true, true]);
     const spent = alive.get(engineCpu) ?? 0;
     expect(spent).toBeGreaterThan(0.05);
 
     await endChild(engine);
     const dead = await readSamples(telemetry);
-    expect(engineSeries.filter((key) => dead.has(key))).toEqual([]);
+    expect(engineGauges.filter((key) => dead.has(key))).toEqual([]);
+    expect(engineAmounts.map((key) => dead.get(key))).toEqual([0, 0]);
     expect(dead.get(engineCpu)).toBe(spent);
 
     engine = await startChild();

@@ -23,7 +23,7 @@ const exceptions = [
     because: 'no alert has been pending for long enough to fire',
   },
   {
-    expr: 'container_memory_limit_bytes',
+    expr: 'llamascope_cgroup_memory_limit_bytes',
     because: 'the machine may set no memory limit',
   },
   {

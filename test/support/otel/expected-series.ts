@@ -76,7 +76,7 @@ export const httpCount = 'http_server_request_duration_seconds_count';
 export function httpSeries(recorded: readonly RecordedRequest[]): Record<string, number> {
   return countBy(recorded, ({ path, status }) => {
     const error = status >= 500 ? `error_type="${status}",` : '';
-    return `${httpCount}{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${path}"}`;
+    return `${httpCount}{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${path}",url_scheme="http"}`;
   });
 }
 
