@@ -36,6 +36,19 @@ export type StreamEnding = (typeof streamEndings)[number];
 /** Values of `error.type` for lost spans: the export queue was full, the collector answered with an error, or it did not answer. */
 export const spanLosses = ['queue_full', 'OTLPExporterError', 'Error'] as const;
 export const processRoles = ['api', 'engine'] as const;
+/**
+ * The states of the service. `restarting`: the engine process has ended, or a new one loads the model. `failed`: the model could not be
+ * loaded several times in a row; loading goes on, for a file that is replaced. `stopped`: the engine process, at the end of a shutdown.
+ */
+export const serviceStates = [
+  'loading',
+  'ready',
+  'restarting',
+  'failed',
+  'draining',
+  'stopped',
+] as const;
+export type ServiceState = (typeof serviceStates)[number];
 /** Routes that start a generation. SLIs count only these. */
 export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
 /** Status codes whose `http.server.request.duration` series exist before the first request. */
@@ -64,6 +77,7 @@ export const attributes = {
   reason: 'reason',
   type: 'type',
   how: 'how',
+  state: 'state',
   channel: 'channel',
   architecture: 'architecture',
   quantization: 'quantization',
@@ -423,6 +437,13 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     kind: 'gauge',
     unit: '',
     meaning: '1 if generations are accepted, else 0.',
+  },
+  inferenceState: {
+    name: 'inference.state',
+    kind: 'gauge',
+    unit: '',
+    labels: [a.state],
+    meaning: '1 for the present state of the service, 0 for the others.',
   },
   processCpuTime: {
     name: 'process.cpu.time',

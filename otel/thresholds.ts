@@ -30,13 +30,12 @@ export interface Threshold {
 }
 
 export const defaultThresholds = {
-  // With fewer than five requests, P99 is the slowest request: a single long answer would fire the alert.
+  // The article's numbers. A single long answer fires it, so its route pages nobody.
   highLatency: {
     above: 5,
     metric: 'httpServerRequestDuration',
     windowSeconds: 300,
     forSeconds: 120,
-    minimumRequests: 5,
   },
   // No minimum request count: a low-traffic service that always fails must alert. A single failure cannot fire it, because
   // it leaves the 5 min window before the 5 min `for` elapses.
@@ -73,6 +72,8 @@ export const defaultThresholds = {
   },
   // Too many threads made 0.3 tokens/s where 40 are usual (measured).
   tokenThroughputCollapse: { below: 1, windowSeconds: 300, forSeconds: 300, minimumActive: 0.5 },
+  // Below half of the window: an engine that ends soon after each restart counts too. A load takes less than `for`.
+  engineNotReady: { below: 0.5, windowSeconds: 120, forSeconds: 120 },
   queueBacklog: { above: 0.5, forSeconds: 120 },
   requestsRejected: { above: 0.05, windowSeconds: 300, forSeconds: 300, minimumFailures: 5 },
   contextSaturated: { above: 0.9, forSeconds: 300 },

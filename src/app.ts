@@ -121,7 +121,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createTokenize({ engine, limits, readBody }),
     createChat(options, readBody),
     createVersion(engine, model.id),
-    createHealth(),
+    createHealth({ engine, draining }),
     createReadiness({ engine, model, draining }),
     createMetrics(telemetry),
     createTraceList(telemetry),

@@ -55,7 +55,7 @@ const inference = createInferenceTelemetry({
   tracer: telemetry.tracer,
   model: model.id,
   contextTokens: () => engine.contextTokensInUse(),
-  ready: () => engine.status().state === 'ready' && !draining,
+  state: () => (draining ? 'draining' : engine.status().state),
 });
 const engine = createHost({
   ...config,

@@ -1,7 +1,8 @@
 /** Capacity of the chat service: throughput, queue, rejections, context and streams. Generates `chat.yml`. */
-import { jobs } from '../../otel/names.ts';
+import { jobs, serviceStates } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { anyOf, increase, ofChat, rate, series } from '../../otel/promql.ts';
+import { stateTexts } from '../../otel/text.ts';
 import type { Alert } from './rule.ts';
 
 const window = '<window>';
@@ -14,7 +15,29 @@ const tokens = rate('inferenceTokens', {
 const active = series('inferenceSequencesActive', ofChat());
 const limit = series('inferenceSequencesLimit', ofChat());
 
+/** A template for the present state of the alert's instance, with words in place of the label's values. */
+function stateInWords(language: 'en' | 'zh', write: (words: string) => string): string {
+  const query = `${series('inferenceState', '')}{job='%s', instance='%s'} == 1`;
+  const cases = serviceStates
+    .map((state) => `if eq $state "${state}" }}${stateTexts[state][language]}{{ `)
+    .join('else ');
+  const words = `{{ $state := . | first | label "state" }}{{ ${cases}end }}`;
+  return `{{ with printf "${query}" $labels.job $labels.instance | query }}${write(words)}{{ end }}`;
+}
+
 export const chatAlerts: Alert[] = [
+  {
+    // The state is read for the text only. As a label it would start `for` again with every change.
+    alert: 'EngineNotReady',
+    labels: { severity: 'critical' },
+    graph: `avg_over_time(${series('inferenceReady', ofChat())}[${window}])`,
+    expr: '<graph> < <below>',
+    summary: { en: 'The engine is not ready', zh: '推理引擎未就绪' },
+    description: {
+      en: `{{ $labels.instance }} was ready for {{ $value | humanizePercentage }} of <window>, below <below%> for more than <for>.${stateInWords('en', (words) => ` Its state: ${words}.`)} \`make status\` names the cause.`,
+      zh: `{{ $labels.instance }} 最近 <window>的就绪时间占 {{ $value | humanizePercentage }}，低于 <below%>，已持续 <for>。${stateInWords('zh', (words) => `当前状态：${words}。`)}运行 make status 查看原因。`,
+    },
+  },
   {
     alert: 'TokenThroughputCollapse',
     labels: { severity: 'critical' },

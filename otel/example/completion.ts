@@ -19,7 +19,7 @@ const model = await llama.loadModel({ modelPath });
 const sequence = (await model.createContext()).getSequence();
 const { meter, tracer } = telemetry;
 const contextTokens = (): number => sequence.contextTokens.length;
-const inference = createInferenceTelemetry({ meter, tracer, contextTokens, ready: () => true });
+const inference = createInferenceTelemetry({ meter, tracer, contextTokens, state: () => 'ready' });
 inference.setModel({ id: 'example', architecture: model.fileInfo.metadata.general.architecture });
 inference.setLimits({ queue: 0, sequences: 1, contextTokens: sequence.contextSize });
 

@@ -10,10 +10,12 @@ import {
   metrics,
   operations,
   prefixCopies,
+  serviceStates,
   streamEndings,
   tokenTypes,
   type MetricKey,
   type Operation,
+  type ServiceState,
 } from '../names.ts';
 
 export type { Generation } from './generation.ts';
@@ -53,12 +55,12 @@ export interface InferenceTelemetry {
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
-/** Every scrape calls `contextTokens`, which returns the KV cache cells in use, and `ready`, which returns whether generations are accepted. */
+/** Every scrape calls `contextTokens`, which returns the KV cache cells in use, and `state`; generations are accepted in state `ready`. */
 export function createInferenceTelemetry(options: {
   meter: Meter;
   tracer: Tracer;
   contextTokens: () => number;
-  ready: () => boolean;
+  state: () => ServiceState;
   /** The id that `setModel` will get: creates its series before the load. */
   model?: string;
   /** Configures the capture of prompts and answers (`process.env`). */
@@ -70,7 +72,14 @@ export function createInferenceTelemetry(options: {
   instruments.observe('inferenceContextTokens', (result) =>
     result.observe(options.contextTokens()),
   );
-  instruments.observe('inferenceReady', (result) => result.observe(options.ready() ? 1 : 0));
+  instruments.observe('inferenceReady', (result) =>
+    result.observe(options.state() === 'ready' ? 1 : 0),
+  );
+  instruments.observe('inferenceState', (result) => {
+    const present = options.state();
+    for (const state of serviceStates)
+      result.observe(state === present ? 1 : 0, { [a.state]: state });
+  });
   initialise(instruments);
   if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   let served: Record<string, string> | undefined;

@@ -29,9 +29,9 @@ export const inference = definePanels({
     idle: 'value',
     thresholds: { red: 0.5, when: 'below' },
     whenRed: {
-      en: 'The engine is loading the model or has failed to: see make logs.',
-      zh: '引擎正在加载模型或加载失败：请查看 make logs。',
-      runbook: 'HighErrorRate',
+      en: 'The engine is loading the model or has failed to: see make status.',
+      zh: '引擎正在加载模型或加载失败：请查看 make status。',
+      runbook: 'EngineNotReady',
     },
     words: { '0': { en: 'not ready', zh: '未就绪' }, '1': { en: 'ready', zh: '就绪' } },
   },

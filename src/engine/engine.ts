@@ -144,9 +144,11 @@ export interface EngineFacts {
   sizing: string;
 }
 
-/** `restarts` counts restarts of the engine process. */
+/** `restarts` counts restarts of the engine process. The states are those of `ServiceState` in otel/names.ts. */
 export type EngineStatus = { restarts: number } & (
   | { state: 'loading' | 'restarting' | 'stopped'; pid: number | undefined; lastExit?: string }
+  /** `reason`: llama.cpp's own line, without paths. */
+  | { state: 'failed'; pid: number | undefined; lastExit: string; reason: string }
   | { state: 'ready'; pid: number; facts: EngineFacts }
 );
 

@@ -23,7 +23,7 @@ export function measureCost(rounds: number): Cost {
     meter,
     tracer,
     contextTokens: () => 0,
-    ready: () => true,
+    state: () => 'ready',
   });
   inference.setModel({ id: 'bench' });
   const coldRequestMicros = microsPerRequest(inference, 200, 0);

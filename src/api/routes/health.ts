@@ -2,51 +2,71 @@
 import { z } from 'zod';
 import { answerScrape } from '../../../otel/prometheus/scrape.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
-import type { Engine } from '../../engine/engine.ts';
+import { serviceStates } from '../../../otel/names.ts';
+import type { Engine, EngineStatus } from '../../engine/engine.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
 import { ModelCard, toCard } from '../openai/models.ts';
 import type { ServedModel } from '../served-model.ts';
 
-const Health = z.object({ status: z.literal('ok') });
+const Health = z.object({ status: z.literal('ok'), engine: z.enum(serviceStates) });
 const Readiness = z.object({
-  status: z.enum(['loading', 'ready', 'restarting', 'stopped', 'draining']),
+  status: z.enum(serviceStates),
+  /** Why the model cannot be loaded, in state `failed`; how the engine process ended, in state `restarting`. */
+  reason: z.string().optional(),
+  /** Restarts of the engine process. */
+  restarts: z.int(),
   model: ModelCard,
 });
 
-export function createHealth(): Endpoint {
-  return {
-    method: 'GET',
-    path: '/healthz',
-    summary: 'Whether the process is alive',
-    access: 'open',
-    answers: answersJson('Health', Health, { status: 'ok' }),
-    errors: [],
-    handle: (c) => c.json({ status: 'ok' }),
-  };
-}
-
-interface ReadinessDeps {
+export interface HealthDeps {
   engine: Pick<Engine, 'status'>;
-  model: ServedModel;
   draining: () => boolean;
 }
 
-export function createReadiness({ engine, model, draining }: ReadinessDeps): Endpoint {
+/** The answer stays 200 without a model, because a new process would not load it either. */
+export function createHealth({ engine, draining }: HealthDeps): Endpoint {
+  return {
+    method: 'GET',
+    path: '/healthz',
+    summary: 'Whether the process is alive; `engine` is the state that /readyz explains',
+    access: 'open',
+    answers: answersJson('Health', Health, { status: 'ok', engine: 'ready' }),
+    errors: [],
+    handle: (c) =>
+      c.json({ status: 'ok', engine: draining() ? 'draining' : engine.status().state }),
+  };
+}
+
+export function createReadiness({
+  engine,
+  model,
+  draining,
+}: HealthDeps & { model: ServedModel }): Endpoint {
   return {
     method: 'GET',
     path: '/readyz',
     summary: 'Whether the service accepts generations; if not, 503 with the same body',
     access: 'open',
     alsoStatus: 503,
-    answers: answersJson('Readiness', Readiness, { status: 'ready', model: toCard(model) }),
+    answers: answersJson('Readiness', Readiness, {
+      status: 'ready',
+      restarts: 0,
+      model: toCard(model),
+    }),
     errors: [],
     handle(c) {
-      const { state } = engine.status();
-      const ready = state === 'ready' && !draining();
-      const status = draining() ? 'draining' : state;
-      return c.json({ status, model: toCard(model) }, ready ? 200 : 503);
+      const engineStatus = engine.status();
+      const status = draining() ? 'draining' : engineStatus.state;
+      const reason = reasonOf(engineStatus);
+      const body = { status, ...(reason && { reason }), restarts: engineStatus.restarts };
+      return c.json({ ...body, model: toCard(model) }, status === 'ready' ? 200 : 503);
     },
   };
+}
+
+function reasonOf(status: EngineStatus): string | undefined {
+  if (status.state === 'ready') return undefined;
+  return status.state === 'failed' ? status.reason : status.lastExit;
 }
 
 export function createMetrics(telemetry: Pick<Telemetry, 'scrape'>): Endpoint {

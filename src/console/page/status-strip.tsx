@@ -10,6 +10,9 @@ interface StatusStripProps {
   failure: Failure | undefined;
 }
 
+/** The other states pass. */
+const dotOf: Partial<Record<Status['state'], string>> = { ready: 'good', failed: 'bad' };
+
 export function StatusStrip({ status, failure }: StatusStripProps): VNode {
   const t = useTexts();
   const failureText = useFailureText();
@@ -24,12 +27,13 @@ export function StatusStrip({ status, failure }: StatusStripProps): VNode {
       </p>
     );
   }
-  const { model, state, queue, sequences, contextTokens, restarts } = status;
+  const { model, state, failure: cause, queue, sequences, contextTokens, restarts } = status;
   return (
     <div class="status" role="group" aria-label={t.status}>
       <span role="status">
-        <i class={`dot ${state === 'ready' ? 'good' : 'waiting'}`} /> {t.states[state]}
+        <i class={`dot ${dotOf[state] ?? 'waiting'}`} /> {t.states[state]}
       </span>
+      {cause !== undefined && <span title={cause}>{cause}</span>}
       <span class="model" title={model.notice ?? model.id}>
         <span>{model.title}</span>
         {model.demo && <b class="chip">{t.demo}</b>}

@@ -3,6 +3,7 @@
  * here; it type-checks without Node, so this file imports nothing that needs Node.
  */
 import { z } from 'zod';
+import { serviceStates } from '../../../otel/names.ts';
 import type { PanelInfo } from '../../../otel/panels/panel.ts';
 
 const Text = z.object({ en: z.string(), zh: z.string() });
@@ -16,7 +17,9 @@ export const Status = z.object({
     demo: z.boolean(),
     notice: z.string().optional(),
   }),
-  state: z.enum(['loading', 'ready', 'restarting', 'stopped', 'draining']),
+  state: z.enum(serviceStates),
+  /** Why the model cannot be loaded, in state `failed`. */
+  failure: z.string().optional(),
   /** Restarts of the engine process. */
   restarts: z.int(),
   /** How many answers can be generated at once; absent while the model loads. */

@@ -44,6 +44,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
         service: { name, version },
         model: { id, title, demo, ...(notice === undefined ? {} : { notice }) },
         state: deps.draining() ? 'draining' : status.state,
+        ...(status.state === 'failed' && { failure: status.reason }),
         restarts: status.restarts,
         ...(facts && { sequences: facts.sequences, contextTokens: facts.contextTokens }),
         queue: { depth: waiting, limit: queueLimit },

@@ -6,6 +6,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ChatError } from '../../errors.ts';
 import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from '../engine.ts';
+import { createEngineOutput } from './engine-output.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface EngineProcessOptions extends EngineOptions {
@@ -21,6 +22,8 @@ export type EngineProcess = ReturnType<typeof createEngineProcess>;
 
 const firstRestartMillis = 250;
 const maxRestartMillis = 10_000;
+/** A load that fails this often in a row counts as impossible. The first failure may have been a lack of memory. */
+const maxFailedLoads = 3;
 /** Assumed for Retry-After before the first load has ended. */
 const assumedLoadSeconds = 5;
 
@@ -29,12 +32,10 @@ export function createEngineProcess(options: EngineProcessOptions) {
   start(engine);
   return {
     status: () => engine.status,
-    /** @throws ChatError `not_ready` while the engine is loading. */
+    /** @throws ChatError `not_ready` with the state while the engine is not ready. */
     facts(): EngineFacts {
       if (engine.status.state === 'ready') return engine.status.facts;
-      throw new ChatError('not_ready', 'The model is being loaded. Try again in a few seconds.', {
-        retryAfterSeconds: readyAfterSeconds(engine),
-      });
+      throw notReady(engine);
     },
     /** A command to a process that has ended is lost; `onExit` reports its end. */
     send(command: Command): void {
@@ -59,6 +60,8 @@ function createSupervised(options: EngineProcessOptions) {
     restartTimer: undefined as NodeJS.Timeout | undefined,
     /** Exits since the last completed answer. */
     crashes: 0,
+    /** Processes that ended before their model was loaded, since the last load. */
+    failedLoads: 0,
     /** Duration of the last load. */
     loadSeconds: assumedLoadSeconds,
   };
@@ -69,6 +72,7 @@ function start(engine: Supervised): void {
   const child = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
     // The engine process does not load the telemetry (`--import ./otel/register.ts`).
     execArgv: [],
+    stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: engineEnvironment(process.env, engine.options),
   });
@@ -81,17 +85,24 @@ function start(engine: Supervised): void {
       child.kill('SIGKILL');
     },
   });
+  const output = createEngineOutput(engine.options.modelPath);
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => output.push(chunk));
+  let isLoaded = false;
   let hasEnded = false;
-  const end = (lastExit: string): void => {
+  const end = (how: string): void => {
     if (hasEnded) return;
     hasEnded = true;
     watchdog.stop();
-    onExit(engine, lastExit);
+    const line = isLoaded ? output.abortLine() : output.loadFailure();
+    onExit(engine, { how, line, isLoaded });
   };
   child.on('message', (report: Report) => {
-    // Ignore reports that arrive after the `exit` event of their process.
+    // Ignore reports that arrive after the end of their process.
     if (hasEnded) return;
-    if (report.type === 'ready') onReady(engine, child, report.facts);
+    if (report.type === 'ready') {
+      isLoaded = true;
+      onReady(engine, child, report.facts);
+    }
     watchdog.heard(report);
     onReport(report);
   });
@@ -99,30 +110,68 @@ function start(engine: Supervised): void {
   child.on('error', (error) => {
     if (child.pid === undefined) end(error.message);
   });
-  child.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+  // `close` follows `exit` when stderr has been read to its end.
+  child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
 }
 
 function onReady(engine: Supervised, { pid }: ChildProcess, facts: EngineFacts): void {
   const { restarts } = engine.status;
+  engine.failedLoads = 0;
   engine.status = { state: 'ready', pid: pid!, facts, restarts };
   engine.loadSeconds = facts.loadSeconds;
   engine.options.log.info({ ...facts, pid, restarts }, 'the engine is ready');
 }
 
-function onExit(engine: Supervised, lastExit: string): void {
+interface End {
+  /** `SIGKILL` or `exit code 1`. */
+  how: string;
+  /** The line of stderr that explains it. */
+  line: string | undefined;
+  isLoaded: boolean;
+}
+
+function onExit(engine: Supervised, { how, line, isLoaded }: End): void {
   const { log } = engine.options;
+  const lastExit = line === undefined ? how : `${how}: ${line}`;
+  engine.failedLoads = isLoaded ? 0 : engine.failedLoads + 1;
   if (engine.status.state !== 'stopped') {
     const restarts = engine.status.restarts + 1;
     const delay = Math.min(firstRestartMillis * 2 ** engine.crashes, maxRestartMillis);
-    engine.status = { state: 'restarting', pid: undefined, lastExit, restarts };
+    const ended = { pid: undefined, lastExit, restarts };
+    engine.status =
+      engine.failedLoads >= maxFailedLoads
+        ? { state: 'failed', ...ended, reason: line ?? how }
+        : { state: 'restarting', ...ended };
     engine.crashes += 1;
     log.error({ last_exit: lastExit, restart_in_ms: delay, restarts }, 'the engine process ended');
     engine.restartTimer = setTimeout(() => start(engine), delay);
   }
   const message = `The engine process ended (${lastExit}). Try again in a few seconds.`;
   engine.options.onExit(
-    new ChatError('engine_exit', message, { retryAfterSeconds: readyAfterSeconds(engine) }),
+    engine.status.state === 'failed'
+      ? notReady(engine)
+      : new ChatError('engine_exit', message, { retryAfterSeconds: readyAfterSeconds(engine) }),
   );
+}
+
+/** The error for requests in a state other than `ready`. */
+function notReady(engine: Supervised): ChatError {
+  const { status } = engine;
+  if (status.state === 'failed') {
+    const message = `The model cannot be loaded: ${status.reason}. Replace its file, or serve another model.`;
+    return new ChatError('not_ready', message, {
+      retryAfterSeconds: maxRestartMillis / 1000,
+      zh: `模型无法加载：${status.reason}。请更换模型文件，或改用其他模型。`,
+    });
+  }
+  const isRestarting = status.state === 'restarting';
+  const [what, zh] = isRestarting
+    ? ['The engine process is restarting', '推理引擎进程正在重启']
+    : ['The model is being loaded', '模型正在加载'];
+  return new ChatError('not_ready', `${what}. Try again in a few seconds.`, {
+    retryAfterSeconds: readyAfterSeconds(engine),
+    zh: `${zh}，请稍后重试。`,
+  });
 }
 
 /** The load, and about one second for the start of the process. */

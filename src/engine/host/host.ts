@@ -184,7 +184,8 @@ function engineEnded(host: Host, error: ChatError): void {
   setSlots(host.queue, 0);
   host.contextTokens = 0;
   host.options.onPrefixes?.({ copies: [], evictions: 0, cacheBytes: 0 });
-  endAll(host, error, { except: 'waiting' });
+  // Waiting requests are kept across a restart, unless the model cannot be loaded.
+  endAll(host, error, host.engine.status().state === 'failed' ? {} : { except: 'waiting' });
 }
 
 function endAll(host: Host, error: ChatError, { except }: { except?: Job['phase'] } = {}): void {

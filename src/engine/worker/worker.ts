@@ -1,11 +1,14 @@
 /** The engine process, forked by engine-process.ts: loads the model and connects commands.ts to the IPC channel. */
 import { flushCompileCache } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, EngineOptions, Report } from '../engine.ts';
 import { createCommands, handleCommand } from './commands.ts';
 import { loadModel } from './llama/model.ts';
 import { findMemoryFolder } from './llama/state-memory.ts';
 
 const aliveIntervalMillis = 500;
+/** llama.cpp's log lines reach this thread through the event loop, after the error of the load. */
+const lastLinesMillis = 100;
 
 // The closed channel is the only sign that the parent died by SIGKILL; a busy fork outlives it otherwise. An orderly exit would
 // wait for a decode that hangs.
@@ -20,7 +23,7 @@ function report(message: Report): void {
 }
 
 const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOptions;
-const model = await loadModel(options, findMemoryFolder());
+const model = await loadModel(options, findMemoryFolder()).catch(failToLoad);
 const commands = createCommands(model, options.sharePrefix, report);
 
 process.on('message', (command: Command) => void handleCommand(commands, command));
@@ -32,3 +35,10 @@ setInterval(() => {
 report({ type: 'ready', facts: model.facts });
 // Node writes its compile cache at exit, but this process ends by SIGKILL. With it the next engine starts a fifth faster (measured).
 flushCompileCache();
+
+/** The parent reads the cause from stderr, because a file that aborts llama.cpp leaves no other trace. */
+async function failToLoad(error: Error): Promise<never> {
+  await delay(lastLinesMillis);
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}

@@ -18,7 +18,7 @@ test.each(onHistograms)('the bound of %s lies inside its buckets', (_, threshold
 
 test('every bound of a histogram_quantile is in the table', () => {
   const text = ruleFiles().map(writeRuleFile).join('');
-  const held = [...text.matchAll(/expr: histogram_quantile\(.*?\) > (?<bound>[\d.]+) and/g)];
+  const held = [...text.matchAll(/expr: histogram_quantile\(.*?\) > (?<bound>[\d.]+)(?: and|\n)/g)];
   const bounds = held.map(({ groups }) => Number(groups?.['bound']));
   expect(bounds.length).toBeGreaterThanOrEqual(5);
   const known = Object.values<Threshold>(defaultThresholds).map(({ above }) => above);

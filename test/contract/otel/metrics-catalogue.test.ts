@@ -36,7 +36,7 @@ beforeAll(async () => {
     meter,
     tracer,
     contextTokens: () => 0,
-    ready: () => false,
+    state: () => 'loading',
   });
   inference.setModel({
     id: 'm',

@@ -77,10 +77,18 @@ test('the Watchdog goes to the notifier, an alert that only inhibits others to n
   expect(receiversOf(withMail, ...silencer)).toEqual(['nobody']);
 });
 
+test('HighLatency goes to nobody by its name; a wait for the first token or for each token goes to the notifier', () => {
+  const receivers = (alertname: string): string[] =>
+    receiversOf(withMail, `alertname=${alertname}`, 'job=qwen-instruct', 'severity=warning');
+  expect(receivers('HighLatency')).toEqual(['nobody']);
+  expect(receivers('TimeToFirstTokenHigh')).toEqual(['notifier']);
+  expect(receivers('TimePerOutputTokenHigh')).toEqual(['notifier']);
+});
+
 test('critical alerts are repeated every hour, warnings every 12 hours', () => {
   const { routes } = parse(readFileSync(shipped, 'utf8')).route;
   const repeats = routes.map((route: { repeat_interval?: string }) => route.repeat_interval);
-  expect(repeats).toEqual(['50s', undefined, '1h', '12h']);
+  expect(repeats).toEqual(['50s', undefined, undefined, '1h', '12h']);
 });
 
 test('the password of the mail server is in its own file, and TLS is required', () => {

@@ -1,9 +1,17 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Batch, Engine } from '../../../src/engine/engine.ts';
 import { until } from '../../support/until.ts';
-import { ask, generate, nextPid, startHost, writeEndlessModel } from '../../support/engine/host.ts';
+import {
+  ask,
+  createTestHost,
+  generate,
+  nextPid,
+  startHost,
+  writeEndlessModel,
+} from '../../support/engine/host.ts';
 
 const modelPath = writeEndlessModel();
 const never = new AbortController().signal;
@@ -86,6 +94,30 @@ test('the environment of the engine process has no key and no token', async () =
   expect(environment.filter((variable) => variable.includes(canary))).toEqual([]);
   expect(environment).toContain('UV_THREADPOOL_SIZE=1');
   expect(environment).toContain(`PATH=${process.env['PATH']}`);
+});
+
+test('a model that cannot be loaded is reported with the line of llama.cpp, and a file that is replaced is served', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'half-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const half = path.join(folder, 'half.gguf');
+  const whole = readFileSync(modelPath);
+  writeFileSync(half, whole.subarray(0, whole.length / 2));
+  host = createTestHost({ modelPath: half });
+  await until(() => host.status().state === 'failed', 30);
+  expect(host.status()).toMatchObject({
+    restarts: 3,
+    reason: expect.stringMatching(/^llama_model_load: error loading model: .*incomplete$/),
+  });
+  const refused = generate(host, ask('one'));
+  await refused.done;
+  expect(refused.error).toMatchObject({
+    code: 'not_ready',
+    zh: expect.stringContaining('模型无法加载'),
+  });
+  expect((refused.error as Error).message).toMatch(/^The model cannot be loaded: llama_model_load/);
+  expect(host.log.join('\n')).not.toContain(folder);
+  writeFileSync(half, whole);
+  await until(() => host.status().state === 'ready', 30);
 });
 
 test('an engine that hangs is killed and restarted', async () => {

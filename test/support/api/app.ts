@@ -171,7 +171,7 @@ function createObservedTelemetry(recorded: { endings: Ending[]; streamEndings: S
     meter: metrics.getMeter('test'),
     tracer: trace.getTracer('test'),
     contextTokens: () => 0,
-    ready: () => true,
+    state: () => 'ready',
   });
   return {
     ...inference,

@@ -14,9 +14,16 @@ export function writeEndlessModel(): string {
   return out;
 }
 
-export async function startHost(
-  options: Pick<HostOptions, 'modelPath'> & Partial<HostOptions>,
-): Promise<Engine & { log: string[] }> {
+type TestOptions = Pick<HostOptions, 'modelPath'> & Partial<HostOptions>;
+
+export async function startHost(options: TestOptions): Promise<Engine & { log: string[] }> {
+  const host = createTestHost(options);
+  await until(() => host.status().state === 'ready');
+  return host;
+}
+
+/** A host whose engine may never be ready. */
+export function createTestHost(options: TestOptions): Engine & { log: string[] } {
   const log: string[] = [];
   const write = (facts: object, message: string): void =>
     void log.push(`${message} ${JSON.stringify(facts)}`);
@@ -32,7 +39,6 @@ export async function startHost(
     log: { info: write, error: write },
     ...options,
   });
-  await until(() => host.status().state === 'ready');
   return { ...host, log };
 }
 

@@ -21,7 +21,7 @@ export const inference = createInferenceTelemetry({
   meter: telemetry.meter,
   tracer: telemetry.tracer,
   contextTokens: () => 0,
-  ready: () => true,
+  state: () => 'ready',
 });
 inference.setModel({
   id: model,

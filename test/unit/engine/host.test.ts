@@ -1,6 +1,6 @@
 /** The host with a scripted engine process: the commands that the host sends, and requests that are kept across a restart. */
 import { expect, test } from 'vitest';
-import type { Command, EngineFacts, Fact } from '../../../src/engine/engine.ts';
+import type { Command, EngineFacts, EngineStatus, Fact } from '../../../src/engine/engine.ts';
 import type { EngineProcessOptions } from '../../../src/engine/host/engine-process.ts';
 import { createHost } from '../../../src/engine/host/host.ts';
 import { ChatError } from '../../../src/errors.ts';
@@ -20,6 +20,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 function start() {
   const sent: Command[] = [];
   let process!: EngineProcessOptions;
+  let status: EngineStatus = { state: 'ready', pid: 1, facts, restarts: 0 };
   const log = { info() {}, error() {} };
   const sizes = {
     threads: 1,
@@ -33,7 +34,7 @@ function start() {
   const host = createHost({ modelPath: '', ...sizes, ...limits, log }, (options) => {
     process = options;
     return {
-      status: () => ({ state: 'ready', pid: 1, facts, restarts: 0 }),
+      status: () => status,
       facts: () => facts,
       send: (command) => void sent.push(command),
       resetBackoff() {},
@@ -48,6 +49,11 @@ function start() {
     sent,
     async report(...reported: (Fact & { id: number })[]) {
       process.onReport({ type: 'facts', facts: reported, contextTokens: 0 });
+      await turn();
+    },
+    async fail() {
+      status = { state: 'failed', pid: undefined, lastExit: '', reason: 'no', restarts: 3 };
+      process.onExit(new ChatError('not_ready', 'The model cannot be loaded: no.'));
       await turn();
     },
     async restart() {
@@ -112,6 +118,16 @@ test('requests that wait are prepared again after a restart, in order, and tell 
   await Promise.all(runs.map(({ done }) => done));
   expect(runs[1]!.facts).toEqual(['tokenized', 'queued', 'ended']);
   expect(runs[2]!.facts).toEqual(['tokenized', 'queued', 'ended']);
+  expect(engine.host.pending()).toBe(0);
+});
+
+test('requests that wait end with the cause when the model cannot be loaded', async () => {
+  const engine = start();
+  const runs = ['one', 'two'].map((text) => generate(engine.host, text));
+  await engine.report(tokenized(1), tokenized(2));
+  await engine.fail();
+  await Promise.all(runs.map(({ done }) => done));
+  for (const { error } of runs) expect(error).toMatchObject({ code: 'not_ready' });
   expect(engine.host.pending()).toBe(0);
 });
 

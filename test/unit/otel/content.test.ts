@@ -18,7 +18,7 @@ function spanAfter(
     meter: telemetry.meter,
     tracer: telemetry.tracer,
     contextTokens: () => 0,
-    ready: () => true,
+    state: () => 'ready',
     env,
   });
   const generation = inference.begin({ operation: 'chat', at: start });

@@ -27,7 +27,7 @@ test('10,000 model names of clients add no series and are in no label', async ()
     meter,
     tracer,
     contextTokens: () => 0,
-    ready: () => true,
+    state: () => 'ready',
   });
   const generate = (requestedModel: string): void => {
     const generation = inference.begin({ operation: 'chat', at: 1 });

@@ -33,6 +33,7 @@ export const en = {
     ready: 'ready',
     loading: 'loading model',
     restarting: 'engine restarting',
+    failed: 'model cannot be loaded',
     stopped: 'engine stopped',
     draining: 'shutting down',
   } satisfies Record<Status['state'], string>,

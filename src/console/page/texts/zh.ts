@@ -21,6 +21,7 @@ export const zh: Texts = {
     ready: '就绪',
     loading: '正在加载模型',
     restarting: '引擎重启中',
+    failed: '模型无法加载',
     stopped: '引擎已停止',
     draining: '正在关闭',
   },
