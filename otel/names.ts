@@ -385,6 +385,12 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: 'By',
     meaning: 'Memory of the conversations in the prefix cache.',
   },
+  inferenceThreads: {
+    name: 'inference.threads',
+    kind: 'gauge',
+    unit: '{thread}',
+    meaning: 'Threads that evaluate a batch.',
+  },
   inferenceContextTokens: {
     name: 'inference.context.tokens',
     kind: 'gauge',

@@ -63,6 +63,7 @@ const engine = createHost({
   log,
   onReady: describeModel,
   onBatch: (batch) => inference.batch(batch),
+  onThreads: (threads) => inference.threads(threads),
   onPrefixes: (report) => inference.prefixes(report),
 });
 observeProcess(telemetry.meter, { role: 'api', engine: () => engine.status().pid });

@@ -52,6 +52,7 @@ export interface InferenceTelemetry {
   batch(fact: { tokens: number; sequences: number }): void;
   /** Call it with what copies of prefixes did since the last call. */
   prefixes(facts: PrefixFacts): void;
+  threads(count: number): void;
   setLimits(limits: { queue: number; sequences: number; contextTokens: number }): void;
 }
 
@@ -104,6 +105,9 @@ export function createInferenceTelemetry(options: {
       }
       instruments.add('inferencePrefixEvictions', evictions);
       instruments.record('inferencePrefixCacheUsage', cacheBytes);
+    },
+    threads(count) {
+      instruments.record('inferenceThreads', count);
     },
     setLimits(limits) {
       instruments.record('inferenceQueueLimit', limits.queue);

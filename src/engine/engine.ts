@@ -209,8 +209,11 @@ export type Command =
 /** Engine process → service. One `facts` message carries all facts of a scheduler step. */
 export type Report =
   | { type: 'ready'; facts: EngineFacts }
-  /** `stepMillis`: how long the current step of the scheduler has been running; 0 between steps. */
-  | { type: 'alive'; contextTokens: number; stepMillis: number }
+  /**
+   * `stepMillis`: how long the current step of the scheduler has been running; 0 between steps. `threads`: of a batch, which change
+   * with the load of the machine.
+   */
+  | { type: 'alive'; contextTokens: number; stepMillis: number; threads: number }
   | {
       type: 'facts';
       facts: readonly (Fact & { id: number })[];

@@ -12,11 +12,15 @@ const Version = z.object({
   model: z.string(),
   /** The chosen threads, sequences and context, and why; null while the model is loading. */
   sizing: z.string().nullable(),
+  /** Threads now: fewer while other programs need cores; null while the model is loading. */
+  threads: z.int().nullable(),
 });
 
 function readPackage(url: URL) {
   return JSON.parse(readFileSync(url, 'utf8')) as { name: string; version: string };
 }
+
+const notLoaded = { sizing: null, threads: null };
 
 export const service = readPackage(new URL('../../../package.json', import.meta.url));
 
@@ -31,12 +35,12 @@ export function createVersion(host: Pick<Engine, 'status'>, model: string): Endp
     path: '/version',
     summary: 'Versions, and the served model',
     access: 'key',
-    answers: answersJson('Version', Version, { ...versions, sizing: null }),
+    answers: answersJson('Version', Version, { ...versions, ...notLoaded }),
     errors: ['unauthorized'],
     handle(c) {
       const status = host.status();
-      const sizing = status.state === 'ready' ? status.facts.sizing : null;
-      return c.json({ ...versions, sizing });
+      const { sizing, threads } = status.state === 'ready' ? status.facts : notLoaded;
+      return c.json({ ...versions, sizing, threads });
     },
   };
 }

@@ -14,6 +14,8 @@ export interface EngineProcessOptions extends EngineOptions {
   hangSeconds?: number;
   log: { info(facts: object, message: string): void; error(facts: object, message: string): void };
   onReport: (report: Report) => void;
+  /** Called with the threads of a batch after each load, and when they change. */
+  onThreads?: (threads: number) => void;
   /** Called each time the process ends, with the error for its running requests. */
   onExit: (error: ChatError) => void;
 }
@@ -103,6 +105,7 @@ function start(engine: Supervised): void {
       isLoaded = true;
       onReady(engine, child, report.facts);
     }
+    if (report.type === 'alive') onAlive(engine, report.threads);
     watchdog.heard(report);
     onReport(report);
   });
@@ -120,6 +123,15 @@ function onReady(engine: Supervised, { pid }: ChildProcess, facts: EngineFacts):
   engine.status = { state: 'ready', pid: pid!, facts, restarts };
   engine.loadSeconds = facts.loadSeconds;
   engine.options.log.info({ ...facts, pid, restarts }, 'the engine is ready');
+  engine.options.onThreads?.(facts.threads);
+}
+
+function onAlive(engine: Supervised, threads: number): void {
+  const { status, options } = engine;
+  if (status.state !== 'ready' || status.facts.threads === threads) return;
+  options.log.info({ threads, before: status.facts.threads }, 'the number of threads has changed');
+  engine.status = { ...status, facts: { ...status.facts, threads } };
+  options.onThreads?.(threads);
 }
 
 interface End {

@@ -66,6 +66,8 @@ export interface LoadedModel {
   readonly batchTokens: number;
   /** A prefill after the load, when all buffers are allocated; undefined if it was not measured. */
   readonly warmUp: { tokens: number; millis: number } | undefined;
+  /** Sets the threads of the next decodes, at most `facts.threads`; undefined where their number is fixed. */
+  readonly setThreads: ((count: number) => void) | undefined;
   /** Undefined where states cannot be copied, or must not be: `save` and `load` are not called then. */
   readonly stateMemory: StateMemory | undefined;
   /** The decodes since the last call. */

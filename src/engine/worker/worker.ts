@@ -3,8 +3,10 @@ import { flushCompileCache } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, EngineOptions, Report } from '../engine.ts';
 import { createCommands, handleCommand } from './commands.ts';
+import { readCpuTimes } from './llama/machine.ts';
 import { loadModel } from './llama/model.ts';
 import { findMemoryFolder } from './llama/state-memory.ts';
+import { createThreadGovernor, govern } from './thread-governor.ts';
 
 const aliveIntervalMillis = 500;
 /** llama.cpp's log lines reach this thread through the event loop, after the error of the load. */
@@ -26,11 +28,23 @@ const options = JSON.parse(process.env['LLAMASCOPE_ENGINE'] ?? '{}') as EngineOp
 const model = await loadModel(options, findMemoryFolder()).catch(failToLoad);
 const commands = createCommands(model, options.sharePrefix, report);
 
+let governor = createThreadGovernor(model.facts.threads);
+
+/** Between two batches: the new number counts from the next one on. */
+function adjustThreads(): void {
+  const reading = readCpuTimes();
+  if (model.setThreads === undefined || reading === undefined) return;
+  const { threads } = governor;
+  governor = govern(governor, reading);
+  if (governor.threads !== threads) model.setThreads(governor.threads);
+}
+
 process.on('message', (command: Command) => void handleCommand(commands, command));
 setInterval(() => {
-  const contextTokens = commands.scheduler.contextTokens();
+  adjustThreads();
   const { scheduler } = commands;
-  report({ type: 'alive', contextTokens, stepMillis: scheduler.stepMillis() });
+  const [contextTokens, stepMillis] = [scheduler.contextTokens(), scheduler.stepMillis()];
+  report({ type: 'alive', contextTokens, stepMillis, threads: governor.threads });
 }, aliveIntervalMillis);
 report({ type: 'ready', facts: model.facts });
 // Node writes its compile cache at exit, but this process ends by SIGKILL. With it the next engine starts a fifth faster (measured).

@@ -109,6 +109,7 @@ export function createArrayModel(options: ArrayModelOptions): ArrayModel {
     sequences,
     batchTokens: options.batchTokens ?? 128,
     warmUp: undefined,
+    setThreads: undefined,
     stateMemory: options.memory && {
       cacheBytes: options.memory.cacheBytes,
       freeBytes: () => options.memory!.freeBytes - memory.used,

@@ -4,7 +4,8 @@ import { createWatchdog } from '../../../src/engine/host/watchdog.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const alive = (stepMillis: number) => ({ type: 'alive', contextTokens: 0, stepMillis }) as const;
+const alive = (stepMillis: number) =>
+  ({ type: 'alive', contextTokens: 0, stepMillis, threads: 1 }) as const;
 
 function watch() {
   const onHang = vi.fn<() => void>();

@@ -1,4 +1,5 @@
-/** Reads the cores and the free memory that this process may use, from the machine and its cgroup. Used by model.ts. */
+/** Reads the cores, their load and the free memory that this process may use, from the machine and its cgroup. */
+import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { createCgroupReader } from '../../../../otel/process/cgroup.ts';
 import type { Machine } from './sizing.ts';
@@ -14,4 +15,52 @@ export function readMachine(): Machine {
     // On Linux `freemem` is MemAvailable, which counts the file cache as free (libuv 1.45 and later).
     freeBytes: Math.max(0, Math.min(freemem(), left)),
   };
+}
+
+/** Sums over the cores that this process may use. */
+export interface CpuTimes {
+  readonly atMillis: number;
+  readonly cores: number;
+  /** CPU time of all programs, and what the hypervisor gave to other machines. */
+  readonly busyMillis: number;
+  /** CPU time of this process. */
+  readonly ownMillis: number;
+}
+
+/** `USER_HZ` of proc_stat(5). */
+const millisPerTick = 10;
+
+/** Undefined on a system without /proc/stat. */
+export function readCpuTimes(): CpuTimes | undefined {
+  try {
+    const allowed = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readText('/proc/self/status'))?.[1] ?? '';
+    const busyTicks = readBusyTicks(readText('/proc/stat'), allowed);
+    const { user, system } = process.cpuUsage();
+    return {
+      atMillis: performance.now(),
+      cores: busyTicks.length,
+      busyMillis: busyTicks.reduce((sum, ticks) => sum + ticks, 0) * millisPerTick,
+      ownMillis: (user + system) / 1000,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of each core in `allowed`, which is a list such as `0-3,8`. */
+export function readBusyTicks(stat: string, allowed: string): number[] {
+  const ranges = allowed.split(',').map((range) => range.split('-').map(Number));
+  const isAllowed = (core: number): boolean =>
+    ranges.some(([first = NaN, last = first]) => core >= first && core <= last);
+  return [...stat.matchAll(/^cpu(\d+) (.+)$/gm)]
+    .filter(([, core]) => isAllowed(Number(core)))
+    .map(([, , fields = '']) => {
+      const ticks = fields.split(' ').map(Number);
+      const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks;
+      return user + nice + system + irq + softirq + steal;
+    });
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'latin1');
 }

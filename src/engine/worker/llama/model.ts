@@ -69,6 +69,12 @@ export async function loadModel(
     sequences,
     batchTokens,
     warmUp: warmedUp,
+    setThreads:
+      options.threads === 'auto' && threads > 1
+        ? (count) => {
+            llama.maxThreads = count;
+          }
+        : undefined,
     stateMemory:
       folder === undefined || !canCopy || options.sharePrefix === 'none'
         ? undefined

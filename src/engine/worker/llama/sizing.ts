@@ -41,8 +41,8 @@ const reserveRatio = 0.25;
 const reserveBytes = 256 * 2 ** 20;
 
 /**
- * All cores that the quota gives, a fraction rounded up: two threads decode in 51 ms where one takes 90, and beside a busy process
- * they are no slower than one (measured).
+ * All cores that the quota gives, a fraction rounded up: two threads decode in 51 ms where one takes 90 (measured).
+ * thread-governor.ts uses fewer while other programs need cores.
  */
 export function chooseThreads(setting: Setting, { cores, quotaCores = cores }: Machine): number {
   return setting === 'auto' ? Math.max(1, Math.ceil(Math.min(cores, quotaCores))) : setting;
