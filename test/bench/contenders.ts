@@ -1,6 +1,7 @@
-/** Starts the servers that the benchmark compares: processes with an OpenAI endpoint and the same model, threads and context. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** Starts the servers that the benchmark compares: processes with /v1/chat/completions and the same model. */
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from '../support/until.ts';
@@ -9,12 +10,19 @@ import { parseSamples } from '../support/otel/scrape.ts';
 import { findChild, readCpuTime, type CpuTime } from './cpu-time.ts';
 import type { Settings } from './settings.ts';
 
-export type ContenderName = 'ours' | 'llama-server' | 'one loop each';
+export const contenderNames = [
+  'ours',
+  'llama-server',
+  'ours before',
+  'bare node-llama-cpp',
+  'ours, equal',
+  'llama-server, equal',
+] as const;
+export type ContenderName = (typeof contenderNames)[number];
 
 export interface Contender {
-  name: ContenderName;
   url: string;
-  /** The command line of the server, for the report. */
+  /** The flags or settings that it was started with, and what its defaults came out as. */
   description: string;
   read(): Promise<Reading>;
   stop(): Promise<void>;
@@ -32,68 +40,97 @@ const delayResolutionSeconds = 0.01;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The service as `make up` runs it, with all telemetry. */
-export async function startOurs(settings: Settings, modelPath: string): Promise<Contender> {
+/** Sizes of the contenders that have equal ones, and of the bare library, whose default is one sequence. */
+const equal = { threads: availableParallelism(), sequences: 8, contextTokens: 4096 };
+
+/** @returns how to start each contender that the settings ask for. */
+export function listContenders(
+  settings: Settings,
+  modelPath: string,
+): Partial<Record<ContenderName, () => Promise<Contender>>> {
+  const { llamaServer, baseline } = settings;
+  const { threads, sequences, contextTokens } = equal;
+  const sizes = ['-t', threads, '-tb', threads, '-np', sequences, '-c', sequences * contextTokens];
+  const variables = {
+    CHAT_THREADS: String(threads),
+    CHAT_SEQUENCES: String(sequences),
+    CHAT_CONTEXT: String(contextTokens),
+  };
+  const minor = settings.minorRounds > 0;
+  return {
+    ours: () => startOurs(root, modelPath, {}),
+    ...(llamaServer !== undefined && {
+      'llama-server': () => startLlamaServer(llamaServer, modelPath, []),
+    }),
+    ...(baseline !== undefined &&
+      minor && { 'ours before': () => startOurs(baseline, modelPath, {}) }),
+    ...(minor && { 'bare node-llama-cpp': () => startOneLoopEach(modelPath) }),
+    ...(llamaServer !== undefined &&
+      minor && {
+        'ours, equal': () => startOurs(root, modelPath, variables),
+        'llama-server, equal': () => startLlamaServer(llamaServer, modelPath, sizes.map(String)),
+      }),
+  };
+}
+
+/** The service as `make up` runs it, with all telemetry and none of the caller's settings. */
+async function startOurs(
+  folder: string,
+  modelPath: string,
+  variables: Record<string, string>,
+): Promise<Contender> {
   const port = await freePort();
-  const sizes = {
-    CHAT_THREADS: String(settings.threads),
-    CHAT_SEQUENCES: String(settings.sequences),
-    CHAT_CONTEXT: String(settings.contextTokens),
-  };
-  const own = {
-    CHAT_PORT: String(port),
-    CHAT_MODEL: modelPath,
-    CHAT_API_KEYS: '',
-    METRICS_TOKEN: '',
-  };
-  const args = ['--import', './otel/register.ts', 'src/main.ts'];
-  const child = spawn(process.execPath, args, {
-    cwd: root,
-    env: { ...process.env, ...sizes, ...own },
+  const environment = Object.entries(process.env).filter(
+    ([name]) => !/^(CHAT|OTEL|METRICS|PROMETHEUS|NOTIFIER|ALERTMANAGER)_/.test(name),
+  );
+  const own = { CHAT_PORT: String(port), CHAT_MODEL: modelPath, ...variables };
+  const { child, stop } = start(['--import', './otel/register.ts', 'src/main.ts'], {
+    cwd: folder,
+    env: { ...Object.fromEntries(environment), ...own },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const contender = ofProcess('ours', child, {
-    url: `http://127.0.0.1:${port}`,
-    description: `node ${args.join(' ')}, ${Object.entries(sizes)
-      .map((pair) => pair.join('='))
-      .join(' ')}`,
-  });
-  await untilReady(child, `${contender.url}/readyz`);
+  const url = `http://127.0.0.1:${port}`;
+  await untilReady(child, `${url}/readyz`);
+  const { sizing } = (await (await fetch(`${url}/version`)).json()) as { sizing?: unknown };
+  const set = Object.entries(variables).map((pair) => pair.join('='));
   return {
-    ...contender,
+    url,
+    description: [set.join(' ') || 'no settings', JSON.stringify(sizing ?? null)].join('; '),
     async read() {
-      const samples = parseSamples(await (await fetch(`${contender.url}/metrics`)).text());
+      const samples = parseSamples(await (await fetch(`${url}/metrics`)).text());
       const delay = samples.get('nodejs_eventloop_delay_p99_seconds') ?? NaN;
       return {
         cpu: readCpuTime({ api: child.pid, engine: findChild(child.pid) }),
         eventLoopDelaySeconds: delay - delayResolutionSeconds,
       };
     },
+    stop,
   };
 }
 
-export async function startOneLoopEach(settings: Settings, modelPath: string): Promise<Contender> {
+async function startOneLoopEach(modelPath: string): Promise<Contender> {
   const program = fileURLToPath(new URL('one-loop-each.ts', import.meta.url));
-  const sizes = [
-    ['--threads', String(settings.threads)],
-    ['--sequences', String(settings.sequences)],
-    ['--context', String(settings.contextTokens)],
-  ].flat();
-  const child = spawn(process.execPath, [program, '--model', modelPath, ...sizes], {
+  const { sequences, contextTokens } = equal;
+  const sizes = [sequences, contextTokens].map(String);
+  const { child, stop } = start([program, modelPath, ...sizes], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = new AbortController();
   child.once('exit', () => ended.abort(new Error('one-loop-each.ts ended before it listened')));
-  const [port] = await once(createInterface(child.stdout), 'line', { signal: ended.signal });
-  return ofProcess('one loop each', child, {
+  const lines = createInterface(child.stdout!);
+  const [line] = (await once(lines, 'line', { signal: ended.signal })) as [string];
+  const { port, threads } = JSON.parse(line) as { port: number; threads: number };
+  return {
     url: `http://127.0.0.1:${port}`,
-    description: `node test/bench/one-loop-each.ts ${sizes.join(' ')}`,
-  });
+    description: `${sequences} sequences of ${contextTokens} tokens are set; its default is ${threads} threads`,
+    read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
+    stop,
+  };
 }
 
 /**
- * llama-server with its defaults for batches (-b 2048, -ub 512) and prompt caching; LLAMA_SERVER_ARGS changes them. node-llama-cpp
- * contains its llama.cpp as a git bundle; to build the server from it:
+ * llama-server with its own defaults for all that `sizes` does not name. node-llama-cpp contains its llama.cpp as a git bundle; to
+ * build the server from it:
  *
  *   git clone node_modules/node-llama-cpp/llama/gitRelease.bundle llama.cpp
  *   cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DLLAMA_CURL=OFF \
@@ -104,25 +141,29 @@ export async function startOneLoopEach(settings: Settings, modelPath: string): P
  * OpenMP is off because node-llama-cpp's binaries are built without it. The instruction sets are those of its AVX2 binary and of
  * llama.cpp's releases. With GGML_NATIVE=ON prefill is 5.5 % faster on Zen 1.
  */
-export async function startLlamaServer(
-  settings: Settings & { llamaServer: string },
+async function startLlamaServer(
+  program: string,
   modelPath: string,
+  sizes: string[],
 ): Promise<Contender> {
-  const { threads, sequences, contextTokens, llamaServer } = settings;
   const port = await freePort();
-  const sizes = ['-t', threads, '-tb', threads, '-np', sequences, '-c', contextTokens * sequences];
-  const args = [...sizes.map(String), '--no-webui', ...settings.llamaServerArgs];
-  const child = spawn(
-    llamaServer,
-    ['-m', modelPath, '--host', '127.0.0.1', '--port', String(port), '-lv', '1', ...args],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
-  const contender = ofProcess('llama-server', child, {
-    url: `http://127.0.0.1:${port}`,
-    description: `llama-server ${args.join(' ')}`,
+  const args = ['-m', modelPath, '--host', '127.0.0.1', '--port', String(port), ...sizes];
+  const { child, stop } = start(args, { stdio: ['ignore', 'ignore', 'pipe'] }, program);
+  let threads: string | undefined;
+  createInterface(child.stderr!).on('line', (line) => {
+    threads ??= /n_threads = (\d+)/.exec(line)?.[1];
   });
-  await untilReady(child, `${contender.url}/health`);
-  return contender;
+  const url = `http://127.0.0.1:${port}`;
+  await untilReady(child, `${url}/health`);
+  const { total_slots: slots, default_generation_settings: slot } = (await (
+    await fetch(`${url}/props`)
+  ).json()) as { total_slots: number; default_generation_settings: { n_ctx: number } };
+  return {
+    url,
+    description: `${sizes.join(' ') || 'no flags'}; ${threads ?? 'unknown'} threads, ${slots} slots, context of ${slot.n_ctx} tokens a slot`,
+    read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
+    stop,
+  };
 }
 
 /** @throws Error when the process ends, or is not ready in time. */
@@ -136,24 +177,17 @@ async function untilReady(child: ChildProcess, url: string): Promise<void> {
   }, loadSeconds);
 }
 
-function ofProcess(
-  name: ContenderName,
-  child: ChildProcess,
-  facts: { url: string; description: string },
-): Contender {
+function start(args: string[], options: SpawnOptions, program = process.execPath) {
+  const child = spawn(program, args, options);
   // The exit handler runs also when a signal ends the benchmark.
   const kill = (): void => void child.kill('SIGKILL');
   process.on('exit', kill);
-  return {
-    name,
-    ...facts,
-    read: async () => ({ cpu: readCpuTime({ server: child.pid }) }),
-    async stop() {
-      process.off('exit', kill);
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
-      kill();
-      await exited;
-    },
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    kill();
+    await exited;
   };
+  return { child, stop };
 }

@@ -1,7 +1,6 @@
 /** CPU time of a contender, of this program and of the machine; the rest was used by other programs. */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readProcess } from '../../otel/process/proc.ts';
 
 /** Seconds since the processes and the machine started. */
@@ -43,16 +42,6 @@ export function foreignCores(before: CpuTime, after: CpuTime): number {
   const contender = Object.values(secondsByRole(before, after)).reduce((sum, one) => sum + one, 0);
   const busy = after.machine - before.machine - contender - (after.bench - before.bench);
   return Math.max(0, busy / (after.at - before.at));
-}
-
-/** Returns when other programs used fewer than `cores` for a second, or after `patienceSeconds`. */
-export async function waitForQuiet(cores: number, patienceSeconds: number): Promise<void> {
-  const deadline = performance.now() + patienceSeconds * 1000;
-  while (performance.now() < deadline) {
-    const before = readCpuTime({});
-    await sleep(1000);
-    if (foreignCores(before, readCpuTime({})) < cores) return;
-  }
 }
 
 /** The first child of a process; undefined if it has none, or on a system without /proc. */

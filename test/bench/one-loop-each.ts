@@ -1,38 +1,29 @@
 /**
- * The simplest server on node-llama-cpp, for comparison: one sequence and one `for await` loop per request, libuv's default pool, no
- * state between requests. Runs as a process and prints its port.
+ * The simplest chat server on node-llama-cpp, for comparison: one sequence and one `for await` loop per request, the library's
+ * defaults, no state between requests. Runs as a process and prints its port.
  */
+import { Template } from '@huggingface/jinja';
 import { getLlama, LlamaLogLevel, type LlamaContextSequence, type Token } from 'node-llama-cpp';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: '' },
-    threads: { type: 'string', default: '1' },
-    sequences: { type: 'string', default: '8' },
-    context: { type: 'string', default: '2048' },
-  },
-});
+const [modelPath, sequences, contextTokens] = process.argv.slice(2);
 const llama = await getLlama({
   gpu: false,
   build: 'never',
   skipDownload: true,
-  maxThreads: Number(values.threads),
   logLevel: LlamaLogLevel.error,
 });
-const model = await llama.loadModel({ modelPath: values.model });
-const sequences = Number(values.sequences);
+const model = await llama.loadModel({ modelPath: modelPath ?? '' });
+const template = new Template(model.fileInfo.metadata.tokenizer.chat_template ?? '');
 const context = await model.createContext({
-  sequences,
-  contextSize: Number(values.context),
-  threads: Number(values.threads),
+  sequences: Number(sequences),
+  contextSize: Number(contextTokens),
 });
-const free = Array.from({ length: sequences }, () => context.getSequence());
+const free = Array.from({ length: Number(sequences) }, () => context.getSequence());
 
 async function takeSequence(): Promise<LlamaContextSequence> {
   for (;;) {
@@ -43,8 +34,9 @@ async function takeSequence(): Promise<LlamaContextSequence> {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = (await json(request)) as { prompt: string; max_tokens: number };
-  const prompt = model.tokenize(body.prompt);
+  const body = (await json(request)) as { messages: object[]; max_tokens: number };
+  const text = template.render({ messages: body.messages, add_generation_prompt: true });
+  const prompt = model.tokenize(text, true);
   const write = (frame: object): boolean => response.write(`data: ${JSON.stringify(frame)}\n\n`);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   const sequence = await takeSequence();
@@ -53,9 +45,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     await sequence.clearHistory();
     if (response.destroyed) return;
     for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
-      const text = model.detokenize([token], false, output.slice(-1));
+      const content = model.detokenize([token], false, output.slice(-1));
       output.push(token);
-      write({ choices: [{ index: 0, text }] });
+      write({ choices: [{ index: 0, delta: { content } }] });
       if (output.length >= body.max_tokens || response.destroyed) break;
     }
   } finally {
@@ -73,6 +65,7 @@ const server = createServer((request, response) => {
   });
 });
 await once(server.listen(0, '127.0.0.1'), 'listening');
-process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+const { port } = server.address() as AddressInfo;
+process.stdout.write(`${JSON.stringify({ port, threads: context.currentThreads })}\n`);
 // A busy process continues after its parent is killed, and only the closed pipe shows that the parent has exited.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,234 +1,242 @@
-/**
- * Writes the report in Markdown: medians of the rounds, ratios to the other contenders, and the goals. Contenders are compared within
- * a round, because the speed of the machine varies between rounds.
- */
-import type { ContenderName } from './contenders.ts';
+/** Writes README.md and its plots beside the file of results, from that file alone. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { contenderNames, type ContenderName } from './contenders.ts';
 import { writeTable } from './markdown-table.ts';
-import { median, percentile } from './statistics.ts';
-import type { Sample, Stall } from './workloads.ts';
+import { drawBars, type Chart } from './plots.ts';
+import { judge, measures, ratios, withRange } from './reach.ts';
+import type { Results } from './results.ts';
+import { median, sum } from './statistics.ts';
+import { workloadNames, workloads, type Sample, type WorkloadName } from './workloads.ts';
 
-export interface Measured {
-  /** In the order of the table. */
-  contenders: readonly ContenderName[];
-  samples: readonly Sample[];
-  stalls: readonly Stall[];
+type Value = (sample: Sample) => number | undefined;
+
+/** @returns where the report is. */
+export function writeReport(file: string, results: Results): string {
+  const folder = path.dirname(file);
+  const charts = drawCharts(results);
+  for (const [name, chart] of Object.entries(charts)) {
+    writeFileSync(path.join(folder, `${name}.svg`), drawBars(chart));
+  }
+  const readme = path.join(folder, 'README.md');
+  writeFileSync(readme, writeReadme(results, charts, path.basename(file)));
+  return readme;
 }
 
-export interface Goal {
-  goal: string;
-  measured: string;
-  holds: boolean;
+export function writeReadme(results: Results, charts: Record<string, Chart>, file: string): string {
+  const goals = judge(results).map(({ goal, measured, verdict }) => [
+    goal,
+    measured,
+    verdict === 'missed' ? '**missed**' : verdict,
+  ]);
+  const sections = [
+    '# How fast',
+    introduction(results, file),
+    '## Reach',
+    'Ratios are ours divided by the other, within a round; medians of rounds (lowest–highest). Within 3 % of the goal counts as reached.',
+    writeTable(['goal', 'measured', ''], goals),
+    ...Object.entries(charts).map(([name, { title }]) => `![${title}](${name}.svg)`),
+    '## Absolute numbers',
+    'Medians of rounds. `first token`: of first turns, seconds. `next turns`: of later turns of the same conversations. `gaps`: between two tokens of one stream; the longest of all rounds.',
+    ...workloadNames.map((name) => workloadSection(results, name)),
+    '## Ratios',
+    'Ours divided by the other; the last row of a workload has both at equal threads and sequences.',
+    ratioTable(results),
+    '## Machine, versions, noise',
+    machine(results),
+    noise(results),
+    ...failures(results),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-const others = ['llama-server', 'one loop each'] as const satisfies ContenderName[];
-const leastSpeed = 0.95;
-/** For these numbers of streams, the goal is the full speed of llama-server. */
-const fullSpeedWidths: ReadonlySet<number> = new Set([1, 8]);
-const longestStallSeconds = 0.5;
-const longestEventLoopDelaySeconds = 0.01;
-
-export function writeReport(measured: Measured): string {
-  const titles = {
-    short: 'Short prompts, all at once',
-    long: 'Long prompts, all at once',
-    'second turn': 'Second turns of the long conversations, all at once',
-  } as const satisfies Record<Sample['workload'], string>;
-  const sections = Object.entries(titles).map(([workload, title]) =>
-    workloadSection(measured, workload as Sample['workload'], title),
-  );
-  return [...sections, stallSection(measured), goalSection(judge(measured))]
-    .filter((section) => section !== '')
-    .join('\n\n');
+function introduction({ subject, samples, rounds }: Results, file: string): string {
+  const done = new Set(samples.map(({ round }) => round)).size;
+  const random = /bench-q4_0/.test(subject.model);
+  return [
+    ...(subject.smoke ? ['**A smoke run: its numbers mean nothing.**\n'] : []),
+    ...(random ? ['**The model has random weights and the shape of Qwen2.5-0.5B.**\n'] : []),
+    `The chat service with all telemetry against llama-server of the same llama.cpp, both as they start without settings: ${subject.model} on ${subject.cores} cores (${subject.cpu}), ${done} of ${rounds} rounds.`,
+    '`make bench LLAMA_SERVER=path` measures again: it prints an estimate, stores every part, and goes on where it was stopped. `STOP_AFTER_MINUTES=20` ends it after the current part.',
+    '`BASELINE=checkout` adds an older version of ours, `MODEL=file.gguf` names the model, `SMOKE=1` checks that everything works.',
+    `This page is written from [${file}](${file}) by \`node test/bench/serving.ts report\`.`,
+    "\nEverybody is asked over `/v1/chat/completions`, streaming, at temperature 0, with English prompts from a seeded generator and the model's own chat template. An answer ends after 48 tokens.",
+    'Documents are measured in every third round, the newcomer in every second, and the bare library, the version before and equal sizes in the first two.',
+  ].join('\n');
 }
 
-function workloadSection(measured: Measured, workload: Sample['workload'], title: string): string {
-  const ofWorkload = measured.samples.filter((sample) => sample.workload === workload);
-  if (ofWorkload.length === 0) return '';
-  const rows = cells(ofWorkload, measured.contenders).map(({ width, contender, samples }) => {
-    const firstTokens = samples.flatMap((sample) => sample.firstTokenSeconds);
-    const gaps = samples.flatMap((sample) => sample.gapSeconds);
+function drawCharts({ samples }: Results): Record<string, Chart> {
+  const widths: WorkloadName[] = ['different 1', 'different 2', 'different 4', 'different 8'];
+  const main: ContenderName[] = ['ours', 'llama-server'];
+  const chart = (
+    title: string,
+    series: ContenderName[],
+    names: readonly WorkloadName[],
+    value: Value,
+  ): Chart => ({
+    title,
+    series,
+    groups: names.map((name) => ({
+      label: name,
+      bars: series
+        .map((contender) => ({
+          series: contender,
+          values: valuesOf(samples, contender, name, value),
+        }))
+        .filter(({ values }) => values.length > 0),
+    })),
+  });
+  const others: ContenderName[] = ['ours before', 'bare node-llama-cpp'];
+  return {
+    speed: chart(
+      'tokens/s, more is better',
+      [...main, ...others],
+      [...widths, 'people, new', 'people, known'],
+      measures.speed.value,
+    ),
+    'first-token': chart(
+      'first token p50 in seconds, less is better',
+      main,
+      [...workloadNames],
+      measures.first50.value,
+    ),
+    gaps: chart(
+      'gap between tokens p95 in seconds, less is better',
+      main,
+      [...widths, 'people, new', 'newcomer'],
+      measures.gap95.value,
+    ),
+  };
+}
+
+function valuesOf(
+  samples: readonly Sample[],
+  contender: ContenderName,
+  workload: WorkloadName,
+  value: Value,
+): number[] {
+  return samples
+    .filter((sample) => sample.contender === contender && sample.workload === workload)
+    .map(value)
+    .filter((each): each is number => each !== undefined && each !== null);
+}
+
+function workloadSection({ samples }: Results, name: WorkloadName): string {
+  const rows = contenderNames.flatMap((contender) => {
+    const own = samples.filter(
+      (sample) => sample.contender === contender && sample.workload === name,
+    );
+    if (own.length === 0) return [];
+    const middle = (value: Value) => median(own.map(value).filter((each) => each !== undefined));
+    const longest = Math.max(...own.map(({ gap }) => gap.longest));
     return [
-      width,
-      contender,
-      median(samples.map((sample) => sample.tokensPerSecond)).toFixed(1),
-      `${seconds(percentile(firstTokens, 50))} / ${seconds(percentile(firstTokens, 95))}`,
-      `${millis(percentile(gaps, 50))} / ${millis(percentile(gaps, 95))}`,
-      `${Math.round(median(samples.map((sample) => sample.inputTokens)))} / ${Math.round(median(samples.map((sample) => sample.cachedTokens)))}`,
-      cpu(samples),
-      Math.max(...samples.map((sample) => sample.foreignCores)).toFixed(2),
+      [
+        contender,
+        own.length,
+        middle(measures.speed.value).toFixed(1),
+        `${seconds(middle(measures.first50.value))} / ${seconds(middle(measures.first95.value))}`,
+        own[0]!.laterFirstToken === undefined
+          ? ''
+          : `${seconds(middle(({ laterFirstToken }) => laterFirstToken?.p50))} / ${seconds(middle(measures.later95.value))}`,
+        `${millis(middle(({ gap }) => gap.p50))} / ${millis(middle(measures.gap95.value))} / ${millis(longest)}`,
+        [
+          ({ inputTokens }: Sample) => inputTokens,
+          ({ cachedTokens }: Sample) => cachedTokens,
+          ({ outputTokens }: Sample) => outputTokens,
+        ]
+          .map((value) => middle(value).toFixed(0))
+          .join(' / '),
+        Object.keys(own[0]!.cpuSeconds)
+          .map((role) => `${role} ${middle(({ cpuSeconds }) => cpuSeconds[role]).toFixed(1)}`)
+          .join(', '),
+        middle(({ foreignCores }) => foreignCores).toFixed(2),
+      ],
     ];
   });
-  const comparison = ratioRows(measured, ofWorkload);
+  if (rows.length === 0) return '';
+  const columns = [
+    'contender',
+    'rounds',
+    'tokens/s',
+    'first token p50 / p95',
+    'next turns p50 / p95',
+    'gaps ms, p50 / p95 / longest',
+    'tokens in / cached / out',
+    'CPU s',
+    'cores of others',
+  ];
+  return `### ${workloads[name].title}\n\n${writeTable(columns, rows)}`;
+}
+
+function ratioTable({ samples }: Results): string {
+  const pairs: { against: ContenderName; ours?: ContenderName }[] = [
+    { against: 'llama-server' },
+    { against: 'ours before' },
+    { against: 'bare node-llama-cpp' },
+    { ours: 'ours, equal', against: 'llama-server, equal' },
+  ];
+  const rows = workloadNames.flatMap((workload) =>
+    pairs.flatMap((pair) => {
+      const cells = Object.values(measures).map((measure) =>
+        withRange(ratios(samples, { workload, measure, ...pair })),
+      );
+      return cells[0] === '' ? [] : [[workload, pair.against, ...cells]];
+    }),
+  );
+  const titles = Object.values(measures).map(({ title }) => title);
+  return writeTable(['workload', 'ours against', ...titles], rows);
+}
+
+function machine({ subject, versions, descriptions, runs, samples }: Results): string {
+  const minutes = sum(samples.map((sample) => sample.seconds)) / 60;
+  const commits = [...new Set(runs.map(({ commit }) => commit))];
+  const days = [...new Set(runs.map(({ startedAt }) => startedAt.slice(0, 10)))];
   return [
-    `## ${title}`,
-    writeTable(
-      [
-        'streams',
-        'contender',
-        'output tokens/s',
-        'first token s, p50 / p95',
-        'gap ms, p50 / p95',
-        'input tokens / cached',
-        'CPU s per 1,000 tokens',
-        'cores of other programs',
-      ],
-      rows,
-    ),
-    ...(comparison.length === 0
-      ? []
-      : [writeTable(['streams', 'ours against', 'tokens/s', 'first token p95'], comparison)]),
+    `- ${subject.cpu}, ${subject.cores} cores, ${subject.memoryGigabytes} GB, ${subject.system}; ${subject.model} (${subject.modelBytes.toLocaleString('en')} bytes)`,
+    `- ${Object.entries(versions)
+      .map((pair) => pair.join(' '))
+      .join(', ')}`,
+    ...Object.entries(descriptions).map(([name, text]) => `- ${name}: ${text}`),
+    `- Measured ${days.join(', ')} in ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${minutes.toFixed(0)} minutes in all${commits.length > 1 ? `, at several commits: ${commits.join(', ')}` : ''}.`,
+  ].join('\n');
+}
+
+/** The spread of our own rounds says which differences mean something. */
+function noise({ samples }: Results): string {
+  const rows = workloadNames.flatMap((name) => {
+    const speeds = (['ours', 'llama-server'] as const).map((contender) =>
+      valuesOf(samples, contender, name, measures.speed.value),
+    );
+    if (speeds[0]!.length < 2) return [];
+    return [[name, ...speeds.map(spread)]];
+  });
+  if (rows.length === 0) return '';
+  const foreign = samples.map(({ foreignCores }) => foreignCores);
+  return [
+    'Spread of tokens/s over the rounds, (highest - lowest) / median:',
+    writeTable(['workload', 'ours', 'llama-server'], rows),
+    `Other programs kept ${median(foreign).toFixed(2)} cores busy (median of all parts; at most ${Math.max(...foreign).toFixed(2)}).`,
   ].join('\n\n');
 }
 
-function ratioRows(measured: Measured, samples: readonly Sample[]): (string | number)[][] {
-  return widthsOf(samples).flatMap((width) =>
-    others
-      .filter((other) => measured.contenders.includes(other))
-      .map((other) => [
-        width,
-        other,
-        withRange(ratios(samples, width, other, (sample) => sample.tokensPerSecond)),
-        withRange(ratios(samples, width, other, firstTokenP95)),
-      ]),
+function spread(values: readonly number[]): string {
+  if (values.length < 2) return '';
+  return `${(((Math.max(...values) - Math.min(...values)) / median(values)) * 100).toFixed(0)} %`;
+}
+
+function failures({ failures: failed }: Results): string[] {
+  if (failed.length === 0) return [];
+  const lines = failed.map(
+    ({ contender, workload, round, message }) =>
+      `- ${contender}, ${workload}, round ${round + 1}: ${message}`,
   );
-}
-
-function stallSection({ contenders, stalls }: Measured): string {
-  if (stalls.length === 0) return '';
-  const rows = contenders.map((contender) => {
-    const own = stalls.filter((stall) => stall.contender === contender);
-    const gaps = own.map((stall) => stall.longestGapSeconds);
-    const newcomers = own.map((stall) => stall.newcomerFirstTokenSeconds);
-    return [
-      contender,
-      millis(median(gaps)),
-      millis(Math.max(...gaps)),
-      seconds(median(newcomers)),
-      Math.max(...own.map((stall) => stall.foreignCores)).toFixed(2),
-    ];
-  });
-  const columns = [
-    'contender',
-    'longest gap ms, median',
-    'worst',
-    "new request's first token s",
-    'cores of other programs',
-  ];
-  return `## A new request with a long prompt while three decode\n\n${writeTable(columns, rows)}`;
-}
-
-function goalSection(goals: readonly Goal[]): string {
-  const rows = goals.map(({ goal, measured, holds }) => [goal, measured, holds ? 'met' : 'missed']);
-  return `## Goals\n\n${writeTable(['goal', 'measured', ''], rows)}`;
-}
-
-/** Goals are judged by the median of the rounds. Goals about a contender that did not run are left out. */
-export function judge({ samples, stalls }: Measured): Goal[] {
-  const goals: Goal[] = [];
-  for (const workload of ['short', 'long', 'second turn'] as const) {
-    const own = samples.filter((sample) => sample.workload === workload);
-    for (const width of widthsOf(own)) {
-      const at = `${workload}, ${countOf(width)}`;
-      const speeds = ratios(own, width, 'llama-server', (sample) => sample.tokensPerSecond);
-      const firstTokens = ratios(own, width, 'llama-server', firstTokenP95);
-      if (speeds.length === 0) continue;
-      const least = fullSpeedWidths.has(width) ? 1 : leastSpeed;
-      goals.push({
-        goal: `${at}: tokens/s >= ${least.toFixed(2)} of llama-server`,
-        measured: withRange(speeds),
-        holds: median(speeds) >= least,
-      });
-      goals.push({
-        goal: `${at}: first token p95 <= llama-server's`,
-        measured: withRange(firstTokens),
-        holds: median(firstTokens) <= 1,
-      });
-    }
-  }
-  const gaps = stalls
-    .filter((stall) => stall.contender === 'ours')
-    .map((stall) => stall.longestGapSeconds);
-  if (gaps.length > 0) {
-    goals.push({
-      goal: `a new long prompt delays no stream by over ${longestStallSeconds * 1000} ms`,
-      measured: `${millis(Math.max(...gaps))} ms`,
-      holds: Math.max(...gaps) <= longestStallSeconds,
-    });
-  }
-  const short = samples.filter(
-    ({ contender, workload }) => contender === 'ours' && workload === 'short',
-  );
-  const widest = widthsOf(short).at(-1);
-  const delays = short
-    .filter((sample) => sample.width === widest)
-    .map((sample) => sample.eventLoopDelaySeconds ?? NaN);
-  if (delays.length > 0) {
-    goals.push({
-      goal: `event-loop delay p99 of the API process < ${longestEventLoopDelaySeconds * 1000} ms at ${countOf(widest ?? 0)}`,
-      measured: `${millis(median(delays))} ms`,
-      holds: median(delays) < longestEventLoopDelaySeconds,
-    });
-  }
-  return goals;
-}
-
-function countOf(width: number): string {
-  return `${width} ${width === 1 ? 'stream' : 'streams'}`;
-}
-
-function firstTokenP95(sample: Sample): number {
-  return percentile(sample.firstTokenSeconds, 95);
-}
-
-/** Our value divided by the other contender's, for each round with both. */
-function ratios(
-  samples: readonly Sample[],
-  width: number,
-  other: ContenderName,
-  value: (sample: Sample) => number,
-): number[] {
-  const ofWidth = samples.filter((sample) => sample.width === width);
-  const theirs = new Map(
-    ofWidth.filter(({ contender }) => contender === other).map((sample) => [sample.round, sample]),
-  );
-  return ofWidth
-    .filter(({ contender, round }) => contender === 'ours' && theirs.has(round))
-    .map((sample) => value(sample) / value(theirs.get(sample.round)!));
-}
-
-function widthsOf(samples: readonly Sample[]): number[] {
-  return [...new Set(samples.map((sample) => sample.width))].toSorted((a, b) => a - b);
-}
-
-function cells(samples: readonly Sample[], contenders: readonly ContenderName[]) {
-  return widthsOf(samples).flatMap((width) =>
-    contenders.map((contender) => ({
-      width,
-      contender,
-      samples: samples.filter((sample) => sample.width === width && sample.contender === contender),
-    })),
-  );
-}
-
-function cpu(samples: readonly Sample[]): string {
-  return Object.keys(samples[0]?.cpuSeconds ?? {})
-    .map((role) => {
-      const spent = median(samples.map((sample) => sample.cpuSeconds[role] ?? NaN));
-      return `${role} ${spent.toFixed(1)}`;
-    })
-    .join(', ');
-}
-
-function withRange(values: readonly number[]): string {
-  const range = `${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)}`;
-  return `${median(values).toFixed(2)} (${range})`;
+  return [['Parts that failed:', ...lines].join('\n')];
 }
 
 function seconds(value: number): string {
-  if (value === Infinity) return 'never';
   return value.toFixed(2);
 }
 
 function millis(value: number): string {
-  return (value * 1000).toFixed(value < 0.02 ? 1 : 0);
+  return (value * 1000).toFixed(0);
 }

@@ -1,170 +1,184 @@
 /**
- * `make bench`: compares the speed of the service with llama-server and with one loop per request, over HTTP and SSE, on a model with
- * the shape of Qwen2.5-0.5B and random weights. Contenders are restarted for each round (two processes of one program differ by up to
- * 10 %) and take turns within it. The report has ratios within rounds, because absolute times depend on the machine. Progress goes to
- * stderr.
+ * `make bench`: compares the speed of the service with llama-server, with the bare library and with an older checkout, as people use
+ * them: over HTTP, with the model's chat template, each at its own defaults. Contenders are restarted for each round (two processes of
+ * one program differ) and take turns within it. Every finished part is stored, and the next run goes on from there.
+ * `node test/bench/serving.ts report` only writes README.md and the plots again.
  */
-import { loadavg } from 'node:os';
-import { writeBenchModel } from './bench-model.ts';
-import { startLlamaServer, startOneLoopEach, startOurs, type Contender } from './contenders.ts';
-import { waitForQuiet } from './cpu-time.ts';
+import { listContenders, type Contender, type ContenderName } from './contenders.ts';
+import { findBenchModel } from './model.ts';
 import { writeReport } from './report.ts';
-import { readSettings, type Settings, type WorkloadName } from './settings.ts';
+import { openResults, readResults, writeResults, type Results, type Speed } from './results.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { median } from './statistics.ts';
 import {
-  measureLong,
-  measureShort,
-  measureStall,
+  fullSizes,
+  measure,
+  smokeSizes,
   warmUp,
-  type Sample,
-  type Stall,
+  workloadNames,
+  workloads,
   type Turn,
+  type WorkloadName,
 } from './workloads.ts';
 
-/** More than any part of a round needs. */
-const seedsPerAttempt = 10_000;
-const seedsPerPart = 1_000_000;
-const partsPerRound = 100;
-/** Cores that other programs and idle contenders may use during a measurement. */
-const quietCores = 0.2;
-
-async function startContenders(settings: Settings, running: Contender[]): Promise<void> {
-  const { llamaServer } = settings;
-  const model = writeBenchModel();
-  running.push(await startOurs(settings, model));
-  if (llamaServer !== undefined) {
-    running.push(await startLlamaServer({ ...settings, llamaServer }, model));
-  }
-  running.push(await startOneLoopEach(settings, model));
-  for (const contender of running) await warmUp(contender, settings);
+interface Step {
+  round: number;
+  contender: ContenderName;
+  workload: WorkloadName;
 }
 
-interface Results {
-  samples: Sample[];
-  stalls: Stall[];
-}
+const isMain = (name: ContenderName) => name === 'ours' || name === 'llama-server';
+/** Long workloads are measured in every third or second round. */
+const everyRounds: Partial<Record<WorkloadName, number>> = {
+  'documents 1': 3,
+  'documents 4': 3,
+  newcomer: 2,
+};
+const minorWorkloads: ReadonlySet<WorkloadName> = new Set([
+  'different 1',
+  'different 2',
+  'different 4',
+  'different 8',
+]);
 
-type Identity = Pick<Contender, 'name' | 'description'>;
-
-/** One measurement of a round, made with each contender. */
-interface Part {
-  name: string;
-  measure: (turn: Turn) => Promise<Results>;
-}
-
-function planRound(settings: Settings): Part[] {
-  const plan: Record<WorkloadName, Part[]> = {
-    short: settings.widths.map((width) => ({
-      name: `short prompts, ${width} at once`,
-      measure: async (turn) => ({ samples: [await measureShort(turn, width)], stalls: [] }),
-    })),
-    long: settings.widths.map((width) => ({
-      name: `long prompts and second turns, ${width} at once`,
-      measure: async (turn) => ({ samples: await measureLong(turn, width), stalls: [] }),
-    })),
-    stall: [
-      {
-        name: 'a long prompt while three decode',
-        measure: async (turn) => ({ samples: [], stalls: [await measureStall(turn)] }),
-      },
-    ],
-  };
-  return settings.workloads.flatMap((workload) => plan[workload]);
-}
-
-async function run(settings: Settings): Promise<Results & { contenders: Identity[] }> {
-  const all: Results = { samples: [], stalls: [] };
-  let contenders: Identity[] = [];
-  for (let round = 0; round < settings.rounds; round++) {
-    const running: Contender[] = [];
-    try {
-      await startContenders(settings, running);
-      contenders = running;
-      const results = await runRound(settings, running, round);
-      all.samples.push(...results.samples);
-      all.stalls.push(...results.stalls);
-    } finally {
-      await Promise.all(running.map((contender) => contender.stop()));
-    }
-  }
-  return { ...all, contenders };
-}
-
-async function runRound(
-  settings: Settings,
-  contenders: readonly Contender[],
-  round: number,
-): Promise<Results> {
-  const all: Results = { samples: [], stalls: [] };
-  // The first contender of a round is the last of the next.
-  const first = round % contenders.length;
-  const order = [...contenders.slice(first), ...contenders.slice(0, first)];
-  for (const [at, part] of planRound(settings).entries()) {
-    const firstSeed = (round * partsPerRound + at) * seedsPerPart;
-    const results = await measureUndisturbed(settings, part, { order, round, firstSeed });
-    all.samples.push(...results.samples);
-    all.stalls.push(...results.stalls);
-  }
-  return all;
-}
-
-/** Repeats the measurement while other programs are busy, and returns the least disturbed attempt. */
-async function measureUndisturbed(
-  settings: Settings,
-  part: Part,
-  { order, round, firstSeed }: { order: Contender[]; round: number; firstSeed: number },
-): Promise<Results> {
-  let best: { results: Results; foreign: number } | undefined;
-  for (let attempt = 0; attempt <= settings.repeats; attempt++) {
-    const results: Results = { samples: [], stalls: [] };
-    for (const contender of order) {
-      // The previous contender may still be ending its cancelled streams.
-      await waitForQuiet(quietCores, settings.patienceSeconds);
-      // New prompts in each attempt, because the prompts of the last attempt are cached.
-      let seed = firstSeed + attempt * seedsPerAttempt;
-      const turn = { settings, contender, round, nextSeed: () => seed++ };
-      const { samples, stalls } = await part.measure(turn);
-      results.samples.push(...samples);
-      results.stalls.push(...stalls);
-    }
-    const measured = [...results.samples, ...results.stalls];
-    const foreign = Math.max(...measured.map(({ foreignCores }) => foreignCores));
-    progress(
-      `round ${round + 1} of ${settings.rounds}: ${part.name}: other programs used ${foreign.toFixed(2)} cores`,
+/** Contenders of one step are neighbours in time, and their order changes from round to round. */
+function plan(settings: Settings, names: readonly ContenderName[]): Step[] {
+  const rounds = Array.from({ length: settings.rounds }, (_, round) => round);
+  return rounds.flatMap((round) => {
+    const first = round % names.length;
+    const turns = [...names.slice(first), ...names.slice(0, first)];
+    return workloadNames.flatMap((workload) =>
+      turns
+        .filter((name) =>
+          isMain(name)
+            ? round % (everyRounds[workload] ?? 1) === 0
+            : round < settings.minorRounds && minorWorkloads.has(workload),
+        )
+        .map((contender) => ({ round, contender, workload })),
     );
-    if (best === undefined || foreign < best.foreign) best = { results, foreign };
-    if (foreign <= quietCores) break;
+  });
+}
+
+const isOf = (step: Step) => (sample: Step) =>
+  sample.round === step.round &&
+  sample.contender === step.contender &&
+  sample.workload === step.workload;
+
+/** Seconds that a part takes: as it took before, else its work at the speed of the machine. */
+function estimate({ contender, workload }: Step, { samples }: Results, speed: Speed): number {
+  const known = samples.filter(
+    (sample) => sample.contender === contender && sample.workload === workload,
+  );
+  if (known.length > 0) return median(known.map(({ seconds }) => seconds));
+  const { read, steps, width } = workloads[workload].work(fullSizes);
+  // On two cores, a step of four streams takes three times as long as of one.
+  return read / speed.readPerSecond + steps * speed.stepSeconds * (1 + 0.6 * (width - 1));
+}
+
+function minutesOf(steps: readonly Step[], results: Results, speed: Speed): string {
+  const seconds = steps.reduce((total, step) => total + estimate(step, results, speed), 0);
+  return (seconds / 60).toFixed(0);
+}
+
+/** Prompts depend on the round and the workload only; a negative seed is that of a warm-up. */
+function createTurn(settings: Settings, contender: Contender, seed: number): Turn {
+  let next = seed;
+  return { contender, sizes: settings.smoke ? smokeSizes : fullSizes, nextSeed: () => next++ };
+}
+
+async function calibrate(turn: Turn): Promise<Speed> {
+  const { inputTokens, cachedTokens, firstToken, gap } = await measure(turn, 'different 1');
+  return { readPerSecond: (inputTokens - cachedTokens) / firstToken.p50, stepSeconds: gap.p50 };
+}
+
+async function run(settings: Settings): Promise<void> {
+  const startedAt = performance.now();
+  const modelPath = await findBenchModel(settings);
+  const results = openResults(settings, modelPath);
+  const starters = listContenders(settings, modelPath);
+  const names = Object.keys(starters) as ContenderName[];
+  const steps = plan(settings, names).filter((step) => !results.samples.some(isOf(step)));
+  const running = new Map<ContenderName, Contender>();
+  const stopAll = async (): Promise<void> => {
+    await Promise.all([...running.values()].map((contender) => contender.stop()));
+    running.clear();
+  };
+  const startOne = async (name: ContenderName): Promise<Contender> => {
+    const contender = running.get(name) ?? (await starters[name]!());
+    if (!running.has(name)) {
+      running.set(name, contender);
+      results.descriptions[name] = contender.description;
+      await warmUp(createTurn(settings, contender, -1000));
+    }
+    return contender;
+  };
+
+  let stopped = false;
+  try {
+    if (steps.length > 0 && results.speed === undefined) {
+      results.speed = await calibrate(createTurn(settings, await startOne('ours'), -500));
+    }
+    const { speed } = results;
+    if (speed !== undefined)
+      progress(`${steps.length} parts, about ${minutesOf(steps, results, speed)} minutes`);
+    for (const [at, step] of steps.entries()) {
+      if (step.round !== steps[at - 1]?.round) await stopAll();
+      await measureStep(step);
+      const minutes = (performance.now() - startedAt) / 60_000;
+      stopped = minutes >= settings.stopAfterMinutes && at < steps.length - 1;
+      if (!stopped) continue;
+      const left = steps.slice(at + 1);
+      progress(
+        `stopped: ${left.length} parts are left, about ${minutesOf(left, results, speed!)} minutes. Run the same command to go on.`,
+      );
+      break;
+    }
+  } finally {
+    await stopAll();
   }
-  return best!.results;
+  if (!stopped)
+    progress(`nothing is left to measure in ${settings.results}; FRESH=true starts anew`);
+  process.stdout.write(`${writeReport(settings.results, results)}\n`);
+
+  async function measureStep(step: Step): Promise<void> {
+    const { round, contender: name, workload } = step;
+    const partAt = performance.now();
+    results.failures = results.failures.filter((failure) => !isOf(step)(failure as Step));
+    try {
+      const seed = 1_000_000 * (round + 1) + 10_000 * workloadNames.indexOf(workload);
+      const numbers = await measure(createTurn(settings, await startOne(name), seed), workload);
+      const seconds = (performance.now() - partAt) / 1000;
+      results.samples.push({ contender: name, workload, round, ...numbers, seconds });
+      progress(
+        `round ${round + 1}, ${workload}, ${name}: ${numbers.tokensPerSecond.toFixed(1)} tokens/s, first token ${numbers.firstToken.p50.toFixed(2)} s (part of ${seconds.toFixed(0)} s)`,
+      );
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      progress(`round ${round + 1}, ${workload}, ${name}: FAILED, ${message}`);
+      results.failures.push({ ...step, message });
+      // A new process for the next part.
+      await running.get(name)?.stop();
+      running.delete(name);
+    }
+    writeResults(settings.results, results);
+  }
 }
 
 function progress(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-/** Load average of the last minute, including the contenders. */
-function load(): string {
-  return loadavg()[0]!.toFixed(2);
-}
-
-async function main(): Promise<void> {
-  const settings = readSettings(process.env);
-  const loadBefore = load();
-  const { contenders, ...results } = await run(settings);
-  const names = contenders.map(({ name }) => name);
-  const lines = [
-    `# ${settings.rounds} rounds, ${settings.threads} threads, ${settings.shortPromptTokens} or ${settings.longPromptTokens} tokens in, ${settings.outputTokens} out`,
-    contenders.map(({ name, description }) => `- ${name}: \`${description}\``).join('\n'),
-    `Load of the machine at the start ${loadBefore}, at the end ${load()}.`,
-    writeReport({ contenders: names, ...results }),
-  ];
-  process.stdout.write(`${lines.join('\n\n')}\n`);
+  process.stderr.write(`${new Date().toTimeString().slice(0, 5)} ${text}\n`);
 }
 
 // The contenders are killed in the `exit` event, which a signal does not emit by itself.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 try {
-  await main();
+  const settings = readSettings(process.env);
+  if (process.argv[2] === 'report') {
+    const results = readResults(settings.results);
+    if (results === undefined)
+      throw new Error(`${settings.results}: expected results, found no file`);
+    process.stdout.write(`${writeReport(settings.results, results)}\n`);
+  } else await run(settings);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -1,69 +1,50 @@
 /** Settings of `make bench`, from the environment. */
-import { availableParallelism } from 'node:os';
-import { z } from 'zod';
-import { createSettings, integer } from '../../src/kit/settings.ts';
-
-export const workloadNames = ['short', 'long', 'stall'] as const;
-export type WorkloadName = (typeof workloadNames)[number];
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createSettings, flag, integer } from '../../src/kit/settings.ts';
 
 export interface Settings {
-  threads: number;
-  rounds: number;
-  /** How often a part of a round is repeated because other programs were busy. */
-  repeats: number;
-  /** How long to wait for other programs to become idle before each measurement. */
-  patienceSeconds: number;
-  /** Numbers of concurrent streams, ascending. */
-  widths: readonly number[];
-  workloads: readonly WorkloadName[];
+  /** CHAT_MODEL, which `make bench MODEL=` sets: an id of the catalogue or a file. Undefined: the best that is on disk. */
+  model: string | undefined;
+  modelsDir: string;
   /** Path of the program; undefined: llama-server is not measured. */
   llamaServer: string | undefined;
-  /** Added to its command line, where the last of repeated flags wins. */
-  llamaServerArgs: readonly string[];
-  /** Sequences of each contender, and tokens per sequence. */
-  sequences: number;
-  contextTokens: number;
-  shortPromptTokens: number;
-  longPromptTokens: number;
-  outputTokens: number;
+  /** Another checkout of this repository, which is measured beside this one; undefined: none. */
+  baseline: string | undefined;
+  /** The JSON file of results. README.md and plots are written beside it. */
+  results: string;
+  /** Rounds of ours and llama-server at their defaults. */
+  rounds: number;
+  /** Rounds of the other contenders. */
+  minorRounds: number;
+  /** Stops after the part that is running then; the next run goes on from there. */
+  stopAfterMinutes: number;
+  /** Starts anew even if the file of results is of another machine, model or plan. */
+  fresh: boolean;
+  /** A short run that only checks that every part works. Its numbers are not meaningful. */
+  smoke: boolean;
 }
 
 /** @throws Error that lists every invalid setting. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const settings = createSettings(env);
-  // A smoke run only checks that every part works. Its numbers are not meaningful.
+  const local = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const smoke = settings.text('SMOKE') !== undefined;
-  const widths = settings
-    .read('WIDTHS', listOf(integer(1, 64)), smoke ? [1, 2] : [1, 2, 4, 8])
-    .toSorted((a, b) => a - b);
+  const results = settings.text('RESULTS');
   const read: Settings = {
-    threads: settings.read('THREADS', integer(1, 256), defaultThreads()),
-    rounds: settings.read('ROUNDS', integer(1, 1000), smoke ? 1 : 5),
-    repeats: settings.read('REPEATS', integer(0, 1000), smoke ? 0 : 3),
-    patienceSeconds: settings.read('PATIENCE', integer(0, 86_400), smoke ? 0 : 60),
-    widths,
-    workloads: settings.read('WORKLOADS', listOf(z.enum(workloadNames)), [...workloadNames]),
+    model: settings.text('CHAT_MODEL'),
+    modelsDir: settings.text('CHAT_MODELS_DIR') ?? local('../../models'),
     llamaServer: settings.text('LLAMA_SERVER'),
-    llamaServerArgs: (settings.text('LLAMA_SERVER_ARGS') ?? '').split(/\s+/).filter(Boolean),
-    // The stall needs three streams and a new one.
-    sequences: Math.max(4, ...widths),
-    contextTokens: 2048,
-    shortPromptTokens: smoke ? 64 : 128,
-    longPromptTokens: smoke ? 300 : 1500,
-    outputTokens: smoke ? 8 : 64,
+    baseline: settings.text('BASELINE'),
+    results: path.resolve(
+      results ?? local(smoke ? '../../.tools/bench/smoke.json' : 'results.json'),
+    ),
+    rounds: settings.read('ROUNDS', integer(1, 100), smoke ? 1 : 6),
+    minorRounds: settings.read('MINOR_ROUNDS', integer(0, 100), smoke ? 1 : 2),
+    stopAfterMinutes: settings.read('STOP_AFTER_MINUTES', integer(1, 10_000), Infinity),
+    fresh: settings.read('FRESH', flag, smoke),
+    smoke,
   };
   settings.throwProblems();
   return read;
-}
-
-function listOf<Item extends z.ZodType<unknown, string>>(item: Item) {
-  return z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .pipe(z.array(item));
-}
-
-/** One core stays free, as in the service: throughput falls 40-fold when one of llama.cpp's threads has to share its core. */
-function defaultThreads(): number {
-  return Math.max(1, availableParallelism() - 1);
 }

@@ -13,3 +13,7 @@ export function median(values: readonly number[]): number {
   if (!Number.isInteger(middle)) return sorted[Math.floor(middle)]!;
   return ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

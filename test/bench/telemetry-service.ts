@@ -1,7 +1,7 @@
 /** Measures the speed of the service with all telemetry, divided by its speed with OTEL_SDK_DISABLED (tokens per second). */
 import { startChatService, type ChatService } from '../support/api/chat-service.ts';
-import { streamCompletion } from './completion-stream.ts';
-import { writePrompt } from './prompts.ts';
+import { streamChat } from './chat-stream.ts';
+import { writeQuestion } from './text.ts';
 
 export interface Workload {
   model: string;
@@ -89,8 +89,8 @@ async function measureSpeed(
   const startedAt = performance.now();
   const answers = await Promise.all(
     Array.from({ length: streams }, (_, stream) =>
-      streamCompletion(service.url, {
-        prompt: writePrompt(promptTokens, round * 1000 + stream),
+      streamChat(service.url, {
+        messages: [{ role: 'user', content: writeQuestion(promptTokens, round * 1000 + stream) }],
         maxTokens: outputTokens,
       }),
     ),

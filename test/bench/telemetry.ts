@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { makeGguf } from '../support/models/make-gguf.ts';
-import { writeBenchModel } from './bench-model.ts';
+import { writeBenchModel } from './model.ts';
 import { writeTable } from './markdown-table.ts';
 import { median } from './statistics.ts';
 import { measureCost } from './telemetry-cost.ts';

@@ -1,239 +1,327 @@
-/** The workloads of the benchmark, and the samples that they give. */
-import { streamCompletion, type Streamed } from './completion-stream.ts';
-import type { Contender, ContenderName, Reading } from './contenders.ts';
+/** The workloads of the benchmark. Each gives a sample: the numbers of one contender in one round. */
+import { streamChat, type Message, type Streamed } from './chat-stream.ts';
+import type { Contender, ContenderName } from './contenders.ts';
 import { foreignCores, secondsByRole } from './cpu-time.ts';
-import { writePrompt } from './prompts.ts';
-import type { Settings } from './settings.ts';
+import { percentile, sum } from './statistics.ts';
+import { writeQuestion, writeText } from './text.ts';
+
+export interface Quantiles {
+  p50: number;
+  p95: number;
+  longest: number;
+}
 
 export interface Sample {
   contender: ContenderName;
-  workload: 'short' | 'long' | 'second turn';
+  workload: WorkloadName;
   round: number;
-  /** Number of concurrent streams. */
-  width: number;
+  /** Output tokens of all streams, divided by the time from the first request to the last token. */
   tokensPerSecond: number;
-  firstTokenSeconds: readonly number[];
-  /** Times between two tokens, of all streams. */
-  gapSeconds: readonly number[];
-  /** Means over the streams. */
+  /** Seconds from request to first token: of first turns, and of the turns after them. */
+  firstToken: Quantiles;
+  laterFirstToken?: Quantiles;
+  /** Seconds between two tokens of one stream; in `newcomer`, while the new prompt is read. */
+  gap: Quantiles;
+  /** Means over the requests. */
   inputTokens: number;
   cachedTokens: number;
-  /** CPU time by process per 1,000 output tokens, prompts included. */
+  outputTokens: number;
+  /** CPU seconds by process. */
   cpuSeconds: Readonly<Record<string, number>>;
   eventLoopDelaySeconds?: number | undefined;
   /** Average number of cores that other programs kept busy. */
   foreignCores: number;
+  /** The part's length, for the estimate. */
+  seconds: number;
 }
 
-/** How a new request with a long prompt delays the streams that decode when it arrives. */
-export interface Stall {
-  contender: ContenderName;
-  round: number;
-  longestGapSeconds: number;
-  /** Infinity if the request had no token when the measurement gave up. */
-  newcomerFirstTokenSeconds: number;
-  /** The same measurement as in a sample. */
-  foreignCores: number;
+export interface Sizes {
+  shortTokens: number;
+  systemTokens: number;
+  turnTokens: number;
+  documentTokens: number;
+  outputTokens: number;
+  /** Most tokens of the streams that decode while another prompt is read. */
+  longOutputTokens: number;
 }
 
-/** One contender's turn in one round. */
+export const fullSizes: Sizes = {
+  shortTokens: 66,
+  systemTokens: 450,
+  turnTokens: 40,
+  documentTokens: 1500,
+  outputTokens: 48,
+  longOutputTokens: 1000,
+};
+export const smokeSizes: Sizes = {
+  shortTokens: 30,
+  systemTokens: 60,
+  turnTokens: 20,
+  documentTokens: 120,
+  outputTokens: 6,
+  longOutputTokens: 100,
+};
+
+/** One contender's turn in one round. Within a round, every contender gets the same prompts. */
 export interface Turn {
-  settings: Settings;
   contender: Contender;
-  round: number;
-  /** Seed of the next prompt; within a round, every contender gets the same seeds. */
+  sizes: Sizes;
+  /** A new one at each call. */
   nextSeed(): number;
 }
 
-/** A sample repeats its bursts until this many streams were measured. */
-const streamsPerSample = 4;
-/**
- * With random weights an answer may end early, by itself or with an error (llama-server refuses invalid UTF-8). Such a measurement
- * is repeated with new prompts, because the work differs.
- */
-const attempts = 20;
-const decodingStreams = 3;
-/** After this many tokens of each stream the new request is sent. */
-const tokensBeforeNewcomer = 8;
-const newcomerTokens = 8;
-/** One loop per request can starve a new request as long as the others decode. */
-const newcomerPatienceMillis = 30_000;
-/** Tokens of the question of a second turn. */
-const questionTokens = 24;
-
-/** Uses every sequence once. */
-export async function warmUp(contender: Contender, settings: Settings): Promise<void> {
-  const prompts = Array.from({ length: settings.sequences }, (_, at) => writePrompt(32, -1 - at));
-  await Promise.all(
-    prompts.map((prompt) => streamCompletion(contender.url, { prompt, maxTokens: 4 })),
-  );
-}
-
-/** `width` short prompts arrive at the same moment. */
-export async function measureShort(turn: Turn, width: number): Promise<Sample> {
-  return repeat(turn, async () => {
-    const before = await turn.contender.read();
-    const bursts: Streamed[][] = [];
-    while (bursts.length * width < streamsPerSample) {
-      const prompts = newPrompts(turn, width, turn.settings.shortPromptTokens);
-      bursts.push(await answerAll(turn, prompts));
-    }
-    if (!areWhole(turn, bursts.flat())) return undefined;
-    checkPrompts(turn, bursts.flat(), turn.settings.shortPromptTokens);
-    return summarise(turn, { workload: 'short', width, bursts, before });
-  });
-}
-
-/** `width` long prompts arrive at the same moment; when all are answered, each conversation continues. */
-export async function measureLong(turn: Turn, width: number): Promise<[Sample, Sample]> {
-  return repeat(turn, async () => {
-    const prompts = newPrompts(turn, width, turn.settings.longPromptTokens);
-    const before = await turn.contender.read();
-    const first = await answerAll(turn, prompts);
-    const between = await turn.contender.read();
-    const continued = prompts.map((prompt, at) =>
-      [prompt, first[at]!.text, writePrompt(questionTokens, turn.nextSeed())].join(' '),
-    );
-    const second = await answerAll(turn, continued);
-    if (!areWhole(turn, [...first, ...second])) return undefined;
-    checkPrompts(turn, first, turn.settings.longPromptTokens);
-    return [
-      await summarise(turn, { workload: 'long', width, bursts: [first], before, after: between }),
-      await summarise(turn, { workload: 'second turn', width, bursts: [second], before: between }),
-    ];
-  });
-}
-
-/** Three streams decode when a request with a long prompt arrives. */
-export async function measureStall(turn: Turn): Promise<Stall> {
-  const { contender, settings, round } = turn;
-  return repeat(turn, async () => {
-    const before = await contender.read();
-    const leave = new AbortController();
-    const maxTokens = settings.contextTokens - settings.shortPromptTokens - 1;
-    const prompts = newPrompts(turn, decodingStreams, settings.shortPromptTokens);
-    let decoding = 0;
-    const allDecode = Promise.withResolvers<void>();
-    const others = prompts.map((prompt) => {
-      let tokens = 0;
-      return streamCompletion(contender.url, {
-        prompt,
-        maxTokens,
-        signal: leave.signal,
-        onToken() {
-          tokens += 1;
-          if (tokens === tokensBeforeNewcomer) decoding += 1;
-          if (decoding === decodingStreams) allDecode.resolve();
-        },
-      });
-    });
-    const oneEnded = Promise.race(others).then(() => undefined);
-    const [prompt] = newPrompts(turn, 1, settings.longPromptTokens);
-    const newcomer = await Promise.race([
-      allDecode.promise.then(() =>
-        streamCompletion(contender.url, {
-          prompt: prompt!,
-          maxTokens: newcomerTokens,
-          signal: AbortSignal.timeout(newcomerPatienceMillis),
-        }),
-      ),
-      oneEnded,
-    ]);
-    leave.abort();
-    const ended = await Promise.all(others);
-    // A stream ended before the first token of the new request: repeat.
-    if (newcomer === undefined || newcomer.failure !== undefined) return undefined;
-    return {
-      contender: contender.name,
-      round,
-      longestGapSeconds: Math.max(...ended.flatMap((stream) => gapsBeside(newcomer, stream))),
-      newcomerFirstTokenSeconds:
-        newcomer.tokenTimes.length === 0 ? Infinity : firstTokenSecondsOf(newcomer),
-      foreignCores: foreignCores(before.cpu, (await contender.read()).cpu),
-    };
-  });
-}
-
-async function repeat<T>(turn: Turn, attempt: () => Promise<T | undefined>): Promise<T> {
-  for (let count = 0; count < attempts; count++) {
-    const result = await attempt();
-    if (result !== undefined) return result;
-  }
-  throw new Error(`${turn.contender.name}: ${attempts} times in a row an answer ended early`);
-}
-
-function newPrompts(turn: Turn, count: number, tokens: number): string[] {
-  return Array.from({ length: count }, () => writePrompt(tokens, turn.nextSeed()));
-}
-
-async function answerAll(turn: Turn, prompts: readonly string[]): Promise<Streamed[]> {
-  const maxTokens = turn.settings.outputTokens;
-  const { url } = turn.contender;
-  return Promise.all(prompts.map((prompt) => streamCompletion(url, { prompt, maxTokens })));
-}
-
-function areWhole(turn: Turn, streams: readonly Streamed[]): boolean {
-  return streams.every(
-    ({ failure, outputTokens }) =>
-      failure === undefined && outputTokens === turn.settings.outputTokens,
-  );
-}
-
-/** @throws Error when the contender counts other tokens than the prompt was made of, because the work would differ. */
-function checkPrompts(turn: Turn, streams: readonly Streamed[], tokens: number): void {
-  const wrong = streams.find(({ inputTokens }) => inputTokens !== tokens);
-  if (wrong === undefined) return;
-  const { name } = turn.contender;
-  throw new Error(
-    `${name}: expected a prompt of ${tokens} tokens, it counted ${wrong.inputTokens}`,
-  );
-}
-
+/** The streams of a workload, and the window in which they were measured. */
 interface Measured {
-  workload: Sample['workload'];
-  width: number;
-  bursts: readonly Streamed[][];
-  before: Reading;
-  after?: Reading;
+  first: Streamed[];
+  later?: Streamed[];
+  /** Overrides the gaps of all streams. */
+  gaps?: number[];
 }
 
-async function summarise(turn: Turn, measured: Measured): Promise<Sample> {
-  const { workload, width, bursts, before } = measured;
-  const after = measured.after ?? (await turn.contender.read());
-  const streams = bursts.flat();
-  const seconds = sum(bursts.map(secondsOf));
-  const outputTokens = sum(streams.map((stream) => stream.outputTokens));
-  const cpuSeconds = Object.entries(secondsByRole(before.cpu, after.cpu)).map(
-    ([role, spent]) => [role, (spent / outputTokens) * 1000] as const,
-  );
+/** Estimated work, for the first estimate of the run's length. */
+interface Work {
+  /** Prompt tokens that someone has to read. */
+  read: number;
+  /** Decode steps, and how many streams share one. */
+  steps: number;
+  width: number;
+}
+
+interface Workload {
+  title: string;
+  /** Runs before the part is timed. */
+  prepare?: (turn: Turn) => Promise<Conversation>;
+  measure: (turn: Turn, known: Conversation) => Promise<Measured>;
+  work: (sizes: Sizes) => Work;
+}
+
+type Conversation = Message[];
+
+const templateTokens = 30;
+const tokensBeforeNewcomer = 8;
+/** The measurement ends when the new request has no token after this time. */
+const newcomerPatienceMillis = 180_000;
+
+/** `bursts` times, `width` prompts without a common part arrive at the same moment. */
+function different(width: number, bursts: number): Workload {
   return {
-    contender: turn.contender.name,
-    workload,
-    round: turn.round,
-    width,
-    tokensPerSecond: outputTokens / seconds,
-    firstTokenSeconds: streams.map(firstTokenSecondsOf),
-    gapSeconds: streams.flatMap((stream) => gapsOf(stream).map(({ seconds }) => seconds)),
-    inputTokens: sum(streams.map((stream) => stream.inputTokens)) / streams.length,
-    cachedTokens: sum(streams.map((stream) => stream.cachedTokens)) / streams.length,
-    cpuSeconds: Object.fromEntries(cpuSeconds),
+    title: `different prompts, ${width}`,
+    async measure(turn) {
+      const streams: Streamed[] = [];
+      for (let burst = 0; burst < bursts; burst++) {
+        const prompts = times(width, () => [ask(turn, turn.sizes.shortTokens)]);
+        streams.push(...(await Promise.all(prompts.map((messages) => answer(turn, messages)))));
+      }
+      return { first: streams };
+    },
+    work: (sizes) => ({
+      read: bursts * width * (sizes.shortTokens + templateTokens),
+      steps: bursts * sizes.outputTokens,
+      width,
+    }),
+  };
+}
+
+/** Four people with one system prompt arrive at the same moment; each goes on for three turns at their own pace. */
+async function fourPeople(turn: Turn, system: Message): Promise<Measured> {
+  const people = await Promise.all(times(4, () => converse(turn, [system], 3)));
+  return {
+    first: people.map((turns) => turns[0]!),
+    later: people.flatMap((turns) => turns.slice(1)),
+  };
+}
+
+const peopleWork = (sizes: Sizes, systems: number): Work => ({
+  read: systems * sizes.systemTokens + 12 * (sizes.turnTokens + 10),
+  steps: 3 * sizes.outputTokens,
+  width: 4,
+});
+
+/** `width` documents arrive at the same moment; when one is answered, a second question about it follows. */
+function documents(width: number): Workload {
+  return {
+    title: `documents of 1,500 tokens, ${width}`,
+    async measure(turn) {
+      const people = await Promise.all(
+        times(width, () => converse(turn, [], 2, writeDocument(turn))),
+      );
+      return { first: people.map((turns) => turns[0]!), later: people.map((turns) => turns[1]!) };
+    },
+    work: (sizes) => ({
+      read: width * (sizes.documentTokens + sizes.turnTokens + templateTokens),
+      steps: 2 * sizes.outputTokens,
+      width,
+    }),
+  };
+}
+
+export const workloads = {
+  'different 1': different(1, 3),
+  'different 2': different(2, 1),
+  'different 4': different(4, 1),
+  'different 8': different(8, 1),
+  'people, new': {
+    title: 'four people, one new system prompt, three turns',
+    measure: (turn) => fourPeople(turn, writeSystem(turn)),
+    work: (sizes) => peopleWork(sizes, 2),
+  },
+  'people, known': {
+    title: 'four people, a system prompt that one conversation has, three turns',
+    prepare: knowSystem,
+    measure: (turn, [system]) => fourPeople(turn, system!),
+    work: (sizes) => peopleWork(sizes, 2),
+  },
+  'beside its owner': {
+    title: 'a new conversation while the one with its system prompt is being answered',
+    prepare: async (turn) => [writeSystem(turn)],
+    async measure(turn, [system]) {
+      const newcomer = [system!, ask(turn, turn.sizes.turnTokens)];
+      const owner = [[system!, ask(turn, turn.sizes.turnTokens)]];
+      return { ...(await measureNewcomer(turn, owner, newcomer)) };
+    },
+    work: (sizes) => ({ read: 1.5 * sizes.systemTokens, steps: 2 * sizes.outputTokens, width: 2 }),
+  },
+  'documents 1': documents(1),
+  'documents 4': documents(4),
+  newcomer: {
+    title: 'a prompt of 1,500 tokens while three decode',
+    measure(turn) {
+      const others = times(3, () => [ask(turn, turn.sizes.shortTokens)]);
+      return measureNewcomer(turn, others, [writeDocument(turn)]);
+    },
+    work: (sizes) => ({
+      read: 1.6 * sizes.documentTokens,
+      steps: 2 * sizes.outputTokens,
+      width: 3,
+    }),
+  },
+} as const satisfies Record<string, Workload>;
+
+export type WorkloadName = keyof typeof workloads;
+export const workloadNames = Object.keys(workloads) as WorkloadName[];
+
+/** Uses every sequence once, with a prompt that shares nothing but the template with later ones. */
+export async function warmUp(turn: Turn): Promise<void> {
+  const ask = (seed: number): Message => ({ role: 'user', content: writeQuestion(0, seed) });
+  await Promise.all(
+    times(4, () =>
+      streamChat(turn.contender.url, { messages: [ask(turn.nextSeed())], maxTokens: 4 }),
+    ),
+  );
+}
+
+/** Measures a workload. @throws Error when the contender refuses or breaks a stream. */
+export async function measure(
+  turn: Turn,
+  name: WorkloadName,
+): Promise<Omit<Sample, 'contender' | 'workload' | 'round' | 'seconds'>> {
+  const workload: Workload = workloads[name];
+  const known = (await workload.prepare?.(turn)) ?? [];
+  const before = await turn.contender.read();
+  const { first, later = [], gaps } = await workload.measure(turn, known);
+  const after = await turn.contender.read();
+  const streams = [...first, ...later];
+  const tokens = streams.map(({ outputTokens, tokenTimes }) => outputTokens || tokenTimes.length);
+  const mean = (values: number[]) => sum(values) / streams.length;
+  return {
+    tokensPerSecond: sum(tokens) / busySeconds(streams),
+    firstToken: quantiles(first.map(firstTokenSeconds)),
+    ...(later.length > 0 && { laterFirstToken: quantiles(later.map(firstTokenSeconds)) }),
+    gap: quantiles(
+      gaps ?? streams.flatMap((stream) => gapsOf(stream).map(({ seconds }) => seconds)),
+    ),
+    inputTokens: mean(streams.map((stream) => stream.inputTokens)),
+    cachedTokens: mean(streams.map((stream) => stream.cachedTokens)),
+    outputTokens: mean(tokens),
+    cpuSeconds: secondsByRole(before.cpu, after.cpu),
     eventLoopDelaySeconds: after.eventLoopDelaySeconds,
     foreignCores: foreignCores(before.cpu, after.cpu),
   };
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+/** Sends `newcomer` when each of `others` decodes, and stops them when it is answered. */
+async function measureNewcomer(
+  turn: Turn,
+  others: readonly Conversation[],
+  newcomer: Conversation,
+): Promise<Measured> {
+  const { url } = turn.contender;
+  const leave = new AbortController();
+  const allDecode = Promise.withResolvers<void>();
+  let decoding = 0;
+  const streams = others.map((messages) => {
+    let tokens = 0;
+    return streamChat(url, {
+      messages,
+      maxTokens: turn.sizes.longOutputTokens,
+      signal: leave.signal,
+      onToken() {
+        if (++tokens === tokensBeforeNewcomer && ++decoding === others.length) allDecode.resolve();
+      },
+    });
+  });
+  await Promise.race([allDecode.promise, Promise.all(streams)]);
+  const maxTokens = Math.min(turn.sizes.outputTokens, 16);
+  const signal = AbortSignal.timeout(newcomerPatienceMillis);
+  const added = await streamChat(url, { messages: newcomer, maxTokens, signal });
+  leave.abort();
+  const ended = await Promise.all(streams);
+  return { first: [added], gaps: ended.flatMap((stream) => gapsBeside(added, stream)) };
 }
 
-function secondsOf(burst: readonly Streamed[]): number {
-  const begin = Math.min(...burst.map((stream) => stream.sentAt));
-  return (Math.max(...burst.map((stream) => stream.endedAt)) - begin) / 1000;
+async function knowSystem(turn: Turn): Promise<Conversation> {
+  const conversation = [writeSystem(turn), ask(turn, turn.sizes.turnTokens)];
+  await streamChat(turn.contender.url, { messages: conversation, maxTokens: 4 });
+  return conversation;
 }
 
-function firstTokenSecondsOf(stream: Streamed): number {
-  return ((stream.tokenTimes[0] ?? NaN) - stream.sentAt) / 1000;
+/** Turns of one person, each sent when the last is answered. */
+async function converse(
+  turn: Turn,
+  before: Conversation,
+  turns: number,
+  opening = ask(turn, turn.sizes.turnTokens),
+): Promise<Streamed[]> {
+  const questions = [opening, ...times(turns - 1, () => ask(turn, turn.sizes.turnTokens))];
+  const messages = [...before];
+  const streams: Streamed[] = [];
+  for (const question of questions) {
+    messages.push(question);
+    const stream = await answer(turn, [...messages]);
+    messages.push({ role: 'assistant', content: stream.text });
+    streams.push(stream);
+  }
+  return streams;
 }
+
+const times = <Item>(count: number, make: () => Item) => Array.from({ length: count }, make);
+
+const ask = (turn: Turn, tokens: number): Message => ({
+  role: 'user',
+  content: writeQuestion(tokens, turn.nextSeed()),
+});
+
+const writeSystem = (turn: Turn): Message => ({
+  role: 'system',
+  content: writeText('rules', turn.sizes.systemTokens, turn.nextSeed()),
+});
+
+const writeDocument = (turn: Turn): Message => ({
+  role: 'user',
+  content: writeQuestion(turn.sizes.documentTokens, turn.nextSeed()),
+});
+
+const answer = (turn: Turn, messages: Conversation) =>
+  streamChat(turn.contender.url, { messages, maxTokens: turn.sizes.outputTokens });
+
+const quantiles = (values: readonly number[]): Quantiles => ({
+  p50: percentile(values, 50),
+  p95: percentile(values, 95),
+  longest: percentile(values, 100),
+});
+
+const firstTokenSeconds = ({ tokenTimes, sentAt, endedAt }: Streamed) =>
+  ((tokenTimes[0] ?? endedAt) - sentAt) / 1000;
 
 function gapsOf({ tokenTimes }: Streamed): { from: number; to: number; seconds: number }[] {
   return tokenTimes.slice(1).map((to, at) => {
@@ -248,4 +336,15 @@ function gapsBeside(newcomer: Streamed, stream: Streamed): number[] {
   return gapsOf(stream)
     .filter(({ from, to }) => to > newcomer.sentAt && from < firstTokenAt)
     .map(({ seconds }) => seconds);
+}
+
+/** The time in which at least one of the streams was open. */
+function busySeconds(streams: readonly Streamed[]): number {
+  let until = 0;
+  let millis = 0;
+  for (const { sentAt, endedAt } of streams.toSorted((a, b) => a.sentAt - b.sentAt)) {
+    millis += Math.max(0, endedAt - Math.max(until, sentAt));
+    until = Math.max(until, endedAt);
+  }
+  return millis / 1000;
 }

@@ -1,5 +1,10 @@
-/** One streamed completion, with the time of every frame that contains text. Used by the benchmarks. */
+/** One streamed answer of /v1/chat/completions, with the time of every chunk that contains text. Used by the benchmarks. */
 import { createParser } from 'eventsource-parser';
+
+export interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
 
 /** Times are milliseconds of `performance.now()`. */
 export interface Streamed {
@@ -10,20 +15,18 @@ export interface Streamed {
   cachedTokens: number;
   outputTokens: number;
   text: string;
-  /** Message of the error frame that ended the stream, if there was one. */
-  failure?: string;
 }
 
 export interface StreamOptions {
-  prompt: string;
+  messages: readonly Message[];
   maxTokens: number;
-  /** Ends the stream early; the result contains the frames that have arrived. */
+  /** Ends the stream early; the result contains the chunks that have arrived. */
   signal?: AbortSignal;
   onToken?: () => void;
 }
 
 interface Chunk {
-  choices?: { text?: string }[];
+  choices?: { delta?: { content?: string | null } }[];
   usage?: {
     prompt_tokens: number;
     completion_tokens: number;
@@ -32,9 +35,9 @@ interface Chunk {
   error?: { message: string };
 }
 
-/** @throws Error for any status but 200. */
-export async function streamCompletion(url: string, options: StreamOptions): Promise<Streamed> {
-  const { prompt, maxTokens, signal } = options;
+/** @throws Error for any status but 200, and for an error in the stream. */
+export async function streamChat(url: string, options: StreamOptions): Promise<Streamed> {
+  const { messages, maxTokens, signal } = options;
   const result: Streamed = {
     sentAt: performance.now(),
     tokenTimes: [],
@@ -47,25 +50,26 @@ export async function streamCompletion(url: string, options: StreamOptions): Pro
   const parser = createParser({
     onEvent({ data }) {
       if (data === '[DONE]') return;
-      const chunk = JSON.parse(data) as Chunk;
-      if (chunk.error !== undefined) result.failure = chunk.error.message;
-      const text = chunk.choices?.[0]?.text ?? '';
+      const { choices, usage, error } = JSON.parse(data) as Chunk;
+      if (error !== undefined) throw new Error(`${url}: ${error.message}`);
+      const text = choices?.[0]?.delta?.content ?? '';
       if (text !== '') {
         result.text += text;
         result.tokenTimes.push(performance.now());
         options.onToken?.();
       }
-      result.inputTokens = chunk.usage?.prompt_tokens ?? result.inputTokens;
-      result.cachedTokens = chunk.usage?.prompt_tokens_details?.cached_tokens ?? 0;
-      result.outputTokens = chunk.usage?.completion_tokens ?? result.outputTokens;
+      if (usage === undefined || usage === null) return;
+      result.inputTokens = usage.prompt_tokens;
+      result.cachedTokens = usage.prompt_tokens_details?.cached_tokens ?? 0;
+      result.outputTokens = usage.completion_tokens;
     },
   });
   try {
-    const response = await fetch(`${url}/v1/completions`, {
+    const response = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
-        prompt,
+        messages,
         max_tokens: maxTokens,
         temperature: 0,
         stream: true,
