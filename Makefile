@@ -85,9 +85,10 @@ generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
 generate: OUT := .
 
-# Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts.
+# Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts, its results in
+# test/bench/README.md. A run that was stopped goes on where it was.
 .PHONY: bench
-bench: $(LIBRARIES) ## measure the speed, beside other servers (THREADS, ROUNDS, WIDTHS, LLAMA_SERVER=path)
+bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20)
 	@node test/bench/serving.ts
 
 # The type-aware lint takes as long as all the rest, so it runs beside it.

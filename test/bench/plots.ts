@@ -55,14 +55,14 @@ export function drawBars({ title, groups, series }: Chart): string {
     y += groupGap;
   }
   const legend = series.flatMap((name, at) => [
-    `<rect class="s${at}" x="${labelWidth + at * 150}" y="36" width="12" height="12"/>`,
-    text(labelWidth + at * 150 + 17, 46, name),
+    `<rect class="s${at}" x="${20 + at * 180}" y="36" width="12" height="12"/>`,
+    text(20 + at * 180 + 17, 46, name),
   ]);
   const axis = `<line class="axis" x1="${labelWidth}" x2="${labelWidth}" y1="${headHeight - 4}" y2="${y - groupGap + 4}"/>`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" role="img" aria-label="${title}">`,
     `<style>${style}</style>`,
-    text(labelWidth, 20, title, 'class="title"'),
+    text(20, 20, title, 'class="title"'),
     ...legend,
     ...parts,
     axis,

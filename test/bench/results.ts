@@ -24,15 +24,10 @@ export interface Results {
   runs: { startedAt: string; endedAt: string; commit: string }[];
   versions: Record<string, string>;
   descriptions: Partial<Record<ContenderName, string>>;
-  speed?: Speed;
+  /** Seconds of a part on this machine, divided by those that the workloads name. */
+  slowness?: number;
   samples: Sample[];
-  failures: { contender: ContenderName; workload: string; round: number; message: string }[];
-}
-
-/** How fast the machine reads a prompt and decodes one stream, for the estimate. */
-export interface Speed {
-  readPerSecond: number;
-  stepSeconds: number;
+  failures: (Pick<Sample, 'contender' | 'workload' | 'round'> & { message: string })[];
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -7,9 +7,9 @@
 import { listContenders, type Contender, type ContenderName } from './contenders.ts';
 import { findBenchModel } from './model.ts';
 import { writeReport } from './report.ts';
-import { openResults, readResults, writeResults, type Results, type Speed } from './results.ts';
+import { openResults, readResults, writeResults, type Results } from './results.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { median } from './statistics.ts';
+import { median, sum } from './statistics.ts';
 import {
   fullSizes,
   measure,
@@ -34,15 +34,11 @@ const everyRounds: Partial<Record<WorkloadName, number>> = {
   'documents 4': 3,
   newcomer: 2,
 };
-const minorWorkloads: ReadonlySet<WorkloadName> = new Set([
-  'different 1',
-  'different 2',
-  'different 4',
-  'different 8',
-]);
+const minorWorkloads = ['different 1', 'different 2', 'different 4', 'different 8'];
 
 /** Contenders of one step are neighbours in time, and their order changes from round to round. */
 function plan(settings: Settings, names: readonly ContenderName[]): Step[] {
+  const minor = new Set<string>(settings.smoke ? minorWorkloads.slice(0, 1) : minorWorkloads);
   const rounds = Array.from({ length: settings.rounds }, (_, round) => round);
   return rounds.flatMap((round) => {
     const first = round % names.length;
@@ -52,32 +48,27 @@ function plan(settings: Settings, names: readonly ContenderName[]): Step[] {
         .filter((name) =>
           isMain(name)
             ? round % (everyRounds[workload] ?? 1) === 0
-            : round < settings.minorRounds && minorWorkloads.has(workload),
+            : round < settings.minorRounds && minor.has(workload),
         )
         .map((contender) => ({ round, contender, workload })),
     );
   });
 }
 
-const isOf = (step: Step) => (sample: Step) =>
-  sample.round === step.round &&
-  sample.contender === step.contender &&
-  sample.workload === step.workload;
+const isSame = (step: Partial<Step>) => (sample: Partial<Step>) =>
+  (step.round ?? sample.round) === sample.round &&
+  step.contender === sample.contender &&
+  step.workload === sample.workload;
 
-/** Seconds that a part takes: as it took before, else its work at the speed of the machine. */
-function estimate({ contender, workload }: Step, { samples }: Results, speed: Speed): number {
-  const known = samples.filter(
-    (sample) => sample.contender === contender && sample.workload === workload,
-  );
-  if (known.length > 0) return median(known.map(({ seconds }) => seconds));
-  const { read, steps, width } = workloads[workload].work(fullSizes);
-  // On two cores, a step of four streams takes three times as long as of one.
-  return read / speed.readPerSecond + steps * speed.stepSeconds * (1 + 0.6 * (width - 1));
-}
-
-function minutesOf(steps: readonly Step[], results: Results, speed: Speed): string {
-  const seconds = steps.reduce((total, step) => total + estimate(step, results, speed), 0);
-  return (seconds / 60).toFixed(0);
+/** Of parts that were measured before, their length; else as long as the workload says, on a machine of this speed. */
+function estimateMinutes(steps: readonly Step[], { samples, slowness = 1 }: Results): string {
+  const seconds = steps.map(({ contender, workload }) => {
+    const known = samples.filter(isSame({ contender, workload }));
+    return known.length > 0
+      ? median(known.map((sample) => sample.seconds))
+      : workloads[workload].seconds * slowness;
+  });
+  return (sum(seconds) / 60).toFixed(0);
 }
 
 /** Prompts depend on the round and the workload only; a negative seed is that of a warm-up. */
@@ -86,9 +77,10 @@ function createTurn(settings: Settings, contender: Contender, seed: number): Tur
   return { contender, sizes: settings.smoke ? smokeSizes : fullSizes, nextSeed: () => next++ };
 }
 
-async function calibrate(turn: Turn): Promise<Speed> {
-  const { inputTokens, cachedTokens, firstToken, gap } = await measure(turn, 'different 1');
-  return { readPerSecond: (inputTokens - cachedTokens) / firstToken.p50, stepSeconds: gap.p50 };
+async function measureSlowness(turn: Turn): Promise<number> {
+  const startedAt = performance.now();
+  await measure(turn, 'different 1');
+  return (performance.now() - startedAt) / 1000 / workloads['different 1'].seconds;
 }
 
 async function run(settings: Settings): Promise<void> {
@@ -97,7 +89,7 @@ async function run(settings: Settings): Promise<void> {
   const results = openResults(settings, modelPath);
   const starters = listContenders(settings, modelPath);
   const names = Object.keys(starters) as ContenderName[];
-  const steps = plan(settings, names).filter((step) => !results.samples.some(isOf(step)));
+  const steps = plan(settings, names).filter((step) => !results.samples.some(isSame(step)));
   const running = new Map<ContenderName, Contender>();
   const stopAll = async (): Promise<void> => {
     await Promise.all([...running.values()].map((contender) => contender.stop()));
@@ -115,21 +107,20 @@ async function run(settings: Settings): Promise<void> {
 
   let stopped = false;
   try {
-    if (steps.length > 0 && results.speed === undefined) {
-      results.speed = await calibrate(createTurn(settings, await startOne('ours'), -500));
+    if (steps.length > 0) {
+      const ours = await startOne('ours');
+      results.slowness ??= await measureSlowness(createTurn(settings, ours, -500));
+      progress(`${steps.length} parts, about ${estimateMinutes(steps, results)} minutes`);
     }
-    const { speed } = results;
-    if (speed !== undefined)
-      progress(`${steps.length} parts, about ${minutesOf(steps, results, speed)} minutes`);
     for (const [at, step] of steps.entries()) {
-      if (step.round !== steps[at - 1]?.round) await stopAll();
+      if (at > 0 && step.round !== steps[at - 1]?.round) await stopAll();
       await measureStep(step);
       const minutes = (performance.now() - startedAt) / 60_000;
       stopped = minutes >= settings.stopAfterMinutes && at < steps.length - 1;
       if (!stopped) continue;
       const left = steps.slice(at + 1);
       progress(
-        `stopped: ${left.length} parts are left, about ${minutesOf(left, results, speed!)} minutes. Run the same command to go on.`,
+        `stopped: ${left.length} parts are left, about ${estimateMinutes(left, results)} minutes. Run the same command to go on.`,
       );
       break;
     }
@@ -143,7 +134,7 @@ async function run(settings: Settings): Promise<void> {
   async function measureStep(step: Step): Promise<void> {
     const { round, contender: name, workload } = step;
     const partAt = performance.now();
-    results.failures = results.failures.filter((failure) => !isOf(step)(failure as Step));
+    results.failures = results.failures.filter((failure) => !isSame(step)(failure));
     try {
       const seed = 1_000_000 * (round + 1) + 10_000 * workloadNames.indexOf(workload);
       const numbers = await measure(createTurn(settings, await startOne(name), seed), workload);

@@ -41,7 +41,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     ),
     rounds: settings.read('ROUNDS', integer(1, 100), smoke ? 1 : 6),
     minorRounds: settings.read('MINOR_ROUNDS', integer(0, 100), smoke ? 1 : 2),
-    stopAfterMinutes: settings.read('STOP_AFTER_MINUTES', integer(1, 10_000), Infinity),
+    stopAfterMinutes: settings.read('STOP_AFTER_MINUTES', integer(0, 10_000), Infinity),
     fresh: settings.read('FRESH', flag, smoke),
     smoke,
   };

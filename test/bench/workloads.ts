@@ -70,7 +70,7 @@ export interface Turn {
   nextSeed(): number;
 }
 
-/** The streams of a workload, and the window in which they were measured. */
+/** The streams of a workload: first turns of conversations, and the turns after them. */
 interface Measured {
   first: Streamed[];
   later?: Streamed[];
@@ -78,26 +78,15 @@ interface Measured {
   gaps?: number[];
 }
 
-/** Estimated work, for the first estimate of the run's length. */
-interface Work {
-  /** Prompt tokens that someone has to read. */
-  read: number;
-  /** Decode steps, and how many streams share one. */
-  steps: number;
-  width: number;
-}
-
 interface Workload {
   title: string;
-  /** Runs before the part is timed. */
-  prepare?: (turn: Turn) => Promise<Conversation>;
-  measure: (turn: Turn, known: Conversation) => Promise<Measured>;
-  work: (sizes: Sizes) => Work;
+  measure: (turn: Turn) => Promise<Measured>;
+  /** Of a part on two cores that read 47 tokens a second, for the estimate. */
+  seconds: number;
 }
 
 type Conversation = Message[];
 
-const templateTokens = 30;
 const tokensBeforeNewcomer = 8;
 /** The measurement ends when the new request has no token after this time. */
 const newcomerPatienceMillis = 180_000;
@@ -114,11 +103,7 @@ function different(width: number, bursts: number): Workload {
       }
       return { first: streams };
     },
-    work: (sizes) => ({
-      read: bursts * width * (sizes.shortTokens + templateTokens),
-      steps: bursts * sizes.outputTokens,
-      width,
-    }),
+    seconds: 3.7 * bursts * (1 + 0.6 * (width - 1)),
   };
 }
 
@@ -131,12 +116,6 @@ async function fourPeople(turn: Turn, system: Message): Promise<Measured> {
   };
 }
 
-const peopleWork = (sizes: Sizes, systems: number): Work => ({
-  read: systems * sizes.systemTokens + 12 * (sizes.turnTokens + 10),
-  steps: 3 * sizes.outputTokens,
-  width: 4,
-});
-
 /** `width` documents arrive at the same moment; when one is answered, a second question about it follows. */
 function documents(width: number): Workload {
   return {
@@ -147,11 +126,7 @@ function documents(width: number): Workload {
       );
       return { first: people.map((turns) => turns[0]!), later: people.map((turns) => turns[1]!) };
     },
-    work: (sizes) => ({
-      read: width * (sizes.documentTokens + sizes.turnTokens + templateTokens),
-      steps: 2 * sizes.outputTokens,
-      width,
-    }),
+    seconds: 14 + 30 * width,
   };
 }
 
@@ -163,23 +138,26 @@ export const workloads = {
   'people, new': {
     title: 'four people, one new system prompt, three turns',
     measure: (turn) => fourPeople(turn, writeSystem(turn)),
-    work: (sizes) => peopleWork(sizes, 2),
+    seconds: 85,
   },
   'people, known': {
     title: 'four people, a system prompt that one conversation has, three turns',
-    prepare: knowSystem,
-    measure: (turn, [system]) => fourPeople(turn, system!),
-    work: (sizes) => peopleWork(sizes, 2),
+    async measure(turn) {
+      const system = writeSystem(turn);
+      const messages = [system, ask(turn, turn.sizes.turnTokens)];
+      await streamChat(turn.contender.url, { messages, maxTokens: 4 });
+      return fourPeople(turn, system);
+    },
+    seconds: 65,
   },
   'beside its owner': {
     title: 'a new conversation while the one with its system prompt is being answered',
-    prepare: async (turn) => [writeSystem(turn)],
-    async measure(turn, [system]) {
-      const newcomer = [system!, ask(turn, turn.sizes.turnTokens)];
-      const owner = [[system!, ask(turn, turn.sizes.turnTokens)]];
-      return { ...(await measureNewcomer(turn, owner, newcomer)) };
+    measure(turn) {
+      const system = writeSystem(turn);
+      const [owner, newcomer] = times(2, () => [system, ask(turn, turn.sizes.turnTokens)]);
+      return measureNewcomer(turn, [owner!], newcomer!);
     },
-    work: (sizes) => ({ read: 1.5 * sizes.systemTokens, steps: 2 * sizes.outputTokens, width: 2 }),
+    seconds: 24,
   },
   'documents 1': documents(1),
   'documents 4': documents(4),
@@ -189,11 +167,7 @@ export const workloads = {
       const others = times(3, () => [ask(turn, turn.sizes.shortTokens)]);
       return measureNewcomer(turn, others, [writeDocument(turn)]);
     },
-    work: (sizes) => ({
-      read: 1.6 * sizes.documentTokens,
-      steps: 2 * sizes.outputTokens,
-      width: 3,
-    }),
+    seconds: 60,
   },
 } as const satisfies Record<string, Workload>;
 
@@ -215,10 +189,8 @@ export async function measure(
   turn: Turn,
   name: WorkloadName,
 ): Promise<Omit<Sample, 'contender' | 'workload' | 'round' | 'seconds'>> {
-  const workload: Workload = workloads[name];
-  const known = (await workload.prepare?.(turn)) ?? [];
   const before = await turn.contender.read();
-  const { first, later = [], gaps } = await workload.measure(turn, known);
+  const { first, later = [], gaps }: Measured = await workloads[name].measure(turn);
   const after = await turn.contender.read();
   const streams = [...first, ...later];
   const tokens = streams.map(({ outputTokens, tokenTimes }) => outputTokens || tokenTimes.length);
@@ -267,12 +239,6 @@ async function measureNewcomer(
   leave.abort();
   const ended = await Promise.all(streams);
   return { first: [added], gaps: ended.flatMap((stream) => gapsBeside(added, stream)) };
-}
-
-async function knowSystem(turn: Turn): Promise<Conversation> {
-  const conversation = [writeSystem(turn), ask(turn, turn.sizes.turnTokens)];
-  await streamChat(turn.contender.url, { messages: conversation, maxTokens: 4 });
-  return conversation;
 }
 
 /** Turns of one person, each sent when the last is answered. */
