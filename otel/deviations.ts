@@ -24,7 +24,7 @@ const bareLabel = {
   of: 'name',
   conventions: 'attribute names have a namespace',
   here: 'a label of `inference.*` and `notifier.*` metrics without a namespace',
-  why: 'Every query writes it, and the name of the metric has the namespace. Spans use `inference.*`.',
+  why: 'Every query writes it, and the name of the metric has the namespace. Spans have `inference.*` and `notifier.*`.',
 } as const;
 
 export const deviations: readonly Deviation[] = [
@@ -66,6 +66,27 @@ export const deviations: readonly Deviation[] = [
     'context',
     'sha256',
   ].map((name) => Object.assign({ name }, bareLabel)),
+  {
+    name: 'server.address',
+    of: 'name',
+    conventions: 'recommended on GenAI spans and metrics',
+    here: 'absent',
+    why: 'The client controls it by its Host header; `service.instance.id` says which process answered.',
+  },
+  {
+    name: 'gen_ai.conversation.id',
+    of: 'name',
+    conventions: 'where it is available',
+    here: 'absent',
+    why: 'Requests have no conversation: the client sends all messages each time.',
+  },
+  {
+    name: 'gen_ai.request.choice.count',
+    of: 'name',
+    conventions: 'if it is not 1',
+    here: 'absent',
+    why: 'It is always 1.',
+  },
   {
     name: 'llamascope.cgroup.cpu.throttled.time',
     of: 'meaning',

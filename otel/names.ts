@@ -94,6 +94,8 @@ export const attributes = {
 
 /** Attributes of spans only. A client may control their values, so they are never metric labels. */
 export const spanAttributes = {
+  outcome: 'inference.outcome',
+  reason: 'inference.reason',
   responseId: 'gen_ai.response.id',
   finishReasons: 'gen_ai.response.finish_reasons',
   maxTokens: 'gen_ai.request.max_tokens',
@@ -102,17 +104,29 @@ export const spanAttributes = {
   topK: 'gen_ai.request.top_k',
   seed: 'gen_ai.request.seed',
   stopSequences: 'gen_ai.request.stop_sequences',
+  frequencyPenalty: 'gen_ai.request.frequency_penalty',
+  presencePenalty: 'gen_ai.request.presence_penalty',
+  stream: 'gen_ai.request.stream',
+  /** `text` or `json`. */
+  outputType: 'gen_ai.output.type',
   inputTokens: 'gen_ai.usage.input_tokens',
   cachedTokens: 'gen_ai.usage.cache_read.input_tokens',
   /** Cached tokens that were copied from another sequence or from the prefix cache. */
   copiedTokens: 'inference.copied_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
-  stream: 'inference.stream',
   queuePosition: 'inference.queue.position',
   tokensPerSecond: 'inference.tokens_per_second',
   /** Prompt and answer, only if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
   inputMessages: 'gen_ai.input.messages',
   outputMessages: 'gen_ai.output.messages',
+  channel: 'notifier.channel',
+  delivery: 'notifier.delivery.outcome',
+  deliveryReason: 'notifier.delivery.reason',
+  alertCount: 'notifier.alert.count',
+  alertGroup: 'notifier.alert.group',
+  notificationId: 'notifier.notification.id',
+  notificationCount: 'notifier.notification.count',
+  notificationAttempt: 'notifier.notification.attempt',
 } as const;
 
 /** The value of `gen_ai.provider.name`. */

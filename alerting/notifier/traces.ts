@@ -13,7 +13,7 @@ import {
 } from '@opentelemetry/api';
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { attributes, spans } from '../../otel/names.ts';
+import { spanAttributes as s, spans } from '../../otel/names.ts';
 import type { Delivery } from './channels/channel.ts';
 import type { Notifications } from './outbox/outbox.ts';
 import { readTime } from './webhook.ts';
@@ -36,9 +36,9 @@ export function startAlertSpan(
     root: true,
     startTime: Math.min(now, ...times),
     attributes: {
-      [attributes.channel]: channel,
-      'alert.count': alerts.length,
-      'alert.group': groupKey,
+      [s.channel]: channel,
+      [s.alertCount]: alerts.length,
+      [s.alertGroup]: groupKey,
     },
   });
 }
@@ -71,18 +71,18 @@ export async function traceAttempt<Result extends { delivery: Delivery }>(
     return linked === undefined ? [] : [{ context: linked }];
   });
   const facts = {
-    [attributes.channel]: first.channel,
-    'notification.id': first.id,
-    'notification.count': 1 + others.length,
-    'notification.attempt': first.attempts + 1,
+    [s.channel]: first.channel,
+    [s.notificationId]: first.id,
+    [s.notificationCount]: 1 + others.length,
+    [s.notificationAttempt]: first.attempts + 1,
   };
   const options = { kind: SpanKind.PRODUCER, links, attributes: facts };
   const span = tracer.startSpan(spans.deliver, options, parent);
   const result = await context.with(trace.setSpan(parent, span), attempt);
   const { delivery } = result;
-  span.setAttribute(attributes.outcome, delivery.kind);
+  span.setAttribute(s.delivery, delivery.kind);
   if ('reason' in delivery) {
-    span.setAttribute(attributes.reason, delivery.reason);
+    span.setAttribute(s.deliveryReason, delivery.reason);
     span.setStatus({ code: SpanStatusCode.ERROR, message: delivery.detail });
   }
   span.end();

@@ -35,6 +35,7 @@ export function admissionAttributes(admission: Admission): Attributes {
     [a.genAiResponseModel]: admission.model,
     [s.responseId]: admission.responseId,
     [s.stream]: admission.stream,
+    [s.outputType]: admission.outputType ?? 'text',
     ...known({
       [s.maxTokens]: admission.maxTokens,
       [s.temperature]: admission.temperature,
@@ -42,6 +43,8 @@ export function admissionAttributes(admission: Admission): Attributes {
       [s.topK]: admission.topK,
       [s.seed]: admission.seed,
       [s.stopSequences]: admission.stop && [...admission.stop],
+      [s.frequencyPenalty]: admission.frequencyPenalty,
+      [s.presencePenalty]: admission.presencePenalty,
     }),
   };
 }
@@ -56,15 +59,17 @@ export function endSpans(
   endPhases(tracer, chat.context, state, summary);
   const { outcome, reason } = summary;
   chat.span.setAttributes({
-    [a.outcome]: outcome,
-    [a.reason]: reason,
+    [s.outcome]: outcome,
+    [s.reason]: reason,
     [s.inputTokens]: summary.inputTokens,
     [s.cachedTokens]: summary.cachedTokens,
     [s.outputTokens]: summary.outputTokens,
     ...(outcome === 'completed' ? { [s.finishReasons]: [reason] } : { [a.errorType]: reason }),
   });
-  if (outcome === 'failed') {
-    chat.span.setStatus({ code: SpanStatusCode.ERROR, message: state.ended.message ?? reason });
+  if (outcome !== 'completed') {
+    // The message of a rejection describes the client's input.
+    const message = outcome === 'failed' ? (state.ended.message ?? reason) : reason;
+    chat.span.setStatus({ code: SpanStatusCode.ERROR, message });
   }
   endSpan(chat.span, state.ended.at, state.begun.at);
 }

@@ -18,6 +18,10 @@ export interface Admission {
   topK?: number;
   seed?: number;
   stop?: readonly string[];
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  /** The format that the client asked for; the default is `text`. */
+  outputType?: 'text' | 'json';
   /** Time at which the request was validated. Default: the time at which its headers arrived. */
   at?: number;
 }

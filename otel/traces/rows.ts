@@ -16,7 +16,7 @@ export interface TraceSummary {
   /** Epoch milliseconds. */
   startedAt: number;
   durationMillis: number;
-  /** Whether any span has the status ERROR. */
+  /** Whether the generation failed, or another span has the status ERROR. */
   failed: boolean;
   /** How the generation ended; undefined if the request started none. */
   outcome?: Outcome;
@@ -150,8 +150,8 @@ function toValue({
 
 const factKeys = {
   statusCode: a.httpResponseStatusCode,
-  outcome: a.outcome,
-  reason: a.reason,
+  outcome: s.outcome,
+  reason: s.reason,
   queuePosition: s.queuePosition,
   inputTokens: s.inputTokens,
   cachedTokens: s.cachedTokens,

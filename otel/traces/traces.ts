@@ -5,7 +5,7 @@ import { SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import { hrTimeToMilliseconds } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
-import { attributes as a, type Outcome, type Reason } from '../names.ts';
+import { spanAttributes as s, type Outcome, type Reason } from '../names.ts';
 import type { TraceFilter, TraceSummary } from './rows.ts';
 
 export interface TraceStore {
@@ -68,10 +68,13 @@ export function createTraceStore(options: { traces: number; bytes: number }): {
     bytes += size;
     trace.startedAt = Math.min(trace.startedAt, hrTimeToMilliseconds(span.startTime));
     trace.endedAt = Math.max(trace.endedAt, hrTimeToMilliseconds(span.endTime));
-    trace.failed ||= span.status.code === SpanStatusCode.ERROR;
-    if (span.attributes[a.outcome] !== undefined) {
-      trace.outcome = span.attributes[a.outcome] as Outcome;
-      trace.reason = span.attributes[a.reason] as Reason;
+    const outcome = span.attributes[s.outcome] as Outcome | undefined;
+    // A rejected or cancelled generation has the status ERROR too, but the service did not fail.
+    trace.failed ||=
+      span.status.code === SpanStatusCode.ERROR && (outcome ?? 'failed') === 'failed';
+    if (outcome !== undefined) {
+      trace.outcome = outcome;
+      trace.reason = span.attributes[s.reason] as Reason;
     }
     evict();
   }

@@ -181,6 +181,7 @@ function admittedFact(
   responseId: string,
 ): Parameters<Generation['admitted']>[0] {
   const { maxTokens, temperature, topP, topK, seed, stop } = request.sampling;
+  const { frequencyPenalty, presencePenalty } = request.sampling;
   return {
     at: epochMillis(),
     model,
@@ -193,5 +194,8 @@ function admittedFact(
     stop,
     ...(maxTokens === undefined ? {} : { maxTokens }),
     ...(seed === undefined ? {} : { seed }),
+    ...(frequencyPenalty === undefined ? {} : { frequencyPenalty }),
+    ...(presencePenalty === undefined ? {} : { presencePenalty }),
+    outputType: request.format?.kind.startsWith('json') === true ? 'json' : 'text',
   };
 }

@@ -67,7 +67,10 @@ describe('the example', () => {
     const response = await fetch(line(/^http.*traces.*$/m));
     const spans = readSpans((await response.json()) as Parameters<typeof readSpans>[0]);
     expect(spans.map(({ name }) => name)).toEqual(['prefill', 'decode', 'chat example']);
-    expect(spans.at(-1)?.attributes).toMatchObject({ outcome: 'completed', reason: 'stop' });
+    expect(spans.at(-1)?.attributes).toMatchObject({
+      'inference.outcome': 'completed',
+      'inference.reason': 'stop',
+    });
   });
 
   test('ends at SIGTERM', async () => {

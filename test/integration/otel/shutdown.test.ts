@@ -214,10 +214,10 @@ describe('the flushed spans', () => {
   test('have the ending of each request once, the last one included', () => {
     for (const request of [...recorded, last]) {
       const chats = spansOf(request).filter(
-        ({ attributes }) => attributes['outcome'] !== undefined,
+        ({ attributes }) => attributes['inference.outcome'] !== undefined,
       );
       const endings = chats.map(({ attributes }) =>
-        [attributes['outcome'], attributes['reason']].join(' '),
+        [attributes['inference.outcome'], attributes['inference.reason']].join(' '),
       );
       expect(endings).toEqual([endingOf(request, lines)]);
     }

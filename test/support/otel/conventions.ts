@@ -89,6 +89,33 @@ const specified: Record<string, Specified> = {
   'otel.sdk.processor.span.processed': { kind: 'counter', unit: '{span}' },
 };
 
+/** Attributes of an inference span that are required, or recommended where their value is known. */
+const ofInferenceSpan = [
+  'gen_ai.operation.name',
+  'gen_ai.provider.name',
+  'gen_ai.output.type',
+  'gen_ai.request.model',
+  'gen_ai.request.stream',
+  'gen_ai.request.seed',
+  'gen_ai.request.choice.count',
+  'gen_ai.request.max_tokens',
+  'gen_ai.request.temperature',
+  'gen_ai.request.top_p',
+  'gen_ai.request.top_k',
+  'gen_ai.request.stop_sequences',
+  'gen_ai.request.frequency_penalty',
+  'gen_ai.request.presence_penalty',
+  'gen_ai.conversation.id',
+  'gen_ai.response.id',
+  'gen_ai.response.model',
+  'gen_ai.response.finish_reasons',
+  'gen_ai.usage.input_tokens',
+  'gen_ai.usage.cache_read.input_tokens',
+  'gen_ai.usage.output_tokens',
+  'error.type',
+  'server.address',
+];
+
 /** Namespaces in which the conventions have no name. */
 const ownNamespaces = [
   'inference.',
@@ -154,13 +181,26 @@ function findDifferences({ metrics, labels, spanAttributes }: Names): Difference
   return [
     ...metrics.flatMap(findMetricDifferences),
     ...labels.flatMap((name) => findNameDifference('attribute', name)),
-    // A span has no other namespace, so a bare name is not acceptable there.
-    ...spanAttributes
-      .filter((name) => !name.includes('.'))
-      .map((name) => ({ name: `${name} on spans`, of: 'name' as const, problem: 'no namespace' })),
-    ...spanAttributes
-      .filter((name) => name.includes('.'))
-      .flatMap((name) => findNameDifference('attribute', name)),
+    ...spanAttributes.flatMap(findSpanDifferences),
+    ...ofInferenceSpan
+      .filter((name) => !spanAttributes.includes(name) && !labels.includes(name))
+      .map((name) => ({ name, of: 'name' as const, problem: 'missing on the span' })),
+  ];
+}
+
+/** A span gives a bare name no namespace, as the name of a metric does. `inference.stream` is `gen_ai.request.stream`. */
+function findSpanDifferences(name: string): Difference[] {
+  if (!name.includes('.'))
+    return [{ name: `${name} on spans`, of: 'name', problem: 'no namespace' }];
+  const last = name.slice(name.lastIndexOf('.'));
+  const theirs = [...conventions.attribute].find(
+    (other) => other.startsWith('gen_ai.') && other.endsWith(last),
+  );
+  const isDuplicate = theirs !== undefined && name.startsWith('inference.');
+  const problem = `the conventions have ${theirs}`;
+  return [
+    ...findNameDifference('attribute', name),
+    ...(isDuplicate ? [{ name, of: 'name' as const, problem }] : []),
   ];
 }
 

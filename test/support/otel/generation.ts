@@ -44,6 +44,9 @@ export const steps: readonly ((generation: Generation) => void)[] = [
       maxTokens: 10,
       temperature: 0.5,
       stop: ['END'],
+      frequencyPenalty: 0.25,
+      presencePenalty: -1,
+      outputType: 'json',
       at: start + 100,
     }),
   (generation) =>

@@ -43,9 +43,9 @@ test('a notification is one trace, from the start of its alert to its delivery, 
   expect(attempts.map(({ parentId }) => parentId)).toEqual([raised.id, raised.id]);
   expect(attempts.map(({ failed }) => failed)).toEqual([true, false]);
   expect(attempts[0]?.attributes).toMatchObject({
-    channel: 'robot',
-    outcome: 'retry',
-    reason: 'server_error',
+    'notifier.channel': 'robot',
+    'notifier.delivery.outcome': 'retry',
+    'notifier.delivery.reason': 'server_error',
   });
 });
 

@@ -33,7 +33,7 @@ const spans: OtlpSpan[] = [
   }),
   createSpan('chat', 0, 1000, {
     parentSpanId: 'post',
-    attributes: [text('outcome', 'completed'), text('reason', 'length')],
+    attributes: [text('inference.outcome', 'completed'), text('inference.reason', 'length')],
   }),
   createSpan('post', 0, 1250, {
     parentSpanId: 'of the caller',

@@ -43,7 +43,7 @@ test.each([{}, { [asked]: '' }, { [asked]: 'false' }, { [asked]: '1' }])(
       expect(generation.capturesContent).toBe(false);
       talk(generation);
     }, env);
-    expect(attributes).toMatchObject({ outcome: 'completed' });
+    expect(attributes).toMatchObject({ 'inference.outcome': 'completed' });
     expect(JSON.stringify(attributes)).not.toContain('canary');
   },
 );

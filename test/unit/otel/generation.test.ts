@@ -106,9 +106,12 @@ describe('a completed generation', () => {
       'gen_ai.usage.input_tokens': 8,
       'gen_ai.usage.cache_read.input_tokens': 3,
       'gen_ai.usage.output_tokens': 3,
-      'inference.stream': true,
-      outcome: 'completed',
-      reason: 'stop',
+      'gen_ai.request.frequency_penalty': 0.25,
+      'gen_ai.request.presence_penalty': -1,
+      'gen_ai.request.stream': true,
+      'gen_ai.output.type': 'json',
+      'inference.outcome': 'completed',
+      'inference.reason': 'stop',
     });
     expect([chat.startedAt, chat.endedAt]).toEqual([start, start + 900]);
     const decode = findSpan(spans, 'decode');
@@ -199,7 +202,8 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
 function expectWholeTree(spans: readonly TestSpan[], outcome: string): void {
   const chat = spans.at(-1);
   expect(chat?.name).toMatch(/^chat/);
-  expect(chat?.failed).toBe(outcome === 'failed');
+  expect(chat?.failed).toBe(outcome !== 'completed');
+  expect(chat?.attributes['error.type'] !== undefined).toBe(chat?.failed);
   for (const child of spans.slice(0, -1)) {
     expect(child.parentId).toBe(chat?.id);
     expect(child.startedAt).toBeGreaterThanOrEqual(chat?.startedAt ?? NaN);

@@ -14,50 +14,76 @@ test('every name is as the conventions have it, in a namespace of ours, or a lis
   expect(compareWithConventions(names, deviations)).toEqual([]);
 });
 
+const onSpans = names.spanAttributes;
+const without = (name: string): string[] => onSpans.filter((other) => other !== name);
 const process = { unit: 'By', kind: 'updown', labels: [attributes.processRole] } as const;
 const http = metrics.httpServerRequestDuration;
 const perToken = metrics.genAiServerTimePerOutputToken;
 
 describe('a wrong name is found:', () => {
   test.each<[string, Partial<Names>]>([
-    ['process.cpu.mode', { labels: ['process.cpu.mode'] }],
+    ['process.cpu.mode', { labels: [...names.labels, 'process.cpu.mode'] }],
     [
       'process.open_file_descriptors',
-      { metrics: [{ ...process, name: 'process.open_file_descriptors' }] },
+      { metrics: [...names.metrics, { ...process, name: 'process.open_file_descriptors' }] },
     ],
     [
       'process.open_file_descriptor.count',
-      { metrics: [{ ...process, name: 'process.open_file_descriptor.count' }] },
+      { metrics: [...names.metrics, { ...process, name: 'process.open_file_descriptor.count' }] },
     ],
     [
       'process.memory.usage',
-      { metrics: [{ ...process, name: 'process.memory.usage', kind: 'gauge' }] },
+      { metrics: [...names.metrics, { ...process, name: 'process.memory.usage', kind: 'gauge' }] },
     ],
     [
       'system.memory.usage',
-      { metrics: [{ ...process, name: 'system.memory.usage', kind: 'gauge' }] },
+      { metrics: [...names.metrics, { ...process, name: 'system.memory.usage', kind: 'gauge' }] },
     ],
     [
       'container.cpu.throttled.time',
-      { metrics: [{ ...process, name: 'container.cpu.throttled.time', kind: 'counter' }] },
+      {
+        metrics: [
+          ...names.metrics,
+          { ...process, name: 'container.cpu.throttled.time', kind: 'counter' },
+        ],
+      },
     ],
-    ['container.memory.limit', { metrics: [{ ...process, name: 'container.memory.limit' }] }],
-    ['gen_ai.request.streaming', { spanAttributes: ['gen_ai.request.streaming'] }],
-    ['outcome on spans', { spanAttributes: ['outcome'] }],
-    ['reason on spans', { spanAttributes: ['reason'] }],
-    ['how on spans', { spanAttributes: ['how'] }],
-    ['result', { labels: ['result'] }],
+    [
+      'container.memory.limit',
+      { metrics: [...names.metrics, { ...process, name: 'container.memory.limit' }] },
+    ],
+    ['gen_ai.request.streaming', { spanAttributes: [...onSpans, 'gen_ai.request.streaming'] }],
+    ['inference.stream', { spanAttributes: [...onSpans, 'inference.stream'] }],
+    ['gen_ai.output.type', { spanAttributes: without('gen_ai.output.type') }],
+    ['gen_ai.request.stream', { spanAttributes: without('gen_ai.request.stream') }],
+    [
+      'gen_ai.request.frequency_penalty',
+      { spanAttributes: without('gen_ai.request.frequency_penalty') },
+    ],
+    [
+      'gen_ai.request.presence_penalty',
+      { spanAttributes: without('gen_ai.request.presence_penalty') },
+    ],
+    ['outcome on spans', { spanAttributes: [...onSpans, 'outcome'] }],
+    ['reason on spans', { spanAttributes: [...onSpans, 'reason'] }],
+    ['how on spans', { spanAttributes: [...onSpans, 'how'] }],
+    ['result', { labels: [...names.labels, 'result'] }],
     [
       'http.server.request.duration',
-      { metrics: [{ ...http, labels: http.labels.filter((label) => label !== 'url.scheme') }] },
+      {
+        metrics: [
+          ...names.metrics,
+          { ...http, labels: http.labels.filter((label) => label !== 'url.scheme') },
+        ],
+      },
     ],
-    ['http.server.request.duration', { metrics: [{ ...http, unit: 'ms' }] }],
-    ['gen_ai.server.time_per_output_token', { metrics: [{ ...perToken, buckets: [0.01, 1] }] }],
+    ['http.server.request.duration', { metrics: [...names.metrics, { ...http, unit: 'ms' }] }],
+    [
+      'gen_ai.server.time_per_output_token',
+      { metrics: [...names.metrics, { ...perToken, buckets: [0.01, 1] }] },
+    ],
   ])('%s', (name, wrong) => {
-    const found = compareWithConventions(
-      { metrics: [], labels: [], spanAttributes: [], ...wrong },
-      [],
-    );
+    const found = compareWithConventions({ ...names, ...wrong }, deviations);
     expect(found).toEqual([expect.stringContaining(`${name}: `)]);
   });
 

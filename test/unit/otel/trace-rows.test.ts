@@ -35,7 +35,7 @@ test('keeps numbers as numbers, and joins lists', () => {
     attributes: [
       { key: 'gen_ai.usage.input_tokens', value: { intValue: '42' } },
       { key: 'inference.tokens_per_second', value: { doubleValue: 82.865 } },
-      { key: 'inference.stream', value: { boolValue: true } },
+      { key: 'gen_ai.request.stream', value: { boolValue: true } },
       {
         key: 'gen_ai.response.finish_reasons',
         value: { arrayValue: { values: [{ stringValue: 'stop' }, { stringValue: 'length' }] } },

@@ -24,7 +24,10 @@ function createStore(options: { traces?: number; bytes?: number }): {
     store,
     provider,
     add({ name, millis = 10, failed = false, text = '', outcome }) {
-      const attributes = outcome === undefined ? { text } : { text, outcome, reason: 'why' };
+      const attributes =
+        outcome === undefined
+          ? { text }
+          : { text, 'inference.outcome': outcome, 'inference.reason': 'why' };
       const span = tracer.startSpan(name, { startTime: 1e12, attributes }, ROOT_CONTEXT);
       if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end(1e12 + millis);
@@ -67,7 +70,7 @@ describe('the filter', () => {
   for (let index = 0; index < 17; index += 1) add({ name: `quick ${index}` });
   add({ name: 'slow', millis: 9000, outcome: 'completed' });
   add({ name: 'broken', failed: true, outcome: 'failed' });
-  add({ name: 'left', millis: 8000, outcome: 'cancelled' });
+  add({ name: 'left', millis: 8000, failed: true, outcome: 'cancelled' });
   const filtered = (filter: 'slow' | 'failed' | 'cancelled', limit = 50): string[] =>
     store.list({ filter, limit }).map(({ name }) => name);
 
