@@ -1,4 +1,4 @@
-/** Reads OTEL_* variables that several files need. */
+/** Reads OTEL_* variables. A wrong value is one warning, and the default applies. A blank variable counts as unset, as the specification requires. */
 import { diag } from '@opentelemetry/api';
 import type { SpanLimits } from '@opentelemetry/sdk-trace';
 
@@ -14,12 +14,24 @@ export function capturesContent(env: Environment): boolean {
  * Captured conversations have a limit of 64 KiB.
  */
 export function spanLimits(env: Environment): SpanLimits & { attributeValueLengthLimit: number } {
-  const fallback = capturesContent(env) ? 65_536 : 4096;
+  const atLeast1 = { min: 1 };
+  const count = (name: string, fallback = 128): number => readNumber(env, name, fallback);
+  const attributes = count('OTEL_ATTRIBUTE_COUNT_LIMIT');
+  const text = 'ATTRIBUTE_VALUE_LENGTH_LIMIT';
+  const length = readNumber(env, `OTEL_${text}`, capturesContent(env) ? 65_536 : 4096, atLeast1);
   return {
-    attributeValueLengthLimit: readNumber(env, 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', fallback, {
-      min: 1,
-    }),
+    attributeValueLengthLimit: readNumber(env, `OTEL_SPAN_${text}`, length, atLeast1),
+    attributeCountLimit: count('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', attributes),
+    eventCountLimit: count('OTEL_SPAN_EVENT_COUNT_LIMIT'),
+    linkCountLimit: count('OTEL_SPAN_LINK_COUNT_LIMIT'),
+    attributePerEventCountLimit: count('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
+    attributePerLinkCountLimit: count('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
   };
+}
+
+/** The value without surrounding blanks; undefined if it is unset or blank. */
+export function readText(env: Environment, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
 }
 
 /** Returns `fallback` and warns if the value is not a number within the bounds. */
@@ -29,10 +41,46 @@ export function readNumber(
   fallback: number,
   { min = 0, max = Number.POSITIVE_INFINITY } = {},
 ): number {
-  const text = env[name];
-  if (!text) return fallback;
+  const text = readText(env, name);
+  if (text === undefined) return fallback;
   const value = Number(text);
   if (value >= min && value <= max) return value;
   diag.warn(`${name}: expected a number from ${min} to ${max}, got "${text}"; using ${fallback}`);
   return fallback;
+}
+
+/** One of `choices`, in any case. */
+export function readChoice<Choice extends string>(
+  env: Environment,
+  name: string,
+  choices: readonly Choice[],
+  fallback: Choice,
+): Choice {
+  const text = readText(env, name);
+  if (text === undefined) return fallback;
+  const found = choices.find((choice) => choice === text.toLowerCase());
+  if (found === undefined) warnUnknown(name, choices, text, fallback);
+  return found ?? fallback;
+}
+
+/** A list such as `otlp,prometheus`, in any case. Unknown items are left out; a list without a known item is `fallback`. */
+export function readList<Choice extends string>(
+  env: Environment,
+  name: string,
+  choices: readonly Choice[],
+  fallback: readonly Choice[],
+): readonly Choice[] {
+  const text = readText(env, name);
+  if (text === undefined) return fallback;
+  const items = text.split(',').map((item) => item.trim().toLowerCase());
+  const known = choices.filter((choice) => items.includes(choice));
+  const list = known.length === 0 ? fallback : known;
+  const isUnknown = (item: string): boolean => !choices.some((choice) => choice === item);
+  if (items.some(isUnknown)) warnUnknown(name, choices, text, list.join(','));
+  return list;
+}
+
+function warnUnknown(name: string, choices: readonly string[], got: string, using: string): void {
+  const expected = choices.join(', ');
+  diag.warn(`${name}: expected one of ${expected}, got "${got}"; using ${using || 'none'}`);
 }

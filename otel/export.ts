@@ -1,49 +1,140 @@
-/** Sampling and OTLP export of traces, configured by the standard OTEL_* variables. Used by `sdk.ts`. */
-import { diag, type MeterProvider } from '@opentelemetry/api';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+/**
+ * Exporters by the standard OTEL_* variables: one table of signal and protocol, and the readers and processors around it. NodeSDK
+ * reads these variables only where it is given no reader and no processor. Used by `sdk.ts`.
+ */
+import { createNoopMeter, metrics, type Meter, type MeterProvider } from '@opentelemetry/api';
+import { OTLPLogExporter as LogsByGrpc } from '@opentelemetry/exporter-logs-otlp-grpc';
+import { OTLPLogExporter as LogsByJson } from '@opentelemetry/exporter-logs-otlp-http';
+import { OTLPLogExporter as LogsByProtobuf } from '@opentelemetry/exporter-logs-otlp-proto';
+import { OTLPMetricExporter as MetricsByGrpc } from '@opentelemetry/exporter-metrics-otlp-grpc';
+import { OTLPMetricExporter as MetricsByJson } from '@opentelemetry/exporter-metrics-otlp-http';
+import { OTLPMetricExporter as MetricsByProtobuf } from '@opentelemetry/exporter-metrics-otlp-proto';
+import { OTLPTraceExporter as TracesByGrpc } from '@opentelemetry/exporter-trace-otlp-grpc';
+import { OTLPTraceExporter as TracesByJson } from '@opentelemetry/exporter-trace-otlp-http';
+import { OTLPTraceExporter as TracesByProtobuf } from '@opentelemetry/exporter-trace-otlp-proto';
 import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
+  BatchLogRecordProcessor,
+  ConsoleLogRecordExporter,
+  SimpleLogRecordProcessor,
+  type LogRecordProcessor,
+} from '@opentelemetry/sdk-logs';
+import {
+  ConsoleMetricExporter,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+} from '@opentelemetry/sdk-metrics';
+import {
   BatchSpanProcessor,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-  type Sampler,
+  ConsoleSpanExporter,
+  SimpleSpanProcessor,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
-import { readNumber, type Environment } from './environment.ts';
+import { readChoice, readList, readNumber, readText, type Environment } from './environment.ts';
 
-/** Reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. For an unknown sampler it warns and uses the default, `parentbased_always_on`. */
-export function createSampler(env: Environment): Sampler {
-  const name = env['OTEL_TRACES_SAMPLER'] || 'parentbased_always_on';
-  const ratio = readNumber(env, 'OTEL_TRACES_SAMPLER_ARG', 1, { max: 1 });
-  const roots: Record<string, () => Sampler> = {
-    always_on: () => new AlwaysOnSampler(),
-    always_off: () => new AlwaysOffSampler(),
-    traceidratio: () => new TraceIdRatioBasedSampler(ratio),
-  };
-  const root = roots[name.replace(/^parentbased_/, '')];
-  if (root === undefined) {
-    const expected = Object.keys(roots).flatMap((known) => [known, `parentbased_${known}`]);
-    diag.warn(
-      `OTEL_TRACES_SAMPLER: expected one of ${expected.join(', ')}, got "${name}"; every trace is sampled`,
-    );
-    return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+const otlp = {
+  TRACES: { 'http/protobuf': TracesByProtobuf, 'http/json': TracesByJson, grpc: TracesByGrpc },
+  METRICS: { 'http/protobuf': MetricsByProtobuf, 'http/json': MetricsByJson, grpc: MetricsByGrpc },
+  LOGS: { 'http/protobuf': LogsByProtobuf, 'http/json': LogsByJson, grpc: LogsByGrpc },
+} as const;
+
+const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
+
+export interface Export {
+  spanProcessors: SpanProcessor[];
+  logProcessors: LogRecordProcessor[];
+  /** Readers that push. */
+  metricReaders: PeriodicExportingMetricReader[];
+  /** Whether metrics are scraped, the default. */
+  scraped: boolean;
+}
+
+/** Creates what the variables ask for. The exporters themselves read OTEL_EXPORTER_OTLP_* for endpoint, headers, timeout and so on. */
+export function createExport(env: Environment): Export {
+  const general = readChoice(env, 'OTEL_EXPORTER_OTLP_PROTOCOL', protocols, 'http/protobuf');
+  const protocolOf = (signal: keyof typeof otlp): (typeof protocols)[number] =>
+    readChoice(env, `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, protocols, general);
+  const endpoint =
+    readText(env, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
+    readText(env, 'OTEL_EXPORTER_OTLP_ENDPOINT');
+
+  const pushed = ['otlp', 'console', 'none'] as const;
+  const traces = readExporters(env, 'TRACES', pushed, endpoint === undefined ? 'none' : 'otlp');
+  const metrics = readExporters(env, 'METRICS', ['prometheus', ...pushed], 'prometheus');
+  const logs = readExporters(env, 'LOGS', pushed, 'none');
+
+  const spanProcessors: SpanProcessor[] = [];
+  if (traces.has('otlp')) {
+    const exporter = new otlp.TRACES[protocolOf('TRACES')]();
+    spanProcessors.push(new BatchSpanProcessor({ exporter, ...readBatching(env, 'BSP', 5000) }));
   }
-  return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
+  if (traces.has('console')) {
+    spanProcessors.push(new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() }));
+  }
+
+  const logProcessors: LogRecordProcessor[] = [];
+  if (logs.has('otlp')) {
+    const exporter = new otlp.LOGS[protocolOf('LOGS')]();
+    const batching = readBatching(env, 'BLRP', 1000);
+    logProcessors.push(new BatchLogRecordProcessor({ exporter, ...batching }));
+  }
+  if (logs.has('console')) {
+    logProcessors.push(new SimpleLogRecordProcessor({ exporter: new ConsoleLogRecordExporter() }));
+  }
+
+  const metricExporters: PushMetricExporter[] = [];
+  if (metrics.has('otlp')) metricExporters.push(new otlp.METRICS[protocolOf('METRICS')]());
+  if (metrics.has('console')) metricExporters.push(new ConsoleMetricExporter());
+  const interval = readIntervals(env);
+  const metricReaders = metricExporters.map(
+    (exporter) => new PeriodicExportingMetricReader({ exporter, ...interval }),
+  );
+  return { spanProcessors, logProcessors, metricReaders, scraped: metrics.has('prometheus') };
 }
 
-/** Exports spans if an OTLP endpoint is configured, and counts dropped spans. The exporter itself reads OTEL_EXPORTER_OTLP_*. */
-export function createExportProcessors(env: Environment, meters: MeterProvider): SpanProcessor[] {
-  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  if (!endpoint || env['OTEL_TRACES_EXPORTER'] === 'none') return [];
-  const processor = new BatchSpanProcessor({
-    exporter: new OTLPTraceExporter(),
-    selfObsMeterProvider: meters,
-    // A processor constructed in code does not read OTEL_BSP_*. The specification defines these defaults.
-    maxQueueSize: readNumber(env, 'OTEL_BSP_MAX_QUEUE_SIZE', 2048, { min: 1 }),
-    maxExportBatchSize: readNumber(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 512, { min: 1 }),
-    scheduledDelayMillis: readNumber(env, 'OTEL_BSP_SCHEDULE_DELAY', 5000),
-    exportTimeoutMillis: readNumber(env, 'OTEL_BSP_EXPORT_TIMEOUT', 30_000, { min: 1 }),
-  });
-  return [processor];
+/** `none` beside another exporter means none, as in NodeSDK. */
+function readExporters<Exporter extends string>(
+  env: Environment,
+  signal: keyof typeof otlp,
+  choices: readonly Exporter[],
+  fallback: Exporter,
+): ReadonlySet<string> {
+  const list = readList<string>(env, `OTEL_${signal}_EXPORTER`, choices, [fallback]);
+  return new Set(list.includes('none') ? [] : list);
 }
+
+/** A processor constructed in code does not read OTEL_BSP_* and OTEL_BLRP_*. The specification defines the defaults. */
+function readBatching(env: Environment, prefix: 'BSP' | 'BLRP', delayMillis: number) {
+  const read = (name: string, fallback: number, min = 1): number =>
+    readNumber(env, `OTEL_${prefix}_${name}`, fallback, { min });
+  return {
+    selfObsMeterProvider: lateMeters,
+    maxQueueSize: read('MAX_QUEUE_SIZE', 2048),
+    maxExportBatchSize: read('MAX_EXPORT_BATCH_SIZE', 512),
+    scheduledDelayMillis: read('SCHEDULE_DELAY', delayMillis, 0),
+    exportTimeoutMillis: read('EXPORT_TIMEOUT', 30_000),
+  };
+}
+
+/** The reader throws if the timeout is longer than the interval. */
+function readIntervals(env: Environment) {
+  const exportIntervalMillis = readNumber(env, 'OTEL_METRIC_EXPORT_INTERVAL', 60_000, { min: 1 });
+  const timeout = readNumber(env, 'OTEL_METRIC_EXPORT_TIMEOUT', 30_000, { min: 1 });
+  return { exportIntervalMillis, exportTimeoutMillis: Math.min(timeout, exportIntervalMillis) };
+}
+
+/**
+ * Processors count the spans and log records that they drop, but are constructed before NodeSDK creates the meter provider. These
+ * counters look the global provider up when they first count.
+ */
+const lateMeters: MeterProvider = {
+  getMeter(name, version, options) {
+    const meter = Object.create(createNoopMeter()) as Meter;
+    meter.createCounter = (...definition) => {
+      const create = (): ReturnType<Meter['createCounter']> =>
+        metrics.getMeter(name, version, options).createCounter(...definition);
+      let counter: ReturnType<Meter['createCounter']> | undefined;
+      return { add: (...measurement) => (counter ??= create()).add(...measurement) };
+    };
+    return meter;
+  },
+};

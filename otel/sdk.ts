@@ -6,7 +6,6 @@ import {
   context,
   createNoopMeter,
   diag,
-  DiagLogLevel,
   metrics as metricsApi,
   propagation,
   ProxyTracerProvider,
@@ -16,31 +15,30 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { diagLogLevelFromString, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import {
-  detectResources,
-  resourceAttributesEnvDetector,
+  defaultResource,
+  envDetector,
   resourceFromAttributes,
   type Resource,
 } from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { TracerProvider } from '@opentelemetry/sdk-trace';
+import { NodeSDK } from '@opentelemetry/sdk-node';
 import { randomUUID } from 'node:crypto';
 import { isFulfilledWithin } from './clock.ts';
-import { spanLimits } from './environment.ts';
-import { exemplars } from './prometheus/exemplars.ts';
-import { createExportProcessors, createSampler } from './export.ts';
+import { logDiagnostics } from './diagnostics.ts';
+import { readText, spanLimits, type Environment } from './environment.ts';
+import { createExport } from './export.ts';
 import { createHttpInstrumentation, patchHttp } from './http.ts';
-import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { attributes as a, metrics, spanLosses } from './names.ts';
-import { createScraper, type ScrapeRequest, type ScrapeResponse } from './prometheus/scrape.ts';
+import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { createCeiling, type Ceiling } from './metrics/series.ts';
-import { createTraceStore, type TraceStore } from './traces/traces.ts';
 import { createViews } from './metrics/views.ts';
+import { attributes as a, metrics, spanLosses } from './names.ts';
+import { exemplars } from './prometheus/exemplars.ts';
+import { createScraper, type ScrapeRequest, type ScrapeResponse } from './prometheus/scrape.ts';
+import { createPropagator, createSampler } from './propagation.ts';
+import { createTraceStore, type TraceStore } from './traces/traces.ts';
 
 export interface Telemetry {
   readonly meter: Meter;
@@ -81,64 +79,83 @@ export function currentTelemetry(): Telemetry {
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (current !== undefined) return current;
   const log = createLogger({ name: 'telemetry' });
-  const off = process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true';
-  current = off ? disabled() : start(options, log);
+  const off = process.env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
+  current = off ? disabled(process.env) : start(options, process.env, log);
   return current;
 }
 
-function start(options: TelemetryOptions, log: Logger): Telemetry {
-  logDiagnostics(log);
-  const resource = createResource(options);
+function start(options: TelemetryOptions, env: Environment, log: Logger): Telemetry {
+  const setDiagnostics = logDiagnostics(env, log);
+  checkVariables(env);
   const ceiling = createCeiling({ limit: options.seriesLimit ?? 1000 });
-  const reader = new PrometheusExporter({ preventServerStart: true });
-  const views = createViews(ceiling);
-  const meterProvider = new MeterProvider({ resource, views, readers: [reader] });
   const recent = createTraceStore(options.traceStore ?? { traces: 500, bytes: 8 * 2 ** 20 });
-  const tracerProvider = new TracerProvider({
-    resource,
-    sampler: createSampler(process.env),
-    spanLimits: spanLimits(process.env),
-    spanProcessors: [recent.processor, ...createExportProcessors(process.env, meterProvider)],
-  });
-
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  // No baggage: it would pass data of any client on to other services.
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  metricsApi.setGlobalMeterProvider(meterProvider);
-  trace.setGlobalTracerProvider(tracerProvider);
-  const http = createHttpInstrumentation();
+  const { spanProcessors, logProcessors, metricReaders, scraped } = createExport(env);
+  const reader = scraped ? new PrometheusExporter({ preventServerStart: true }) : undefined;
   const runtime = new RuntimeNodeInstrumentation();
-  registerInstrumentations({ instrumentations: [http, runtime], meterProvider, tracerProvider });
+  const sdk = new NodeSDK({
+    resource: createResource(options),
+    // The default detectors would add command line, paths and user of the process.
+    resourceDetectors: [envDetector],
+    sampler: createSampler(env),
+    spanLimits: spanLimits(env),
+    spanProcessors: [recent.processor, ...spanProcessors],
+    views: createViews(ceiling),
+    metricReaders: [...(reader === undefined ? [] : [reader]), ...metricReaders],
+    logRecordProcessors: logProcessors,
+    textMapPropagator: createPropagator(env),
+    instrumentations: [createHttpInstrumentation(), runtime],
+  });
+  setDiagnostics();
+  sdk.start();
   patchHttp();
 
-  const meter = meterProvider.getMeter(scope, options.serviceVersion);
+  const meter = metricsApi.getMeter(scope, options.serviceVersion);
   const instruments = observeTelemetry(meter, ceiling);
-  initialiseOthers(meterProvider, runtime);
-  const scrape = createScraper({
-    collect: (collectOptions) => reader.collect(collectOptions),
-    exemplars,
-    ceiling,
-    shareMillis: options.shareMillis ?? 1000,
-    onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
-    onFailed: (errors) =>
-      log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
-  });
+  initialiseOthers(runtime);
+  const scrape =
+    reader === undefined
+      ? () => Promise.resolve(notScraped)
+      : createScraper({
+          collect: (collectOptions) => reader.collect(collectOptions),
+          exemplars,
+          ceiling,
+          shareMillis: options.shareMillis ?? 1000,
+          onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
+          onFailed: (errors) =>
+            log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
+        });
+  const parts = [...spanProcessors, ...logProcessors, ...metricReaders];
   return {
     meter,
-    tracer: tracerProvider.getTracer(scope, options.serviceVersion),
+    tracer: trace.getTracer(scope, options.serviceVersion),
     traces: recent.store,
     scrape,
-    shutdown: (timeoutMillis = 1500) =>
-      shutDown(
-        [() => tracerProvider.shutdown(), () => meterProvider.shutdown()],
-        timeoutMillis,
-        log,
-      ),
+    shutdown: (timeoutMillis = 1500) => shutDown(sdk, parts, timeoutMillis, log),
   };
 }
 
-/** For OTEL_SDK_DISABLED=true: the program runs without metrics and traces. */
-function disabled(): Telemetry {
+const notScraped: ScrapeResponse = {
+  status: 404,
+  headers: { 'content-type': 'text/plain; charset=utf-8' },
+  body: 'Metrics are not scraped here, because OTEL_METRICS_EXPORTER does not contain prometheus.\n',
+};
+
+/** Warns of variables that the SDK would ignore without a word. */
+function checkVariables(env: Environment): void {
+  if (readText(env, 'OTEL_CONFIG_FILE') !== undefined) {
+    diag.warn('OTEL_CONFIG_FILE: configuration files are not supported; use the OTEL_* variables');
+  }
+  const attributes = readText(env, 'OTEL_RESOURCE_ATTRIBUTES') ?? '';
+  if (!attributes.split(',').every((pair) => /^\s*($|[^=\s][^=]*=[^=]*$)/.test(pair))) {
+    diag.warn('OTEL_RESOURCE_ATTRIBUTES: expected key=value,key=value; using none of them');
+  }
+}
+
+/** For OTEL_SDK_DISABLED=true: the program runs without metrics, traces and logs. Propagation stays, as the specification requires. */
+function disabled(env: Environment): Telemetry {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const propagator = createPropagator(env);
+  if (propagator !== null) propagation.setGlobalPropagator(propagator);
   return {
     meter: createNoopMeter(),
     tracer: new ProxyTracerProvider().getTracer(scope),
@@ -153,16 +170,13 @@ function disabled(): Telemetry {
   };
 }
 
-/** Attributes of the service only. The default detectors would add command line, paths and user of the process. */
 function createResource(options: TelemetryOptions): Resource {
-  const ours = resourceFromAttributes({
+  const service = resourceFromAttributes({
     'service.name': options.serviceName,
     'service.version': options.serviceVersion,
     'service.instance.id': randomUUID(),
   });
-  const given = detectResources({ detectors: [resourceAttributesEnvDetector] });
-  const name = process.env['OTEL_SERVICE_NAME'];
-  return ours.merge(given).merge(resourceFromAttributes(name ? { 'service.name': name } : {}));
+  return defaultResource().merge(service);
 }
 
 function observeTelemetry(meter: Meter, ceiling: Ceiling): ReturnType<typeof createInstruments> {
@@ -175,56 +189,45 @@ function observeTelemetry(meter: Meter, ceiling: Ceiling): ReturnType<typeof cre
 }
 
 /** Creates the initial series of instruments of other packages, through meters with the same name and version. */
-function initialiseOthers(meters: MeterProvider, runtime: RuntimeNodeInstrumentation): void {
+function initialiseOthers(runtime: RuntimeNodeInstrumentation): void {
   const gc = metrics.v8jsGcDuration;
-  const pauses = meters
+  const pauses = metricsApi
     .getMeter(runtime.instrumentationName, runtime.instrumentationVersion)
     .createHistogram(gc.name, { ...metricOptions(gc), valueType: ValueType.DOUBLE });
   for (const type of ['major', 'minor', 'incremental', 'weakcb']) {
     zeroHistogram(pauses, { [a.gcType]: type });
   }
-  const spans = createInstruments(meters.getMeter('@opentelemetry/sdk-trace'));
+  const spans = createInstruments(metricsApi.getMeter('@opentelemetry/sdk-trace'));
   spans.zero('otelSdkProcessorSpanProcessed');
   for (const loss of spanLosses) {
     spans.zero('otelSdkProcessorSpanProcessed', { [a.errorType]: loss });
   }
 }
 
-/** Logs the SDK's diagnostics, such as a collector that does not answer. */
-function logDiagnostics(log: Logger): void {
-  const level = diagLogLevelFromString(process.env['OTEL_LOG_LEVEL']) ?? DiagLogLevel.WARN;
-  const say =
-    (method: 'error' | 'warn' | 'info' | 'debug' | 'trace') =>
-    (message: string, ...details: unknown[]): void =>
-      log[method]([message, ...details].join(' '));
-  diag.setLogger(
-    {
-      error: say('error'),
-      warn: say('warn'),
-      info: say('info'),
-      debug: say('debug'),
-      verbose: say('trace'),
-    },
-    { logLevel: level, suppressOverrideMessage: true },
-  );
-}
-
 /** Without a time limit, the shutdown of a provider whose collector is down took 7.5 s and then rejected (measured). */
 async function shutDown(
-  stops: readonly (() => Promise<void>)[],
+  sdk: NodeSDK,
+  parts: readonly Flushable[],
   timeoutMillis: number,
   log: Logger,
 ): Promise<void> {
-  const stopped = Promise.allSettled(stops.map((stop) => stop()));
-  if (!(await isFulfilledWithin(timeoutMillis, stopped))) {
-    log.warn(
-      { timeout_ms: timeoutMillis },
-      'telemetry did not stop in time; pending spans may be lost',
-    );
-    return;
+  try {
+    if (await isFulfilledWithin(timeoutMillis, stop(sdk, parts))) return;
+    const message = 'telemetry did not stop in time; pending spans may be lost';
+    log.warn({ timeout_ms: timeoutMillis }, message);
+  } catch (error) {
+    log.warn({ err: error }, 'telemetry stopped with an error');
   }
-  for (const result of await stopped) {
-    if (result.status === 'rejected')
-      log.warn({ err: result.reason }, 'telemetry stopped with an error');
-  }
+}
+
+interface Flushable {
+  forceFlush(): Promise<void>;
+}
+
+/** Flushes every signal before the shutdown, because the SDK's shutdown rejects as soon as one signal fails. */
+async function stop(sdk: NodeSDK, parts: readonly Flushable[]): Promise<void> {
+  const flushes = await Promise.allSettled(parts.map((part) => part.forceFlush()));
+  await sdk.shutdown();
+  const failed = flushes.find((flush) => flush.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

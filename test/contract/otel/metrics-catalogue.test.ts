@@ -142,5 +142,6 @@ test('fewer than 300 attribute sets exist initially, and they are counted', asyn
 test('target_info names the service, but not its command line, paths or user', () => {
   const line = /^target_info\{(.*)\} 1$/m.exec(text)?.[1] ?? '';
   const labels = [...line.matchAll(/([a-z_]+)="/g)].map(([, name]) => name);
-  expect(labels).toEqual(['service_instance_id', 'service_name', 'service_version']);
+  const sdk = ['language', 'name', 'version'].map((fact) => `telemetry_sdk_${fact}`);
+  expect(labels).toEqual(['service_instance_id', 'service_name', 'service_version', ...sdk]);
 });

@@ -24,10 +24,10 @@ const printTarget = `
 const oneSpan = `telemetry.tracer.startSpan('work').end(); print(telemetry.traces.list().length);`;
 
 describe('the resource', () => {
-  test('has service name, version and instance id', async () => {
+  test('has name, version and instance of the service, and the SDK, and nothing else', async () => {
     const { lines } = await run(printTarget);
     expect(JSON.parse(lines[0] ?? '')).toMatch(
-      /^target_info\{service_instance_id="[0-9a-f-]{36}",service_name="llamascope",service_version="\d+\.\d+\.\d+"\} 1$/,
+      /^target_info\{service_instance_id="[0-9a-f-]{36}",service_name="llamascope",service_version="\d+\.\d+\.\d+",telemetry_sdk_language="nodejs",telemetry_sdk_name="opentelemetry",telemetry_sdk_version="[\d.]+"\} 1$/,
     );
   });
 

@@ -61,7 +61,7 @@ export function readSpans(trace: OtlpTrace): TestSpan[] {
     endedAt: millis(span.endTimeUnixNano),
     attributes: Object.fromEntries(span.attributes.map(({ key, value }) => [key, plain(value)])),
     events: span.events.map(({ name, timeUnixNano }) => ({ name, at: millis(timeUnixNano) })),
-    failed: span.status.code === 2,
+    failed: span.status?.code === 2,
     status: span.status,
   }));
 }

@@ -3,7 +3,7 @@ import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, trace, TraceFlags } from '@
 import { SamplingDecision } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { spanLimits } from '../../../otel/environment.ts';
-import { createSampler } from '../../../otel/export.ts';
+import { createSampler } from '../../../otel/propagation.ts';
 
 const warnings: string[] = [];
 const ignore = (): void => {};
