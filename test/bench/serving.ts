@@ -17,14 +17,16 @@ import {
   warmUp,
   workloadNames,
   workloads,
+  type Sample,
   type Turn,
   type WorkloadName,
 } from './workloads.ts';
 
-interface Step {
+/** One workload in one round, for one contender after the other. It is measured as a whole, because the machine's speed changes. */
+interface Part {
   round: number;
-  contender: ContenderName;
   workload: WorkloadName;
+  contenders: readonly ContenderName[];
 }
 
 const isMain = (name: ContenderName) => name === 'ours' || name === 'llama-server';
@@ -36,38 +38,48 @@ const everyRounds: Partial<Record<WorkloadName, number>> = {
 };
 const minorWorkloads = ['different 1', 'different 2', 'different 4', 'different 8'];
 
-/** Contenders of one step are neighbours in time, and their order changes from round to round. */
-function plan(settings: Settings, names: readonly ContenderName[]): Step[] {
+/** The order of the contenders is reversed in every other round. */
+function plan(settings: Settings, names: readonly ContenderName[]): Part[] {
   const minor = new Set<string>(settings.smoke ? minorWorkloads.slice(0, 1) : minorWorkloads);
   const rounds = Array.from({ length: settings.rounds }, (_, round) => round);
   return rounds.flatMap((round) => {
-    const first = round % names.length;
-    const turns = [...names.slice(first), ...names.slice(0, first)];
-    return workloadNames.flatMap((workload) =>
-      turns
-        .filter((name) =>
-          isMain(name)
-            ? round % (everyRounds[workload] ?? 1) === 0
-            : round < settings.minorRounds && minor.has(workload),
-        )
-        .map((contender) => ({ round, contender, workload })),
-    );
+    const turns = round % 2 === 0 ? names : names.toReversed();
+    const takesPart = (name: ContenderName, workload: WorkloadName) =>
+      isMain(name)
+        ? round % (everyRounds[workload] ?? 1) === 0
+        : round < settings.minorRounds && minor.has(workload);
+    return workloadNames.map((workload) => ({
+      round,
+      workload,
+      contenders: turns.filter((name) => takesPart(name, workload)),
+    }));
   });
 }
 
-const isSame = (step: Partial<Step>) => (sample: Partial<Step>) =>
-  (step.round ?? sample.round) === sample.round &&
-  step.contender === sample.contender &&
-  step.workload === sample.workload;
+const isOf = (part: Part) => (sample: Pick<Sample, 'round' | 'workload'>) =>
+  sample.round === part.round && sample.workload === part.workload;
+
+/** Whether each contender has its sample, none of them while other programs kept more than `quietCores` busy. */
+function isDone(part: Part, { samples }: Results, quietCores: number): boolean {
+  const own = samples.filter(isOf(part));
+  return (
+    part.contenders.every((name) => own.some(({ contender }) => contender === name)) &&
+    own.every(({ foreignCores }) => foreignCores <= quietCores)
+  );
+}
 
 /** Of parts that were measured before, their length; else as long as the workload says, on a machine of this speed. */
-function estimateMinutes(steps: readonly Step[], { samples, slowness = 1 }: Results): string {
-  const seconds = steps.map(({ contender, workload }) => {
-    const known = samples.filter(isSame({ contender, workload }));
-    return known.length > 0
-      ? median(known.map((sample) => sample.seconds))
-      : workloads[workload].seconds * slowness;
-  });
+function estimateMinutes(parts: readonly Part[], { samples, slowness = 1 }: Results): string {
+  const seconds = parts.flatMap(({ workload, contenders }) =>
+    contenders.map((name) => {
+      const known = samples.filter(
+        (sample) => sample.contender === name && sample.workload === workload,
+      );
+      return known.length > 0
+        ? median(known.map((sample) => sample.seconds))
+        : workloads[workload].seconds * slowness;
+    }),
+  );
   return (sum(seconds) / 60).toFixed(0);
 }
 
@@ -89,7 +101,7 @@ async function run(settings: Settings): Promise<void> {
   const results = openResults(settings, modelPath);
   const starters = listContenders(settings, modelPath);
   const names = Object.keys(starters) as ContenderName[];
-  const steps = plan(settings, names).filter((step) => !results.samples.some(isSame(step)));
+  const parts = plan(settings, names).filter((part) => !isDone(part, results, settings.quietCores));
   const running = new Map<ContenderName, Contender>();
   const stopAll = async (): Promise<void> => {
     await Promise.all([...running.values()].map((contender) => contender.stop()));
@@ -107,18 +119,18 @@ async function run(settings: Settings): Promise<void> {
 
   let stopped = false;
   try {
-    if (steps.length > 0) {
+    if (parts.length > 0) {
       const ours = await startOne('ours');
       results.slowness ??= await measureSlowness(createTurn(settings, ours, -500));
-      progress(`${steps.length} parts, about ${estimateMinutes(steps, results)} minutes`);
+      progress(`${parts.length} parts, about ${estimateMinutes(parts, results)} minutes`);
     }
-    for (const [at, step] of steps.entries()) {
-      if (at > 0 && step.round !== steps[at - 1]?.round) await stopAll();
-      await measureStep(step);
+    for (const [at, part] of parts.entries()) {
+      if (at > 0 && part.round !== parts[at - 1]?.round) await stopAll();
+      for (const name of part.contenders) await measurePart(part, name);
+      const left = parts.slice(at + 1);
       const minutes = (performance.now() - startedAt) / 60_000;
-      stopped = minutes >= settings.stopAfterMinutes && at < steps.length - 1;
+      stopped = minutes >= settings.stopAfterMinutes && left.length > 0;
       if (!stopped) continue;
-      const left = steps.slice(at + 1);
       progress(
         `stopped: ${left.length} parts are left, about ${estimateMinutes(left, results)} minutes. Run the same command to go on.`,
       );
@@ -131,22 +143,26 @@ async function run(settings: Settings): Promise<void> {
     progress(`nothing is left to measure in ${settings.results}; FRESH=true starts anew`);
   process.stdout.write(`${writeReport(settings.results, results)}\n`);
 
-  async function measureStep(step: Step): Promise<void> {
-    const { round, contender: name, workload } = step;
-    const partAt = performance.now();
-    results.failures = results.failures.filter((failure) => !isSame(step)(failure));
+  async function measurePart(part: Part, name: ContenderName): Promise<void> {
+    const { round, workload } = part;
+    const title = `round ${round + 1}, ${workload}, ${name}`;
+    const isOld = (old: Pick<Sample, 'contender' | 'round' | 'workload'>) =>
+      old.contender === name && isOf(part)(old);
+    results.samples = results.samples.filter((sample) => !isOld(sample));
+    results.failures = results.failures.filter((failure) => !isOld(failure));
     try {
       const seed = 1_000_000 * (round + 1) + 10_000 * workloadNames.indexOf(workload);
-      const numbers = await measure(createTurn(settings, await startOne(name), seed), workload);
+      const contender = await startOne(name);
+      const partAt = performance.now();
+      const numbers = await measure(createTurn(settings, contender, seed), workload);
       const seconds = (performance.now() - partAt) / 1000;
       results.samples.push({ contender: name, workload, round, ...numbers, seconds });
-      progress(
-        `round ${round + 1}, ${workload}, ${name}: ${numbers.tokensPerSecond.toFixed(1)} tokens/s, first token ${numbers.firstToken.p50.toFixed(2)} s (part of ${seconds.toFixed(0)} s)`,
-      );
+      const speeds = `${numbers.tokensPerSecond.toFixed(1)} tokens/s, first token ${numbers.firstToken.p50.toFixed(2)} s`;
+      progress(`${title}: ${speeds}; others used ${numbers.foreignCores.toFixed(2)} cores`);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      progress(`round ${round + 1}, ${workload}, ${name}: FAILED, ${message}`);
-      results.failures.push({ ...step, message });
+      progress(`${title}: FAILED, ${message}`);
+      results.failures.push({ contender: name, workload, round, message });
       // A new process for the next part.
       await running.get(name)?.stop();
       running.delete(name);

@@ -1,6 +1,7 @@
 /** Settings of `make bench`, from the environment. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { createSettings, flag, integer } from '../../src/kit/settings.ts';
 
 export interface Settings {
@@ -19,6 +20,8 @@ export interface Settings {
   minorRounds: number;
   /** Stops after the part that is running then; the next run goes on from there. */
   stopAfterMinutes: number;
+  /** A part is measured again if other programs kept more cores busy. By default none is. */
+  quietCores: number;
   /** Starts anew even if the file of results is of another machine, model or plan. */
   fresh: boolean;
   /** A short run that only checks that every part works. Its numbers are not meaningful. */
@@ -42,6 +45,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     rounds: settings.read('ROUNDS', integer(1, 100), smoke ? 1 : 6),
     minorRounds: settings.read('MINOR_ROUNDS', integer(0, 100), smoke ? 1 : 2),
     stopAfterMinutes: settings.read('STOP_AFTER_MINUTES', integer(0, 10_000), Infinity),
+    quietCores: settings.read('QUIET_CORES', z.coerce.number<string>().min(0), Infinity),
     fresh: settings.read('FRESH', flag, smoke),
     smoke,
   };

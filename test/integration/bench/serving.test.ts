@@ -25,7 +25,7 @@ test('a benchmark that was stopped goes on where it was, and writes its page', a
   };
 
   const stopped = await run({ STOP_AFTER_MINUTES: '0' });
-  expect(stopped.samples).toHaveLength(1);
+  expect(stopped.samples.map(({ workload }) => workload)).toEqual(['different 1', 'different 1']);
   const whole = await run({ FRESH: 'false' });
 
   expect(whole.failures).toEqual([]);
