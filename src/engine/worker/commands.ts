@@ -1,7 +1,7 @@
 /** Carries out the commands of the host: prepares requests, hands them to the scheduler, and reports. Used by worker.ts. */
 import { epochMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
-import type { Command, GenerationRequest, Report, SharePrefix } from '../engine.ts';
+import type { Command, Embedding, GenerationRequest, Report, SharePrefix } from '../engine.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createTurns, runSliced, type Turns } from './turns.ts';
@@ -15,7 +15,6 @@ export interface Commands {
   readonly sharePrefix: SharePrefix;
   /** Tokenizes one request at a time, between the steps of the scheduler. */
   readonly slicedWork: Turns;
-  readonly embeddings: Turns;
 }
 
 export function createCommands(
@@ -36,8 +35,7 @@ export function createCommands(
     onFailed: (id, error) => report(toErrorReport(id, error)),
     isExpecting: () => prepared.size > 0,
   });
-  const turns = { slicedWork: createTurns(), embeddings: createTurns() };
-  return { model, scheduler, report, prepared, sharePrefix, ...turns };
+  return { model, scheduler, report, prepared, sharePrefix, slicedWork: createTurns() };
 }
 
 /** Never rejects: an error is reported to the host, which ends the request. */
@@ -51,7 +49,7 @@ export async function handleCommand(commands: Commands, command: Command): Promi
 }
 
 async function carryOut(commands: Commands, command: Command): Promise<void> {
-  const { model, prepared, slicedWork, embeddings } = commands;
+  const { model, prepared, slicedWork } = commands;
   const { id } = command;
   switch (command.type) {
     case 'prepare': {
@@ -71,16 +69,31 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
       return;
     }
     case 'embed': {
-      const result = await embeddings.take(id, () => model.embed(command.text));
+      const result = await embed(commands, id, command.text);
       if (result !== undefined) commands.report({ type: 'result', id, result });
       return;
     }
     case 'cancel':
       slicedWork.cancel(id);
-      embeddings.cancel(id);
       prepared.delete(id);
       commands.scheduler.cancel(id);
   }
+}
+
+/** @throws ChatError `bad_request` where embeddings are off, and the errors of `Embedder.prepare`. */
+async function embed(
+  { model, scheduler, slicedWork }: Commands,
+  id: number,
+  text: string,
+): Promise<Embedding | undefined> {
+  const { embedder } = model;
+  if (embedder === undefined) {
+    const message = 'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.';
+    throw new ChatError('bad_request', message);
+  }
+  const tokens = await slicedWork.take(id, (signal) => runSliced(embedder.prepare(text), signal));
+  const vector = tokens && (await scheduler.embed(id, tokens));
+  return vector && { vector, inputTokens: tokens!.length };
 }
 
 function prepare(

@@ -2,14 +2,7 @@
  * The model as the engine process uses it: it prepares requests as tokens and has sequences that evaluate them. Implemented in
  * llama/; used by commands.ts and scheduler.ts.
  */
-import type {
-  Batch,
-  Embedding,
-  EngineFacts,
-  GenerationRequest,
-  Prompt,
-  Tokenized,
-} from '../engine.ts';
+import type { Batch, EngineFacts, GenerationRequest, Prompt, Tokenized } from '../engine.ts';
 
 /** A request that was tokenized and checked. It can be evaluated any number of times. */
 export interface Prepared {
@@ -59,6 +52,21 @@ export interface StateMemory {
   bytesOf(tokens: number): number;
 }
 
+/** Embeds one text at a time. */
+export interface Embedder {
+  /**
+   * Tokenizes in slices as `LoadedModel.prepare`.
+   * @throws ChatError `context_overflow` for a text that is too long, `bad_request` for one without tokens.
+   */
+  prepare(text: string): Generator<void, readonly number[], void>;
+  /** Evaluates the tokens from `from` to `to`; 0 begins a text. @returns the vector after the last token. */
+  evaluate(
+    tokens: readonly number[],
+    from: number,
+    to: number,
+  ): Promise<readonly number[] | undefined>;
+}
+
 export interface LoadedModel {
   readonly facts: EngineFacts;
   readonly sequences: readonly Sequence[];
@@ -80,8 +88,8 @@ export interface LoadedModel {
   prepare(request: GenerationRequest): Generator<void, Prepared, void>;
   /** In slices as `prepare`. */
   tokenize(prompt: Prompt): Generator<void, Tokenized, void>;
-  /** @throws ChatError `bad_request` where embeddings are off, `context_overflow` for a text that is too long. */
-  embed(text: string): Promise<Embedding>;
+  /** Undefined where embeddings are off. */
+  readonly embedder: Embedder | undefined;
   /** The text of `tokens` after `previous`; an incomplete character at the end is U+FFFD. */
   readonly detokenize: (tokens: readonly number[], previous: readonly number[]) => string;
   /** The UTF-8 bytes of one token; a special token is its text. */

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { epochMillis } from '../../../otel/clock.ts';
 import type { PrefixReport } from '../engine.ts';
+import { createEmbeddingJobs, type EmbeddingJobs } from './embedding-jobs.ts';
 import { remainingTokens } from './held-tails.ts';
 import { createJob, evaluate, type Job, type JobFact } from './job.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
@@ -14,6 +15,7 @@ import {
   createPrefillBudget,
   measureStep,
   prefillMillis,
+  stepTokens,
   type PrefillBudget,
 } from './prefill-budget.ts';
 import { commonLength } from './prefix-cache.ts';
@@ -34,6 +36,8 @@ export interface Scheduler {
    * sequence. It starts from prefixes of the same `owner` only ('' by default).
    */
   start(id: number, prepared: Prepared, owner?: string): void;
+  /** Resolves with the vector of a text, or with undefined when `id` was cancelled. */
+  embed(id: number, tokens: readonly number[]): Promise<readonly number[] | undefined>;
   cancel(id: number): void;
   contextTokens(): number;
   /** What copies of prefixes did since the last call. */
@@ -47,6 +51,7 @@ interface State {
   readonly options: SchedulerOptions;
   readonly pool: SequencePool;
   readonly prefixes: Prefixes;
+  readonly embeddings: EmbeddingJobs;
   budget: PrefillBudget;
   /** Requests without a sequence. A cancelled request keeps its sequence until the step ends. */
   readonly arrivals: Map<number, { prepared: Prepared; owner: string }>;
@@ -72,6 +77,7 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
     options,
     pool,
     prefixes: createPrefixes(model, pool, (tokens) => prefillMillis(state.budget, tokens)),
+    embeddings: createEmbeddingJobs(model.embedder),
     budget: measureWarmUp(model),
     arrivals: new Map(),
     jobs: new Map(),
@@ -85,7 +91,13 @@ export function createScheduler(model: LoadedModel, options: SchedulerOptions): 
       state.arrivals.set(id, { prepared, owner });
       if (!state.isLooping) void loop(state);
     },
+    embed(id, tokens) {
+      const vector = state.embeddings.add(id, tokens);
+      if (!state.isLooping) void loop(state);
+      return vector;
+    },
     cancel(id) {
+      state.embeddings.cancel(id);
       state.arrivals.delete(id);
       const job = state.jobs.get(id);
       if (job !== undefined) job.isCancelled = true;
@@ -107,9 +119,10 @@ function measureWarmUp({ batchTokens, warmUp }: LoadedModel): PrefillBudget {
 
 /** A rejection ends the process: a sequence whose cache cannot be cleared is in an unknown state. */
 async function loop(state: State): Promise<void> {
-  const { jobs, arrivals } = state;
+  const { jobs, arrivals, embeddings } = state;
+  const hasWork = (): boolean => jobs.size > 0 || arrivals.size > 0 || embeddings.size() > 0;
   state.isLooping = true;
-  for (let isFirst = true; jobs.size > 0 || arrivals.size > 0; isFirst = false) {
+  for (let isFirst = true; hasWork(); isFirst = false) {
     state.stepStartedAt = performance.now();
     for (const job of jobs.values()) if (job.isCancelled) await leave(state, job);
     for (const job of jobs.values()) if (hasArrived(state, job)) await startFromPrefix(state, job);
@@ -214,7 +227,12 @@ async function step(state: State, isFirst: boolean): Promise<void> {
   // Prompts that arrive in the same moment as the first one get into the second step.
   const isExpecting = isFirst && state.options.isExpecting();
   markShared(state);
-  const jobs = [...state.jobs.values()].filter(({ awaited }) => awaited === undefined);
+  // While texts wait to be embedded, they and the prompts take turns.
+  const isForTexts = state.embeddings.size() > 0 && state.steps % 2 === 0;
+  const jobs = [...state.jobs.values()].filter(
+    ({ awaited, isDecoding }) => awaited === undefined && (isDecoding || !isForTexts),
+  );
+  if (isForTexts || jobs.every(({ isDecoding }) => isDecoding)) await embedSlice(state);
   const plan = planStep(jobs, state.budget, isExpecting);
   const { work, decoding, promptTokens, deferred } = plan;
   const startedAt = performance.now();
@@ -223,6 +241,16 @@ async function step(state: State, isFirst: boolean): Promise<void> {
   if (deferred !== undefined) deferred.deferredMillis += millis;
   if (work.length === 0) return;
   state.budget = measureStep(state.budget, { decoding, promptTokens, millis });
+}
+
+/** Takes the place of prompt tokens in a step. */
+async function embedSlice(state: State): Promise<void> {
+  const decoding = [...state.jobs.values()].filter(({ isDecoding }) => isDecoding).length;
+  const startedAt = performance.now();
+  const promptTokens = await state.embeddings.step(stepTokens(state.budget, decoding));
+  const millis = performance.now() - startedAt;
+  if (promptTokens === 0) return;
+  state.budget = measureStep(state.budget, { decoding: 0, promptTokens, millis });
 }
 
 async function run(state: State, job: Job, slice: number): Promise<void> {

@@ -27,11 +27,11 @@ export function loadForTest(
 }
 
 /** A model with random weights, so that no answer is right by chance. */
-export async function loadNoise(): Promise<DisposableModel> {
+export async function loadNoise(options: { embeddings?: boolean } = {}): Promise<DisposableModel> {
   const folder = mkdtempSync(join(tmpdir(), 'engine-noise-'));
   const out = join(folder, 'noise.gguf');
   makeGguf({ shape: 'tiny', quant: 'q8_0', out });
-  const model = await loadForTest(out);
+  const model = await loadForTest(out, options);
   return {
     ...model,
     async dispose() {
@@ -60,6 +60,20 @@ export function finish<T>(slices: Generator<void, T, void>): T {
 /** The id of the first token of `piece`. */
 export function tokenOf(model: DisposableModel, piece: string): number {
   return finish(model.tokenize({ kind: 'text', text: piece })).tokens[0]!;
+}
+
+/** The vector of a text, evaluated `slice` tokens at a time. */
+export async function embed({ embedder }: DisposableModel, text: string, slice = Infinity) {
+  const tokens = finish(embedder!.prepare(text));
+  let vector: readonly number[] | undefined;
+  for (let from = 0; from < tokens.length; from += slice) {
+    vector = await embedder!.evaluate(tokens, from, Math.min(tokens.length, from + slice));
+  }
+  return vector!;
+}
+
+export function cosine(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, index) => sum + value * b[index]!, 0);
 }
 
 export interface Answer {

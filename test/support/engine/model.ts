@@ -118,7 +118,7 @@ export function createArrayModel(options: ArrayModelOptions): ArrayModel {
     takeBatches: () => [],
     prepare: unused,
     tokenize: unused,
-    embed: unused,
+    embedder: undefined,
     detokenize: (tokens) => tokens.map((token) => `t${token} `).join(''),
     bytesOf: (token) => [...Buffer.from(`t${token} `)],
     batches,

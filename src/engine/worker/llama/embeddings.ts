@@ -1,58 +1,70 @@
-/** Embeds texts in a context of its own. Used by model.ts where embeddings are on. */
-import type { LlamaModel } from 'node-llama-cpp';
+/** Embeds texts in a context of its own, a slice at a time. Used by model.ts where embeddings are on. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LlamaContextOptions, LlamaModel, Token } from 'node-llama-cpp';
 import { ChatError } from '../../../errors.ts';
-import type { Embedding } from '../../engine.ts';
+import type { Embedder } from '../loaded-model.ts';
+import type { Prompts } from './prompt/prompt.ts';
 
 const maxContextTokens = 2048;
-
-export interface Embedder {
-  readonly dimensions: number;
-  /** @throws ChatError `context_overflow` for a text that is too long. */
-  embed(text: string): Promise<Embedding>;
-}
 
 /** Context size for embeddings, independent of the chat's. */
 export function embeddingContextTokens(model: LlamaModel): number {
   return Math.min(model.trainContextSize, maxContextTokens);
 }
 
-/**
- * The batch is as small as the chat's, so that a decode waits for one batch and not for a whole text. The vectors do not depend on
- * it for causal models, which all chat models are (cosine 0.9999 with a batch of 2,048, measured).
- */
+/** Parts of node-llama-cpp 3 that its types leave out; `LlamaEmbeddingContext` uses them, but it evaluates a text in one go. */
+interface Internals {
+  readonly _ctx: { getEmbedding(inputTokens: number): Float64Array };
+}
+const withEmbeddings = { _embeddings: true } as LlamaContextOptions;
+const withoutSampling = { _noSampling: true } as object;
+
+/** The vectors of causal models, which all chat models are, do not depend on the slices (cosine 0.9999 in one batch, measured). */
 export async function createEmbedder(
   model: LlamaModel,
-  options: { batchTokens: number; threads: number },
+  options: { batchTokens: number; threads: number; prompts: Prompts },
 ): Promise<Embedder> {
+  const { batchTokens: batchSize, threads, prompts } = options;
   const contextSize = embeddingContextTokens(model);
-  const context = await model.createEmbeddingContext({
-    contextSize,
-    batchSize: options.batchTokens,
-    threads: options.threads,
-  });
+  const context = await model.createContext({ contextSize, batchSize, threads, ...withEmbeddings });
+  const sequence = context.getSequence();
+
+  /** @returns the vector after the last token. */
+  async function evaluateSlice(tokens: readonly number[], from: number, to: number) {
+    if (from === 0) {
+      await sequence.eraseContextTokenRanges([{ start: 0, end: sequence.nextTokenIndex }]);
+    }
+    const slice = tokens.slice(from, to) as Token[];
+    if (to < tokens.length) {
+      await sequence.evaluateWithoutGeneratingNewTokens(slice);
+      return undefined;
+    }
+    await sequence.evaluate(slice, withoutSampling).next();
+    const { _ctx } = context as unknown as Internals;
+    return normalize([..._ctx.getEmbedding(tokens.length)]);
+  }
+
   return {
-    dimensions: model.embeddingVectorSize,
-    async embed(text) {
-      const inputTokens = context.calculateInputLength(text);
+    *prepare(text) {
+      const tokens = yield* prompts.tokenizeText(text, contextSize);
       // node-llama-cpp needs room for one more token than the text has.
-      if (inputTokens >= contextSize) {
+      if (tokens.length >= contextSize) {
         throw new ChatError(
           'context_overflow',
-          `The text has ${inputTokens} tokens; an embedding takes at most ${contextSize - 1}. Embed it in parts.`,
+          `An embedding takes at most ${contextSize - 1} tokens, and the text has more. Embed it in parts.`,
           { param: 'input' },
         );
       }
-      if (inputTokens === 0) {
-        throw new ChatError(
-          'bad_request',
-          'The text has no tokens. Send a text that is not empty.',
-          {
-            param: 'input',
-          },
-        );
-      }
-      const { vector } = await context.getEmbeddingFor(text);
-      return { vector: normalize(vector), inputTokens };
+      if (tokens.length > 0) return tokens;
+      const message = 'The text has no tokens. Send a text that is not empty.';
+      throw new ChatError('bad_request', message, { param: 'input' });
+    },
+    async evaluate(tokens, from, to) {
+      // node-llama-cpp divides the threads among all contexts that decode in the same turn of the event loop.
+      await delay(1);
+      const vector = await evaluateSlice(tokens, from, to);
+      await delay(1);
+      return vector;
     },
   };
 }

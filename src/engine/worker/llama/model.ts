@@ -7,7 +7,6 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
-import { ChatError } from '../../../errors.ts';
 import type { Batch, EngineOptions, ModelFacts } from '../../engine.ts';
 import type { LoadedModel, Prepared } from '../loaded-model.ts';
 import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
@@ -52,10 +51,10 @@ export async function loadModel(
     folder,
   );
   const { threads } = sizes;
-  const embedder = options.embeddings
-    ? await createEmbedder(model, { batchTokens, threads })
-    : undefined;
   const prompts = createPrompts(model);
+  const embedder = options.embeddings
+    ? await createEmbedder(model, { batchTokens, threads, prompts })
+    : undefined;
   return {
     facts: {
       model: describeModel(model),
@@ -63,7 +62,7 @@ export async function loadModel(
       threads,
       sequences: sizes.sequences,
       contextTokens,
-      embeddingDimensions: embedder?.dimensions,
+      embeddingDimensions: embedder && model.embeddingVectorSize,
       sizing: sizes.sentence,
     },
     sequences,
@@ -91,13 +90,7 @@ export async function loadModel(
       const tokens = yield* prompts.tokenize(prompt);
       return { tokens, pieces: tokens.map((token) => model.detokenize([token as Token], true)) };
     },
-    async embed(text) {
-      if (embedder !== undefined) return embedder.embed(text);
-      throw new ChatError(
-        'bad_request',
-        'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.',
-      );
-    },
+    embedder,
     detokenize: (tokens, previous) =>
       model.detokenize(tokens as Token[], false, previous as Token[]),
     bytesOf: createTokenBytes(model),

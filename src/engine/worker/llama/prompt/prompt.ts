@@ -31,26 +31,38 @@ export function createPrompts(model: LlamaModel) {
     return template.render(control.hide({ messages, tools }, mark)).split(mark);
   }
 
+  /** Ends early with more than `most` tokens. */
+  function* tokenizeParts(prompt: Prompt, most: number): Generator<void, number[], void> {
+    const tokens: number[] = [];
+    for (const part of partsOf(prompt)) {
+      for (const slice of slicers[prompt.kind](part)) {
+        for (const token of model.tokenize(slice, prompt.kind === 'chat')) tokens.push(token);
+        if (tokens.length > most) return tokens;
+        yield;
+      }
+    }
+    // The template may contain the BOS token.
+    if (shouldPrependBosToken && bos !== null && tokens[0] !== bos) tokens.unshift(bos);
+    return tokens;
+  }
+
   return {
     /**
      * Works in slices of 1 to 3 ms and yields between them.
      * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without tokens.
      */
     *tokenize(prompt: Prompt): Generator<void, number[], void> {
-      const isChat = prompt.kind === 'chat';
-      const tokens: number[] = [];
-      for (const part of partsOf(prompt)) {
-        for (const slice of slicers[prompt.kind](part)) {
-          for (const token of model.tokenize(slice, isChat)) tokens.push(token);
-          yield;
-        }
-      }
-      // The template may contain the BOS token.
-      if (shouldPrependBosToken && bos !== null && tokens[0] !== bos) tokens.unshift(bos);
-      if (tokens.length === 0) {
-        const message = 'The prompt has no tokens. Send a text that is not empty.';
-        throw new ChatError('bad_request', message, { param: isChat ? 'messages' : 'prompt' });
-      }
+      const tokens = yield* tokenizeParts(prompt, Infinity);
+      if (tokens.length > 0) return tokens;
+      const message = 'The prompt has no tokens. Send a text that is not empty.';
+      const param = prompt.kind === 'chat' ? 'messages' : 'prompt';
+      throw new ChatError('bad_request', message, { param });
+    },
+    /** For an embedding. Stops counting above `most` tokens. */
+    *tokenizeText(text: string, most: number): Generator<void, number[], void> {
+      const tokens = yield* tokenizeParts({ kind: 'text', text }, most);
+      const { eos, shouldAppendEosToken } = model.tokens;
+      if (tokens.length > 0 && shouldAppendEosToken && eos !== null) tokens.push(eos);
       return tokens;
     },
   };
