@@ -1,11 +1,14 @@
-/** Timestamps, and promises with a time limit. Used by the service as well as by this folder. */
+/** The clock of all facts, and promises with a time limit. Used by the service as well as by this folder. */
+
+// `performance.now()` counts from the start of the process, and `hrtime` from the same moment in every process of the machine.
+const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 /**
- * Milliseconds since 1970 with a fraction, monotonic within a process. Every process adds to the wall clock of its own start
- * (`timeOrigin`), so the timestamps of two processes drift apart when the system clock is stepped between their starts.
+ * Milliseconds of the machine's monotonic clock, with a fraction: the same in every process, and not moved by a suspend or a step of
+ * the wall clock. Differences are durations; a generation converts them to the wall clock for its spans.
  */
-export function epochMillis(): number {
-  return performance.timeOrigin + performance.now();
+export function monotonicMillis(): number {
+  return origin + performance.now();
 }
 
 /** Resolves with false if `promise` is still pending after `millis`. @throws the reason if `promise` rejects before that. */

@@ -1,4 +1,5 @@
 /** Public API of `llamascope/otel`, for any program on node-llama-cpp. llamascope itself imports the files directly. */
+export { monotonicMillis } from './clock.ts';
 export { observeServer, setRoute } from './http.ts';
 export { createInferenceTelemetry } from './generation/inference.ts';
 export type { Generation, GenerationSummary, InferenceTelemetry } from './generation/inference.ts';

@@ -22,10 +22,11 @@ import {
   type GenerationSummary,
 } from './generation-state.ts';
 
-export function startChat(tracer: Tracer, begun: { operation: Operation; at: number }): Span {
+/** @param startTime epoch milliseconds. */
+export function startChat(tracer: Tracer, operation: Operation, startTime: number): Span {
   return tracer.startSpan(spans.chat, {
-    startTime: begun.at,
-    attributes: { [a.genAiOperationName]: begun.operation, [a.genAiProviderName]: genAiProvider },
+    startTime,
+    attributes: { [a.genAiOperationName]: operation, [a.genAiProviderName]: genAiProvider },
   });
 }
 
@@ -71,7 +72,7 @@ export function endSpans(
     const message = outcome === 'failed' ? (state.ended.message ?? reason) : reason;
     chat.span.setStatus({ code: SpanStatusCode.ERROR, message });
   }
-  endSpan(chat.span, state.ended.at, state.begun.at);
+  endSpan(chat.span, state.ended.at + state.wallOffset, state.begun.at + state.wallOffset);
 }
 
 function endPhases(
@@ -80,18 +81,20 @@ function endPhases(
   state: EndedState,
   { outcome, outputTokens, tokensPerSecond }: GenerationSummary,
 ): void {
-  const { tokenized, queued, started, prefilled, firstTokenAt, lastTokenAt, ended } = state;
+  const { tokenized, queued, started, prefilled, firstTokenAt, lastTokenAt, ended, wallOffset } =
+    state;
   const phase = (
     name: string,
     startedAt: number,
     endedAt: number,
     attributes: Attributes,
   ): void => {
-    const span = tracer.startSpan(name, { startTime: startedAt, attributes }, chat);
+    const startTime = startedAt + wallOffset;
+    const span = tracer.startSpan(name, { startTime, attributes }, chat);
     if (name === spans.decode && firstTokenAt !== undefined) {
-      span.addEvent(firstTokenEvent, firstTokenAt);
+      span.addEvent(firstTokenEvent, firstTokenAt + wallOffset);
     }
-    endSpan(span, endedAt, startedAt);
+    endSpan(span, endedAt + wallOffset, startTime);
   };
   if (tokenized !== undefined) {
     const { startedAt, endedAt, inputTokens } = tokenized;
@@ -121,7 +124,7 @@ function endPhases(
   }
 }
 
-/** Keeps the end of a span after its start: timestamps come from two processes, and the SDK would log a warning otherwise. */
+/** Keeps the end of a span after its start, whatever a caller reports; the SDK would log a warning otherwise. */
 function endSpan(span: Span, endedAt: number, startedAt: number): void {
   span.end(Math.max(endedAt, startedAt));
 }

@@ -38,7 +38,7 @@ export interface Prefill {
 
 export type End = Ending & { at: number; message?: string };
 
-/** Facts that occur at most once in a generation. All times are epoch milliseconds. */
+/** Facts that occur at most once in a generation. All times are milliseconds of the clock that `begun.at` is read from. */
 export interface Facts {
   admitted: Admission;
   tokenized: { startedAt: number; endedAt: number; inputTokens: number };
@@ -50,6 +50,8 @@ export interface Facts {
 
 export interface GenerationState extends Partial<Facts> {
   readonly begun: { operation: Operation; at: number };
+  /** Wall clock minus the clock of the facts, read once: a step of the wall clock moves the trace as a whole. */
+  readonly wallOffset: number;
   ended?: End;
   outputTokens: number;
   firstTokenAt?: number;

@@ -54,10 +54,17 @@ export function beginGeneration(
   begun: { operation: Operation; at: number },
 ): Generation {
   const { instruments, tracer, contentLimit } = options;
-  const span = startChat(tracer, begun);
+  const wallOffset = Date.now() - begun.at;
+  const span = startChat(tracer, begun.operation, begun.at + wallOffset);
   const chat = { span, context: trace.setSpan(context.active(), span) };
   const recorder = { instruments, span: span.spanContext() };
-  const state: GenerationState = { begun, outputTokens: 0, logprobs: 0, logprobSum: 0 };
+  const state: GenerationState = {
+    begun,
+    wallOffset,
+    outputTokens: 0,
+    logprobs: 0,
+    logprobSum: 0,
+  };
   let content: Content = {};
   let isStreaming = true;
   let summary: GenerationSummary | undefined;

@@ -43,7 +43,8 @@ interface PrefixFacts {
 export interface InferenceTelemetry {
   /**
    * Call it when the headers of a generation request arrive. Each generation is counted once in `inference.requests`, when it ends. Its
-   * `chat` span starts at `at` (epoch milliseconds) as a child of the active span.
+   * `chat` span is a child of the active span and starts at this call, whose time is `at`. All facts of a generation take their times
+   * from one clock, in milliseconds; `monotonicMillis` is not moved by a step of the wall clock.
    */
   begin(fact: { operation: Operation; at: number }): Generation;
   /** Call it after every model load. Creates the series of this model; an unknown property becomes an empty label. */

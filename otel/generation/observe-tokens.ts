@@ -1,6 +1,6 @@
 /** Observes a stream of tokens as one generation. Part of `llamascope/otel`, for programs that use node-llama-cpp directly. */
 import { randomUUID } from 'node:crypto';
-import { epochMillis } from '../clock.ts';
+import { monotonicMillis } from '../clock.ts';
 import type { InferenceTelemetry } from './inference.ts';
 import type { Ending, Operation } from '../names.ts';
 
@@ -26,7 +26,7 @@ export async function* observeTokens<Token>(
 ): AsyncGenerator<Token, void, void> {
   const { model, inputTokens, cachedTokens = 0, operation = 'chat' } = options;
   const { maxTokens = Number.POSITIVE_INFINITY } = options;
-  const startedAt = epochMillis();
+  const startedAt = monotonicMillis();
   const generation = inference.begin({ operation, at: startedAt });
   const responseId = randomUUID();
   generation.admitted({ model, requestedModel: model, responseId, stream: true });
@@ -35,7 +35,7 @@ export async function* observeTokens<Token>(
   let count = 0;
   try {
     for await (const token of tokens) {
-      const at = epochMillis();
+      const at = monotonicMillis();
       // The end of prefill is not visible here, so the first token marks it.
       if (count === 0) generation.prefilled({ startedAt, endedAt: at, inputTokens, cachedTokens });
       generation.token({ at });
@@ -48,6 +48,6 @@ export async function* observeTokens<Token>(
     ending = { outcome: 'failed', reason: 'engine_error' };
     throw error;
   } finally {
-    generation.end({ ...ending, at: epochMillis() });
+    generation.end({ ...ending, at: monotonicMillis() });
   }
 }

@@ -9,6 +9,8 @@ export interface ProcessFacts {
   memoryBytes: number;
   /** Seconds since 1970. */
   startedAt: number;
+  /** Seconds since the start, by a clock that a step of the wall clock does not move. */
+  uptimeSeconds: number;
   /** Open file descriptors; NaN without permission to read them. */
   openFileDescriptors: number;
 }
@@ -62,6 +64,7 @@ export function readProcess(pid: number | undefined): ProcessFacts | undefined {
       systemSeconds: stat.systemTicks / ticksPerSecond,
       memoryBytes: Number(residentKibibytes[1]) * 1024,
       startedAt: bootTime() + stat.startTicks / ticksPerSecond,
+      uptimeSeconds: secondsSinceBoot() - stat.startTicks / ticksPerSecond,
       openFileDescriptors: countDescriptors(pid),
     };
   } catch {
@@ -75,6 +78,10 @@ function countDescriptors(pid: number): number {
   } catch {
     return Number.NaN;
   }
+}
+
+function secondsSinceBoot(): number {
+  return Number.parseFloat(readFileSync('/proc/uptime', 'latin1'));
 }
 
 function bootTime(): number {

@@ -58,7 +58,7 @@ function observeOne(
   }
   const gauges = [
     ['processStartTime', (facts: ProcessFacts) => facts.startedAt],
-    ['processUptime', (facts: ProcessFacts) => Date.now() / 1000 - facts.startedAt],
+    ['processUptime', (facts: ProcessFacts) => facts.uptimeSeconds],
   ] as const;
   for (const [key, value] of gauges) {
     instruments.observe(key, (result) => {
@@ -88,6 +88,7 @@ function readSelf(): ProcessFacts {
     systemSeconds: system / 1e6,
     memoryBytes: process.memoryUsage.rss(),
     startedAt: performance.timeOrigin / 1000,
+    uptimeSeconds: performance.now() / 1000,
     openFileDescriptors: readProcess(process.pid)?.openFileDescriptors ?? Number.NaN,
   };
 }

@@ -77,7 +77,7 @@ export interface TokenLogprob {
   logprob: number;
 }
 
-/** The events of a generation, in this order; `token` repeats. Times are epoch milliseconds. */
+/** The events of a generation, in this order; `token` repeats. Times are those of `monotonicMillis`. */
 export type Fact =
   | { type: 'tokenized'; startedAt: number; endedAt: number; inputTokens: number }
   | { type: 'queued'; at: number; position: number }

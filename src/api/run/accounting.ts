@@ -7,7 +7,7 @@ import type {
   InferenceTelemetry,
 } from '../../../otel/generation/inference.ts';
 import type { Ending, Operation } from '../../../otel/names.ts';
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, ApiEnv, Log } from '../request-context.ts';
 
@@ -47,7 +47,7 @@ export function accountGeneration(
   operation: Operation,
 ): MiddlewareHandler<ApiEnv> {
   return async function accountGeneration(c, next) {
-    const generation = deps.inference.begin({ operation, at: epochMillis() });
+    const generation = deps.inference.begin({ operation, at: monotonicMillis() });
     const account = createAccount(deps, c, generation);
     c.set('account', account);
     await context.with(generation.context, next);
@@ -61,7 +61,7 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
   function end(ending: Ending, error?: ChatError): GenerationSummary {
     if (summary !== undefined) return summary;
     const message = error === undefined ? {} : { message: error.message };
-    summary = generation.end({ ...ending, at: epochMillis(), ...message });
+    summary = generation.end({ ...ending, at: monotonicMillis(), ...message });
     if (error?.code === 'internal_error') {
       deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unexpected error');
     }

@@ -5,7 +5,7 @@
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
 import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import type { Engine, Fact, GenerationRequest } from '../../engine/engine.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import { createAnswerQueue } from './answer-queue.ts';
@@ -183,7 +183,7 @@ function admittedFact(
   const { maxTokens, temperature, topP, topK, seed, stop } = request.sampling;
   const { frequencyPenalty, presencePenalty } = request.sampling;
   return {
-    at: epochMillis(),
+    at: monotonicMillis(),
     model,
     requestedModel: request.requestedModel ?? model,
     responseId,

@@ -3,7 +3,7 @@
  * when the engine process exits.
  */
 import { addAbortListener } from 'node:events';
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type {
   Batch,
@@ -153,7 +153,7 @@ function enter(host: Host, job: Job): void {
   job.phase = 'waiting';
   const { id, client, ended } = job;
   const onWait = (position: number): void =>
-    tell(host, job, { type: 'queued', at: epochMillis(), position });
+    tell(host, job, { type: 'queued', at: monotonicMillis(), position });
   enterQueue(host.queue, { client, signal: ended.signal, onWait }).then(
     (release) => {
       if (ended.signal.aborted) return release();

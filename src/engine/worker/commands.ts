@@ -1,5 +1,5 @@
 /** Carries out the commands of the host: prepares requests, hands them to the scheduler, and reports. Used by worker.ts. */
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import { ChatError } from '../../errors.ts';
 import type { Command, Embedding, GenerationRequest, Report, SharePrefix } from '../engine.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
@@ -102,14 +102,14 @@ function prepare(
   request: GenerationRequest,
 ): Promise<Prepared | undefined> {
   return slicedWork.take(id, async (signal) => {
-    const startedAt = epochMillis();
+    const startedAt = monotonicMillis();
     const result = await runSliced(model.prepare(request), signal);
     if (result === undefined) return undefined;
     const inputTokens = result.prompt.length;
     checkFits(inputTokens, request, model.facts.contextTokens);
     report({
       type: 'facts',
-      facts: [{ id, type: 'tokenized', startedAt, endedAt: epochMillis(), inputTokens }],
+      facts: [{ id, type: 'tokenized', startedAt, endedAt: monotonicMillis(), inputTokens }],
       contextTokens: scheduler.contextTokens(),
     });
     return result;

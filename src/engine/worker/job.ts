@@ -1,5 +1,5 @@
 /** A request on its sequence, and the evaluation of a slice of its prompt or of its next token. Used by scheduler.ts. */
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
@@ -65,7 +65,7 @@ export async function evaluate(model: LoadedModel, job: Job, slice: number): Pro
   if (job.output === undefined) {
     const { prompt } = job.prepared;
     const tokens = prompt.slice(job.evaluatedTokens, job.evaluatedTokens + slice);
-    job.prefillStartedAt ??= epochMillis();
+    job.prefillStartedAt ??= monotonicMillis();
     if (job.evaluatedTokens + slice < job.promptTokens) {
       await job.sequence.prefill(tokens);
       job.evaluatedTokens += slice;
@@ -76,7 +76,7 @@ export async function evaluate(model: LoadedModel, job: Job, slice: number): Pro
     job.isDecoding = true;
   }
   const next = await job.output.next();
-  const at = epochMillis();
+  const at = monotonicMillis();
   const prefilled = job.evaluatedTokens < job.promptTokens ? [endPrefill(job, at)] : [];
   if (next.done === true) return [...prefilled, ended(job, 'stop', job.answer.flush())];
   job.outputTokens += 1;
@@ -102,7 +102,7 @@ function endPrefill(job: Job, endedAt: number): JobFact {
 }
 
 function ended({ id }: Job, finishReason: FinishReason, text: string): JobFact {
-  return { id, type: 'ended', at: epochMillis(), finishReason, text };
+  return { id, type: 'ended', at: monotonicMillis(), finishReason, text };
 }
 
 function describeLogprob(

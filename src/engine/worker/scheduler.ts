@@ -4,7 +4,7 @@
  * leaves at once. One loop per request would halve the throughput.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import type { PrefixReport } from '../engine.ts';
 import { createEmbeddingJobs, type EmbeddingJobs } from './embedding-jobs.ts';
 import { remainingTokens } from './held-tails.ts';
@@ -162,7 +162,7 @@ async function admit(state: State, id: number, prepared: Prepared, owner: string
   const admittedAtStep = state.steps;
   const job = createJob(state.model, { id, prepared, sequence, owner, admittedAtStep });
   state.jobs.set(id, job);
-  state.facts.push({ id, type: 'started', at: epochMillis() });
+  state.facts.push({ id, type: 'started', at: monotonicMillis() });
   await startFromPrefix(state, job, taken);
 }
 

@@ -41,6 +41,9 @@ describe('a process in /proc', () => {
     expect(facts?.openFileDescriptors).toBeGreaterThan(2);
     // The kernel reports the boot time in whole seconds.
     expect(Math.abs((facts?.startedAt ?? 0) - before)).toBeLessThan(2);
+    const elapsed = Date.now() / 1000 - before;
+    expect(facts?.uptimeSeconds).toBeGreaterThanOrEqual(0);
+    expect(facts?.uptimeSeconds).toBeLessThanOrEqual(elapsed + 0.1);
   });
 
   test('that does not exist is undefined', () => {

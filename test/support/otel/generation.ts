@@ -3,7 +3,7 @@ import { createInferenceTelemetry, type Generation } from '../../../otel/generat
 import { endings, type Ending } from '../../../otel/names.ts';
 import { startTelemetry } from '../../../otel/sdk.ts';
 
-/** Start of the generation, in epoch milliseconds. */
+/** Start of the generation, in milliseconds of some clock. */
 export const start = 1_700_000_000_000;
 export const model = 'qwen2.5-0.5b-instruct';
 /** Labels of the GenAI histograms in a scrape. */

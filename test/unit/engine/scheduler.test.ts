@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { epochMillis } from '../../../otel/clock.ts';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import { createArrayModel } from '../../support/engine/model.ts';
 import { prompt, run, stopClock } from '../../support/engine/scheduler.ts';
 
@@ -88,7 +88,7 @@ test('prefill begins with the first slice, not while other prompts are evaluated
   scheduler.start(1, model.prepared(prompt(1, 1600), { maxTokens: 1 }));
   scheduler.start(2, model.prepared(prompt(2, 1500), { maxTokens: 1 }));
   await reach(2, 'started');
-  const between = epochMillis();
+  const between = monotonicMillis();
   await reach(2, 'ended');
   const at = of(2)
     .map((fact) => (fact.type === 'prefilled' ? fact.startedAt : fact))

@@ -8,7 +8,15 @@ import { createCpuSum, type ProcessFacts } from '../../../otel/process/proc.ts';
 
 function facts(id: string, userSeconds: number): ProcessFacts {
   const systemSeconds = userSeconds / 2;
-  return { id, userSeconds, systemSeconds, memoryBytes: 0, startedAt: 0, openFileDescriptors: 0 };
+  return {
+    id,
+    userSeconds,
+    systemSeconds,
+    memoryBytes: 0,
+    startedAt: 0,
+    uptimeSeconds: 0,
+    openFileDescriptors: 0,
+  };
 }
 
 test('the CPU sum continues over a restart, a gap and a reused pid', () => {
