@@ -58,6 +58,7 @@ export const deviations: readonly Deviation[] = [
     'outcome',
     'reason',
     'how',
+    'state',
     'type',
     'channel',
     'architecture',

@@ -115,6 +115,8 @@ export const spanAttributes = {
   copiedTokens: 'inference.copied_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
   queuePosition: 'inference.queue.position',
+  /** Seconds of prefill before its first slice, while earlier prompts are evaluated. */
+  prefillWait: 'inference.prefill.wait',
   tokensPerSecond: 'inference.tokens_per_second',
   /** Prompt and answer, only if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
   inputMessages: 'gen_ai.input.messages',
@@ -281,7 +283,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: 's',
     buckets: generationBuckets,
     meaning:
-      'Time from the start of prefill to the last token in the engine, without queue and network.',
+      'Time from the start of prefill to the last token in the engine, without queue and network: prefill and decode.',
   },
   inferenceRequests: {
     name: 'inference.requests',
@@ -304,7 +306,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     kind: 'histogram',
     unit: 's',
     buckets: queueBuckets,
-    meaning: 'Time from entering the queue to the start of prefill.',
+    meaning: 'Time from entering the queue to the assignment of a sequence.',
   },
   inferenceQueueDepth: {
     name: 'inference.queue.depth',
@@ -342,7 +344,8 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     kind: 'histogram',
     unit: 's',
     buckets: generationBuckets,
-    meaning: 'Time to evaluate the prompt.',
+    meaning:
+      'Time from the assignment of a sequence to the end of the prompt, the wait for its first slice included.',
   },
   inferenceDecodeDuration: {
     name: 'inference.decode.duration',

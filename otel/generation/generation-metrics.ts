@@ -3,6 +3,7 @@ import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
 import { attributes as a, genAiProvider, type Operation } from '../names.ts';
 import {
+  prefillStartedAt,
   secondsBetween,
   type EndedState,
   type GenerationState,
@@ -23,12 +24,11 @@ export function recordEnded(
   const { instruments, span } = recorder;
   const { outcome, reason } = summary;
   instruments.add('inferenceRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
+  instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
   const { prefilled } = state;
-  if (prefilled === undefined) {
-    instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
-  } else {
+  if (prefilled !== undefined) {
     const lastAt = state.lastTokenAt ?? prefilled.endedAt;
-    const seconds = secondsBetween(prefilled.startedAt, lastAt);
+    const seconds = secondsBetween(prefillStartedAt(state), lastAt);
     instruments.record('inferenceDuration', seconds, undefined, span);
     instruments.record('inferenceDecodeDuration', summary.decodeSeconds, undefined, span);
   }

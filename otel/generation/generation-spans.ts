@@ -16,7 +16,8 @@ import {
 } from '../names.ts';
 import {
   known,
-  queueEndedAt,
+  prefillStartedAt,
+  secondsBetween,
   type Admission,
   type EndedState,
   type GenerationSummary,
@@ -75,53 +76,79 @@ export function endSpans(
   endSpan(chat.span, state.ended.at + state.wallOffset, state.begun.at + state.wallOffset);
 }
 
+interface Phase {
+  name: string;
+  from: number;
+  to: number;
+  attributes: Attributes;
+}
+
 function endPhases(
   tracer: Tracer,
   chat: Context,
   state: EndedState,
-  { outcome, outputTokens, tokensPerSecond }: GenerationSummary,
+  summary: GenerationSummary,
 ): void {
-  const { tokenized, queued, started, prefilled, firstTokenAt, lastTokenAt, ended, wallOffset } =
-    state;
-  const phase = (
-    name: string,
-    startedAt: number,
-    endedAt: number,
-    attributes: Attributes,
-  ): void => {
-    const startTime = startedAt + wallOffset;
+  const phases = phasesOf(state, summary);
+  const { firstTokenAt, wallOffset } = state;
+  for (const phase of phases) {
+    const { name, from, to, attributes } = phase;
+    const startTime = from + wallOffset;
     const span = tracer.startSpan(name, { startTime, attributes }, chat);
-    if (name === spans.decode && firstTokenAt !== undefined) {
+    // An answer of one token has no decode: the evaluation of the prompt samples the first token.
+    const isLast = phase === phases.at(-1) && (name === spans.decode || name === spans.prefill);
+    if (isLast && firstTokenAt !== undefined) {
       span.addEvent(firstTokenEvent, firstTokenAt + wallOffset);
     }
-    endSpan(span, endedAt + wallOffset, startTime);
-  };
+    endSpan(span, to + wallOffset, startTime);
+  }
+}
+
+function phasesOf(state: EndedState, summary: GenerationSummary): Phase[] {
+  const { tokenized, queued, ended } = state;
+  const phases: Phase[] = [];
   if (tokenized !== undefined) {
-    const { startedAt, endedAt, inputTokens } = tokenized;
-    phase(spans.tokenize, startedAt, endedAt, { [s.inputTokens]: inputTokens });
+    const { startedAt: from, endedAt: to, inputTokens } = tokenized;
+    phases.push({ name: spans.tokenize, from, to, attributes: { [s.inputTokens]: inputTokens } });
   }
   if (queued !== undefined) {
-    const endedAt = queueEndedAt(state) ?? ended.at;
-    phase(spans.queue, queued.at, endedAt, { [s.queuePosition]: queued.position });
+    const attributes = { [s.queuePosition]: queued.position };
+    const to = prefillStartedAt(state) ?? ended.at;
+    phases.push({ name: spans.queue, from: queued.at, to, attributes });
   }
-  if (prefilled !== undefined) {
-    const { startedAt, endedAt, inputTokens, cachedTokens, copiedTokens = 0 } = prefilled;
-    const tokens = {
-      [s.inputTokens]: inputTokens,
-      [s.cachedTokens]: cachedTokens,
-      [s.copiedTokens]: copiedTokens,
-    };
-    phase(spans.prefill, startedAt, endedAt, tokens);
-    const decodedAt = outcome === 'completed' ? (lastTokenAt ?? ended.at) : ended.at;
-    const output = {
-      [s.outputTokens]: outputTokens,
-      ...known({ [s.tokensPerSecond]: tokensPerSecond }),
-    };
-    phase(spans.decode, endedAt, decodedAt, output);
-  } else if (started !== undefined) {
-    // An interrupted prefill reports no `prefilled` fact.
-    phase(spans.prefill, started.at, ended.at, {});
-  }
+  return [...phases, ...prefillOf(state), ...decodeOf(state, summary)];
+}
+
+/** An interrupted prefill reports no `prefilled` fact and lasts until the end of the generation. */
+function prefillOf(state: EndedState): Phase[] {
+  const { prefilled, started, ended } = state;
+  const from = prefillStartedAt(state);
+  if (from === undefined) return [];
+  const attributes =
+    prefilled === undefined
+      ? {}
+      : {
+          [s.inputTokens]: prefilled.inputTokens,
+          [s.cachedTokens]: prefilled.cachedTokens,
+          [s.copiedTokens]: prefilled.copiedTokens ?? 0,
+          ...known({ [s.prefillWait]: secondsBetween(started?.at, prefilled.startedAt) }),
+        };
+  return [{ name: spans.prefill, from, to: prefilled?.endedAt ?? ended.at, attributes }];
+}
+
+function decodeOf(
+  { prefilled, lastTokenAt, ended }: EndedState,
+  { outcome, outputTokens, tokensPerSecond }: GenerationSummary,
+): Phase[] {
+  if (prefilled === undefined) return [];
+  const from = prefilled.endedAt;
+  const to = outcome === 'completed' ? (lastTokenAt ?? from) : ended.at;
+  if (to <= from) return [];
+  const attributes = {
+    [s.outputTokens]: outputTokens,
+    ...known({ [s.tokensPerSecond]: tokensPerSecond }),
+  };
+  return [{ name: spans.decode, from, to, attributes }];
 }
 
 /** Keeps the end of a span after its start, whatever a caller reports; the SDK would log a warning otherwise. */

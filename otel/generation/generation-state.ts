@@ -66,8 +66,9 @@ export type EndedState = GenerationState & { ended: End };
 /** Seconds of each phase; a phase that did not happen, or whose end is before its start, is absent. */
 export interface GenerationTimings {
   tokenizeSeconds?: number;
-  /** From entering the queue to the start of prefill. Before prefill starts, it ends with the assignment of a sequence. */
+  /** From entering the queue to the assignment of a sequence. */
   queueSeconds?: number;
+  /** From the assignment of a sequence to the end of the prompt, the wait for its first slice included. */
   prefillSeconds?: number;
   /** From admission to the first token, queue included. */
   firstTokenSeconds?: number;
@@ -115,9 +116,9 @@ export function isWaiting({ queued, started, ended }: GenerationState): boolean 
   return queued !== undefined && started === undefined && ended === undefined;
 }
 
-/** Time at which waiting ended. A request that has a sequence still waits while earlier prompts are prefilled. */
-export function queueEndedAt({ prefilled, started, ended }: GenerationState): number | undefined {
-  return prefilled?.startedAt ?? started?.at ?? ended?.at;
+/** Prefill starts with the assignment of a sequence, and the queue ends there. Undefined before that. */
+export function prefillStartedAt({ prefilled, started }: GenerationState): number | undefined {
+  return started?.at ?? prefilled?.startedAt;
 }
 
 export function timingsOf(state: GenerationState): GenerationTimings {
@@ -125,8 +126,8 @@ export function timingsOf(state: GenerationState): GenerationTimings {
   const streamSeconds = secondsBetween(firstTokenAt, lastTokenAt);
   return known({
     tokenizeSeconds: secondsBetween(tokenized?.startedAt, tokenized?.endedAt),
-    queueSeconds: secondsBetween(queued?.at, queueEndedAt(state)),
-    prefillSeconds: secondsBetween(prefilled?.startedAt, prefilled?.endedAt),
+    queueSeconds: secondsBetween(queued?.at, prefillStartedAt(state) ?? state.ended?.at),
+    prefillSeconds: secondsBetween(prefillStartedAt(state), prefilled?.endedAt),
     firstTokenSeconds: secondsBetween(admittedAt(state), firstTokenAt),
     decodeSeconds: secondsBetween(prefilled?.endedAt, lastTokenAt),
     tokensPerSecond: streamSeconds ? (state.outputTokens - 1) / streamSeconds : undefined,

@@ -129,8 +129,7 @@ function recordPrefilled(
   state: GenerationState,
   fact: Prefill,
 ): void {
-  const { queueSeconds, prefillSeconds } = timingsOf(state);
-  instruments.record('inferenceQueueDuration', queueSeconds, undefined, span);
+  const { prefillSeconds } = timingsOf(state);
   instruments.record('inferencePrefillDuration', prefillSeconds, undefined, span);
   instruments.add('inferenceTokens', fact.inputTokens - fact.cachedTokens, inputToken);
   instruments.add('inferenceTokens', fact.cachedTokens, cachedToken);

@@ -20,8 +20,8 @@ export const service = definePanels({
   queueTime: {
     title: { en: 'Queue time', zh: '排队时间' },
     meaning: {
-      en: 'Time from admission to the start of prefill.',
-      zh: '从入队到开始预填充的等待时间。',
+      en: 'Time from entering the queue to a free sequence.',
+      zh: '从入队到分配到并发槽位的等待时间。',
     },
     kind: 'timeseries',
     unit: 's',

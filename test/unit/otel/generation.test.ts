@@ -46,8 +46,9 @@ describe('a completed generation', () => {
     generate(steps.length).end(stop);
     const after = await readSamples(telemetry);
     const added = (name: string): number => (after.get(name) ?? NaN) - (before.get(name) ?? NaN);
-    expect(added('inference_queue_duration_seconds_sum')).toBeCloseTo(0.51, 9);
-    expect(added('inference_duration_seconds_sum')).toBeCloseTo(0.21, 9);
+    expect(added('inference_queue_duration_seconds_sum')).toBeCloseTo(0.5, 9);
+    expect(added('inference_duration_seconds_sum')).toBeCloseTo(0.22, 9);
+    expect(added('inference_prefill_duration_seconds_sum')).toBeCloseTo(0.11, 9);
     expect(added('inference_decode_duration_seconds_sum')).toBeCloseTo(0.11, 9);
     expect(added(`gen_ai_server_request_duration_seconds_sum{${genAi}}`)).toBeCloseTo(0.74, 9);
     expect(added(`gen_ai_server_time_to_first_token_seconds_sum{${genAi}}`)).toBeCloseTo(0.64, 9);
@@ -65,8 +66,8 @@ describe('a completed generation', () => {
       cachedTokens: 3,
       outputTokens: 3,
       tokenizeSeconds: 0.01,
-      queueSeconds: 0.51,
-      prefillSeconds: 0.1,
+      queueSeconds: 0.5,
+      prefillSeconds: 0.11,
       firstTokenSeconds: 0.64,
       decodeSeconds: 0.11,
       durationSeconds: 0.74,
@@ -78,7 +79,7 @@ describe('a completed generation', () => {
     const tokenizeSeconds = 0.01;
     expect(generate(3).timings()).toEqual({ tokenizeSeconds });
     expect(generate(4).timings()).toEqual({ tokenizeSeconds, queueSeconds: 0.5 });
-    const prefilled = { tokenizeSeconds, queueSeconds: 0.51, prefillSeconds: 0.1 };
+    const prefilled = { tokenizeSeconds, queueSeconds: 0.5, prefillSeconds: 0.11 };
     expect(generate(5).timings()).toEqual(prefilled);
   });
 
@@ -118,13 +119,32 @@ describe('a completed generation', () => {
     expect(decode.events).toEqual([{ name: 'first_token', at: chat.startedAt + 740 }]);
     const since = [decode.startedAt, decode.endedAt].map((at) => at - chat.startedAt);
     expect(since).toEqual([730, 840]);
-    expect(findSpan(spans, 'queue').attributes).toEqual({ 'inference.queue.position': 2 });
+    const queue = findSpan(spans, 'queue');
+    expect(queue.attributes).toEqual({ 'inference.queue.position': 2 });
+    const prefill = findSpan(spans, 'prefill');
+    expect(prefill.startedAt).toBe(queue.endedAt);
+    expect(prefill.endedAt).toBe(decode.startedAt);
+    expect(prefill.attributes).toMatchObject({ 'inference.prefill.wait': 0.01 });
   });
 
   test('with one token has no time between tokens and no time per token', async () => {
     const changes = await changesDuring(telemetry, () => void generate(6).end(stop));
     expect(Object.keys(changes).filter((key) => /inter_token|per_output/.test(key))).toEqual([]);
     expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(1);
+  });
+
+  test('whose only token ends the prompt has no decode, and its first token in the prefill', () => {
+    const generation = generate(5);
+    generation.token({ at: start + 730 });
+    const spans = readTrace(telemetry, generation.end(stop).traceId);
+    expect(spans.map(({ name }) => name)).toEqual([
+      'tokenize',
+      'queue',
+      'prefill',
+      `chat ${model}`,
+    ]);
+    const prefill = findSpan(spans, 'prefill');
+    expect(prefill.events).toEqual([{ name: 'first_token', at: prefill.endedAt }]);
   });
 
   test('without tokens has no first token and no decode, but a prefill', async () => {
