@@ -57,14 +57,16 @@ export function listContenders(
     CHAT_CONTEXT: String(contextTokens),
   };
   const minor = settings.minorRounds > 0;
+  // Beside other tests, llama.cpp's threads wait for each other most of the time.
+  const few: Record<string, string> = settings.smoke ? { CHAT_THREADS: '1' } : {};
   return {
-    ours: () => startOurs(root, modelPath, {}),
+    ours: () => startOurs(root, modelPath, few),
     ...(llamaServer !== undefined && {
       'llama-server': () => startLlamaServer(llamaServer, modelPath, []),
     }),
     ...(baseline !== undefined &&
-      minor && { 'ours before': () => startOurs(baseline, modelPath, {}) }),
-    ...(minor && { 'bare node-llama-cpp': () => startOneLoopEach(modelPath) }),
+      minor && { 'ours before': () => startOurs(baseline, modelPath, few) }),
+    ...(minor && { 'bare node-llama-cpp': () => startOneLoopEach(modelPath, few['CHAT_THREADS']) }),
     ...(llamaServer !== undefined &&
       minor && {
         'ours, equal': () => startOurs(root, modelPath, variables),
@@ -108,10 +110,10 @@ async function startOurs(
   };
 }
 
-async function startOneLoopEach(modelPath: string): Promise<Contender> {
+async function startOneLoopEach(modelPath: string, fixedThreads = ''): Promise<Contender> {
   const program = fileURLToPath(new URL('one-loop-each.ts', import.meta.url));
   const { sequences, contextTokens } = equal;
-  const sizes = [sequences, contextTokens].map(String);
+  const sizes = [String(sequences), String(contextTokens), fixedThreads];
   const { child, stop } = start([program, modelPath, ...sizes], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -10,18 +10,20 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const [modelPath, sequences, contextTokens] = process.argv.slice(2);
+const [modelPath, sequences, contextTokens, threads] = process.argv.slice(2);
 const llama = await getLlama({
   gpu: false,
   build: 'never',
   skipDownload: true,
   logLevel: LlamaLogLevel.error,
+  ...(threads ? { maxThreads: Number(threads) } : {}),
 });
 const model = await llama.loadModel({ modelPath: modelPath ?? '' });
 const template = new Template(model.fileInfo.metadata.tokenizer.chat_template ?? '');
 const context = await model.createContext({
   sequences: Number(sequences),
   contextSize: Number(contextTokens),
+  ...(threads ? { threads: Number(threads) } : {}),
 });
 const free = Array.from({ length: Number(sequences) }, () => context.getSequence());
 
