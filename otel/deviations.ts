@@ -89,6 +89,13 @@ export const deviations: readonly Deviation[] = [
     why: 'It is always 1.',
   },
   {
+    name: 'gen_ai.server.time_to_first_token',
+    of: 'meaning',
+    conventions: 'of successful responses',
+    here: 'of every answer that had a first token',
+    why: 'A client that leaves during a slow answer has waited for its first token too.',
+  },
+  {
     name: 'llamascope.cgroup.cpu.throttled.time',
     of: 'meaning',
     conventions: 'no metric of CPU throttling',

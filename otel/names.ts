@@ -258,7 +258,8 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: 's',
     labels: genAiLabels,
     buckets: firstTokenBuckets,
-    meaning: 'Time from admission to the first token, queue included.',
+    meaning:
+      'Time from admission to the first token, queue included, of every answer that had one, however it ended.',
   },
   genAiServerTimePerOutputToken: {
     name: 'gen_ai.server.time_per_output_token',
@@ -353,6 +354,14 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: 's',
     buckets: generationBuckets,
     meaning: 'Time from the end of prefill to the last token.',
+  },
+  inferenceUnansweredDuration: {
+    name: 'inference.unanswered.duration',
+    kind: 'histogram',
+    unit: 's',
+    buckets: firstTokenBuckets,
+    meaning:
+      'Time from admission to the end of a request that ended without a first token; the latency SLO counts those above its bound.',
   },
   inferenceInterTokenDuration: {
     name: 'inference.inter_token.duration',

@@ -1,6 +1,6 @@
 /**
  * The SLOs as error budgets, and the alerts on how fast the budgets burn. Two SLOs share one objective: requests are answered,
- * and first tokens arrive in time. Generates `slo.yml`.
+ * and first tokens arrive in time; requests that ended late without one count as late. Generates `slo.yml`.
  */
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey, Reason } from '../../otel/names.ts';
@@ -55,6 +55,13 @@ const counted =
   (operation, window) =>
     summed(operation, series(metric, where, part), { by: ['job'], window });
 
+/** Observations above a bucket bound. */
+function countedAbove(metric: MetricKey, bound: number): Count {
+  const all = counted(metric, ofChat(), '_count');
+  const below = counted(metric, ofChat(`le="${formatBound(bound)}"`), '_bucket');
+  return (...given) => `(${all(...given)} - ${below(...given)})`;
+}
+
 /** Queries for all requests that the SLO counts, and for the bad requests. */
 function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Count } {
   if (slo === 'availability') {
@@ -63,9 +70,14 @@ function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Co
     return { all: requests('good', 'bad'), bad: requests('bad') };
   }
   const { metric, above } = thresholds.slo;
-  const all = counted(metric, ofChat(), '_count');
-  const inTime = counted(metric, ofChat(`le="${formatBound(above)}"`), '_bucket');
-  return { all, bad: (...given) => `${all(...given)} - ${inTime(...given)}` };
+  const answered = counted(metric, ofChat(), '_count');
+  const late = countedAbove(metric, above);
+  // Who left earlier than the bound may have changed their mind, so these requests are not counted.
+  const unanswered = countedAbove('inferenceUnansweredDuration', above);
+  return {
+    all: (...given) => `${answered(...given)} + ${unanswered(...given)}`,
+    bad: (...given) => `${late(...given)} + ${unanswered(...given)}`,
+  };
 }
 
 /** Long windows average the recorded 5 min rates, which reads two series instead of every bucket of three days. */
@@ -142,8 +154,8 @@ const sentences = {
     zh: { name: '可用性', failed: '的请求失败或被拒绝' },
   },
   latency: {
-    en: 'first tokens took more than <above> s',
-    zh: { name: '延迟', failed: '的请求首 token 延迟超过 <above> 秒' },
+    en: 'requests waited more than <above> s for the first token',
+    zh: { name: '延迟', failed: '的请求等待首 token 超过 <above> 秒' },
   },
 } satisfies Record<Slo, object>;
 

@@ -33,6 +33,10 @@ export function recordEnded(
     instruments.record('inferenceDecodeDuration', summary.decodeSeconds, undefined, span);
   }
   instruments.record('inferencePerplexity', perplexityOf(state), undefined, span);
+  const isUnanswered = state.admitted !== undefined && state.firstTokenAt === undefined;
+  if (isUnanswered && outcome !== 'completed') {
+    instruments.record('inferenceUnansweredDuration', summary.durationSeconds, undefined, span);
+  }
   recordGenAi(recorder, state, summary);
 }
 
@@ -55,9 +59,8 @@ function recordGenAi(
       instruments.record('genAiClientTokenUsage', count, typed, span);
     }
   }
-  if (outcome !== 'completed' || firstTokenSeconds === undefined) return;
   instruments.record('genAiServerTimeToFirstToken', firstTokenSeconds, labels, span);
-  if (outputTokens < 2) return;
+  if (outcome !== 'completed' || firstTokenSeconds === undefined || outputTokens < 2) return;
   const perToken = (durationSeconds - firstTokenSeconds) / (outputTokens - 1);
   instruments.record('genAiServerTimePerOutputToken', perToken, labels, span);
 }

@@ -76,15 +76,15 @@ export const slo = definePanels({
     'latency',
     { en: 'Burn rates: latency', zh: '燃烧率：首 token 延迟' },
     {
-      en: 'Speed at which late first tokens use up the error budget, by window.',
+      en: 'Speed at which late and missing first tokens use up the error budget, by window.',
       zh: '首 token 延迟超标的请求消耗错误预算的速度，按时间窗口分类。',
     },
   ),
   promiseKept: {
     title: { en: 'SLI, last hour', zh: '达标率（最近 1 小时）' },
     meaning: {
-      en: 'Share of requests that were answered, and of first tokens in time.',
-      zh: '得到回答的请求比例，以及首 token 延迟达标的比例。',
+      en: 'Share of requests that were answered, and that got their first token in time.',
+      zh: '得到回答的请求比例，以及及时收到首 token 的请求比例。',
     },
     kind: 'stat',
     unit: '1',

@@ -209,9 +209,13 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
         expect(changes[`gen_ai_server_request_duration_seconds_count{${error}${genAi}}`]).toBe(
           generated ? 1 : undefined,
         );
-        const answered = outcome === 'completed' && count > 5;
+        const answered = outcome !== 'rejected' && count > 5;
         expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(
           answered ? 1 : undefined,
+        );
+        const unanswered = outcome !== 'completed' && count > 0 && count <= 5;
+        expect(changes['inference_unanswered_duration_seconds_count']).toBe(
+          unanswered ? 1 : undefined,
         );
         expect(changes['inference_queue_duration_seconds_count']).toBe(count > 2 ? 1 : undefined);
         expectWholeTree(readTrace(telemetry, traceId), outcome);
