@@ -84,7 +84,7 @@ describe('a misspelling is found', () => {
     ],
     [
       'of a bound in a rule',
-      queriesOfRules(seed, readText(seed).replace('> 5 and', '> 500 and')),
+      queriesOfRules(seed, readText(seed).replace('> 5\n', '> 500\n')),
       '500 is no bound within the buckets of http_request_duration_seconds_bucket',
     ],
     [
