@@ -4,8 +4,9 @@
  */
 import { createRandom } from '../support/random.ts';
 
-// Of Qwen2.5's tokenizer, for these sentences.
-const tokensPerWord = 1.16;
+/** Qwen2.5's tokenizer has a token for each word, digit and sign; some names have several. */
+const countTokens = (text: string): number =>
+  1.07 * (text.match(/\d|[A-Za-z]+|[.,]/g)?.length ?? 0);
 
 const lists = {
   place: 'Lisbon|Kyoto|Nairobi|Oslo|Montreal|Hanoi|Valencia|Leipzig|Cusco|Bergen|Tbilisi|Perth',
@@ -47,7 +48,7 @@ export function writeText(kind: keyof typeof sentences, tokens: number, seed: nu
     return items[below(items.length)] ?? '';
   };
   let text = sentences[kind](pick, below(300));
-  while ((text.split(' ').length + 8) * tokensPerWord < tokens) {
+  while (countTokens(text) + 12 < tokens) {
     text += ` ${sentences[kind](pick, below(300))}`;
   }
   return text;
@@ -56,6 +57,6 @@ export function writeText(kind: keyof typeof sentences, tokens: number, seed: nu
 /** A message of about `tokens` tokens that asks for a long answer. */
 export function writeQuestion(tokens: number, seed: number): string {
   const question = writeText('question', 0, seed);
-  const rest = tokens - question.split(' ').length * tokensPerWord;
-  return rest < 15 ? question : `${writeText('story', rest, seed)} ${question}`;
+  const rest = tokens - countTokens(question);
+  return rest < 12 ? question : `${writeText('story', rest, seed)} ${question}`;
 }
