@@ -118,6 +118,13 @@ export const spanAttributes = {
   /** Seconds of prefill before its first slice, while earlier prompts are evaluated. */
   prefillWait: 'inference.prefill.wait',
   tokensPerSecond: 'inference.tokens_per_second',
+  /** Id of the API key; without keys only the server span has an address of the client. */
+  client: 'inference.client',
+  /** How a stream ended for the client, on the server span. */
+  streamEnding: 'inference.stream.ending',
+  /** Why a request was refused or failed: the sentence and the field that its client got. */
+  errorMessage: 'inference.error.message',
+  errorParam: 'inference.error.param',
   /** Prompt and answer, only if OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. */
   inputMessages: 'gen_ai.input.messages',
   outputMessages: 'gen_ai.output.messages',
@@ -678,6 +685,13 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: '{measurement}',
     meaning:
       'Measurements dropped or moved to the overflow series because the series limit was reached.',
+  },
+  telemetrySpansLost: {
+    name: 'telemetry.spans.lost',
+    kind: 'counter',
+    unit: '{span}',
+    meaning:
+      'Spans missing from the recent traces, because their file could not be written or the disk was too slow.',
   },
   otelSdkProcessorSpanProcessed: {
     name: 'otel.sdk.processor.span.processed',

@@ -38,7 +38,8 @@ import { attributes as a, metrics, spanLosses } from './names.ts';
 import { exemplars } from './prometheus/exemplars.ts';
 import { createScraper, type ScrapeRequest, type ScrapeResponse } from './prometheus/scrape.ts';
 import { createPropagator, createSampler } from './propagation.ts';
-import { createTraceStore, type TraceStore } from './traces/traces.ts';
+import { keepTraces, noTraces } from './traces/keep-traces.ts';
+import type { TraceLimits, TraceStore } from './traces/traces.ts';
 
 export interface Telemetry {
   readonly meter: Meter;
@@ -58,7 +59,7 @@ export interface TelemetryOptions {
   seriesLimit?: number;
   /** Scrapes that start within this time share one collection. */
   shareMillis?: number;
-  traceStore?: { traces: number; bytes: number };
+  traceStore?: TraceLimits;
 }
 
 const scope = 'llamascope';
@@ -88,7 +89,10 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
   const setDiagnostics = logDiagnostics(env, log);
   checkVariables(env);
   const ceiling = createCeiling({ limit: options.seriesLimit ?? 1000 });
-  const recent = createTraceStore(options.traceStore ?? { traces: 500, bytes: 8 * 2 ** 20 });
+  const recent = keepTraces(env, {
+    limits: options.traceStore,
+    onProblem: (sentence) => log.warn(sentence),
+  });
   const { spanProcessors, logProcessors, metricReaders, scraped } = createExport(env);
   const reader = scraped ? new PrometheusExporter({ preventServerStart: true }) : undefined;
   const runtime = new RuntimeNodeInstrumentation();
@@ -111,6 +115,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
 
   const meter = metricsApi.getMeter(scope, options.serviceVersion);
   const instruments = observeTelemetry(meter, ceiling);
+  instruments.observe('telemetrySpansLost', (result) => result.observe(recent.lost()));
   initialiseOthers(runtime);
   const scrape =
     reader === undefined
@@ -159,7 +164,7 @@ function disabled(env: Environment): Telemetry {
   return {
     meter: createNoopMeter(),
     tracer: new ProxyTracerProvider().getTracer(scope),
-    traces: { list: () => [], get: () => undefined },
+    traces: noTraces,
     scrape: () =>
       Promise.resolve({
         status: 200,

@@ -46,9 +46,9 @@ async function answer(
     });
     response.writeHead(status, headers).end(body);
   } else if (path === '/api/traces') {
-    sendJson(response, answerTraces(telemetry.traces, new URLSearchParams(query)));
+    sendJson(response, await answerTraces(telemetry.traces, new URLSearchParams(query)));
   } else if (traceId !== undefined) {
-    sendJson(response, answerTrace(telemetry.traces, traceId));
+    sendJson(response, await answerTrace(telemetry.traces, traceId));
   } else {
     response.writeHead(404).end('Not found. Try /metrics, /api/traces or /api/traces/{id}.\n');
   }

@@ -73,7 +73,7 @@ export const telemetryAlerts: Alert[] = [
   {
     alert: 'TelemetryDropping',
     labels: { severity: 'warning' },
-    graph: `${lost('otelSdkProcessorSpanProcessed', 'error_type!=""')} or ${lost('telemetrySeriesRefused', '')}`,
+    graph: `${lost('otelSdkProcessorSpanProcessed', 'error_type!=""')} or ${lost('telemetrySeriesRefused', '')} or ${lost('telemetrySpansLost', '')}`,
     expr: '<graph>',
     summary: { en: '{{ $labels.job }} loses telemetry', zh: '{{ $labels.job }} 正在丢失遥测数据' },
     description: {

@@ -30,7 +30,7 @@ const stream = observeTokens(inference, facts, sequence.evaluate(tokens));
 for await (const token of stream) answer.push(token);
 
 const url = `http://127.0.0.1:${server.port}`;
-const traceId = telemetry.traces.list()[0]?.traceId;
+const traceId = (await telemetry.traces.list()).traces[0]?.traceId;
 process.stdout.write(`${model.detokenize(answer)}\n${url}/metrics\n${url}/api/traces/${traceId}\n`);
 process.on('SIGTERM', () => {
   server.close();

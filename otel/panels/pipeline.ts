@@ -79,8 +79,8 @@ export const pipeline = definePanels({
   telemetryLost: {
     title: { en: 'Lost telemetry', zh: '遥测数据丢失' },
     meaning: {
-      en: 'Spans not delivered to the collector and measurements beyond the series limit, over 5 minutes.',
-      zh: '最近 5 分钟未送达 Collector 的 span 和超出时间序列上限的测量值。',
+      en: 'Spans not delivered to the collector or not stored, and measurements beyond the series limit, over 5 minutes.',
+      zh: '最近 5 分钟未送达 Collector 或未能保存的 span，以及超出时间序列上限的测量值。',
     },
     kind: 'stacked',
     unit: '{loss}',
@@ -93,12 +93,13 @@ export const pipeline = definePanels({
         where: ours,
         by: ['job'],
       }),
+      '{{job}} spans not stored': increase('telemetrySpansLost', { where: ours, by: ['job'] }),
     },
     idle: 'zero',
     thresholds: { red: 1, when: 'above' },
     whenRed: {
-      en: 'The collector does not answer, or labels have too many values.',
-      zh: 'Collector 无响应，或标签值过多（基数过高）。',
+      en: 'The collector does not answer, the disk is full or slow, or labels have too many values.',
+      zh: 'Collector 无响应、磁盘已满或过慢，或标签值过多（基数过高）。',
       runbook: 'TelemetryDropping',
     },
   },

@@ -6,7 +6,7 @@ import { attributes as a, spanAttributes as s, spans as n } from '../names.ts';
 import type { Outcome, Reason } from '../names.ts';
 
 /** `slow` is the slowest tenth of the stored traces, because what counts as slow depends on the model and the machine. */
-export const traceFilters = ['all', 'slow', 'failed', 'cancelled'] as const;
+export const traceFilters = ['all', 'slow', 'failed', 'rejected', 'cancelled'] as const;
 export type TraceFilter = (typeof traceFilters)[number];
 
 export interface TraceSummary {
@@ -16,13 +16,26 @@ export interface TraceSummary {
   /** Epoch milliseconds. */
   startedAt: number;
   durationMillis: number;
-  /** Whether the generation failed, or another span has the status ERROR. */
+  /** Whether the generation failed; without one, whether any span has the status ERROR. */
   failed: boolean;
   /** How the generation ended; undefined if the request started none. */
   outcome?: Outcome;
   reason?: Reason;
   /** Number of spans. */
   spans: number;
+  route?: string;
+  statusCode?: number;
+  /** Id of the API key; without keys the client's address. */
+  client?: string;
+  model?: string;
+  /** Why the request was refused or failed, without any text of a prompt. `param` is the invalid field. */
+  error?: { message: string; param?: string };
+  inputTokens?: number;
+  outputTokens?: number;
+  /** From the start of the trace. */
+  firstTokenMillis?: number;
+  /** Duration of each phase in milliseconds. */
+  phases?: Partial<Record<Phase, number>>;
 }
 
 /** OTLP JSON, as far as a waterfall needs it: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */

@@ -24,12 +24,19 @@ export function describeChildren(
     NOTIFIER_URL: addresses.notifier.url,
   };
   const notifierDatabase = process.env['NOTIFIER_DB'] || join(dataDir, 'notifier.db');
+  const traces = process.env['TRACES_DB'] || join(dataDir, 'traces.db');
 
   return [
     {
       name: 'notifier',
       command: nodeProgram('alerting/notifier/main.ts'),
-      env: { ...urls, OTEL_SERVICE_NAME: 'llamascope-notifier', NOTIFIER_DB: notifierDatabase },
+      env: {
+        ...urls,
+        OTEL_SERVICE_NAME: 'llamascope-notifier',
+        NOTIFIER_DB: notifierDatabase,
+        // The file of the chat service.
+        TRACES_DB: '',
+      },
       healthUrl: healthUrl('notifier', '/healthz'),
       graceSeconds: 10,
     },
@@ -75,6 +82,8 @@ export function describeChildren(
           ...shareOfThreads(settings.replicas),
           OTEL_SERVICE_NAME: 'llamascope-chat',
           CHAT_PORT: String(address.port),
+          // Replicas share the file, so each of them finds every trace.
+          TRACES_DB: traces,
         },
         healthUrl: `${address.url}/healthz`,
         // The grace period of running answers is 15 s (CHAT_GRACE_SECONDS).

@@ -126,5 +126,5 @@ test.each([
     const ids = found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels['trace_id']));
     expect(ids).toContain(traceId);
   }, patience);
-  expect(telemetry.traces.get(traceId)).toBeDefined();
+  expect(await telemetry.traces.get(traceId)).toBeDefined();
 });

@@ -21,7 +21,7 @@ const printTarget = `
   const { body } = await telemetry.scrape({});
   print(/^target_info.*$/m.exec(String(body))?.[0] ?? String(body));
   await telemetry.shutdown();`;
-const oneSpan = `telemetry.tracer.startSpan('work').end(); print(telemetry.traces.list().length);`;
+const oneSpan = `telemetry.tracer.startSpan('work').end(); print((await telemetry.traces.list()).counts.all);`;
 
 describe('the resource', () => {
   test('has name, version and instance of the service, and the SDK, and nothing else', async () => {

@@ -45,6 +45,8 @@ async function speedUpAlertmanager(stack: Stack): Promise<void> {
 describe('the whole stack', () => {
   let stack: Stack;
   let robot: DingTalkRobot;
+  /** Of a chat before anything is killed. */
+  let traceId: string;
   beforeAll(async () => {
     robot = await startDingTalkRobot('SECtest');
     const rules = mkdtempSync(path.join(tmpdir(), 'llamascope-rules-'));
@@ -64,7 +66,11 @@ describe('the whole stack', () => {
 
   test('has numbers for the four queries of the articles after a few chats', async () => {
     await until(async () => (await stack.query('up{job="qwen-instruct"}'))[0] === 1);
-    for (let n = 0; n < 5; n++) await (await chat(stack)).text();
+    for (let n = 0; n < 5; n++) {
+      const answer = await chat(stack);
+      await answer.text();
+      traceId = answer.headers.get('traceparent')?.split('-')[1] ?? '';
+    }
     const queries = [
       'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
       'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
@@ -112,6 +118,12 @@ describe('the whole stack', () => {
     },
     90_000,
   );
+
+  test('has the traces of before the kills', async () => {
+    const trace = await fetch(`${stack.chatUrl}/api/traces/${traceId}`);
+    expect(trace.status).toBe(200);
+    expect(await trace.text()).toContain('decode');
+  });
 
   test('notifies DingTalk, signed, when requests fail and when they succeed again', async () => {
     const wasNotified = (part: string) => robot.received.some(({ text }) => text.includes(part));

@@ -1,6 +1,7 @@
 /** The service's routes with a scripted engine instead of a model. */
 import { metrics, trace } from '@opentelemetry/api';
 import type { Hono } from 'hono';
+import { noTraces } from '../../../otel/traces/keep-traces.ts';
 import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
 import type { Ending, StreamEnding } from '../../../otel/names.ts';
 import { defaultTimeouts } from '../../../src/api/run/request-limits.ts';
@@ -75,7 +76,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     inference: createObservedTelemetry(recorded),
     telemetry: {
       scrape: async () => ({ status: 200, headers: {}, body: '' }),
-      traces: { list: () => [], get: () => undefined },
+      traces: noTraces,
     },
     log: { info: record, error: record },
     model: demoModel,

@@ -123,6 +123,7 @@ const ownNamespaces = [
   'notifier.',
   'telemetry.scrape.',
   'telemetry.series',
+  'telemetry.spans.',
 ];
 
 const exported = Object.entries({ ...stable, ...incubating });

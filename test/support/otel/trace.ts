@@ -41,8 +41,8 @@ export interface OtlpTrace {
   resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[];
 }
 
-export function readTrace(telemetry: Telemetry, traceId: string): TestSpan[] {
-  const trace = telemetry.traces.get(traceId) as OtlpTrace | undefined;
+export async function readTrace(telemetry: Telemetry, traceId: string): Promise<TestSpan[]> {
+  const trace = (await telemetry.traces.get(traceId)) as OtlpTrace | undefined;
   if (trace === undefined) throw new Error(`no trace ${traceId} in the store`);
   return readSpans(trace);
 }

@@ -40,10 +40,10 @@ test.each([
   ['during', -eightHours],
 ])(
   'a step of the clock %s the request (%i ms) moves the trace, and tears it nowhere',
-  (when, by) => {
+  async (when, by) => {
     if (when === 'before') stepWallClock(by);
     const expected = Date.now();
-    const spans = readTrace(
+    const spans = await readTrace(
       telemetry,
       traceRequest(() => {
         if (when === 'during') stepWallClock(by);

@@ -9,11 +9,11 @@ const asked = 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT';
 const stopped: Ending = { outcome: 'completed', reason: 'stop' };
 
 /** The attributes of the chat span after a generation whose content is reported by `report`. */
-function spanAfter(
+async function spanAfter(
   report: (generation: Generation) => void,
   env: Record<string, string>,
   ending: Ending = stopped,
-): Record<string, unknown> {
+): Promise<Record<string, unknown>> {
   const inference = createInferenceTelemetry({
     meter: telemetry.meter,
     tracer: telemetry.tracer,
@@ -24,7 +24,7 @@ function spanAfter(
   const generation = inference.begin({ operation: 'chat', at: start });
   report(generation);
   const { traceId } = generation.end({ ...ending, at: start + 1 });
-  return readTrace(telemetry, traceId).at(-1)?.attributes ?? {};
+  return (await readTrace(telemetry, traceId)).at(-1)?.attributes ?? {};
 }
 
 function json(attribute: unknown): unknown {
@@ -38,8 +38,8 @@ const talk = (generation: Generation): void => {
 
 test.each([{}, { [asked]: '' }, { [asked]: 'false' }, { [asked]: '1' }])(
   'is nowhere with %j',
-  (env) => {
-    const attributes = spanAfter((generation) => {
+  async (env) => {
+    const attributes = await spanAfter((generation) => {
       expect(generation.capturesContent).toBe(false);
       talk(generation);
     }, env);
@@ -48,8 +48,8 @@ test.each([{}, { [asked]: '' }, { [asked]: 'false' }, { [asked]: '1' }])(
   },
 );
 
-test('is input and output messages with `true`', () => {
-  const attributes = spanAfter(talk, { [asked]: 'true' });
+test('is input and output messages with `true`', async () => {
+  const attributes = await spanAfter(talk, { [asked]: 'true' });
   expect(json(attributes['gen_ai.input.messages'])).toEqual([
     { role: 'user', parts: [{ type: 'text', content: 'canary' }] },
   ]);
@@ -58,9 +58,9 @@ test('is input and output messages with `true`', () => {
   ]);
 });
 
-test('has tool calls and their responses', () => {
+test('has tool calls and their responses', async () => {
   const call = { id: 'call_1', name: 'weather', arguments: { city: 'Paris' } };
-  const attributes = spanAfter(
+  const attributes = await spanAfter(
     (generation) =>
       generation.content({
         input: [
@@ -82,17 +82,17 @@ test('has tool calls and their responses', () => {
   ]);
 });
 
-test('of a cancelled answer has the finish reason `error`', () => {
+test('of a cancelled answer has the finish reason `error`', async () => {
   const gone: Ending = { outcome: 'cancelled', reason: 'client_gone' };
-  const attributes = spanAfter(talk, { [asked]: 'true' }, gone);
+  const attributes = await spanAfter(talk, { [asked]: 'true' }, gone);
   expect(json(attributes['gen_ai.output.messages'])).toMatchObject([{ finish_reason: 'error' }]);
 });
 
-test('stays valid JSON within the limit of an attribute, also if an emoji is cut', () => {
+test('stays valid JSON within the limit of an attribute, also if an emoji is cut', async () => {
   const limit = 200;
   const env = { [asked]: 'true', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: String(limit) };
   const long = { role: 'user', text: '😀'.repeat(5000) };
-  const attributes = spanAfter(
+  const attributes = await spanAfter(
     (generation) => generation.content({ input: [{ role: 'system', text: 'short' }, long] }),
     env,
   );
@@ -103,9 +103,9 @@ test('stays valid JSON within the limit of an attribute, also if an emoji is cut
   expect(json(text)).toHaveLength(2);
 });
 
-test('is an empty list if the messages do not fit', () => {
+test('is an empty list if the messages do not fit', async () => {
   const env = { [asked]: 'true', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '200' };
   const input = Array.from({ length: 100 }, () => ({ role: 'user', text: '' }));
-  const attributes = spanAfter((generation) => generation.content({ input }), env);
+  const attributes = await spanAfter((generation) => generation.content({ input }), env);
   expect(attributes['gen_ai.input.messages']).toBe('[]');
 });

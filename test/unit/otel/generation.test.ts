@@ -83,9 +83,9 @@ describe('a completed generation', () => {
     expect(generate(5).timings()).toEqual(prefilled);
   });
 
-  test('has the trace of the contract, with GenAI attributes and the first token', () => {
+  test('has the trace of the contract, with GenAI attributes and the first token', async () => {
     const { traceId } = generate(steps.length).end(stop);
-    const spans = readTrace(telemetry, traceId);
+    const spans = await readTrace(telemetry, traceId);
     expect(spans.map((span) => span.name)).toEqual([
       'tokenize',
       'queue',
@@ -133,10 +133,10 @@ describe('a completed generation', () => {
     expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(1);
   });
 
-  test('whose only token ends the prompt has no decode, and its first token in the prefill', () => {
+  test('whose only token ends the prompt has no decode, and its first token in the prefill', async () => {
     const generation = generate(5);
     generation.token({ at: start + 730 });
-    const spans = readTrace(telemetry, generation.end(stop).traceId);
+    const spans = await readTrace(telemetry, generation.end(stop).traceId);
     expect(spans.map(({ name }) => name)).toEqual([
       'tokenize',
       'queue',
@@ -218,7 +218,7 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
           unanswered ? 1 : undefined,
         );
         expect(changes['inference_queue_duration_seconds_count']).toBe(count > 2 ? 1 : undefined);
-        expectWholeTree(readTrace(telemetry, traceId), outcome);
+        expectWholeTree(await readTrace(telemetry, traceId), outcome);
       },
     );
   },

@@ -37,13 +37,13 @@ describe('late, repeated or missing facts', () => {
     expect(changes).not.toHaveProperty(['inference_stream_terminations_total{how="done"}']);
   });
 
-  test('an interrupted prefill lasts until the end of the generation', () => {
+  test('an interrupted prefill lasts until the end of the generation', async () => {
     const { traceId } = generate(4).end({
       outcome: 'cancelled',
       reason: 'deadline',
       at: start + 700,
     });
-    const spans = readTrace(telemetry, traceId);
+    const spans = await readTrace(telemetry, traceId);
     const prefill = findSpan(spans, 'prefill');
     const begun = spans.at(-1)?.startedAt ?? NaN;
     expect([prefill.startedAt - begun, prefill.endedAt - begun]).toEqual([620, 700]);
@@ -93,7 +93,7 @@ describe('late, repeated or missing facts', () => {
 });
 
 describe('the trace', () => {
-  test('continues the span that is active when the generation begins', () => {
+  test('continues the span that is active when the generation begins', async () => {
     const parent = telemetry.tracer.startSpan('POST /chat');
     const within = trace.setSpan(context.active(), parent);
     const generation = context.with(within, () => generate(0));
@@ -102,18 +102,18 @@ describe('the trace', () => {
     parent.end();
     expect(summary.traceId).toBe(parent.spanContext().traceId);
     expect(inner?.spanId).toBe(summary.spanId);
-    const chat = findSpan(readTrace(telemetry, summary.traceId), 'chat');
+    const chat = findSpan(await readTrace(telemetry, summary.traceId), 'chat');
     expect(chat.parentId).toBe(parent.spanContext().spanId);
   });
 
-  test('has the status ERROR and a message for a failed generation', () => {
+  test('has the status ERROR and a message for a failed generation', async () => {
     const failed = generate(6).end({
       outcome: 'failed',
       reason: 'engine_exit',
       at: start + 800,
       message: 'The engine process ended.',
     });
-    const chat = readTrace(telemetry, failed.traceId).at(-1);
+    const chat = (await readTrace(telemetry, failed.traceId)).at(-1);
     expect(chat?.status).toEqual({
       code: SpanStatusCode.ERROR,
       message: 'The engine process ended.',

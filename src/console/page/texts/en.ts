@@ -94,7 +94,13 @@ export const en = {
 
   traces: 'Traces',
   filter: 'Filter',
-  traceFilters: { all: 'All', slow: 'Slow', failed: 'Failed', cancelled: 'Cancelled' },
+  traceFilters: {
+    all: 'All',
+    slow: 'Slow',
+    failed: 'Failed',
+    rejected: 'Rejected',
+    cancelled: 'Cancelled',
+  },
   period: 'Time range',
   tracePeriods: { all: 'All time', hour: 'Last hour' },
   sort: 'Sort',
@@ -108,8 +114,7 @@ export const en = {
   } as ByName,
   noTraces: 'No traces yet. Each question in the chat creates one.',
   noMatchingTraces: 'No matching traces.',
-  tracesHint:
-    'Recent requests, kept in memory; slow and failed ones are kept longest. “Slow” is the slowest 10%.',
+  tracesHint: 'Recent requests; slow and failed ones are kept longest. “Slow” is the slowest 10%.',
   endings: {
     client_gone: 'The client closed the connection before the answer ended.',
     bad_request: 'The request was invalid.',

@@ -77,7 +77,13 @@ export const zh: Texts = {
 
   traces: '链路',
   filter: '筛选',
-  traceFilters: { all: '全部', slow: '慢', failed: '失败', cancelled: '已取消' },
+  traceFilters: {
+    all: '全部',
+    slow: '慢',
+    failed: '失败',
+    rejected: '被拒绝',
+    cancelled: '已取消',
+  },
   period: '时间范围',
   tracePeriods: { all: '全部时间', hour: '最近 1 小时' },
   sort: '排序',
@@ -91,7 +97,7 @@ export const zh: Texts = {
   },
   noTraces: '暂无链路：每次提问都会产生一条。',
   noMatchingTraces: '没有符合条件的链路。',
-  tracesHint: '最近的请求，保存在服务内存中；慢的和失败的保留最久。“慢”指耗时最长的 10%。',
+  tracesHint: '最近的请求；慢的和失败的保留最久。“慢”指耗时最长的 10%。',
   endings: {
     client_gone: '客户端在回答结束前关闭了连接。',
     bad_request: '请求无效。',
