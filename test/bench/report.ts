@@ -57,7 +57,7 @@ function introduction({ subject, samples, rounds }: Results, file: string): stri
     ...(subject.smoke ? ['**A smoke run: its numbers mean nothing.**\n'] : []),
     ...(random ? ['**The model has random weights and the shape of Qwen2.5-0.5B.**\n'] : []),
     `The chat service with all telemetry against llama-server of the same llama.cpp, both as they start without settings: ${subject.model} on ${subject.cores} cores (${subject.cpu}), ${done} of ${rounds} rounds.`,
-    '`make bench LLAMA_SERVER=path` measures again: it prints an estimate, stores every part, and goes on where it was stopped. `STOP_AFTER_MINUTES=20` ends it after the current part.',
+    '`make bench LLAMA_SERVER=path` measures again: it prints an estimate, stores every part, and goes on where it was stopped. `STOP_AFTER_MINUTES=20` ends it before a part that would take longer.',
     '`BASELINE=checkout` adds an older version of ours, `MODEL=file.gguf` names the model, `SMOKE=1` checks that everything works.',
     `This page is written from [${file}](${file}) by \`node test/bench/serving.ts report\`.`,
     "\nEverybody is asked over `/v1/chat/completions`, streaming, at temperature 0, with English prompts from a seeded generator and the model's own chat template. An answer ends after 48 tokens.",

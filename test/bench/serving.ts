@@ -69,7 +69,7 @@ function isDone(part: Part, { samples }: Results, quietCores: number): boolean {
 }
 
 /** Of parts that were measured before, their length; else as long as the workload says, on a machine of this speed. */
-function estimateMinutes(parts: readonly Part[], { samples, slowness = 1 }: Results): string {
+function estimateMinutes(parts: readonly Part[], { samples, slowness = 1 }: Results): number {
   const seconds = parts.flatMap(({ workload, contenders }) =>
     contenders.map((name) => {
       const known = samples.filter(
@@ -80,7 +80,7 @@ function estimateMinutes(parts: readonly Part[], { samples, slowness = 1 }: Resu
         : workloads[workload].seconds * slowness;
     }),
   );
-  return (sum(seconds) / 60).toFixed(0);
+  return sum(seconds) / 60;
 }
 
 /** Prompts depend on the round and the workload only; a negative seed is that of a warm-up. */
@@ -122,17 +122,20 @@ async function run(settings: Settings): Promise<void> {
     if (parts.length > 0) {
       const ours = await startOne('ours');
       results.slowness ??= await measureSlowness(createTurn(settings, ours, -500));
-      progress(`${parts.length} parts, about ${estimateMinutes(parts, results)} minutes`);
+      progress(
+        `${parts.length} parts, about ${estimateMinutes(parts, results).toFixed(0)} minutes`,
+      );
     }
     for (const [at, part] of parts.entries()) {
       if (at > 0 && part.round !== parts[at - 1]?.round) await stopAll();
       for (const name of part.contenders) await measurePart(part, name);
       const left = parts.slice(at + 1);
       const minutes = (performance.now() - startedAt) / 60_000;
-      stopped = minutes >= settings.stopAfterMinutes && left.length > 0;
+      const next = estimateMinutes(left.slice(0, 1), results);
+      stopped = minutes + next > settings.stopAfterMinutes && left.length > 0;
       if (!stopped) continue;
       progress(
-        `stopped: ${left.length} parts are left, about ${estimateMinutes(left, results)} minutes. Run the same command to go on.`,
+        `stopped: ${left.length} parts are left, about ${estimateMinutes(left, results).toFixed(0)} minutes. Run the same command to go on.`,
       );
       break;
     }

@@ -18,7 +18,7 @@ export interface Settings {
   rounds: number;
   /** Rounds of the other contenders. */
   minorRounds: number;
-  /** Stops after the part that is running then; the next run goes on from there. */
+  /** Stops before a part that would end later; the next run goes on with it. The first part is always measured. */
   stopAfterMinutes: number;
   /** A part is measured again if other programs kept more cores busy. By default none is. */
   quietCores: number;
