@@ -2,7 +2,7 @@
  * Telemetry of an HTTP server: spans and durations by the instrumentation, requests in flight, open connections. Independent of any
  * framework: each app calls `setRoute` from its own middleware.
  */
-import { context, metrics as api, ValueType, type Attributes } from '@opentelemetry/api';
+import { context, metrics as api, ValueType, type Attributes, type Span } from '@opentelemetry/api';
 import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -51,10 +51,20 @@ export function createHttpInstrumentation(): HttpInstrumentation {
   instrumentation = new HttpInstrumentation({
     ignoreIncomingRequestHook: (request) => isIgnored(request.url),
     startIncomingSpanHook: () => removedAttributes,
+    requestHook: nameOtherMethod,
+    applyCustomAttributesOnSpan: nameOtherMethod,
     // URLs of chat robots contain their access tokens.
     disableOutgoingRequestInstrumentation: true,
   });
   return instrumentation;
+}
+
+/** `HTTP` and the route, as the conventions name a span of an unknown method: the instrumentation takes the client's word into the name. */
+function nameOtherMethod(span: Span, { method = 'GET' }: { method?: string | undefined }): void {
+  if (knownMethods.has(method)) return;
+  const metadata = getRPCMetadata(context.active());
+  const route = metadata?.type === RPCType.HTTP ? metadata.route : undefined;
+  span.updateName(route === undefined ? 'HTTP' : `HTTP ${route}`);
 }
 
 /**

@@ -1,4 +1,6 @@
 /** HTTP telemetry of a real server: routes, methods, aborts, streams, connections and ignored paths. */
+import { SpanStatusCode } from '@opentelemetry/api';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
@@ -226,6 +228,26 @@ describe('the trace of a request', () => {
     const [span] = await readTrace(telemetry, traceId);
     expect(span).toMatchObject({ name: 'POST /chat', parentId: 'b7ad6b7169203331' });
     expect(JSON.stringify(span)).not.toContain('canary');
+  });
+
+  test.each([
+    ['/chat', 'HTTP /chat'],
+    ['/unknown', 'HTTP'],
+  ])('of an unknown method to %s is named %s', async (path, name) => {
+    const traceId = randomBytes(16).toString('hex');
+    const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+    await send(path, { method: 'PROPFIND', headers: { traceparent } });
+    expect(readTrace(telemetry, traceId)).toMatchObject([{ name }]);
+  });
+
+  test('has no error status for a 4xx, and one for a 5xx', async () => {
+    const statuses = [];
+    for (const path of ['/unknown', '/broken']) {
+      const traceId = randomBytes(16).toString('hex');
+      await send(path, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` } });
+      statuses.push(readTrace(telemetry, traceId)[0]?.status.code);
+    }
+    expect(statuses).toEqual([SpanStatusCode.UNSET, SpanStatusCode.ERROR]);
   });
 
   test('is not stored if the client does not sample it', async () => {
