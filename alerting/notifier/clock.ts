@@ -4,12 +4,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Milliseconds of a monotonic clock, which no step of the wall clock moves. */
+  elapsed: () => number;
   /** Resolves after `millis` or as soon as `signal` aborts; never rejects. */
   sleep: (millis: number, signal: AbortSignal) => Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: Date.now,
+  elapsed: () => performance.now(),
   sleep: (millis, signal) => delay(millis, undefined, { signal }).catch(() => undefined),
 };
 

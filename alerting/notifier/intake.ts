@@ -1,5 +1,6 @@
 /** Stores alerts in the outbox: alerts of webhooks, and alerts that the notifier raises itself. */
 import type { Tracer } from '@opentelemetry/api';
+import type { Stored } from './outbox/accept.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import { routeAlerts } from './routes.ts';
 import type { Route } from './routes.ts';
@@ -21,6 +22,21 @@ export type Intake = ReturnType<typeof createIntake>;
 
 export function createIntake(options: IntakeOptions) {
   const { outbox, routes, channels, tracer, onAccepted, now } = options;
+
+  /** Spans are made after the transaction, so that none exists for a duplicate or a failed write, and the write is short. */
+  function trace(stored: readonly Stored[], at: number): void {
+    const traced = stored.map(({ id, channel, payload }) => {
+      const span = startAlertSpan(tracer, payload, channel, at);
+      span.end(at);
+      return { id, traceparent: traceparentOf(span) };
+    });
+    try {
+      outbox.setTraceparents(traced);
+    } catch {
+      // The notification is stored; its attempts start a trace of their own.
+    }
+  }
+
   /**
    * Stores the payload for the channels of its route. An alert that the notifier raises itself is stored for every channel.
    * @throws Error when the outbox cannot be written; then nothing is stored.
@@ -31,15 +47,10 @@ export function createIntake(options: IntakeOptions) {
       payload.origin === 'notifier'
         ? channels.map((channel) => ({ channel, alerts: null }))
         : routeAlerts(routes, channels, route, payload.alerts);
-    const traced = recipients.map((recipient) => {
-      const span = startAlertSpan(tracer, payload, recipient.channel, at);
-      return { ...recipient, span, traceparent: traceparentOf(span) };
-    });
-    const status = outbox.accept({ route, payload, recipients: traced }, at);
-    if (status === 'duplicate') return status;
-    // End the spans only after the write, so that no span is exported for a duplicate or a failed write.
-    for (const { span } of traced) span.end(at);
-    onAccepted(recipients.map(({ channel }) => channel));
-    return status;
+    const stored = outbox.accept({ route, payload, recipients }, at);
+    if (stored.length === 0) return 'duplicate';
+    trace(stored, at);
+    onAccepted(stored.map(({ channel }) => channel));
+    return 'accepted';
   };
 }

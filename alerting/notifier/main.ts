@@ -5,7 +5,7 @@ import { observeServer } from '../../otel/http.ts';
 import { createLogger } from '../../otel/logger.ts';
 import { currentTelemetry } from '../../otel/sdk.ts';
 import { createApp } from './app.ts';
-import { repeat } from './clock.ts';
+import { repeat, systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { createIntake } from './intake.ts';
@@ -16,7 +16,7 @@ import type { Outbox } from './outbox/outbox.ts';
 import { startWorker } from './outbox/worker.ts';
 import type { Worker } from './outbox/worker.ts';
 import { heartbeatMillis, sendHeartbeat } from './watch/heartbeat.ts';
-import { reconcile } from './watch/reconcile.ts';
+import { createReconciliation } from './watch/reconcile.ts';
 import { createWatchdog } from './watch/watchdog.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 
@@ -60,6 +60,7 @@ function start(config: Config): void {
     silenceSeconds: config.watchdogSeconds,
     runbookUrl: `${config.url}/runbooks`,
     now,
+    elapsed: systemClock.elapsed,
   });
   const onDelivery = observeNotifier(telemetry.meter, { channels, outbox, watchdog });
   for (const channel of config.channels) {
@@ -126,7 +127,7 @@ async function startChecks({ config, outbox, intake, watchdog, signal }: Parts):
   if (prometheus !== undefined && alertmanager !== undefined && graceSeconds > 0) {
     const options = { prometheus, alertmanager, outbox, intake, log, graceSeconds };
     const everyMillis = Math.max(1, graceSeconds / 10) * 1000;
-    checks.push(repeat(everyMillis, () => reconcile(options), fail, signal));
+    checks.push(repeat(everyMillis, createReconciliation(options), fail, signal));
   }
   if (heartbeatUrl !== undefined) {
     const ping = () => sendHeartbeat(heartbeatUrl, { marks: outbox.marks, log });

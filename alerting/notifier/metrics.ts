@@ -12,7 +12,7 @@ const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as c
 interface Observed {
   channels: readonly string[];
   outbox: Pick<Outbox, 'oldestPendingAt' | 'deadLetters'>;
-  watchdog: Pick<Watchdog, 'waitingSince'>;
+  watchdog: Pick<Watchdog, 'silentMillis'>;
 }
 
 /** Returns the function that workers call after every attempt, with the number of notifications in the attempt. */
@@ -35,7 +35,7 @@ export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Ob
     }
   });
   instruments.observe('notifierHeartbeatAge', (result) =>
-    result.observe(secondsSince(watchdog.waitingSince())),
+    result.observe(watchdog.silentMillis() / 1000),
   );
   return (channel: string, delivery: Delivery, count: number): void => {
     // Count nothing yet: the attempt continues with the next part.

@@ -1,5 +1,5 @@
 /** Decides which alerts go to which channels, by matchers on their labels in Alertmanager's syntax. Used by `intake.ts`. */
-import type { Recipient } from './outbox/outbox.ts';
+import type { Recipient } from './outbox/accept.ts';
 import type { Alert } from './webhook.ts';
 
 export interface Matcher {

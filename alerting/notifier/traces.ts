@@ -21,7 +21,7 @@ import type { Payload } from './webhook.ts';
 
 const propagator = new W3CTraceContextPropagator();
 
-/** Starts the trace of a notification. The caller ends the span after the notification is stored. An unended span is not exported. */
+/** Starts the trace of a stored notification. */
 export function startAlertSpan(
   tracer: Tracer,
   { alerts, groupKey }: Payload,

@@ -1,5 +1,4 @@
-/** Alertmanager's webhook payload, version 4: validated, keyed and separated from the Watchdog. */
-import { createHash } from 'node:crypto';
+/** Alertmanager's webhook payload, version 4: validated and separated from the Watchdog. */
 import { z } from 'zod';
 
 const strings = z.record(z.string(), z.string());
@@ -35,10 +34,10 @@ export function readTime(text: string): number | undefined {
 }
 
 /**
- * Source of an alert that no webhook contained: the reconciliation, for a firing (`missed`) or an end (`not_resolved`) that
- * Alertmanager did not send, or the notifier itself.
+ * Source of an alert that no webhook contained: the reconciliation, for an alert of Prometheus (`missed`) or Alertmanager
+ * (`unsent`), or for an end (`not_resolved`); or the notifier itself.
  */
-export type Origin = 'missed' | 'not_resolved' | 'notifier';
+export type Origin = 'missed' | 'unsent' | 'not_resolved' | 'notifier';
 
 export type Payload = z.infer<typeof Webhook> & { origin?: Origin };
 
@@ -77,16 +76,4 @@ export function parseWebhook(body: string): ParsedWebhook {
 function refuse(problem: string): ParsedWebhook {
   const sentence = `Not a webhook payload of Alertmanager, version 4 (${problem}). Use this URL in a webhook_config.`;
   return { kind: 'refused', sentence };
-}
-
-/**
- * A key that is equal for repeats of the same webhook: group, and each alert's fingerprint, state and start. Alertmanager repeats a
- * webhook after a crash, from each instance of a pair, and if the notifier answered too late.
- */
-export function idempotencyKey(route: string, { groupKey, alerts }: Payload): string {
-  const states = alerts.map(({ fingerprint, status, startsAt }) => [fingerprint, status, startsAt]);
-  const sorted = states.map((state) => state.join(' ')).toSorted();
-  return createHash('sha256')
-    .update(JSON.stringify([route, groupKey, sorted]))
-    .digest('hex');
 }

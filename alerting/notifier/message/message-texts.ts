@@ -29,8 +29,9 @@ const chinese = {
   digest: (count: number) => `汇总：已达到发送频率限制，本条合并了 ${count} 条通知`,
   /** Why the message did not come from Alertmanager. */
   origins: {
-    missed: '对账补发：Prometheus 中有此告警，Alertmanager 没有发送通知',
-    not_resolved: '对账补发：告警已恢复，Alertmanager 没有发送恢复通知',
+    missed: '对账补发：Prometheus 中有此告警，但未收到 Alertmanager 的通知',
+    unsent: '对账补发：Alertmanager 中有此告警，但未收到它的通知',
+    not_resolved: '对账补发：告警已恢复，但未收到 Alertmanager 的恢复通知',
     notifier: '由通知服务自身发出',
   } satisfies Record<Origin, string>,
   colon: '：',
@@ -59,8 +60,12 @@ const english: Texts = {
   truncated: (count) => `${count} more alerts are not listed; see Alertmanager`,
   digest: (count) => `Digest of ${count} notifications (rate limit reached)`,
   origins: {
-    missed: 'Sent by reconciliation: Prometheus has this alert, Alertmanager did not send it',
-    not_resolved: 'Sent by reconciliation: this alert is resolved, Alertmanager did not report it',
+    missed:
+      'Found by reconciliation: Prometheus has this alert, but no notification arrived from Alertmanager',
+    unsent:
+      'Found by reconciliation: Alertmanager has this alert, but sent no notification that arrived',
+    not_resolved:
+      'Found by reconciliation: this alert is resolved, but no notification of that arrived from Alertmanager',
     notifier: 'Sent by the notifier itself',
   },
   colon: ': ',

@@ -17,19 +17,26 @@ export interface AlertRecord {
   recordedAt: number;
 }
 
-const keptMillis = 7 * 86_400_000;
+/** Alertmanager's reminders renew a firing alert, at the latest after its `repeat_interval`. */
+const keptMillis = { ended: 7 * 86_400_000, firing: 35 * 86_400_000 };
+const maxRows = 100_000;
 
 const sql = {
-  // Ignore a firing state after the end of the same firing: it is a late repeat. A sent alert never becomes `not_for_us`.
+  // The newest state counts: a sender that was late goes on with the same start. If a repeat came late instead, the
+  // reconciliation finds that the alert no longer fires. A sent alert never becomes `not_for_us`.
   upsert: `INSERT INTO heard
     (fingerprint, starts_at, ends_at, status, alert, route, group_key, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (fingerprint, starts_at) DO UPDATE SET ends_at = excluded.ends_at, status = excluded.status,
       alert = excluded.alert, route = excluded.route, group_key = excluded.group_key, heard_at = excluded.heard_at
-    WHERE heard.status <> 'resolved' AND (excluded.status <> 'not_for_us' OR heard.status = 'not_for_us')`,
-  forget: "DELETE FROM heard WHERE heard_at < ? AND status <> 'firing'",
+    WHERE excluded.status <> 'not_for_us' OR heard.status = 'not_for_us'`,
+  forget: "DELETE FROM heard WHERE heard_at < iif(status = 'firing', ?, ?)",
+  limit: `DELETE FROM heard WHERE rowid IN
+    (SELECT rowid FROM heard ORDER BY heard_at DESC LIMIT -1 OFFSET ${maxRows})`,
   since: `SELECT alert, starts_at AS startsAt, ends_at AS endsAt, status, route, group_key AS groupKey,
     heard_at AS recordedAt FROM heard WHERE ends_at IS NULL OR ends_at >= ?`,
 };
+
+export type AlertHistory = ReturnType<typeof createAlertHistory>;
 
 export function createAlertHistory(db: DatabaseSync) {
   const statements = prepareAll(db, sql);
@@ -55,8 +62,11 @@ export function createAlertHistory(db: DatabaseSync) {
       const unrouted = { route: '', groupKey: '', recordedAt: now };
       upsert({ alert, startsAt, endsAt: now, status: 'not_for_us', ...unrouted });
     },
-    /** Deletes alerts that are not firing and were last recorded over a week ago. */
-    forget: (now: number): void => void statements.forget.run(now - keptMillis),
+    /** Deletes alerts that were not recorded for long, so that the table is bounded. */
+    forget(now: number): void {
+      statements.forget.run(now - keptMillis.firing, now - keptMillis.ended);
+      statements.limit.run();
+    },
     /** Alerts that were firing at or after `time`. */
     since(time: number): AlertRecord[] {
       const rows = statements.since.all(time) as unknown as (AlertRecord & { alert: string })[];

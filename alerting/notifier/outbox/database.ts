@@ -65,6 +65,26 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX heard_by_time ON heard (heard_at);
   CREATE TABLE marks (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;`,
+
+  `DROP INDEX webhooks_by_key;
+  ALTER TABLE webhooks DROP COLUMN key;
+  -- Notifications (JSON list of ids) of other groups about the same alerts, which must be delivered before this one.
+  ALTER TABLE notifications ADD COLUMN waits_for TEXT;
+  -- Length of the wait that ends at next_attempt_at: no step of the clock makes it longer.
+  ALTER TABLE notifications ADD COLUMN wait_millis INTEGER NOT NULL DEFAULT 300000;
+  ALTER TABLE pauses ADD COLUMN millis INTEGER NOT NULL DEFAULT 600000;
+  -- The last state of each alert that each channel was told (\`told.ts\`).
+  CREATE TABLE told (
+    channel TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('firing', 'resolved')),
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER,
+    at INTEGER NOT NULL,
+    notification_id INTEGER NOT NULL,
+    PRIMARY KEY (channel, fingerprint)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX told_by_notification ON told (notification_id);`,
 ];
 
 /** @throws Error when the file cannot be opened, is not an outbox, or has the schema of a newer version. */

@@ -2,30 +2,19 @@
  * Stores webhooks and the notifications for their channels in SQLite. A webhook is written in one transaction with its
  * notifications before Alertmanager gets its 200. A notification stays pending until its channel accepts or refuses it.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { DeadReason, Delivery } from '../channels/channel.ts';
-import { idempotencyKey } from '../webhook.ts';
 import type { Payload } from '../webhook.ts';
+import { createAccept } from './accept.ts';
 import { createAlertHistory } from './alert-history.ts';
-import { inTransaction, openDatabase, prepareAll, writeLazily } from './database.ts';
+import { openDatabase, prepareAll, writeLazily } from './database.ts';
 import { queries } from './queries.ts';
+import type { Statements } from './queries.ts';
+import { createTold } from './told.ts';
+import type { ToldTable } from './told.ts';
 
 export const states = ['pending', 'delivered', 'dead'] as const;
 export type State = (typeof states)[number];
-
-/** One channel that receives a webhook. */
-export interface Recipient {
-  channel: string;
-  /** Indexes of the channel's alerts in the payload; null: all alerts. */
-  alerts: number[] | null;
-}
-
-interface Incoming {
-  route: string;
-  payload: Payload;
-  /** `traceparent` belongs to the trace that the delivery attempts join. */
-  recipients: readonly (Recipient & { traceparent?: string | null })[];
-}
 
 /** Times are milliseconds since 1970. */
 export interface Notification {
@@ -70,41 +59,29 @@ export interface OutboxOptions {
   maxBytes?: number;
   /** Number of webhooks to keep after their notifications have ended; ten times as many if they have dead notifications. */
   keep?: number;
-  /** A webhook with a known key is a duplicate within this time; later it is Alertmanager's reminder (`repeat_interval`). */
-  duplicateSeconds?: number;
 }
 
 const pageBytes = 4096;
-/** Old rows are deleted once per this number of webhooks, not in every request. */
-const forgetEvery = 50;
 const removed: DeadReason = 'channel_removed';
 
 /** @throws Error when the file cannot be opened or is not an outbox. */
 export function openOutbox(options: OutboxOptions) {
-  const { path, maxBytes = 2 ** 30, keep = 5000, duplicateSeconds = 1800 } = options;
+  const { path, maxBytes = 2 ** 30, keep = 5000 } = options;
   const db = openDatabase(path);
   db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pageBytes)}`);
   const statements = prepareAll(db, queries);
   const alerts = createAlertHistory(db);
+  const told = createTold(db);
   return {
-    /** Stores a webhook and its notifications. @throws Error if the file cannot be written; then nothing is stored. */
-    accept: (incoming: Incoming, now: number) =>
-      inTransaction(db, () => {
-        const key = idempotencyKey(incoming.route, incoming.payload);
-        if (statements.findDuplicate.get(key, now - duplicateSeconds * 1000)) return 'duplicate';
-        const id = insertWebhook(statements, incoming, key, now);
-        // Alerts of the notifier itself are unknown to Prometheus, so there is nothing to reconcile.
-        if (incoming.payload.origin !== 'notifier') {
-          alerts.record(incoming.payload, incoming.route, now);
-        }
-        if (id % forgetEvery === 0) {
-          statements.forget.run(id - keep, id - 10 * keep);
-          alerts.forget(now);
-        }
-        return 'accepted';
-      }),
-    ...createQueue(db, statements),
-    ...createList(statements),
+    accept: createAccept({ db, statements, alerts, told, keep }),
+    /** Stores the trace that the delivery attempts of each notification join. */
+    setTraceparents(traced: readonly { id: number; traceparent: string | null }[]): void {
+      writeLazily(db, () => {
+        for (const { id, traceparent } of traced) statements.setTraceparent.run(traceparent, id);
+      });
+    },
+    ...createQueue(db, statements, told),
+    ...createList(statements, told),
     alerts,
     calls: createCallLog(db, statements),
     marks: createMarks(statements),
@@ -117,10 +94,8 @@ export function openOutbox(options: OutboxOptions) {
   };
 }
 
-type Statements = Record<keyof typeof queries, StatementSync>;
-
 /** A worker's access to the notifications of its channel. */
-function createQueue(db: DatabaseSync, statements: Statements) {
+function createQueue(db: DatabaseSync, statements: Statements, told: ToldTable) {
   return {
     /** Notifications to send now, in order of arrival. A notification is not due while an earlier one of its group waits for a retry. */
     due: (channel: string, now: number) => statements.due.all(channel, now) as unknown as Due[],
@@ -139,13 +114,17 @@ function createQueue(db: DatabaseSync, statements: Statements) {
     /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
     settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void {
       const values = settledValues(delivery, now, nextAttemptAt);
-      writeLazily(db, () => statements.settle.run(...values, JSON.stringify(ids)));
+      writeLazily(db, () => {
+        statements.settle.run(...values, JSON.stringify(ids));
+        if (delivery.kind === 'delivered') told.delivered(ids, now);
+        if (delivery.kind === 'dead') told.dead(ids);
+      });
     },
   };
 }
 
 /** Access for the HTTP API and the metrics. */
-function createList(statements: Statements) {
+function createList(statements: Statements, told: ToldTable) {
   return {
     /** Newest first. */
     list: (limit: number, state?: State) =>
@@ -166,6 +145,7 @@ function createList(statements: Statements) {
     },
     /** Marks notifications for channels that are no longer configured as dead; returns how many. */
     retireChannels(configured: readonly string[], now: number): number {
+      told.retire(configured);
       return Number(statements.retire.run(removed, now, JSON.stringify(configured)).changes);
     },
   };
@@ -178,15 +158,22 @@ function createCallLog(db: DatabaseSync, statements: Statements) {
     add(channel: string, startedAt: number): void {
       writeLazily(db, () => statements.addCall.run(channel, startedAt));
     },
-    /** Start times of the calls after `time`, oldest first. Deletes earlier calls. */
-    since(channel: string, time: number): number[] {
+    /**
+     * Start times of the calls between `time` and `now`, oldest first. Deletes earlier calls. Later calls were recorded before the
+     * clock was set back and do not count.
+     */
+    since(channel: string, time: number, now: number): number[] {
       statements.forgetCalls.run(channel, time);
-      return statements.callsSince.all(channel, time).map((row) => Number(row['at']));
+      return statements.callsBetween.all(channel, time, now).map((row) => Number(row['at']));
     },
-    /** Allows no call before `until`. */
-    block: (channel: string, until: number): void => void statements.block.run(channel, until),
-    /** End of the last block; 0 if the channel was never blocked. */
-    blockedUntil: (channel: string) => Number(statements.blockedUntil.get(channel)?.['until'] ?? 0),
+    /** Allows no call for `millis`. */
+    block: (channel: string, now: number, millis: number): void =>
+      void statements.block.run(channel, now + millis, millis),
+    /** What is left of the last block, in milliseconds; never more than its length. */
+    blockedFor(channel: string, now: number): number {
+      const { until = 0, millis = 0 } = statements.blockedUntil.get(channel) ?? {};
+      return Math.min(Math.max(0, Number(until) - now), Number(millis));
+    },
   };
 }
 
@@ -202,21 +189,6 @@ function createMarks({ getMark, setMark, removeMark }: Statements) {
   };
 }
 
-/** Returns the id of the webhook. */
-function insertWebhook(
-  { addWebhook, addNotification }: Statements,
-  { route, payload, recipients }: Incoming,
-  key: string,
-  now: number,
-): number {
-  const id = Number(addWebhook.run(route, key, now, JSON.stringify(payload)).lastInsertRowid);
-  for (const { channel, alerts, traceparent = null } of recipients) {
-    const indexes = alerts && JSON.stringify(alerts);
-    addNotification.run(id, channel, payload.groupKey, now, now, indexes, traceparent);
-  }
-  return id;
-}
-
 /** The parameters of `queries.settle` in their order, without the ids. */
 function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
   const isPending = delivery.kind === 'retry' || delivery.kind === 'partial';
@@ -227,6 +199,7 @@ function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
     delivery.kind === 'delivered' ? null : (delivery.progress ?? null),
     now,
     isPending ? (delivery.kind === 'partial' ? now : nextAttemptAt) : null,
+    delivery.kind === 'retry' ? nextAttemptAt - now : 0,
     isFailure ? delivery.reason : null,
     isFailure ? delivery.detail : null,
     isPending ? null : now,

@@ -1,5 +1,6 @@
 /** Rate limit of a channel: at most `count` calls in any window of each rate, and none during a block. */
 import type { Rate } from '../channels/channel.ts';
+import type { Clock } from '../clock.ts';
 import type { Outbox } from './outbox.ts';
 
 export type RateLimit = ReturnType<typeof createRateLimit>;
@@ -11,40 +12,44 @@ export type RateLimit = ReturnType<typeof createRateLimit>;
 export function createRateLimit(
   { name, rates = [] }: { name: string; rates?: readonly Rate[] },
   log: Outbox['calls'],
-  startedAt: number,
+  { now, elapsed }: Pick<Clock, 'now' | 'elapsed'>,
 ) {
   const longest = rates.toSorted((one, other) => other.perSeconds - one.perSeconds)[0];
   const maxCount = Math.max(0, ...rates.map(({ count }) => count));
-  const recent = log.since(name, startedAt - (longest?.perSeconds ?? 0) * 1000);
-  const calls = recent.slice(-maxCount || recent.length);
-  let blockedUntil = log.blockedUntil(name);
+  const startedAt = now();
+  const recent = log.since(name, startedAt - (longest?.perSeconds ?? 0) * 1000, startedAt);
+  /** Ends of the last calls and of the block on the monotonic clock, so that no step of the wall clock moves them. */
+  const calls = recent
+    .slice(-maxCount || recent.length)
+    .map((time) => elapsed() - (startedAt - time));
+  let blockedUntil = elapsed() + log.blockedFor(name, startedAt);
 
-  function freeAt({ count, perSeconds }: Rate, now: number): number {
+  function freeAt({ count, perSeconds }: Rate): number {
     const oldest = calls.at(-count);
-    return calls.length < count || oldest === undefined ? now : oldest + perSeconds * 1000;
+    return calls.length < count || oldest === undefined ? 0 : oldest + perSeconds * 1000;
   }
 
   return {
     /** Milliseconds until a call may start; 0: now. */
-    waitMillis: (now: number) =>
-      Math.max(0, blockedUntil - now, ...rates.map((rate) => freeAt(rate, now) - now)),
+    waitMillis: () => Math.max(0, Math.max(blockedUntil, ...rates.map(freeAt)) - elapsed()),
     /** Number of calls that may start now under the rate with the longest window; Infinity without rates. */
-    callsLeft(now: number): number {
+    callsLeft(): number {
       if (longest === undefined) return Number.POSITIVE_INFINITY;
-      const used = calls.filter((time) => time > now - longest.perSeconds * 1000).length;
+      const used = calls.filter((time) => time > elapsed() - longest.perSeconds * 1000).length;
       return Math.max(0, longest.count - used);
     },
-    callStarted(now: number): void {
-      if (rates.length > 0) log.add(name, now);
+    callStarted(): void {
+      if (rates.length > 0) log.add(name, now());
     },
-    callEnded(now: number): void {
-      calls.push(now);
+    callEnded(): void {
+      calls.push(elapsed());
       if (calls.length > maxCount) calls.shift();
     },
-    /** Allows no call before `time`. */
-    blockUntil(time: number): void {
-      blockedUntil = Math.max(blockedUntil, time);
-      log.block(name, blockedUntil);
+    /** Allows no call for `millis`. */
+    block(millis: number): void {
+      if (elapsed() + millis <= blockedUntil) return;
+      blockedUntil = elapsed() + millis;
+      log.block(name, now(), millis);
     },
   };
 }

@@ -41,6 +41,7 @@ interface State extends Required<WorkerOptions> {
 const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
 const maxSleepMillis = 60_000;
+const minExpiryAttempts = 10;
 /** Wait before a failed write is repeated. Until the outcome is stored, the worker sends nothing, because that would repeat the message. */
 const diskRetryMillis = 1000;
 
@@ -53,7 +54,7 @@ export function startWorker(options: WorkerOptions) {
     expirySeconds: 3 * 86_400,
     ...options,
     clock,
-    limit: createRateLimit(channel, outbox.calls, clock.now()),
+    limit: createRateLimit(channel, outbox.calls, clock),
     stopping: stopping.signal,
     giveUp: giveUp.signal,
     alarm: new AbortController(),
@@ -79,7 +80,7 @@ async function run(state: State): Promise<void> {
   while (!stopping.aborted) {
     state.alarm = new AbortController();
     try {
-      const wait = limit.waitMillis(clock.now());
+      const wait = limit.waitMillis();
       const [first, ...rest] = wait === 0 ? takeNext(state) : [];
       if (first !== undefined) {
         await attempt(state, [first, ...rest]);
@@ -97,7 +98,7 @@ async function run(state: State): Promise<void> {
 
 function takeNext({ channel, outbox, clock, limit }: State): Notification[] {
   const now = clock.now();
-  const { ids, isNewDigest } = chooseNext(outbox.due(channel.name, now), limit.callsLeft(now));
+  const { ids, isNewDigest } = chooseNext(outbox.due(channel.name, now), limit.callsLeft());
   if (isNewDigest) outbox.joinDigest(ids);
   return outbox.read(ids);
 }
@@ -125,16 +126,20 @@ export function chooseNext(
 /** Makes one call to the channel, logs it, and stores the outcome. */
 async function attempt(state: State, notifications: Notifications): Promise<void> {
   const { clock, limit, random, tracer } = state;
-  const startedAt = clock.now();
-  limit.callStarted(startedAt);
+  const startedAt = clock.elapsed();
+  limit.callStarted();
   const { delivery, title } = await traceAttempt(tracer, notifications, async () => {
     const sent = await send(state, notifications);
     return { ...sent, delivery: expire(state, notifications, sent.delivery) };
   });
   const now = clock.now();
-  limit.callEnded(now);
+  limit.callEnded();
   const attempts = notifications[0].attempts + 1;
-  report(state, notifications, delivery, { title, attempts, duration_ms: now - startedAt });
+  report(state, notifications, delivery, {
+    title,
+    attempts,
+    duration_ms: Math.round(clock.elapsed() - startedAt),
+  });
   const askedMillis = delivery.kind === 'retry' ? delivery.afterSeconds * 1000 : 0;
   const nextAttemptAt = Math.round(now + Math.max(askedMillis, backoffMillis(attempts, random)));
   await untilWritten(state, () => settle(state, notifications, delivery, now, nextAttemptAt));
@@ -167,10 +172,14 @@ async function send(
   }
 }
 
-/** Turns a retry into `dead` if even the newest notification of the call has failed for too long. */
+/**
+ * Turns a retry into `dead` if even the newest notification of the call has failed for too long. The number of attempts counts too,
+ * because the clock of a machine may be set for the first time while a notification waits.
+ */
 function expire(state: State, notifications: Notifications, delivery: Delivery): Delivery {
   const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
-  const isExpired = state.clock.now() - newest > state.expirySeconds * 1000;
+  const isOld = state.clock.now() - newest > state.expirySeconds * 1000;
+  const isExpired = isOld && notifications[0].attempts + 1 >= minExpiryAttempts;
   if (delivery.kind !== 'retry' || !isExpired) return delivery;
   return { kind: 'dead', reason: 'expired', detail: delivery.detail };
 }
@@ -208,7 +217,7 @@ function settle(
   const ids = notifications.map(({ id }) => id);
   outbox.settle(ids, delivery, now, nextAttemptAt);
   const reason = 'reason' in delivery ? delivery.reason : undefined;
-  if (reason === 'rate_limited') limit.blockUntil(nextAttemptAt);
+  if (reason === 'rate_limited') limit.block(nextAttemptAt - now);
   const { digestId } = notifications[0];
   if (reason === 'refused' && digestId !== null && ids.length > 1) {
     outbox.splitDigest(digestId, now);

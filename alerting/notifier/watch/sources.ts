@@ -45,10 +45,33 @@ export async function readFiring(prometheus: URL) {
   return data.alerts.filter(({ state }) => state === 'firing');
 }
 
+const Configuration = z.object({ data: z.object({ yaml: z.string() }) });
+const Global = z.object({ external_labels: labels.default({}) }).nullish();
+const Alerting = z.object({ alert_relabel_configs: z.array(z.unknown()).default([]) }).nullish();
+const Prometheus = z.object({ global: Global, alerting: Alerting });
+
+/**
+ * The labels that Prometheus adds to every alert that it sends. Undefined if it also changes labels (`alert_relabel_configs`), or
+ * does not show its configuration.
+ */
+export async function readExternalLabels(
+  prometheus: URL,
+): Promise<Record<string, string> | undefined> {
+  try {
+    const { data } = Configuration.parse(await getJson(prometheus, '/api/v1/status/config'));
+    const { global, alerting } = Prometheus.parse(parse(data.yaml));
+    return alerting?.alert_relabel_configs.length ? undefined : (global?.external_labels ?? {});
+  } catch {
+    return undefined;
+  }
+}
+
 const HeldAlerts = z.array(
   z.object({
     labels,
+    annotations: labels.default({}),
     startsAt: z.string(),
+    generatorURL: z.string().default(''),
     fingerprint: z.string(),
     status: z.object({ state: z.string() }),
     receivers: z.array(z.object({ name: z.string() })),
@@ -71,12 +94,12 @@ export async function readHeld(alertmanager: URL) {
   // Newer releases of Alertmanager hide webhook URLs, so any receiver with a webhook may be the notifier.
   const possible = receivers.filter(({ webhook_configs: webhooks }) => webhooks.length > 0);
   const names = new Set(possible.map(({ name }) => name));
-  return held.map(({ labels, startsAt, fingerprint, status, receivers: to }) => ({
-    labels,
-    startsAt,
-    fingerprint,
-    isNotForUs: status.state === 'suppressed' || !to.some(({ name }) => names.has(name)),
-  }));
+  return held.map((alert) => {
+    const isOurs = alert.receivers.some(({ name }) => names.has(name));
+    const { labels, annotations, startsAt, generatorURL, fingerprint } = alert;
+    const isNotForUs = alert.status.state === 'suppressed' || !isOurs;
+    return { labels, annotations, startsAt, generatorURL, fingerprint, isNotForUs };
+  });
 }
 
 async function getJson(base: URL, path: string): Promise<unknown> {

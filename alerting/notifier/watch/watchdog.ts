@@ -17,6 +17,8 @@ export interface WatchdogOptions {
   /** `${runbookUrl}/Watchdog` is the runbook. */
   runbookUrl: string;
   now: () => number;
+  /** Milliseconds of a monotonic clock: a step of the wall clock neither raises the alert nor delays it. */
+  elapsed: () => number;
 }
 
 /** Stored, so that a restart neither repeats the alert nor forgets to resolve it. */
@@ -24,11 +26,10 @@ const seenMark = 'watchdog_seen';
 const silentMark = 'watchdog_silent_since';
 
 export function createWatchdog(options: WatchdogOptions) {
-  const { marks, intake, silenceSeconds, runbookUrl, now } = options;
-  const startedAt = now();
-
-  /** Start of the wait: the last arrival, or a later start of the notifier, because nothing arrives while the notifier is down. */
-  const waitingSince = (): number => Math.max(marks.get(seenMark) ?? 0, startedAt);
+  const { marks, intake, silenceSeconds, runbookUrl, now, elapsed } = options;
+  /** Start of the wait: the last arrival, or the start of the notifier, because nothing arrives while the notifier is down. */
+  let waitingSince = elapsed();
+  const silentMillis = (): number => elapsed() - waitingSince;
 
   function raise(status: Alert['status'], since: number): void {
     const alert = {
@@ -49,18 +50,20 @@ export function createWatchdog(options: WatchdogOptions) {
       if (silentSince !== undefined) raise('resolved', silentSince);
       marks.set(silentMark, undefined);
       marks.set(seenMark, now());
+      waitingSince = elapsed();
     },
     /** Raises the alert once when the Watchdog has been missing for `silenceSeconds`. */
     check(): void {
-      const since = waitingSince();
-      const isMissing = now() - since >= silenceSeconds * 1000;
+      const isMissing = silentMillis() >= silenceSeconds * 1000;
       if (silenceSeconds === 0 || !isMissing || marks.get(silentMark) !== undefined) return;
+      const since = Math.round(now() - silentMillis());
       raise('firing', since);
       marks.set(silentMark, since);
     },
     /** Time of the last arrival; undefined if the Watchdog never arrived. */
     lastSeenAt: () => marks.get(seenMark),
-    waitingSince,
+    /** Milliseconds since the last arrival or the start. */
+    silentMillis,
   };
 }
 

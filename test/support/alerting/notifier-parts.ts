@@ -82,6 +82,7 @@ export function createVirtualClock(): Clock {
   let now = virtualStart;
   return {
     now: () => now,
+    elapsed: () => now,
     async sleep(millis) {
       await setImmediate();
       now += millis;

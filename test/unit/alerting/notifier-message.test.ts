@@ -127,8 +127,8 @@ test('a digest has one line per alert, in order of arrival', () => {
 });
 
 test.each([
-  ['missed', 'Prometheus has this alert, Alertmanager did not send it'],
-  ['not_resolved', 'this alert is resolved, Alertmanager did not report it'],
+  ['missed', 'Prometheus has this alert, but no notification arrived'],
+  ['not_resolved', 'this alert is resolved, but no notification of that arrived'],
   ['notifier', 'Sent by the notifier itself'],
 ])('a note explains an alert that Alertmanager did not send: %s', (origin, note) => {
   expect(write(render([createAlert()], english, { origin })).join('')).toContain(note);

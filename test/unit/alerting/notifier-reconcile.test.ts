@@ -3,14 +3,19 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AlertRecord } from '../../../alerting/notifier/outbox/alert-history.ts';
-import { findMissed, findNotResolved } from '../../../alerting/notifier/watch/reconcile.ts';
+import { fingerprintOf } from '../../../alerting/notifier/watch/fingerprint.ts';
+import {
+  createUntold,
+  findMissed,
+  findNotResolved,
+} from '../../../alerting/notifier/watch/reconcile.ts';
 import { readFired } from '../../../alerting/notifier/watch/sources.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 
 const labels = { alertname: 'HighErrorRate', job: 'qwen-instruct', severity: 'critical' };
 /** The tests cover ten minutes; events before minute 5 are settled. */
 const minute = (count: number): number => Date.UTC(2026, 3, 26) + count * 60_000;
-const settledAt = minute(5);
+const [settledAt, at] = [minute(5), minute(10)];
 const series = (from: number, to: number) => ({
   labels,
   firstAt: minute(from),
@@ -37,6 +42,15 @@ function recorded(from: number, to: number | null, more: Partial<AlertRecord> = 
   };
 }
 
+const held = {
+  labels: { ...labels, cluster: 'a' },
+  annotations: {},
+  generatorURL: '',
+  startsAt: '',
+  fingerprint: '',
+  isNotForUs: false,
+};
+
 test.each([
   ['fired and ended without a notification', [], [], [series(1, 2)], ['resolved']],
   ['is firing without a notification', [], [firingNow], [series(2, 9)], ['firing']],
@@ -52,17 +66,23 @@ test.each([
   ],
   ['was silenced', [recorded(1, 9, { status: 'not_for_us' })], [firingNow], [series(1, 9)], []],
 ])('an alert that %s', (_, known, firing, fired, expected) => {
-  const found = findMissed({ fired, firing, known, settledAt });
+  const found = findMissed({ fired, firing, known, at, settledAt });
   expect(found.map(({ status }) => status)).toEqual(expected);
 });
 
 test('a missed alert has its times and the annotations of Prometheus', () => {
-  const [ended] = findMissed({ fired: [series(1, 2)], firing: [], known: [], settledAt });
+  const [ended] = findMissed({ fired: [series(1, 2)], firing: [], known: [], at, settledAt });
   expect(ended).toMatchObject({
     startsAt: '2026-04-26T00:01:00.000Z',
     endsAt: '2026-04-26T00:02:00.000Z',
   });
-  const [firing] = findMissed({ fired: [series(2, 9)], firing: [firingNow], known: [], settledAt });
+  const [firing] = findMissed({
+    fired: [series(2, 9)],
+    firing: [firingNow],
+    known: [],
+    at,
+    settledAt,
+  });
   expect(firing).toMatchObject({
     startsAt: firingNow.activeAt,
     endsAt: '',
@@ -70,17 +90,47 @@ test('a missed alert has its times and the annotations of Prometheus', () => {
   });
 });
 
-test('the Watchdog is not reconciled', () => {
-  const fired = [{ ...series(1, 2), labels: { alertname: 'Watchdog' } }];
-  expect(findMissed({ fired, firing: [], known: [], settledAt })).toEqual([]);
+test('a missed alert has the labels and the fingerprint that Alertmanager gives it', () => {
+  const facts = { fired: [series(1, 2)], firing: [], known: [], at, settledAt };
+  const [missed] = findMissed({ ...facts, externalLabels: { cluster: 'a', job: 'other' } });
+  expect(missed?.labels).toEqual({ ...labels, cluster: 'a' });
+  expect(missed?.fingerprint).toBe(fingerprintOf({ ...labels, cluster: 'a' }));
 });
 
-const held = {
-  labels: { ...labels, cluster: 'a' },
-  startsAt: '',
-  fingerprint: '',
-  isNotForUs: false,
-};
+test('the fingerprint is that of Alertmanager', () => {
+  // From Alertmanager 0.25, `GET /api/v2/alerts`.
+  expect(fingerprintOf({ alertname: 'Pair', name: 'pair' })).toBe('20fe6715757e1aed');
+  const labels = { alertname: '钉', b: 'x y', a_b: '1', a: '2' };
+  expect(fingerprintOf(labels)).toBe('8b8759cc35df0653');
+});
+
+test('an alert with more labels is another alert if the external labels are known', () => {
+  const more = { labels: { ...labels, instance: 'b' }, firstAt: minute(1), lastAt: minute(2) };
+  const known = [recorded(1, null, { alert: createAlert({ labels: more.labels }) })];
+  const facts = { fired: [series(1, 2)], firing: [], known, at, settledAt };
+  expect(findMissed(facts)).toEqual([]);
+  expect(findMissed({ ...facts, externalLabels: {} })).toHaveLength(1);
+});
+
+test('an alert of another sender that Alertmanager keeps without a webhook is found after the grace period', () => {
+  const untold = createUntold();
+  const alert = { ...held, fingerprint: 'other', labels: { alertname: 'Foreign' } };
+  const find = (at: number, known: AlertRecord[] = []) =>
+    untold
+      .find({ held: [alert], known, at, settledAt: at - 300_000 })
+      .map(({ labels: { alertname } }) => alertname);
+  expect(find(minute(0))).toEqual([]);
+  expect(find(minute(4))).toEqual([]);
+  expect(find(minute(5))).toEqual(['Foreign']);
+  const told = recorded(5, null, { alert: createAlert({ fingerprint: 'other' }) });
+  expect(find(minute(6), [told])).toEqual([]);
+  expect(find(minute(7))).toEqual([]);
+});
+
+test('the Watchdog is not reconciled', () => {
+  const fired = [{ ...series(1, 2), labels: { alertname: 'Watchdog' } }];
+  expect(findMissed({ fired, firing: [], known: [], at, settledAt })).toEqual([]);
+});
 
 test.each([
   ['ended before the grace period', [recorded(1, null)], [series(1, 3)], [], [], [minute(3)]],
@@ -91,7 +141,7 @@ test.each([
   ['was sent as resolved', [recorded(1, 3)], [series(1, 3)], [], [], []],
   ['ended at an unknown time', [recorded(1, null)], [], [], [], [undefined]],
 ])('the end of an alert that %s', (_, known, fired, firing, alertmanager, expected) => {
-  const found = findNotResolved({ fired, firing, known, held: alertmanager, settledAt });
+  const found = findNotResolved({ fired, firing, known, held: alertmanager, at, settledAt });
   expect(found.map(({ alert }) => alert.status)).toEqual(expected.map(() => 'resolved'));
   expect(found.map(({ alert }) => Date.parse(alert.endsAt) || undefined)).toEqual(expected);
 });

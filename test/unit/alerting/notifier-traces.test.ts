@@ -72,7 +72,7 @@ test('a digest counts each of its notifications; dead letters and the age of the
   const onDelivery = observeNotifier(telemetry.meter, {
     channels: ['robot', 'mail'],
     outbox: { oldestPendingAt: () => undefined, deadLetters: () => new Map([['mail', 2]]) },
-    watchdog: { waitingSince: () => Date.now() - 60_000 },
+    watchdog: { silentMillis: () => 60_500 },
   });
   const delivered = 'notifier_notifications_total{channel="robot",outcome="delivered"}';
   const text = async (): Promise<string> => scrapeText(telemetry);

@@ -31,7 +31,7 @@ function start(outbox: Outbox, silenceSeconds = 300) {
   });
   const { marks } = outbox;
   const runbookUrl = 'http://127.0.0.1:8060/runbooks';
-  return createWatchdog({ marks, intake, silenceSeconds, runbookUrl, now: clock });
+  return createWatchdog({ marks, intake, silenceSeconds, runbookUrl, now: clock, elapsed: clock });
 }
 
 const titles = (outbox: Outbox): string[] =>

@@ -139,6 +139,7 @@ test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, an
   let raised = 0;
   const clock: Clock = {
     now: time.now,
+    elapsed: time.elapsed,
     async sleep(millis, signal) {
       // While the worker sleeps, an alert arrives every 60 ms.
       await time.sleep(Math.min(millis, 60), signal);
@@ -242,7 +243,7 @@ test('after a restart a blocked robot stays blocked', async () => {
   addNotification(outbox, 'first');
   const limited = { kind: 'retry', reason: 'rate_limited', afterSeconds: 600, detail: '' } as const;
   run(outbox, [limited], { clock, onDelivery: () => void running?.stop(0) });
-  await until(() => outbox.calls.blockedUntil('robot') > 0);
+  await until(() => outbox.calls.blockedFor('robot', clock.now()) > 0);
   await running?.stop(0);
   const blockedAt = clock.now();
   addNotification(outbox, 'second');
