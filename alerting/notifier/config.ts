@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { createSettings, integer, port } from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment } from './channels/channels.ts';
-import { inbox } from './channels/inbox.ts';
+import { inbox } from './channels/inbox/inbox.ts';
 import type { Channel } from './channels/channel.ts';
 import { texts } from './message/message-texts.ts';
 import { parseMatcher } from './routes.ts';

@@ -38,14 +38,16 @@ export function createIntake(options: IntakeOptions) {
   }
 
   /**
-   * Stores the payload for the channels of its route. An alert that the notifier raises itself is stored for every channel.
+   * Stores the payload for the channels of its route. An alert that the notifier raises itself is stored for every channel but `except`.
    * @throws Error when the outbox cannot be written; then nothing is stored.
    */
-  return (payload: Payload, route: string): 'accepted' | 'duplicate' => {
+  return (payload: Payload, route: string, except?: string): 'accepted' | 'duplicate' => {
     const at = now();
     const recipients =
       payload.origin === 'notifier'
-        ? channels.map((channel) => ({ channel, alerts: null }))
+        ? channels
+            .filter((channel) => channel !== except)
+            .map((channel) => ({ channel, alerts: null }))
         : routeAlerts(routes, channels, route, payload.alerts);
     const stored = outbox.accept({ route, payload, recipients }, at);
     if (stored.length === 0) return 'duplicate';

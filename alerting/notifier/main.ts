@@ -15,6 +15,7 @@ import { openOutbox } from './outbox/outbox.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import { startWorker } from './outbox/worker.ts';
 import type { Worker } from './outbox/worker.ts';
+import { createDeadLetters } from './watch/dead-letters.ts';
 import { heartbeatMillis, sendHeartbeat } from './watch/heartbeat.ts';
 import { createReconciliation } from './watch/reconcile.ts';
 import { createWatchdog } from './watch/watchdog.ts';
@@ -63,8 +64,9 @@ function start(config: Config): void {
     elapsed: systemClock.elapsed,
   });
   const onDelivery = observeNotifier(telemetry.meter, { channels, outbox, watchdog });
+  const onDead = createDeadLetters({ marks: outbox.marks, intake, now });
   for (const channel of config.channels) {
-    const options = { channel, outbox, message: config, tracer, onDelivery, log };
+    const options = { channel, outbox, message: config, tracer, onDelivery, onDead, log };
     workers.set(channel.name, startWorker(options));
   }
 

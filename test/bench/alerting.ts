@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAlert, createWebhook } from '../support/alerting/alertmanager-webhook.ts';
 import { until } from '../support/until.ts';
-import { startFeishuRobot } from '../support/alerting/feishu.ts';
+import { startFeishuRobot } from '../../alerting/notifier/channels/feishu/stand-in.ts';
 import { startAlerting } from '../support/alerting/notifier-alerting.ts';
 import { startNotifier } from '../support/alerting/notifier.ts';
 import { percentile } from './statistics.ts';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Message } from '../message/message.ts';
 
 export const retryReasons = [
+  'clock',
   'network',
   'rate_limited',
   'server_error',
@@ -20,7 +21,8 @@ export type DeadReason = (typeof deadReasons)[number];
  */
 export type Delivery =
   | { kind: 'delivered'; detail?: string }
-  | { kind: 'partial'; progress: string }
+  /** `notice` is logged once. */
+  | { kind: 'partial'; progress: string; notice?: string }
   | {
       kind: 'retry';
       reason: RetryReason;
@@ -28,8 +30,17 @@ export type Delivery =
       afterSeconds: number;
       detail: string;
       progress?: string;
+      /** The receiver answered with an error that may be about this content. */
+      isRefusal?: boolean;
     }
-  | { kind: 'dead'; reason: DeadReason; detail: string; progress?: string };
+  | {
+      kind: 'dead';
+      reason: DeadReason;
+      detail: string;
+      progress?: string;
+      /** Refused because of a mention. */
+      isMention?: boolean;
+    };
 
 /** At most `count` calls in any window of `perSeconds`. */
 export interface Rate {

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import type { Settings } from '../../../src/kit/settings.ts';
 import type { Channel, ChannelKind } from './channel.ts';
-import { dingtalk } from './dingtalk.ts';
-import { email } from './email.ts';
-import { feishu } from './feishu.ts';
-import { inbox } from './inbox.ts';
-import { webhook } from './webhook.ts';
-import { wecom } from './wecom.ts';
+import { dingtalk } from './dingtalk/dingtalk.ts';
+import { email } from './email/email.ts';
+import { feishu } from './feishu/feishu.ts';
+import { inbox } from './inbox/inbox.ts';
+import { webhook } from './webhook/webhook.ts';
+import { wecom } from './wecom/wecom.ts';
 
 export const kinds: readonly ChannelKind[] = [dingtalk, wecom, feishu, email, webhook, inbox];
 

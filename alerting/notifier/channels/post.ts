@@ -8,6 +8,8 @@ export interface PostOptions {
   headers?: Record<string, string>;
   timeoutSeconds: number;
   signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  now?: (() => number) | undefined;
 }
 
 export interface Answer {
@@ -15,6 +17,8 @@ export interface Answer {
   status: number;
   /** The parsed body. Undefined if the body is not a JSON object, because then it comes from a proxy, not from the vendor. */
   json: Record<string, unknown> | undefined;
+  /** Our clock minus the receiver's by its `Date` header, in milliseconds; undefined without one. */
+  skewMillis: number | undefined;
 }
 
 /** Maximum bytes read from an answer; a vendor's answer has some hundred bytes. */
@@ -34,7 +38,7 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
       redirect: 'manual',
       signal: AbortSignal.any([timeout, options.signal]),
     });
-    return judgeStatus(response, parseObject(await readStart(response)));
+    return judgeStatus(response, parseObject(await readStart(response)), options.now ?? Date.now);
   } catch (error) {
     if (timeout.aborted) return retry('timeout', `no answer within ${options.timeoutSeconds} s`);
     if (options.signal.aborted) return retry('network', 'the notifier stopped during the call');
@@ -43,7 +47,11 @@ export async function postJson(options: PostOptions): Promise<Answer | Delivery>
 }
 
 /** Returns a `Delivery` for a status that means the same for every receiver, and an `Answer` if the channel must judge the status. */
-function judgeStatus(response: Response, json: Answer['json']): Answer | Delivery {
+function judgeStatus(
+  response: Response,
+  json: Answer['json'],
+  now: () => number,
+): Answer | Delivery {
   const { status } = response;
   if (status === 429) {
     const afterSeconds = Number(response.headers.get('retry-after')) || defaultRetryAfterSeconds;
@@ -53,7 +61,9 @@ function judgeStatus(response: Response, json: Answer['json']): Answer | Deliver
     return retry('server_error', `HTTP ${status}`);
   }
   if (status >= 300 && status < 400) return retry('unexpected_answer', `HTTP ${status}`);
-  return { kind: 'answer', status, json };
+  const theirs = Date.parse(response.headers.get('date') ?? '');
+  const skewMillis = Number.isNaN(theirs) ? undefined : now() - theirs;
+  return { kind: 'answer', status, json, skewMillis };
 }
 
 async function readStart(response: Response): Promise<string> {

@@ -85,6 +85,10 @@ const migrations: readonly string[] = [
     PRIMARY KEY (channel, fingerprint)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX told_by_notification ON told (notification_id);`,
+
+  `-- How often the receiver refused this content with an error that may be about it.
+  ALTER TABLE notifications ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE notifications ADD COLUMN first_refused_at INTEGER;`,
 ];
 
 /** @throws Error when the file cannot be opened, is not an outbox, or has the schema of a newer version. */

@@ -30,6 +30,9 @@ export interface Notification {
   /** Time at which the notification was received, or last resent by a person. */
   queuedAt: number;
   nextAttemptAt: number | null;
+  /** How often the receiver refused this content with an error that may be about it. */
+  refusals: number;
+  firstRefusedAt: number | null;
   finishedAt: number | null;
   /** Contains only the alerts that are for this channel. */
   payload: Payload;
@@ -105,10 +108,21 @@ function createQueue(db: DatabaseSync, statements: Statements, told: ToldTable) 
     joinDigest(ids: readonly number[]): void {
       statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids));
     },
-    /** Queues each notification of a refused digest alone, so that the text of one alert does not prevent the delivery of the others. */
-    splitDigest(digestId: number, now: number): void {
-      statements.splitDigest.run(now, digestId);
+    /**
+     * Queues each half of a refused digest by itself, so that the text of one alert does not prevent the delivery of the others: some
+     * calls find it among many.
+     */
+    splitDigest(ids: readonly number[], now: number): void {
+      const middle = Math.ceil(ids.length / 2);
+      for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+        const isAlone = half.length === 1 ? 1 : 0;
+        const digestId = isAlone ? null : (half[0] ?? null);
+        statements.splitDigest.run(digestId, isAlone, now, JSON.stringify(half));
+      }
     },
+    /** Whether the channel has accepted a notification at or after `time`. */
+    hasDeliveredSince: (channel: string, time: number) =>
+      statements.deliveredSince.get(channel, time) !== undefined,
     read: (ids: readonly number[]) =>
       statements.read.all(JSON.stringify(ids)).map(readNotification),
     /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
@@ -192,9 +206,12 @@ function createMarks({ getMark, setMark, removeMark }: Statements) {
 /** The parameters of `queries.settle` in their order, without the ids. */
 function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
   const isPending = delivery.kind === 'retry' || delivery.kind === 'partial';
+  const isRefusal = delivery.kind === 'retry' && delivery.isRefusal === true;
   const isFailure = delivery.kind === 'retry' || delivery.kind === 'dead';
   return [
     delivery.kind === 'partial' ? 0 : 1,
+    isRefusal ? 1 : 0,
+    isRefusal ? now : null,
     isPending ? 'pending' : delivery.kind,
     delivery.kind === 'delivered' ? null : (delivery.progress ?? null),
     now,

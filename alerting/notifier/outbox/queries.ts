@@ -7,7 +7,7 @@ const maxDue = 2000;
 const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,
   n.last_detail AS lastDetail, w.received_at AS receivedAt, n.queued_at AS queuedAt,
   n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.payload, n.alerts, n.progress,
-  n.digest_id AS digestId, n.traceparent`;
+  n.digest_id AS digestId, n.traceparent, n.refusals, n.first_refused_at AS firstRefusedAt`;
 const joined = 'FROM notifications n JOIN webhooks w ON w.id = n.webhook_id';
 const inIds = 'id IN (SELECT value FROM json_each(?))';
 const earlierOfGroup = `SELECT 1 FROM notifications e
@@ -37,17 +37,21 @@ export const queries = {
       AND NOT EXISTS (${earlierOfGroup} AND (${isWaiting('e')} OR ${isBlocked('e')})) ORDER BY n.id LIMIT ${maxDue}`,
   nextDue: `SELECT MIN(n.next_attempt_at) AS at FROM notifications n
     WHERE n.channel = ? AND n.state = 'pending' AND NOT ${isBlocked('n')} AND NOT EXISTS (${earlierOfGroup})`,
-  joinDigest: `UPDATE notifications SET digest_id = ?, progress = NULL WHERE ${inIds}`,
-  splitDigest: `UPDATE notifications SET state = 'pending', digest_id = NULL, is_alone = 1, progress = NULL,
-    finished_at = NULL, next_attempt_at = ?, wait_millis = 0 WHERE digest_id = ?`,
-  settle: `UPDATE notifications SET attempts = attempts + ?, state = ?, progress = COALESCE(?, progress),
+  joinDigest: `UPDATE notifications SET digest_id = ?, progress = NULL, refusals = 0 WHERE ${inIds}`,
+  splitDigest: `UPDATE notifications SET state = 'pending', digest_id = ?, is_alone = ?, progress = NULL, refusals = 0,
+    finished_at = NULL, next_attempt_at = ?, wait_millis = 0 WHERE ${inIds}`,
+  settle: `UPDATE notifications SET attempts = attempts + ?, refusals = refusals + ?,
+    first_refused_at = COALESCE(first_refused_at, ?), state = ?, progress = COALESCE(?, progress),
     last_attempt_at = ?, next_attempt_at = ?, wait_millis = ?, last_reason = ?, last_detail = ?, finished_at = ? WHERE ${inIds}`,
 
+  deliveredSince:
+    "SELECT 1 FROM notifications WHERE channel = ? AND state = 'delivered' AND finished_at >= ? LIMIT 1",
   read: `SELECT ${columns} ${joined} WHERE n.${inIds} ORDER BY n.id`,
   list: `SELECT ${columns} ${joined} WHERE ?1 IS NULL OR n.state = ?1 ORDER BY n.id DESC LIMIT ?2`,
   state: 'SELECT state FROM notifications WHERE id = ?',
   resend: `UPDATE notifications SET state = 'pending', finished_at = NULL, next_attempt_at = ?2, wait_millis = 0, queued_at = ?2,
-    progress = iif(digest_id IS NULL, progress, NULL), digest_id = NULL, is_alone = 1 WHERE id = ?1`,
+    progress = iif(digest_id IS NULL, progress, NULL), digest_id = NULL, is_alone = 1, refusals = 0,
+    first_refused_at = NULL WHERE id = ?1`,
   oldestPending: "SELECT MIN(queued_at) AS at FROM notifications WHERE state = 'pending'",
   countDead:
     "SELECT channel, COUNT(*) AS count FROM notifications WHERE state = 'dead' GROUP BY channel",

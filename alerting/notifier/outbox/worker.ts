@@ -18,6 +18,8 @@ export interface WorkerOptions {
   tracer: Tracer;
   /** Called after every attempt, with the number of notifications in the attempt. */
   onDelivery: (channel: string, delivery: Delivery, count: number) => void;
+  /** Called with notifications that are dead for good: the other channels are told. */
+  onDead?: (notifications: Notifications, detail: string) => void;
   log: Logger;
   clock?: Clock;
   /** Returns a number in [0, 1) for the jitter of the backoff. */
@@ -28,7 +30,10 @@ export interface WorkerOptions {
 
 export type Worker = ReturnType<typeof startWorker>;
 
-interface State extends Required<WorkerOptions> {
+interface State extends Required<Omit<WorkerOptions, 'onDead'>> {
+  onDead: WorkerOptions['onDead'];
+  /** Notices that were logged. */
+  noticed: Set<string>;
   limit: RateLimit;
   /** Aborted by `stop`: ends the loop. */
   stopping: AbortSignal;
@@ -42,6 +47,8 @@ const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
 const maxSleepMillis = 60_000;
 const minExpiryAttempts = 10;
+/** An error that may be about the content is tolerated fewer times than this for the same content. */
+const maxRefusals = 3;
 /** Wait before a failed write is repeated. Until the outcome is stored, the worker sends nothing, because that would repeat the message. */
 const diskRetryMillis = 1000;
 
@@ -52,6 +59,8 @@ export function startWorker(options: WorkerOptions) {
   const state: State = {
     random: Math.random,
     expirySeconds: 3 * 86_400,
+    onDead: undefined,
+    noticed: new Set(),
     ...options,
     clock,
     limit: createRateLimit(channel, outbox.calls, clock),
@@ -130,7 +139,7 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   limit.callStarted();
   const { delivery, title } = await traceAttempt(tracer, notifications, async () => {
     const sent = await send(state, notifications);
-    return { ...sent, delivery: expire(state, notifications, sent.delivery) };
+    return { ...sent, delivery: giveUp(state, notifications, sent.delivery) };
   });
   const now = clock.now();
   limit.callEnded();
@@ -172,16 +181,35 @@ async function send(
   }
 }
 
+/** Turns a retry into `dead` if it failed for too long, or if only this content is refused. */
+function giveUp(state: State, notifications: Notifications, delivery: Delivery): Delivery {
+  if (delivery.kind !== 'retry') return delivery;
+  const { detail } = delivery;
+  if (isCulprit(state, notifications, delivery)) return { kind: 'dead', reason: 'refused', detail };
+  return isExpired(state, notifications) ? { kind: 'dead', reason: 'expired', detail } : delivery;
+}
+
 /**
- * Turns a retry into `dead` if even the newest notification of the call has failed for too long. The number of attempts counts too,
- * because the clock of a machine may be set for the first time while a notification waits.
+ * Whether an unknown error is about the content: the same notification was refused three times, and the channel accepted another
+ * one after the first refusal. Without the second condition an error of the vendor would kill every notification.
  */
-function expire(state: State, notifications: Notifications, delivery: Delivery): Delivery {
+function isCulprit(
+  { channel, outbox }: State,
+  [{ refusals, firstRefusedAt }, ...others]: Notifications,
+  { isRefusal }: Delivery & { kind: 'retry' },
+): boolean {
+  if (!isRefusal || others.length > 0 || refusals + 1 < maxRefusals) return false;
+  return firstRefusedAt !== null && outbox.hasDeliveredSince(channel.name, firstRefusedAt);
+}
+
+/**
+ * Whether even the newest notification of the call has failed for too long. The number of attempts counts too, because the clock of
+ * a machine may be set for the first time while a notification waits.
+ */
+function isExpired({ clock, expirySeconds }: State, notifications: Notifications): boolean {
   const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
-  const isOld = state.clock.now() - newest > state.expirySeconds * 1000;
-  const isExpired = isOld && notifications[0].attempts + 1 >= minExpiryAttempts;
-  if (delivery.kind !== 'retry' || !isExpired) return delivery;
-  return { kind: 'dead', reason: 'expired', detail: delivery.detail };
+  const isOld = clock.now() - newest > expirySeconds * 1000;
+  return isOld && notifications[0].attempts + 1 >= minExpiryAttempts;
 }
 
 const logLines = {
@@ -192,23 +220,34 @@ const logLines = {
 } as const;
 
 function report(
-  { channel: { name }, clock, log, onDelivery }: State,
+  state: State,
   notifications: Notifications,
   delivery: Delivery,
   more: { title: string; attempts: number; duration_ms: number },
 ): void {
+  const { channel, clock, log, onDelivery } = state;
+  const { name } = channel;
   const [{ id, traceparent, receivedAt }] = notifications;
   const count = notifications.length;
   onDelivery(name, delivery, count);
   const { kind, ...facts } = delivery;
+  logNotice(state, delivery);
   const digest = count > 1 ? { digest_of: count } : {};
   const about = { notification: id, ...digest, channel: name, trace_id: traceIdOf(traceparent) };
   const [level, sentence] = logLines[kind];
   log[level]({ ...about, ...more, age_ms: clock.now() - receivedAt, ...facts }, sentence);
 }
 
+/** Logs a notice of the channel at its first time, such as that a mention was refused. */
+function logNotice({ channel, log, noticed }: State, delivery: Delivery): void {
+  const notice = delivery.kind === 'partial' ? delivery.notice : undefined;
+  if (notice === undefined || noticed.has(notice)) return;
+  noticed.add(notice);
+  log.warn({ channel: channel.name }, notice);
+}
+
 function settle(
-  { outbox, limit }: State,
+  { outbox, limit, onDead }: State,
   notifications: Notifications,
   delivery: Delivery,
   now: number,
@@ -216,11 +255,16 @@ function settle(
 ): void {
   const ids = notifications.map(({ id }) => id);
   outbox.settle(ids, delivery, now, nextAttemptAt);
-  const reason = 'reason' in delivery ? delivery.reason : undefined;
-  if (reason === 'rate_limited') limit.block(nextAttemptAt - now);
-  const { digestId } = notifications[0];
-  if (reason === 'refused' && digestId !== null && ids.length > 1) {
-    outbox.splitDigest(digestId, now);
+  if (delivery.kind !== 'retry' && delivery.kind !== 'dead') return;
+  if (delivery.reason === 'rate_limited') limit.block(nextAttemptAt - now);
+  const isRefusedAgain =
+    delivery.kind === 'retry' &&
+    delivery.isRefusal === true &&
+    notifications[0].refusals + 1 >= maxRefusals;
+  if (ids.length > 1 && (delivery.reason === 'refused' || isRefusedAgain)) {
+    outbox.splitDigest(ids, now);
+  } else if (delivery.kind === 'dead') {
+    onDead?.(notifications, delivery.detail);
   }
 }
 

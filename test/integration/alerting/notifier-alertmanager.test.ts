@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startAlertmanager } from '../../support/alerting/alertmanager.ts';
 import type { Alertmanager } from '../../support/alerting/alertmanager.ts';
 import { until } from '../../support/until.ts';
-import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { startDingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
+import type { DingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { startNotifier } from '../../support/alerting/notifier.ts';
 import type { Notifier } from '../../support/alerting/notifier.ts';
 

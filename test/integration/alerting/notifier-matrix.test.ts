@@ -5,10 +5,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startAlertmanager } from '../../support/alerting/alertmanager.ts';
 import { until } from '../../support/until.ts';
-import { startFeishuRobot } from '../../support/alerting/feishu.ts';
+import { startFeishuRobot } from '../../../alerting/notifier/channels/feishu/stand-in.ts';
 import { startAlerting } from '../../support/alerting/notifier-alerting.ts';
 import type { Alerting } from '../../support/alerting/notifier-alerting.ts';
-import type { Robot, RobotAnswer } from '../../support/alerting/notifier-robot.ts';
+import type { Robot, RobotAnswer } from '../../../alerting/notifier/channels/stand-in.ts';
 import { freePort } from '../../support/free-ports.ts';
 import { newOutboxPath, startNotifier } from '../../support/alerting/notifier.ts';
 import type { Notifier } from '../../support/alerting/notifier.ts';

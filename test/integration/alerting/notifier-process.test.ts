@@ -3,8 +3,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
 import { until } from '../../support/until.ts';
-import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import {
+  robotToken,
+  startDingTalkRobot,
+} from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
+import type { DingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { newOutboxPath, startNotifier } from '../../support/alerting/notifier.ts';
 import type { Notifier } from '../../support/alerting/notifier.ts';
 
@@ -131,6 +134,6 @@ test('a file that is not an outbox is named in the error', async () => {
   other.exec('CREATE TABLE notifications (id)');
   other.close();
   await expect(startNotifier({ NOTIFIER_DB: path })).rejects.toThrow(
-    /NOTIFIER_DB: cannot open .*notifier.db as an outbox: its version is 0, expected 1 to 2. Move the file away./,
+    /NOTIFIER_DB: cannot open .*notifier.db as an outbox: its version is 0, expected 1 to 4. Move the file away./,
   );
 });

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { startDingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
+import type { DingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 
 let robot: DingTalkRobot;
 beforeEach(async () => {

@@ -8,7 +8,7 @@ import {
   robotToken,
   startDingTalkRobot,
   type DingTalkRobot,
-} from '../../support/alerting/dingtalk.ts';
+} from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { alertmanagerOf, raiseAlert } from '../../support/stack/traffic.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 

@@ -9,7 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeGguf } from '../../support/models/make-gguf.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
 import { until } from '../../support/until.ts';
-import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import {
+  robotToken,
+  startDingTalkRobot,
+} from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { startCollector, type Collector } from '../../support/otel/collector.ts';
 import { startProcess, type ServiceProcess } from '../../support/otel/service-process.ts';
 

@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../support/until.ts';
-import { startDingTalkRobot, type DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import {
+  startDingTalkRobot,
+  type DingTalkRobot,
+} from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { alertmanagerOf } from '../../support/stack/traffic.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 

@@ -1,7 +1,7 @@
 /** A receiver of webhooks for tests, of the notifier's or of Alertmanager's. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readBody } from './notifier-robot.ts';
+import { readBody } from '../../../alerting/notifier/channels/stand-in.ts';
 
 export interface ReceivedWebhook {
   key: string;

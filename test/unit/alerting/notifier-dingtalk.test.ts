@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dingtalk, signDingTalk } from '../../../alerting/notifier/channels/dingtalk.ts';
+import { dingtalk, signDingTalk } from '../../../alerting/notifier/channels/dingtalk/dingtalk.ts';
 import type { CallOptions, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
-import { robotToken, startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import type { DingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import {
+  robotToken,
+  startDingTalkRobot,
+} from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
+import type { DingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import {
   chinese,
   createAlerts,
@@ -87,11 +90,16 @@ describe('a message that the robot refuses is dead, with its reason', () => {
   test.each<[string, object, CallOptions]>([
     ['another secret', { secret: 'SECother' }, {}],
     ['no secret', { secret: undefined }, {}],
-    ['a clock two hours late', {}, { now: () => Date.now() - 7_200_000 }],
   ])('%s', async (_, settings, options) => {
     const detail = 'DingTalk: errcode 310000, sign not match';
     const expected = { kind: 'dead', reason: 'refused', detail };
     expect(await deliver(settings, createMessage(), options)).toEqual(expected);
+  });
+
+  test('but a clock two hours late is retried, because each attempt is signed anew', async () => {
+    const late = { now: () => Date.now() - 7_200_000 };
+    const expected = { kind: 'retry', reason: 'clock' };
+    expect(await deliver({}, createMessage(), late)).toMatchObject(expected);
   });
 
   test('a message without the keyword', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { email } from '../../../alerting/notifier/channels/email.ts';
+import { email } from '../../../alerting/notifier/channels/email/email.ts';
 import type {
   CallOptions,
   Channel,

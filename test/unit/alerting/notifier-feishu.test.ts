@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { feishu, signFeishu } from '../../../alerting/notifier/channels/feishu.ts';
+import { feishu, signFeishu } from '../../../alerting/notifier/channels/feishu/feishu.ts';
 import type { CallOptions, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
-import { startFeishuRobot } from '../../support/alerting/feishu.ts';
+import { startFeishuRobot } from '../../../alerting/notifier/channels/feishu/stand-in.ts';
 import {
   chinese,
   createAlerts,
@@ -11,7 +11,7 @@ import {
   createMessage,
   deliverAll,
 } from '../../support/alerting/notifier-parts.ts';
-import type { Robot } from '../../support/alerting/notifier-robot.ts';
+import type { Robot } from '../../../alerting/notifier/channels/stand-in.ts';
 
 const secret = 'SECtest';
 let robot: Robot;
@@ -54,11 +54,28 @@ test('people are mentioned while an alert is firing', async () => {
 test.each<[string, object, CallOptions]>([
   ['another secret', { secret: 'SECother' }, {}],
   ['no secret', { secret: undefined }, {}],
-  ['a clock two hours late', {}, { now: () => Date.now() - 7_200_000 }],
 ])('%s is dead, with the reason', async (_, settings, options) => {
   const detail = expect.stringContaining('Feishu: code 19021, sign match fail');
   const expected = { kind: 'dead', reason: 'refused', detail };
   expect(await deliver(settings, createMessage(), options)).toEqual(expected);
+});
+
+test('a clock two hours late is retried, because each attempt is signed anew', async () => {
+  const late = { now: () => Date.now() - 7_200_000 };
+  const expected = { kind: 'retry', reason: 'clock' };
+  expect(await deliver({}, createMessage(), late)).toMatchObject(expected);
+});
+
+test('a mention of somebody who is not in the group: the card is sent without it', async () => {
+  const mention = { users: ['ou_unknown'] };
+  const channel = createChannel(feishu, { url: robot.url, secret, mention });
+  const first = await channel.deliver(createMessage(), createCall());
+  expect(first).toMatchObject({
+    kind: 'partial',
+    notice: expect.stringMatching(/^mention refused, sent without it: Feishu: code 11246/),
+  });
+  expect(await deliverAll(channel, createMessage())).toMatchObject({ kind: 'delivered' });
+  expect(robot.received.at(-1)?.text).not.toContain('<at');
 });
 
 test('300 alerts are sent in cards of at most 20 KB', async () => {

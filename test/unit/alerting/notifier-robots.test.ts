@@ -1,19 +1,25 @@
 /** One table for all robots: how each answer is judged. */
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dingtalk } from '../../../alerting/notifier/channels/dingtalk.ts';
-import { feishu } from '../../../alerting/notifier/channels/feishu.ts';
-import { wecom } from '../../../alerting/notifier/channels/wecom.ts';
+import { dingtalk } from '../../../alerting/notifier/channels/dingtalk/dingtalk.ts';
+import { feishu } from '../../../alerting/notifier/channels/feishu/feishu.ts';
+import { wecom } from '../../../alerting/notifier/channels/wecom/wecom.ts';
+import { table as dingtalkTable } from '../../../alerting/notifier/channels/dingtalk/table.ts';
+import { table as feishuTable } from '../../../alerting/notifier/channels/feishu/table.ts';
+import type { VendorRow, VendorTable } from '../../../alerting/notifier/channels/vendor-table.ts';
+import { writeTable } from '../../../alerting/notifier/channels/vendor-table.ts';
+import { table as wecomTable } from '../../../alerting/notifier/channels/wecom/table.ts';
 import type {
   Channel,
   ChannelKind,
   Delivery,
 } from '../../../alerting/notifier/channels/channel.ts';
-import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
-import { startFeishuRobot } from '../../support/alerting/feishu.ts';
+import { startDingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
+import { startFeishuRobot } from '../../../alerting/notifier/channels/feishu/stand-in.ts';
 import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
-import { robotToken } from '../../support/alerting/notifier-robot.ts';
-import type { Robot, RobotAnswer } from '../../support/alerting/notifier-robot.ts';
-import { startWeComRobot } from '../../support/alerting/wecom.ts';
+import { robotToken } from '../../../alerting/notifier/channels/stand-in.ts';
+import type { Robot, RobotAnswer } from '../../../alerting/notifier/channels/stand-in.ts';
+import { startWeComRobot } from '../../../alerting/notifier/channels/wecom/stand-in.ts';
 
 const secret = 'SECtest';
 const html = '<html>Bad Gateway</html>';
@@ -23,12 +29,7 @@ interface Vendor {
   start: () => Promise<Robot>;
   kind: ChannelKind;
   settings: object;
-  code: string;
-  message: string;
-  dead: number[];
-  /** Code → seconds. */
-  limited: [number, number][];
-  busy: number[];
+  table: VendorTable;
 }
 
 const vendors: Vendor[] = [
@@ -37,41 +38,41 @@ const vendors: Vendor[] = [
     start: () => startDingTalkRobot(secret),
     kind: dingtalk,
     settings: { secret },
-    code: 'errcode',
-    message: 'errmsg',
-    dead: [310_000, 400_101, 400_102, 400_106, 400_013, 430_101, 430_104, 40_035, 460_101],
-    limited: [
-      [130_101, 600],
-      [410_100, 600],
-    ],
-    busy: [-1, 999_999],
+    table: dingtalkTable,
   },
   {
     vendor: 'WeCom',
     start: () => startWeComRobot(),
     kind: wecom,
     settings: {},
-    code: 'errcode',
-    message: 'errmsg',
-    dead: [93_000, 44_004, 40_058],
-    limited: [[45_009, 60]],
-    busy: [-1, 999_999],
+    table: wecomTable,
   },
   {
     vendor: 'Feishu',
     start: () => startFeishuRobot(secret),
     kind: feishu,
     settings: { secret },
-    code: 'code',
-    message: 'msg',
-    dead: [19_021, 19_022, 19_024, 9499],
-    limited: [[11_232, 5]],
-    busy: [19_999],
+    table: feishuTable,
   },
 ];
 
+const retry = { kind: 'retry' } as const;
+const dead = { kind: 'dead', reason: 'refused' };
+/** By the meaning in a vendor's table. The stand-in's clock is right, so an unclear signature is a wrong secret. */
+const outcomes: Record<VendorRow['meaning'], object> = {
+  delivered: { kind: 'delivered' },
+  slow_down: { ...retry, reason: 'rate_limited' },
+  content: dead,
+  mention: { ...dead, isMention: true },
+  credentials: dead,
+  signature: dead,
+  clock: { ...retry, reason: 'clock' },
+  their_fault: { ...retry, reason: 'server_error', isRefusal: true },
+};
+
 describe.each(vendors)('$vendor', (vendor) => {
-  const { start, code, message, dead, limited, busy } = vendor;
+  const { start, table } = vendor;
+  const { codeField: code, messageField: message } = table;
   let robot: Robot;
   beforeEach(async () => {
     robot = await start();
@@ -87,22 +88,42 @@ describe.each(vendors)('$vendor', (vendor) => {
     expect(JSON.stringify(delivery)).not.toMatch(new RegExp(`${secret}|${robotToken}|sign=`));
     return delivery;
   }
-  const coded = (number: number): RobotAnswer => ({
-    status: 200,
-    body: JSON.stringify({ [code]: number, [message]: 'no' }),
+  const coded = (number: number, sentence: string, status = 200): RobotAnswer => ({
+    status,
+    body: JSON.stringify({ [code]: number, [message]: sentence }),
   });
 
-  test.each(dead)(`${code} %i is dead`, async (number) => {
-    expect(await answered(coded(number))).toMatchObject({ kind: 'dead', reason: 'refused' });
+  test.each(table.rows)(`$code "$sentence" means $meaning`, async (row) => {
+    const { code, sentence, meaning, afterSeconds } = row;
+    const meant = { ...outcomes[meaning], ...(afterSeconds !== undefined && { afterSeconds }) };
+    // A message without its mention is sent once more.
+    const expected = meaning === 'mention' ? { kind: 'partial' } : meant;
+    // Some errors come with HTTP 400.
+    expect(await answered(coded(code, sentence))).toMatchObject(expected);
+    expect(await answered(coded(code, sentence, 400))).toMatchObject(expected);
   });
 
-  test.each(limited)(`${code} %i is a rate limit of %i s`, async (number, afterSeconds) => {
-    const expected = { kind: 'retry', reason: 'rate_limited', afterSeconds };
-    expect(await answered(coded(number))).toMatchObject(expected);
+  test.each(table.rows)(`the row of $code "$sentence" is reached, and has a source`, (row) => {
+    const { code, sentence, source } = row;
+    const found = table.rows.find(
+      (each) => each.code === code && (each.only?.test(sentence) ?? true),
+    );
+    expect(found).toBe(row);
+    expect(source).toMatch(/^https:/);
   });
 
-  test.each(busy)(`${code} %i, which is in no table, is retried`, async (number) => {
-    expect(await answered(coded(number))).toMatchObject({ kind: 'retry', reason: 'server_error' });
+  test('the page of the vendor lists the table in both languages', () => {
+    const page = readFileSync(
+      new URL(`../../../alerting/notifier/channels/${vendor.kind.kind}/README.md`, import.meta.url),
+      'utf8',
+    );
+    expect(page).toContain(writeTable(table, 'en'));
+    expect(page).toContain(writeTable(table, 'zh'));
+  });
+
+  test('a code that is in no table is retried, and counts against the content', async () => {
+    const expected = { kind: 'retry', reason: 'server_error', isRefusal: true };
+    expect(await answered(coded(999_999, 'new'))).toMatchObject(expected);
   });
 
   test.each<[string, RobotAnswer, Partial<Delivery> & { afterSeconds?: number }]>([
@@ -148,7 +169,7 @@ describe.each(vendors)('$vendor', (vendor) => {
   });
 
   test('an answer that repeats the token and the URL is redacted', async () => {
-    const said = { [code]: dead[0], [message]: `${robotToken} ${robot.url}` };
+    const said = { [code]: 999_999, [message]: `${robotToken} ${robot.url}` };
     const delivery = await answered({ status: 200, body: JSON.stringify(said) });
     expect(delivery).toMatchObject({ detail: expect.stringMatching(/, \*\*\* \*\*\*$/) });
   });

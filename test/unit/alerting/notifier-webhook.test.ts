@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { webhook } from '../../../alerting/notifier/channels/webhook.ts';
+import { webhook } from '../../../alerting/notifier/channels/webhook/webhook.ts';
 import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { startWebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
 import type { WebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
@@ -35,7 +35,8 @@ test.each([
   [301, { kind: 'retry', reason: 'unexpected_answer' }],
   [400, { kind: 'dead', reason: 'refused', detail: 'HTTP 400' }],
   [401, { kind: 'dead', reason: 'refused' }],
-  [404, { kind: 'dead', reason: 'refused' }],
+  [404, { kind: 'retry', reason: 'server_error' }],
+  [410, { kind: 'dead', reason: 'refused' }],
   [408, { kind: 'retry', reason: 'server_error' }],
   [425, { kind: 'retry', reason: 'server_error' }],
   [429, { kind: 'retry', reason: 'rate_limited' }],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { wecom } from '../../../alerting/notifier/channels/wecom.ts';
+import { wecom } from '../../../alerting/notifier/channels/wecom/wecom.ts';
 import type { Message } from '../../../alerting/notifier/message/message.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 import {
@@ -9,8 +9,8 @@ import {
   createMessage,
   deliverAll,
 } from '../../support/alerting/notifier-parts.ts';
-import type { Robot } from '../../support/alerting/notifier-robot.ts';
-import { startWeComRobot } from '../../support/alerting/wecom.ts';
+import type { Robot } from '../../../alerting/notifier/channels/stand-in.ts';
+import { startWeComRobot } from '../../../alerting/notifier/channels/wecom/stand-in.ts';
 
 let robot: Robot;
 beforeEach(async () => {

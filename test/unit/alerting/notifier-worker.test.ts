@@ -1,7 +1,7 @@
 import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { dingtalk } from '../../../alerting/notifier/channels/dingtalk.ts';
+import { dingtalk } from '../../../alerting/notifier/channels/dingtalk/dingtalk.ts';
 import type { Clock } from '../../../alerting/notifier/clock.ts';
 import type { Channel, Delivery, Rate } from '../../../alerting/notifier/channels/channel.ts';
 import type { Due, Outbox } from '../../../alerting/notifier/outbox/outbox.ts';
@@ -12,7 +12,7 @@ import {
 } from '../../../alerting/notifier/outbox/worker.ts';
 import type { Worker, WorkerOptions } from '../../../alerting/notifier/outbox/worker.ts';
 import { until } from '../../support/until.ts';
-import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { startDingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import {
   addNotification,
   createChannel,
@@ -186,16 +186,58 @@ test('after a restart a digest is retried with the same notifications', async ()
   expect(second.toSorted()).toEqual(['a b c', 'd']);
 });
 
-test('a refused digest is split, so that one alert’s text does not silence the others', async () => {
+const refused: Delivery = { kind: 'dead', reason: 'refused', detail: 'sensitive words' };
+const unknown: Delivery = { ...busy, detail: 'code 4711', isRefusal: true };
+
+/** A channel that answers with `answer` to every message that contains the alert `bad`. */
+function runWithCulprit(outbox: Outbox, count: number, answer: Delivery) {
+  for (let index = 0; index < count; index += 1) {
+    addNotification(outbox, index === 5 ? 'bad' : `alert ${index}`);
+  }
+  const sent: string[] = [];
+  const dead: string[] = [];
+  const channel: Channel = {
+    name: 'robot',
+    rates: [{ count: 2, perSeconds: 60 }],
+    deliver({ alerts }) {
+      const names = alerts.map(({ labels }) => labels['alertname'] ?? '');
+      if (names.includes('bad')) return Promise.resolve(answer);
+      sent.push(...names);
+      return Promise.resolve({ kind: 'delivered' });
+    },
+  };
+  let calls = 0;
+  const onDelivery = (): void => void (calls += 1);
+  run(outbox, [], { channel, onDelivery, onDead: (_, detail) => void dead.push(detail) });
+  return { sent, dead, calls: () => calls };
+}
+
+test.each([
+  ['refused', refused, 20],
+  ['answered three times with an unknown code', unknown, 45],
+])('a digest of 83 that is %s is halved until the culprit is alone', async (_, answer, most) => {
   const outbox = createOutbox();
-  for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
-  const refused: Delivery = { kind: 'dead', reason: 'refused', detail: 'sensitive words' };
-  const { sent } = run(outbox, [refused, { kind: 'delivered' }, refused], {
-    channelRates: [{ count: 2, perSeconds: 60 }],
-  });
+  const { sent, dead, calls } = runWithCulprit(outbox, 83, answer);
   await until(isIdle(outbox));
-  expect(sent).toEqual(['a b c', 'a', 'b', 'c']);
-  expect(outbox.list(9).map(({ state }) => state)).toEqual(['delivered', 'dead', 'delivered']);
+  expect(new Set(sent).size).toBe(82);
+  expect(sent).toHaveLength(82);
+  const [letter, ...others] = outbox.list(99, 'dead');
+  expect(letter?.payload.alerts[0]?.labels).toEqual({ alertname: 'bad' });
+  expect(others).toEqual([]);
+  expect(dead).toHaveLength(1);
+  expect(calls()).toBeLessThan(most);
+});
+
+test('an unknown code for every content is the vendor’s fault: nothing is dead', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b']) addNotification(outbox, name);
+  const { deliveries } = run(
+    outbox,
+    Array.from({ length: 30 }, () => unknown),
+  );
+  await until(isIdle(outbox));
+  expect(deliveries.filter(({ kind }) => kind === 'dead')).toEqual([]);
+  expect(deliveries.filter(({ kind }) => kind === 'delivered')).toHaveLength(2);
 });
 
 test('a long message continues with its next part after a failure', async () => {

@@ -1,7 +1,7 @@
-/** A Feishu bot for tests. Like the vendor's: signed cards of 20 KB, 100 calls a minute and 5 a second, errors as HTTP 200. */
+/** A stand-in for a Feishu bot, for tests and for `stand-in.ts`. Like the vendor's: signed cards of 20 KB, 100 calls a minute and 5 a second, errors as HTTP 200. */
 import { createHmac } from 'node:crypto';
-import { robotToken, startRobot } from './notifier-robot.ts';
-import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
+import { robotToken, startRobot } from '../stand-in.ts';
+import type { Robot, RobotMessage, RobotOptions } from '../stand-in.ts';
 
 interface Body {
   timestamp?: string;
@@ -10,12 +10,13 @@ interface Body {
   card: { header: { title: { content: string } }; elements: { tag: string; content: string }[] };
 }
 
+const refuse = (code: number, msg: string) => ({ answer: { code, msg, data: {} } });
+
 export function startFeishuRobot(
   secret: string,
-  { keyword = '', perMinute = 100, now = Date.now }: RobotOptions = {},
+  { keyword = '', perMinute = 100, now = Date.now, port = 0 }: RobotOptions = {},
 ): Promise<Robot> {
   function judge(url: URL, text: string, at: number): { answer: object; accepted?: RobotMessage } {
-    const refuse = (code: number, msg: string) => ({ answer: { code, msg, data: {} } });
     if (!url.pathname.endsWith(`/${robotToken}`))
       return refuse(19_001, 'incoming webhook access token invalid');
     const body = JSON.parse(text) as Body;
@@ -27,6 +28,14 @@ export function startFeishuRobot(
     }
     if (body.msg_type !== 'interactive') return refuse(9499, 'Bad Request');
     if (Buffer.byteLength(text) > 20 * 1024) return refuse(9499, 'request body too large');
+    if (/<at id=ou_unknown>/.test(text)) {
+      return refuse(
+        11_246,
+        'ErrCode: 100290; ErrMsg: there is an invalid user resource (at/person) in your card; ErrorValue: ou_unknown; ',
+      );
+    }
+    if (/!\[[^\]]*\]\(/.test(text))
+      return refuse(11_246, 'ErrCode: 200570; ErrMsg: invalid image keys; ');
     const content = body.card.elements.map((element) => element.content).join('\n');
     const title = body.card.header.title.content;
     if (!`${title}${content}`.includes(keyword)) return refuse(19_024, 'Key Words Not Found');
@@ -46,6 +55,7 @@ export function startFeishuRobot(
       judge,
     },
     now,
+    port,
   );
 }
 

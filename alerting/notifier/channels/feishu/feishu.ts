@@ -4,11 +4,11 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { webUrl } from '../../../src/kit/settings.ts';
-import { writeParts } from '../message/markdown.ts';
-import { createRedaction, defineKind, mentions, withHeadroom } from './channel.ts';
-import { callRobot, sendPart } from './robot.ts';
-import type { RobotAnswers } from './robot.ts';
+import { webUrl } from '../../../../src/kit/settings.ts';
+import { writeParts } from '../../message/markdown.ts';
+import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
+import { callRobot, sendPart } from '../robot.ts';
+import { table } from './table.ts';
 
 /** 100 a minute and 5 a second. https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot */
 const rates = withHeadroom([
@@ -19,16 +19,6 @@ const rates = withHeadroom([
 const maxTextBytes = 18_000;
 /** The markdown of a card has no headings, and the card shows the title in its header. */
 const style = { heading: (text: string) => `**${text}**` };
-
-/** https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code */
-const answers: RobotAnswers = {
-  vendor: 'Feishu',
-  codeField: 'code',
-  messageField: 'msg',
-  rateLimited: new Map([[11_232, 5]]),
-  // Signature or clock (19021), IP address (19022), keyword (19024), invalid request (9499).
-  refused: new Set([19_021, 19_022, 19_024, 9499]),
-};
 
 /** Signature for `timestamp` (seconds): HMAC-SHA256 of an empty message with the key "timestamp\nsecret", in base64. */
 export function signFeishu(timestamp: number, secret: string): string {
@@ -58,10 +48,12 @@ export const feishu = defineKind({
       rates,
       deliver(message, call) {
         const mentionTags = mentioned.map((user) => `<at id=${user}></at>`).join(' ');
-        const footer = message.isFiring ? mentionTags : '';
-        const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
-        return sendPart(parts, call, (content, index) => {
-          const part = parts.length > 1 ? ` (${index + 1}/${parts.length})` : '';
+        const write = (isMentioning: boolean) => {
+          const footer = message.isFiring && isMentioning ? mentionTags : '';
+          return writeParts(message, { style, maxBytes: maxTextBytes, footer });
+        };
+        return sendPart(write, call, (content, index, count) => {
+          const part = count > 1 ? ` (${index + 1}/${count})` : '';
           const card = {
             config: { wide_screen_mode: true },
             header: {
@@ -71,7 +63,8 @@ export const feishu = defineKind({
             elements: [{ tag: 'markdown', content }],
           };
           const body = { ...signatureFields(secret, now()), msg_type: 'interactive', card };
-          return callRobot(answers, { url, body, timeoutSeconds, signal: call.signal, redact });
+          const post = { url, body, timeoutSeconds, signal: call.signal, now };
+          return callRobot(table, { ...post, redact });
         });
       },
     };

@@ -1,13 +1,13 @@
 /**
- * A DingTalk robot for tests. Like the vendor's it checks signature and keyword, reports errors as HTTP 200 with a code, and
+ * A stand-in for a DingTalk robot, for tests and for `stand-in.ts`. Like the vendor's it checks signature and keyword, reports errors as HTTP 200 with a code, and
  * blocks for ten minutes after more than 20 calls in a minute.
  */
 import { createHmac } from 'node:crypto';
-import { robotToken, startRobot } from './notifier-robot.ts';
-import type { Robot, RobotMessage, RobotOptions } from './notifier-robot.ts';
+import { robotToken, startRobot } from '../stand-in.ts';
+import type { Robot, RobotMessage, RobotOptions } from '../stand-in.ts';
 
-export { robotToken } from './notifier-robot.ts';
-export type { Robot as DingTalkRobot } from './notifier-robot.ts';
+export { robotToken } from '../stand-in.ts';
+export type { Robot as DingTalkRobot } from '../stand-in.ts';
 
 interface Body {
   msgtype: string;
@@ -15,12 +15,13 @@ interface Body {
   actionCard?: { title: string; text: string };
 }
 
+const refuse = (errcode: number, errmsg: string) => ({ answer: { errcode, errmsg } });
+
 export function startDingTalkRobot(
   secret: string,
-  { keyword = '', perMinute = 20, now = Date.now }: RobotOptions = {},
+  { keyword = '', perMinute = 20, now = Date.now, port = 0 }: RobotOptions = {},
 ): Promise<Robot> {
   function judge(url: URL, text: string, at: number): { answer: object; accepted?: RobotMessage } {
-    const refuse = (errcode: number, errmsg: string) => ({ answer: { errcode, errmsg } });
     if (url.searchParams.get('access_token') !== robotToken) {
       return refuse(400_101, 'access_token不存在');
     }
@@ -43,6 +44,7 @@ export function startDingTalkRobot(
       judge,
     },
     now,
+    port,
   );
 }
 

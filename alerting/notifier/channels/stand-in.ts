@@ -1,4 +1,4 @@
-/** Shared by the test robots: errors as HTTP 200, a rate limit, a block, and answers set by a test. */
+/** Shared by the stand-ins of the chat vendors: errors as HTTP 200, a rate limit, a block, and answers set by a test. */
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -34,6 +34,8 @@ export interface RobotOptions {
   perMinute?: number;
   /** Milliseconds since 1970. */
   now?: () => number;
+  /** 0: the system chooses. */
+  port?: number;
 }
 
 export interface RobotKind {
@@ -49,7 +51,11 @@ export interface RobotKind {
 
 export const robotToken = 'canary-token';
 
-export async function startRobot(kind: RobotKind, now: () => number): Promise<Robot> {
+export async function startRobot(
+  kind: RobotKind,
+  now: () => number,
+  listenPort: number,
+): Promise<Robot> {
   const { path, rates, blockMillis, tooFast } = kind;
   let calls: number[] = [];
   let blockedUntil = 0;
@@ -86,7 +92,7 @@ export async function startRobot(kind: RobotKind, now: () => number): Promise<Ro
         .end(JSON.stringify(judged.answer));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(listenPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const robot: Robot = {
     url: `http://127.0.0.1:${port}${path}`,

@@ -4,10 +4,10 @@
  */
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
-import { isLoopback } from '../../../src/kit/loopback.ts';
-import { writeHtml, writeText } from '../message/mail-text.ts';
-import { createRedaction, defineKind } from './channel.ts';
-import type { Delivery, RetryReason } from './channel.ts';
+import { isLoopback } from '../../../../src/kit/loopback.ts';
+import { writeHtml, writeText } from '../../message/mail-text.ts';
+import { createRedaction, defineKind } from '../channel.ts';
+import type { Delivery, RetryReason } from '../channel.ts';
 
 /** Fields that nodemailer adds to an error of a server. https://nodemailer.com/smtp/#error-codes */
 interface MailError {

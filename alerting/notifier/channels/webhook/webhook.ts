@@ -1,9 +1,12 @@
 /** Any HTTP endpoint: the message and its alerts as JSON, with an `Idempotency-Key` that is the same for every attempt. */
 import { z } from 'zod';
-import { webUrl } from '../../../src/kit/settings.ts';
-import { headings, writeParts } from '../message/markdown.ts';
-import { defineKind } from './channel.ts';
-import { postJson } from './post.ts';
+import { webUrl } from '../../../../src/kit/settings.ts';
+import { headings, writeParts } from '../../message/markdown.ts';
+import { defineKind } from '../channel.ts';
+import { postJson } from '../post.ts';
+
+/** Client errors that pass: a receiver that is being deployed answers 404, a busy one 409, 421 or 423. */
+const temporary = new Set([404, 409, 421, 423]);
 
 export const webhook = defineKind({
   kind: 'webhook',
@@ -28,6 +31,9 @@ export const webhook = defineKind({
       if (result.kind !== 'answer') return result;
       const detail = `HTTP ${result.status}`;
       if (result.status < 300) return { kind: 'delivered', detail };
+      if (temporary.has(result.status)) {
+        return { kind: 'retry', reason: 'server_error', afterSeconds: 0, detail, isRefusal: true };
+      }
       return { kind: 'dead', reason: 'refused', detail };
     },
   }),

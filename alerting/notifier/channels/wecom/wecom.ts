@@ -3,11 +3,11 @@
  * https://developer.work.weixin.qq.com/document/path/91770
  */
 import { z } from 'zod';
-import { webUrl } from '../../../src/kit/settings.ts';
-import { writeParts } from '../message/markdown.ts';
-import { createRedaction, defineKind, mentions, withHeadroom } from './channel.ts';
-import { callRobot, sendPart } from './robot.ts';
-import type { RobotAnswers } from './robot.ts';
+import { webUrl } from '../../../../src/kit/settings.ts';
+import { writeParts } from '../../message/markdown.ts';
+import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
+import { callRobot, sendPart } from '../robot.ts';
+import { table } from './table.ts';
 
 /** 20 messages a minute. https://developer.work.weixin.qq.com/document/path/91770 */
 const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
@@ -17,16 +17,6 @@ const maxTextBytes = 4096;
 const style = {
   title: (text: string) => `### ${text}`,
   heading: (text: string) => `**${text}**`,
-};
-
-/** https://developer.work.weixin.qq.com/document/path/90313 */
-const answers: RobotAnswers = {
-  vendor: 'WeCom',
-  codeField: 'errcode',
-  messageField: 'errmsg',
-  rateLimited: new Map([[45_009, 60]]),
-  // Unknown key (93000), empty content (44004), content refused or too long (40058).
-  refused: new Set([93_000, 44_004, 40_058]),
 };
 
 export const wecom = defineKind({
@@ -46,10 +36,14 @@ export const wecom = defineKind({
       deliver(message, call) {
         const footer = message.isFiring ? mentioned.map((user) => `<@${user}>`).join(' ') : '';
         const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
-        return sendPart(parts, call, (content) => {
-          const body = { msgtype: 'markdown', markdown: { content } };
-          return callRobot(answers, { url, body, timeoutSeconds, signal: call.signal, redact });
-        });
+        return sendPart(
+          () => parts,
+          call,
+          (content) => {
+            const body = { msgtype: 'markdown', markdown: { content } };
+            return callRobot(table, { url, body, timeoutSeconds, signal: call.signal, redact });
+          },
+        );
       },
     };
   },

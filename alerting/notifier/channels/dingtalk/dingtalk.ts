@@ -4,43 +4,18 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { webUrl } from '../../../src/kit/settings.ts';
-import { headings, writeParts } from '../message/markdown.ts';
-import type { Message } from '../message/message.ts';
-import { createRedaction, defineKind, mentions, withHeadroom } from './channel.ts';
-import type { Delivery } from './channel.ts';
-import { callRobot, sendPart } from './robot.ts';
-import type { RobotAnswers } from './robot.ts';
+import { webUrl } from '../../../../src/kit/settings.ts';
+import { headings, writeParts } from '../../message/markdown.ts';
+import type { Message } from '../../message/message.ts';
+import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
+import { callRobot, sendPart } from '../robot.ts';
+import { table } from './table.ts';
 
 /** 20 calls a minute; a robot that exceeds them is blocked for ten minutes. https://open.dingtalk.com/document/robots/custom-robot-access */
 const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
-const blockSeconds = 600;
 /** 20,000 bytes a message (same page), less the JSON around the text, the title, mentions and buttons. */
 const maxTextBytes = 16_500;
 const maxButtons = 4;
-
-/** https://open.dingtalk.com/document/orgapp/custom-robot-error-codes */
-const answers: RobotAnswers = {
-  vendor: 'DingTalk',
-  codeField: 'errcode',
-  messageField: 'errmsg',
-  rateLimited: new Map([
-    [130_101, blockSeconds],
-    [410_100, blockSeconds],
-  ]),
-  // Keyword, signature or IP address refused (310000), robot disabled (400102), unknown token (400101, 400106), group
-  // dissolved (400013), content refused (430101 to 430104), invalid field (40035), message too long (460101).
-  refused: new Set([
-    310_000, 400_101, 400_102, 400_106, 400_013, 430_101, 430_102, 430_103, 430_104, 40_035,
-    460_101,
-  ]),
-  judgeWithoutCode({ errcode, punish, wait }): Delivery | undefined {
-    if (errcode !== undefined || punish === undefined) return undefined;
-    const afterSeconds = typeof wait === 'number' && wait > 0 ? wait : blockSeconds;
-    const detail = 'DingTalk: the robot is blocked, it was called too often';
-    return { kind: 'retry', reason: 'rate_limited', afterSeconds, detail };
-  },
-};
 
 const mention = z.strictObject({
   mobiles: z.array(z.string().min(1)).default([]),
@@ -75,13 +50,18 @@ export const dingtalk = defineKind({
         const { mobiles, users, all } = (message.isFiring && settings.mention) || nobody;
         const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
         // DingTalk mentions a person only if the text contains the mention as well.
-        const footer = [...mobiles, ...users].map((person) => `@${person}`).join(' ');
-        const parts = writeParts(message, { style: headings, maxBytes: maxTextBytes, footer });
-        return sendPart(parts, call, (text) => {
+        const mentioned = [...mobiles, ...users].map((person) => `@${person}`).join(' ');
+        const write = (isMentioning: boolean) =>
+          writeParts(message, {
+            style: headings,
+            maxBytes: maxTextBytes,
+            footer: isMentioning ? mentioned : '',
+          });
+        return sendPart(write, call, (text) => {
           const markdown = { msgtype: 'markdown', markdown: { title: message.title, text }, at };
           const body = card ? writeCard(message, text) : markdown;
-          const post = { url: signUrl(url, secret, now()), body, timeoutSeconds };
-          return callRobot(answers, { ...post, signal: call.signal, redact });
+          const post = { url: signUrl(url, secret, now()), body, timeoutSeconds, now };
+          return callRobot(table, { ...post, signal: call.signal, redact });
         });
       },
     };
