@@ -2,7 +2,13 @@
 export { monotonicMillis } from './clock.ts';
 export { observeServer, setRoute } from './http.ts';
 export { createInferenceTelemetry } from './generation/inference.ts';
-export type { Generation, GenerationSummary, InferenceTelemetry } from './generation/inference.ts';
+export type {
+  Embeddings,
+  EmbeddingsSummary,
+  Generation,
+  GenerationSummary,
+  InferenceTelemetry,
+} from './generation/inference.ts';
 export { createLogger } from './logger.ts';
 export { observeTokens } from './generation/observe-tokens.ts';
 export { observeProcess } from './process/process.ts';

@@ -107,6 +107,9 @@ export const spanAttributes = {
   frequencyPenalty: 'gen_ai.request.frequency_penalty',
   presencePenalty: 'gen_ai.request.presence_penalty',
   stream: 'gen_ai.request.stream',
+  /** Of embeddings: `float` or `base64`, and the size of a vector. */
+  encodingFormats: 'gen_ai.request.encoding_formats',
+  dimensions: 'gen_ai.embeddings.dimension.count',
   /** `text` or `json`. */
   outputType: 'gen_ai.output.type',
   inputTokens: 'gen_ai.usage.input_tokens',
@@ -142,6 +145,8 @@ export const spanAttributes = {
 export const genAiProvider = 'llama.cpp';
 export const operations = ['chat', 'text_completion'] as const;
 export type Operation = (typeof operations)[number];
+/** The operation, and name of the span, of an embeddings request. It generates nothing. */
+export const embeddingsOperation = 'embeddings';
 
 /** Span names of the trace of one chat request, parents before children. */
 export const spans = {
@@ -257,7 +262,8 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     unit: 's',
     labels: [...genAiLabels, a.errorType],
     buckets: generationBuckets,
-    meaning: 'Time of a generation from admission to its last token.',
+    meaning:
+      'Time of a generation from admission to its last token, or of an embeddings request to its end.',
   },
   genAiServerTimeToFirstToken: {
     name: 'gen_ai.server.time_to_first_token',
@@ -300,6 +306,14 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     labels: [a.outcome, a.reason],
     meaning:
       'Requests by outcome and reason. Every POST to a generation route is counted exactly once.',
+  },
+  inferenceEmbeddingsRequests: {
+    name: 'inference.embeddings.requests',
+    kind: 'counter',
+    unit: '{request}',
+    labels: [a.outcome, a.reason],
+    meaning:
+      'Embeddings requests by outcome and reason, each counted exactly once; the SLOs do not count them.',
   },
   inferenceTokens: {
     name: 'inference.tokens',

@@ -20,7 +20,7 @@ import { createHealth, createMetrics, createReadiness } from './api/routes/healt
 import { createTokenize } from './api/routes/tokenize.ts';
 import { createTrace, createTraceList } from './api/routes/traces.ts';
 import { createVersion, service } from './api/routes/version.ts';
-import { accountGeneration } from './api/run/accounting.ts';
+import { account } from './api/run/accounting.ts';
 import type { Limits, StreamTimeouts } from './api/run/request-limits.ts';
 import type { ServedModel } from './api/served-model.ts';
 import type { Config } from './config.ts';
@@ -145,7 +145,7 @@ function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHa
     'console-write': [...pages, requireOwnOrigin, requireTokenBeyondLoopback(metricsToken)],
   };
   return ({ operation, access, method }) => [
-    ...(operation === undefined ? [] : [accountGeneration(options, operation)]),
+    ...(operation === undefined ? [] : [account(options, operation)]),
     ...(method === 'POST' ? [refuseWhenDraining(draining)] : []),
     ...byAccess[access],
     ...(method === 'POST' ? [limitBody] : []),

@@ -19,6 +19,7 @@ import {
   prefillStartedAt,
   secondsBetween,
   type Admission,
+  type End,
   type EndedState,
   type GenerationSummary,
 } from './generation-state.ts';
@@ -61,18 +62,12 @@ export function endSpans(
   endPhases(tracer, chat.context, state, summary);
   const { outcome, reason } = summary;
   chat.span.setAttributes({
-    [s.outcome]: outcome,
-    [s.reason]: reason,
     [s.inputTokens]: summary.inputTokens,
     [s.cachedTokens]: summary.cachedTokens,
     [s.outputTokens]: summary.outputTokens,
-    ...(outcome === 'completed' ? { [s.finishReasons]: [reason] } : { [a.errorType]: reason }),
+    ...(outcome === 'completed' ? { [s.finishReasons]: [reason] } : {}),
   });
-  if (outcome !== 'completed') {
-    // The message of a rejection describes the client's input.
-    const message = outcome === 'failed' ? (state.ended.message ?? reason) : reason;
-    chat.span.setStatus({ code: SpanStatusCode.ERROR, message });
-  }
+  setOutcome(chat.span, state.ended);
   endSpan(chat.span, state.ended.at + state.wallOffset, state.begun.at + state.wallOffset);
 }
 
@@ -151,7 +146,19 @@ function decodeOf(
   return [{ name: spans.decode, from, to, attributes }];
 }
 
+/** A request without an answer has the status ERROR and `error.type`, whoever caused it. */
+export function setOutcome(span: Span, { outcome, reason, message = reason }: End): void {
+  span.setAttributes({ [s.outcome]: outcome, [s.reason]: reason });
+  if (outcome === 'completed') return;
+  span.setAttribute(a.errorType, reason);
+  // The message of a rejection describes the client's input.
+  span.setStatus({
+    code: SpanStatusCode.ERROR,
+    message: outcome === 'failed' ? message : reason,
+  });
+}
+
 /** Keeps the end of a span after its start, whatever a caller reports; the SDK would log a warning otherwise. */
-function endSpan(span: Span, endedAt: number, startedAt: number): void {
+export function endSpan(span: Span, endedAt: number, startedAt: number): void {
   span.end(Math.max(endedAt, startedAt));
 }

@@ -1,11 +1,13 @@
 /** Observes inference from plain facts: limits, the served model, generations. Independent of any server or engine. */
 import type { Meter, Tracer } from '@opentelemetry/api';
 import { capturesContent, spanLimits, type Environment } from '../environment.ts';
+import { beginEmbeddings, type Embeddings } from './embeddings.ts';
 import { beginGeneration, type Generation } from './generation.ts';
 import { genAiLabels } from './generation-metrics.ts';
 import { createInstruments, type Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
+  embeddingsOperation,
   endings,
   metrics,
   operations,
@@ -18,6 +20,7 @@ import {
   type ServiceState,
 } from '../names.ts';
 
+export type { Embeddings, EmbeddingsSummary } from './embeddings.ts';
 export type { Generation } from './generation.ts';
 export type { GenerationSummary } from './generation-state.ts';
 
@@ -47,6 +50,8 @@ export interface InferenceTelemetry {
    * from one clock, in milliseconds; `monotonicMillis` is not moved by a step of the wall clock.
    */
   begin(fact: { operation: Operation; at: number }): Generation;
+  /** Call it when the headers of an embeddings request arrive. Counted once in `inference.embeddings.requests`, when it ends. */
+  beginEmbeddings(fact: { at: number }): Embeddings;
   /** Call it after every model load. Creates the series of this model; an unknown property becomes an empty label. */
   setModel(model: ServedModel): void;
   /** Call it for each batch that llama.cpp decodes, with its total tokens and its sequences. */
@@ -87,6 +92,7 @@ export function createInferenceTelemetry(options: {
   let served: Record<string, string> | undefined;
   return {
     begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
+    beginEmbeddings: (fact) => beginEmbeddings({ instruments, tracer }, fact),
     setModel(model) {
       // The series of a gauge cannot be removed, so the last model gets the value 0.
       if (served !== undefined) instruments.record('inferenceModelInfo', 0, served);
@@ -129,6 +135,9 @@ function modelLabels(model: ServedModel): Record<string, string> {
   };
 }
 
+/** Reasons that an embeddings request cannot have. */
+const generatedOnly = new Set<string>(['length', 'tool_calls', 'queue_timeout']);
+
 /** Creates all series with 0, because `rate()` ignores the first error if its series starts with 1. */
 function initialise(instruments: Instruments): void {
   for (const key of Object.keys(metrics) as MetricKey[]) {
@@ -141,22 +150,26 @@ function initialise(instruments: Instruments): void {
     instruments.zero('inferenceStreamTerminations', { [a.how]: how });
   for (const [outcome, reasons] of Object.entries(endings)) {
     for (const reason of reasons) {
-      instruments.zero('inferenceRequests', { [a.outcome]: outcome, [a.reason]: reason });
+      const labels = { [a.outcome]: outcome, [a.reason]: reason };
+      instruments.zero('inferenceRequests', labels);
+      if (!generatedOnly.has(reason)) instruments.zero('inferenceEmbeddingsRequests', labels);
     }
   }
 }
 
 function initialiseGenAi(instruments: Instruments, model: string): void {
-  for (const operation of operations) {
+  for (const operation of [...operations, embeddingsOperation] as const) {
     const labels = genAiLabels(operation, model);
-    instruments.zero('genAiServerTimeToFirstToken', labels);
-    instruments.zero('genAiServerTimePerOutputToken', labels);
     instruments.zero('genAiServerRequestDuration', labels);
     for (const reason of [...endings.cancelled, ...endings.failed]) {
       instruments.zero('genAiServerRequestDuration', { ...labels, [a.errorType]: reason });
     }
-    for (const type of ['input', 'output']) {
-      instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: type });
-    }
+    instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: 'input' });
+  }
+  for (const operation of operations) {
+    const labels = genAiLabels(operation, model);
+    instruments.zero('genAiServerTimeToFirstToken', labels);
+    instruments.zero('genAiServerTimePerOutputToken', labels);
+    instruments.zero('genAiClientTokenUsage', { ...labels, [a.genAiTokenType]: 'output' });
   }
 }

@@ -1,7 +1,7 @@
 /** The type of an endpoint. A factory creates each endpoint, `app.ts` routes it and `openapi.ts` documents it. */
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import type { Operation } from '../../otel/names.ts';
+import type { embeddingsOperation, Operation } from '../../otel/names.ts';
 import type { ChatErrorCode } from '../errors.ts';
 import type { ApiEnv } from './request-context.ts';
 
@@ -16,8 +16,8 @@ export interface Endpoint {
    * METRICS_TOKEN is not set.
    */
   access: 'open' | 'key' | 'metrics' | 'console' | 'console-write';
-  /** Set on routes that generate: each request is counted as a generation of this kind. */
-  operation?: Operation;
+  /** Set on routes that use the model: each request is counted as a generation of this kind, or as an embeddings request. */
+  operation?: Operation | typeof embeddingsOperation;
   parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
   request?: {
     name: string;

@@ -1,7 +1,7 @@
 /** The variables that guards set on a request and its handler reads, and the log of a handler. */
 import type { HttpBindings } from '@hono/node-server';
 import type { RequestIdVariables } from 'hono/request-id';
-import type { Generation, GenerationSummary } from '../../otel/generation/inference.ts';
+import type { Embeddings, Generation, GenerationSummary } from '../../otel/generation/inference.ts';
 import type { Reason } from '../../otel/names.ts';
 import type { ChatError } from '../errors.ts';
 
@@ -12,6 +12,8 @@ export type ApiEnv = {
     client: string;
     /** Set on routes that generate. */
     account: Account;
+    /** Set on the route of embeddings. */
+    embeddings: EmbeddingsAccount;
   };
 };
 
@@ -24,6 +26,13 @@ export interface Account {
   end(result: FinalReason | ChatError): GenerationSummary;
   /** Like `end`, for a request that failed before its generation began. */
   refuse(error: ChatError): void;
+}
+
+/** The account of one embeddings request: one outcome in the metrics and one log line. */
+export interface EmbeddingsAccount {
+  admitted: Embeddings['admitted'];
+  /** The vectors are ready. */
+  complete(result: { inputTokens: number; dimensions?: number }): void;
 }
 
 export interface Log {

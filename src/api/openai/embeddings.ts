@@ -51,6 +51,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
     path: '/v1/embeddings',
     summary: 'Embed texts (CHAT_EMBEDDINGS=true)',
     access: 'key',
+    operation: 'embeddings',
     request: {
       name: 'EmbeddingRequest',
       schema: EmbeddingRequest,
@@ -88,16 +89,22 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       }
       checkModel(deps.model, body.model);
       checkDimensions(deps.engine, body.dimensions);
+      const encodingFormat = body.encoding_format ?? 'float';
+      const account = c.get('embeddings');
+      account.admitted({ model, requestedModel: body.model ?? model, encodingFormat });
       using limits = limitRequest(c, deps.limits);
       let tokens = 0;
+      let dimensions = 0;
       const data = [];
       // One at a time, so that a long list does not delay running chats.
       for (const [index, text] of [body.input].flat().entries()) {
         const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
         tokens += inputTokens;
-        const embedding = body.encoding_format === 'base64' ? toBase64(vector) : [...vector];
+        dimensions = vector.length;
+        const embedding = encodingFormat === 'base64' ? toBase64(vector) : [...vector];
         data.push({ object: 'embedding', index, embedding });
       }
+      account.complete({ inputTokens: tokens, dimensions });
       const usage = { prompt_tokens: tokens, total_tokens: tokens };
       return c.json({ object: 'list', data, model, usage });
     },

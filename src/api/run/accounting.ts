@@ -2,11 +2,12 @@
 import { context } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
 import type {
+  EmbeddingsSummary,
   Generation,
   GenerationSummary,
   InferenceTelemetry,
 } from '../../../otel/generation/inference.ts';
-import type { Ending, Operation } from '../../../otel/names.ts';
+import { embeddingsOperation, type Ending, type Operation } from '../../../otel/names.ts';
 import { monotonicMillis } from '../../../otel/clock.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, ApiEnv, Log } from '../request-context.ts';
@@ -42,10 +43,45 @@ const endingByCode = {
 const rejectedWhileDraining: Ending = { outcome: 'rejected', reason: 'shutdown' };
 
 /** Begins the account when the headers have arrived, and ends it for every error that a later handler throws. */
-export function accountGeneration(
+export function account(
   deps: AccountingDeps,
-  operation: Operation,
+  operation: Operation | typeof embeddingsOperation,
 ): MiddlewareHandler<ApiEnv> {
+  return operation === embeddingsOperation
+    ? accountEmbeddings(deps)
+    : accountGeneration(deps, operation);
+}
+
+interface EmbeddingsFacts {
+  inputTokens?: number;
+  dimensions?: number;
+  message?: string;
+}
+
+function accountEmbeddings({ inference, log, model }: AccountingDeps): MiddlewareHandler<ApiEnv> {
+  return async function accountEmbeddings(c, next) {
+    const embeddings = inference.beginEmbeddings({ at: monotonicMillis() });
+    let isAdmitted = false;
+    const end = (ending: Ending, facts: EmbeddingsFacts): void => {
+      const summary = embeddings.end({ ...ending, ...facts, at: monotonicMillis() });
+      logEnd({ log, model }, c, summary, 'embeddings');
+    };
+    c.set('embeddings', {
+      admitted(fact) {
+        isAdmitted = true;
+        embeddings.admitted({ at: monotonicMillis(), ...fact });
+      },
+      complete: (facts) => end({ outcome: 'completed', reason: 'stop' }, facts),
+    });
+    await context.with(embeddings.context, next);
+    if (c.error === undefined) return;
+    const { code, message } = toChatError(c.error);
+    const isDraining = code === 'shutdown' && !isAdmitted;
+    end(isDraining ? rejectedWhileDraining : endingByCode[code], { message });
+  };
+}
+
+function accountGeneration(deps: AccountingDeps, operation: Operation): MiddlewareHandler<ApiEnv> {
   return async function accountGeneration(c, next) {
     const generation = deps.inference.begin({ operation, at: monotonicMillis() });
     const account = createAccount(deps, c, generation);
@@ -65,7 +101,7 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
     if (error?.code === 'internal_error') {
       deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unexpected error');
     }
-    logEnd(deps, c, summary);
+    logEnd(deps, c, summary, 'generation');
     return summary;
   }
 
@@ -83,8 +119,13 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
 }
 
 /** The log line has the summary of the trace, and no text of prompt or answer. */
-function logEnd(deps: AccountingDeps, c: Context<ApiEnv>, summary: GenerationSummary): void {
+function logEnd(
+  { log, model }: Pick<AccountingDeps, 'log' | 'model'>,
+  c: Context<ApiEnv>,
+  summary: GenerationSummary | EmbeddingsSummary,
+  message: 'generation' | 'embeddings',
+): void {
   const { traceId, spanId, ...facts } = summary;
   const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
-  deps.log.info({ ...ids, route: c.req.path, model: deps.model.id, ...facts }, 'generation');
+  log.info({ ...ids, route: c.req.path, model: model.id, ...facts }, message);
 }

@@ -227,6 +227,20 @@ test.each([
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
 });
 
+test('counts each embeddings request once, however it ends', async () => {
+  const api = createApiApp();
+  await api.post('/v1/embeddings', { input: ['a', 'b'], encoding_format: 'base64' });
+  await api.post('/v1/embeddings', { input: [] });
+  await api.post('/v1/embeddings', { input: 'a', model: 'unknown' });
+  const lines = api.log.filter(({ message }) => message === 'embeddings');
+  expect(lines.map(({ facts }) => facts)).toMatchObject([
+    { outcome: 'completed', reason: 'stop', inputTokens: 4, route: '/v1/embeddings' },
+    { outcome: 'rejected', reason: 'bad_request', inputTokens: 0 },
+    { outcome: 'rejected', reason: 'model_not_found' },
+  ]);
+  expect(api.endings).toEqual([]);
+});
+
 test('returns embeddings as numbers, and as base64 for the openai client', async () => {
   const api = createApiApp();
   const numbers = await (await api.post('/v1/embeddings', { input: ['a', 'b'] })).json();
