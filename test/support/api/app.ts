@@ -35,6 +35,8 @@ export interface ApiApp {
   /** Requests that reached the engine. */
   requests: GenerationRequest[];
   clients: string[];
+  /** What the telemetry was told about each valid request. */
+  admissions: Parameters<Generation['admitted']>[0][];
   /** How generations and streams ended, as reported to the telemetry. */
   endings: (Ending & { message?: string })[];
   streamEndings: StreamEnding[];
@@ -65,6 +67,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
   const recorded = {
     requests: [] as GenerationRequest[],
     clients: [] as string[],
+    admissions: [] as ApiApp['admissions'],
     endings: [] as Ending[],
     streamEndings: [] as StreamEnding[],
     log: [] as { facts: object; message: string }[],
@@ -167,7 +170,9 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
 }
 
 /** The real telemetry, wrapped to record the endings of generations. */
-function createObservedTelemetry(recorded: { endings: Ending[]; streamEndings: StreamEnding[] }) {
+function createObservedTelemetry(
+  recorded: Pick<ApiApp, 'admissions' | 'endings' | 'streamEndings'>,
+) {
   const inference = createInferenceTelemetry({
     meter: metrics.getMeter('test'),
     tracer: trace.getTracer('test'),
@@ -180,6 +185,10 @@ function createObservedTelemetry(recorded: { endings: Ending[]; streamEndings: S
       const generation = inference.begin(fact);
       return {
         ...generation,
+        admitted(fact) {
+          recorded.admissions.push(fact);
+          generation.admitted(fact);
+        },
         end(ending) {
           recorded.endings.push(ending);
           return generation.end(ending);

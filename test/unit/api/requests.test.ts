@@ -227,6 +227,23 @@ test.each([
   expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
 });
 
+test('tells the telemetry the penalties and the type of the output', async () => {
+  const api = createApiApp();
+  const response_format = { type: 'json_object' };
+  await api.post(chat, {
+    ...hello,
+    frequency_penalty: 0.5,
+    presence_penalty: -1,
+    response_format,
+    stream: true,
+  });
+  await api.post(chat, { ...hello, tools: [weather] });
+  expect(api.admissions).toMatchObject([
+    { frequencyPenalty: 0.5, presencePenalty: -1, outputType: 'json', stream: true },
+    { outputType: 'text', stream: false },
+  ]);
+});
+
 test('counts each embeddings request once, however it ends', async () => {
   const api = createApiApp();
   await api.post('/v1/embeddings', { input: ['a', 'b'], encoding_format: 'base64' });

@@ -129,7 +129,8 @@ export const en = {
   phaseMeanings: {
     tokenize: 'Tokenize: splits the prompt into tokens.',
     queue: 'Queue: waits for a free sequence while all generate other answers.',
-    prefill: 'Prefill: processes the prompt. Tokens in the prefix cache are skipped.',
+    prefill:
+      'Prefill: processes the prompt, after earlier prompts. Tokens in the prefix cache are skipped.',
     decode: 'Decode: generates the answer token by token.',
   } satisfies Record<Phase, string>,
   longest: {

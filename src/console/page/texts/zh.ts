@@ -112,7 +112,7 @@ export const zh: Texts = {
   phaseMeanings: {
     tokenize: '分词：把提示词切分为 token。',
     queue: '排队：并发槽位已满，等待其他回答完成。',
-    prefill: '预填充：处理提示词，命中前缀缓存的部分不再计算。',
+    prefill: '预填充：处理提示词（含等待更早的提示词处理完成），命中前缀缓存的部分不再计算。',
     decode: '解码：逐个 token 生成回答。',
   },
   longest: {
