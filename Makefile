@@ -75,7 +75,7 @@ models: $(LIBRARIES) ## list the models: size, licence, sources, and which are o
 	@node src/models/main.ts --list
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## send one test message and print the channel's answer (CHANNEL=name; else the only one)
+notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name; else the only one)
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: generate

@@ -93,10 +93,12 @@ export const messages = {
     en: `The stack is already running (supervisor pid ${pid}).`,
     zh: `整套服务已在运行（守护进程 pid ${pid}）。`,
   }),
-  settingsDiffer: (names: string[]) => ({
-    en: `The running stack has other settings (${names.join(', ')}). \`make down && make up\` applies the current ones.`,
-    zh: `运行中的设置与当前不一致（${names.join('、')}）。运行 make down && make up 后生效。`,
+  restarting: (name: string, changed: string[]) => ({
+    en: `Restarting ${name}, because it changed: ${changed.join(', ')}`,
+    zh: `正在重启 ${name}，有变化的设置：${changed.join('、')}`,
   }),
+  adding: (name: string) => ({ en: `Starting ${name}`, zh: `正在启动 ${name}` }),
+  removing: (name: string) => ({ en: `Stopping ${name}`, zh: `正在停止 ${name}` }),
   stoppingLeftovers: (names: string[]) => ({
     en: `Stopping processes that an earlier run left behind: ${names.join(', ')}`,
     zh: `正在停止上次运行遗留的进程：${names.join('、')}`,
@@ -113,9 +115,9 @@ export const messages = {
     en: `  ... ${seconds} s, waiting for ${names.join(', ')}`,
     zh: `  ... ${seconds} 秒，等待 ${names.join('、')}`,
   }),
-  modelState: (state: string, seconds: number) => ({
-    en: `  ... ${seconds} s, the model is ${state}`,
-    zh: `  ... ${seconds} 秒，模型状态：${state}`,
+  modelState: (state: Text, seconds: number) => ({
+    en: `  ... ${seconds} s, chat service: ${state.en}`,
+    zh: `  ... ${seconds} 秒，聊天服务：${state.zh}`,
   }),
   step: (what: string, seconds: number) => ({
     en: `  ... ${seconds} s, ${what}`,
@@ -142,16 +144,24 @@ export const messages = {
     en: 'All processes run, but the model is not loaded. See `make status` and `make logs NAME=chat`.',
     zh: '各进程已运行，但模型尚未加载完成。请查看 make status 和 make logs NAME=chat。',
   }),
+  modelFailed: (name: string, reason: string) => ({
+    en: `${name}: the model cannot be loaded: ${reason}\nThe other processes run. Serve another model: \`make models\` lists them, \`make up MODEL=id\` restarts the chat service with one. If its file is incomplete: delete it, then \`make model\`.`,
+    zh: `${name}：模型无法加载：${reason}\n其他进程正常运行。可改用其他模型：make models 列出所有模型，make up MODEL=id 用它重启聊天服务。如果模型文件不完整，请删除后运行 make model。`,
+  }),
+  engineEnded: (name: string, reason: string) => ({
+    en: `${name}: the engine process ended: ${reason}`,
+    zh: `${name}：推理引擎进程退出：${reason}`,
+  }),
   serving: (title: string) => ({ en: `Model: ${title}`, zh: `模型：${title}` }),
   servingDemo: () => ({
-    en: 'Model: the built-in DEMO, which can say only one sentence. For the real one: `make model`, then `make down && make up`.',
-    zh: '模型：内置演示模型，只会说一句话。使用真实模型：先运行 make model，再运行 make down && make up。',
+    en: 'Model: the built-in DEMO, which can say only one sentence. For a real one: `make model`, then `make up`.',
+    zh: '模型：内置演示模型，只会说一句话。使用真实模型：先运行 make model，再运行 make up。',
   }),
-  tryNext: () => ({ en: 'Try next:', zh: '接下来可以：' }),
-  fourQueries: () => ({
-    en: 'Requests by status, p95 latency, inference time and memory as graphs in Prometheus:',
-    zh: '在 Prometheus 中查看各状态码的请求速率、P95 延迟、推理耗时和内存的图表：',
+  openPage: (url: string) => ({
+    en: `The page: ${url} (chat, traces, live panels, alerts)`,
+    zh: `页面：${url}（聊天、链路追踪、实时面板、告警）`,
   }),
+  tryNext: () => ({ en: 'Or in the terminal:', zh: '或在终端中：' }),
 
   isDown: () => ({ en: 'The stack is down.', zh: '整套服务未运行。' }),
   supervisorDied: (names: string[]) => ({
@@ -190,8 +200,18 @@ export const columns = {
   log: { en: 'log', zh: '日志' },
   upFor: { en: 'up for', zh: '运行时长' },
   restarts: { en: 'restarts', zh: '重启次数' },
+  engineRestarts: { en: 'engine', zh: '引擎重启' },
   lastExit: { en: 'last exit', zh: '上次退出' },
 } satisfies Record<string, Text>;
+
+/** The health of a process or container. Docker's other words stay as they are. */
+export const healthTexts: Record<string, Text> = {
+  starting: { en: 'starting', zh: '启动中' },
+  healthy: { en: 'healthy', zh: '健康' },
+  unhealthy: { en: 'unhealthy', zh: '无响应' },
+  waiting: { en: 'waiting to restart', zh: '等待重启' },
+  stopped: { en: 'stopped', zh: '已停止' },
+};
 
 /** For `formatDuration`. */
 export const durationUnits = {

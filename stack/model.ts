@@ -1,21 +1,40 @@
-/** Fetches the model for `make up` before the chat service starts, and waits until the model is loaded. Used in both modes. */
+/** Fetches the model for `make up` before the chat service starts, and reads whether the service can answer. Used in both modes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ServiceState } from '../otel/names.ts';
+import { stateTexts } from '../otel/text.ts';
 import { messages } from './messages.ts';
+import { runProgram } from './program.ts';
 import { createProgress, StackError } from './terminal.ts';
 
-/** From GET /readyz of the chat service. */
 interface ModelCard {
   id: string;
   title: string;
   demo: boolean;
 }
 
+/** GET /readyz of the chat service. */
+export interface Readiness {
+  status: ServiceState;
+  /** llama.cpp's line in state `failed`; how the engine process ended in state `restarting`. */
+  reason?: string;
+  /** Restarts of the engine process. */
+  restarts: number;
+  model: ModelCard;
+}
+
+/** `late`: no answer could be generated within 5 minutes. */
+export type ModelOutcome =
+  | { kind: 'ready'; model: ModelCard }
+  | { kind: 'failed'; name: string; reason: string }
+  | { kind: 'late' };
+
 const readySeconds = 300;
 const pollMillis = 100;
+const timeoutMillis = 2000;
 
 /**
  * Fetches the model like `make model`. If the default model cannot be fetched, tries the next one of the catalogue, and finally
@@ -28,6 +47,16 @@ export async function fetchModel(root: string): Promise<void> {
   if (code !== 0) throw new StackError(messages.noModel());
 }
 
+/** Path, size and time of the file that the chat service will load, so that a replaced file is noticed. */
+export async function identifyModel(root: string): Promise<string> {
+  const { text } = await runProgram(process.execPath, ['src/models/main.ts', '--resolve'], {
+    cwd: root,
+  });
+  const file = text.trim();
+  const stat = statSync(resolve(root, file), { throwIfNoEntry: false });
+  return `${file} ${stat?.size} ${stat?.mtimeMs}`;
+}
+
 /** The file outside the models folder that CHAT_MODEL names. In docker mode it is mounted by itself. */
 export function findNamedModel(root: string, env: NodeJS.ProcessEnv): string | undefined {
   const name = env['CHAT_MODEL'] ?? '';
@@ -36,30 +65,33 @@ export function findNamedModel(root: string, env: NodeJS.ProcessEnv): string | u
   return statSync(file, { throwIfNoEntry: false })?.isFile() === true ? file : undefined;
 }
 
-/**
- * Waits until every chat service can answer, since a service is healthy before its model is loaded.
- * @returns The model of the last chat service; undefined if any of them is not ready within 5 minutes.
- */
-export async function waitForModels(chatUrls: string[]): Promise<ModelCard | undefined> {
-  let model: ModelCard | undefined;
-  for (const url of chatUrls) {
-    model = await waitForModel(url);
-    if (model === undefined) return undefined;
-  }
-  return model;
+/** Undefined if the chat service does not answer within 2 s. */
+export async function readReadiness(chatUrl: string): Promise<Readiness | undefined> {
+  const signal = AbortSignal.timeout(timeoutMillis);
+  const answer = await fetch(`${chatUrl}/readyz`, { signal }).catch(() => undefined);
+  return (await answer?.json().catch(() => undefined)) as Readiness | undefined;
 }
 
-async function waitForModel(chatUrl: string): Promise<ModelCard | undefined> {
+/**
+ * Waits until every chat service can answer, since a service is healthy before its model is loaded, or until one of them cannot
+ * load its model. @param chats name → URL
+ */
+export async function waitForModels(chats: Record<string, string>): Promise<ModelOutcome> {
   const deadline = performance.now() + readySeconds * 1000;
   const progress = createProgress();
-  while (performance.now() < deadline) {
-    const answer = await fetch(`${chatUrl}/readyz`).catch(() => undefined);
-    const body = (await answer?.json().catch(() => undefined)) as
-      | { status: string; model: ModelCard }
-      | undefined;
-    if (answer?.ok === true && body !== undefined) return body.model;
-    progress((seconds) => messages.modelState(body?.status ?? '?', seconds));
-    await delay(pollMillis);
+  let outcome: ModelOutcome = { kind: 'late' };
+  for (const [name, url] of Object.entries(chats)) {
+    outcome = { kind: 'late' };
+    while (outcome.kind === 'late' && performance.now() < deadline) {
+      const answer = await readReadiness(url);
+      if (answer?.status === 'ready') outcome = { kind: 'ready', model: answer.model };
+      if (answer?.status === 'failed') {
+        return { kind: 'failed', name, reason: answer.reason ?? '-' };
+      }
+      progress((seconds) => messages.modelState(stateTexts[answer?.status ?? 'stopped'], seconds));
+      await delay(pollMillis);
+    }
+    if (outcome.kind === 'late') return outcome;
   }
-  return undefined;
+  return outcome;
 }

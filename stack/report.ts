@@ -1,19 +1,11 @@
 /** The output of `make up` and `make status`: a table, the model and the next steps. Used in both modes. */
 import { relative } from 'node:path';
-import { jobs } from '../otel/names.ts';
 import { formatDuration } from '../src/kit/duration.ts';
 import { formatTable } from '../src/kit/table.ts';
-import { ago, columns, durationUnits, messages } from './messages.ts';
-import { waitForModels } from './model.ts';
-import { localize, say } from './terminal.ts';
-
-/** The queries of the articles that the project answers. */
-export const fourQueries = [
-  `sum(rate(http_requests_total{job="${jobs.chat}"}[5m])) by (status_code)`,
-  `histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="${jobs.chat}"}[5m])) by (le))`,
-  'rate(model_inference_duration_seconds_sum[5m]) / rate(model_inference_duration_seconds_count[5m])',
-  `process_resident_memory_bytes{job="${jobs.chat}"}`,
-];
+import { ago, columns, durationUnits, healthTexts, messages } from './messages.ts';
+import { stateTexts } from '../otel/text.ts';
+import { waitForModels, type Readiness } from './model.ts';
+import { localize, print, say } from './terminal.ts';
 
 /** The path relative to the checkout, as a person would type it. */
 export function shortPath(root: string, path: string): string {
@@ -28,7 +20,7 @@ export function showTable(rows: Row[]): void {
   const keys = Object.keys(rows[0] ?? {}) as (keyof Row)[];
   const heads = keys.map((key) => localize(columns[key]));
   const lines = [heads, ...rows.map((row) => keys.map((key) => row[key] ?? ''))];
-  console.log(formatTable(lines));
+  print(formatTable(lines));
 }
 
 /** The columns of `make status` for one process or container. */
@@ -37,7 +29,7 @@ export function describeLife(life: {
   since: string | undefined;
   restarts: number;
   lastExit: { at: string; how: string | undefined } | undefined;
-}): Pick<Row, 'upFor' | 'restarts' | 'lastExit'> {
+}): Record<'upFor' | 'restarts' | 'lastExit', string> {
   const { since, restarts, lastExit } = life;
   const exit = lastExit && [lastExit.how, localize(ago(age(lastExit.at)))].filter(Boolean);
   return {
@@ -54,42 +46,61 @@ function age(since: string): string {
 /**
  * The end of `make up`: waits for the models, then prints the processes with their addresses, and the next steps.
  * @param readRows Called after the models are ready, because a process may restart meanwhile.
- * @returns The exit code: 1 when a model is not ready in time.
+ * @returns The exit code: 1 when a model cannot be loaded, or is not ready in time.
  */
 export async function showRunning(
   urls: Record<string, string>,
   readRows: () => Row[],
 ): Promise<number> {
-  const chats = Object.keys(urls).filter((name) => name.startsWith('chat'));
-  const model = await waitForModels(chats.map((name) => urls[name] ?? ''));
+  const chats = Object.entries(urls).filter(([name]) => name.startsWith('chat'));
+  const outcome = await waitForModels(Object.fromEntries(chats));
   showTable(readRows());
-  if (model === undefined) say(messages.notReady());
-  else say(model.demo ? messages.servingDemo() : messages.serving(`${model.title} (${model.id})`));
-  await showNextSteps(urls);
-  return model === undefined ? 1 : 0;
+  if (outcome.kind === 'failed') say(messages.modelFailed(outcome.name, outcome.reason));
+  if (outcome.kind === 'late') say(messages.notReady());
+  if (outcome.kind !== 'ready') return 1;
+  const { demo, title, id } = outcome.model;
+  say(demo ? messages.servingDemo() : messages.serving(`${title} (${id})`));
+  showNextSteps(urls);
+  return 0;
 }
 
-async function showNextSteps(urls: Record<string, string>): Promise<void> {
-  const graphs = fourQueries.map((query, at) => {
-    return `g${at}.expr=${encodeURIComponent(query)}&g${at}.tab=0&g${at}.range_input=15m`;
-  });
-  say(messages.tryNext());
+function showNextSteps(urls: Record<string, string>): void {
+  const chat = urls['chat'] ?? '';
   const prompt = localize({ en: 'Hello', zh: '你好' });
-  console.log(`  ${urls['chat']}
-  make chat Q="${prompt}"
-  curl -N ${urls['chat']}/chat -d '{"prompt":"${prompt}"}'
+  say(messages.openPage(chat));
+  say(messages.tryNext());
+  print(`  make chat Q="${prompt}"
+  curl -N ${chat}/chat -d '{"prompt":"${prompt}"}'
   curl ${urls['notifier']}/api/notifications
   make status    make logs    make logs NAME=chat    make down`);
-  say(messages.fourQueries());
-  console.log(`  ${await graphPage(urls['prometheus'] ?? '')}?${graphs.join('&')}`);
 }
 
-/** Debian 13's Prometheus serves its page only under /classic. */
-async function graphPage(prometheus: string): Promise<string> {
-  const page = `${prometheus}/graph`;
-  const exists = await fetch(page).then(
-    ({ ok }) => ok,
-    () => true,
-  );
-  return exists ? page : `${prometheus}/classic/graph`;
+/**
+ * The state of a chat service for `make status`: the process may be healthy while its engine is not.
+ * @param health of the process
+ */
+export function describeReadiness(
+  health: string,
+  readiness: Readiness | undefined,
+): { state: string; engineRestarts: string } {
+  const isServing = readiness === undefined || readiness.status === 'ready';
+  return {
+    state: localize(
+      isServing
+        ? (healthTexts[health] ?? { en: health, zh: health })
+        : stateTexts[readiness.status],
+    ),
+    engineRestarts: String(readiness?.restarts ?? '-'),
+  };
+}
+
+/** Prints why a chat service is not ready, one line for each. */
+export function showCauses(readiness: ReadonlyMap<string, Readiness | undefined>): void {
+  for (const [name, answer] of readiness) {
+    if (answer?.reason === undefined) continue;
+    const { status, reason } = answer;
+    say(
+      status === 'failed' ? messages.modelFailed(name, reason) : messages.engineEnded(name, reason),
+    );
+  }
 }

@@ -86,6 +86,7 @@ export interface Mail {
 
 const mode = z.enum(['native', 'docker'], { error: 'expected native or docker' });
 const profile = z.enum(['minimal', 'full'], { error: 'expected minimal or full' });
+const language = z.string().regex(/^(en|zh)/, { error: 'expected en or zh' });
 const project = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, {
   error: 'expected lower case letters, digits, - and _',
 });
@@ -93,8 +94,11 @@ const interval = z.string().regex(/^[1-9]\d*(ms|s|m)$/, {
   error: 'expected a duration such as 15s or 1m',
 });
 
-/** @throws StackError that lists every invalid setting with the expected and the given value. */
-export function readSettings(env: NodeJS.ProcessEnv): Settings {
+/**
+ * @param others Problems that the programs themselves found (`check-settings.ts`).
+ * @throws StackError that lists every invalid setting with the expected and the given value.
+ */
+export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] = []): Settings {
   const given = createSettings(env);
   const root = resolve(import.meta.dirname, '..');
   const folder = (name: string, fallback: string): string =>
@@ -107,6 +111,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     const source = given.secretSource(name);
     return source && 'file' in source ? { file: resolve(root, source.file) } : source;
   };
+  given.read('LLAMASCOPE_LANG', language, undefined);
   const chosenMode = given.read('MODE', mode, undefined);
   const chosenProfile = given.read('PROFILE', profile, 'full');
   const replicas = given.read('REPLICAS', integer(1, 20), 1);
@@ -141,9 +146,16 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     mail: mailOf(secret('SMTP_URL'), given.text('MAIL_FROM'), given.text('MAIL_TO')),
   };
   // An invalid port is replaced by its default, which must not be reported as a duplicate. So check ports only without problems.
-  const problems = given.problems.length > 0 ? [...given.problems] : portProblems(instances);
+  const own = given.problems.length > 0 ? given.problems : portProblems(instances);
+  const named = new Set(own.map(variableOf));
+  const problems = [...own, ...others.filter((problem) => !named.has(variableOf(problem)))];
   if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
   return settings;
+}
+
+/** `CHAT_PORT: expected …` → `CHAT_PORT` */
+function variableOf(problem: string): string {
+  return problem.replace(/:.*/s, '');
 }
 
 /** The text of a secret. @throws StackError with the name of the setting and of the file, never with the content. */

@@ -11,7 +11,7 @@ readonly npm_options=(--no-fund --no-audit --loglevel=error --fetch-retries=1
   --fetch-retry-mintimeout=1000 --fetch-timeout=60000)
 
 say() { # English, Chinese
-  case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in zh*) echo "$2" ;; *) echo "$1" ;; esac
+  case "${LLAMASCOPE_LANG:-${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}}" in zh*) echo "$2" ;; *) echo "$1" ;; esac
 }
 fail() {
   say "$@" >&2
@@ -54,8 +54,13 @@ with_progress() { # command...
   while kill -0 $job 2>/dev/null; do
     sleep 0.2
     seconds=$((seconds + 1))
-    ((seconds % 25 == 0)) && echo "  ... $((seconds / 5)) s"
+    if [ -t 1 ]; then
+      ((seconds % 5 == 0)) && printf '\r  ... %d s' $((seconds / 5))
+    else
+      ((seconds % 25 == 0)) && echo "  ... $((seconds / 5)) s"
+    fi
   done
+  [ -t 1 ] && printf '\r\033[2K'
   trap - INT TERM
   wait $job
 }

@@ -1,11 +1,16 @@
 /** Output of the stack's commands in the terminal's language. Problems that a person can fix have no stack trace. */
 import type { Text } from '../otel/text.ts';
 import { languageOf } from '../src/kit/language.ts';
+import { cutColumns } from '../src/kit/table.ts';
 import { messages } from './messages.ts';
 
-const progressMillis = 3000;
+const lineMillis = 3000;
+const terminalMillis = 200;
+const clearLine = '\r\u001B[2K';
 
 const language = languageOf(process.env);
+/** Whether the last output is a progress line, which the next output replaces. */
+let isLineOpen = false;
 
 /** The text in the terminal's language. */
 export function localize<Value>(texts: Record<keyof Text, Value>): Value {
@@ -13,7 +18,12 @@ export function localize<Value>(texts: Record<keyof Text, Value>): Value {
 }
 
 export function say(message: Text): void {
-  console.log(localize(message));
+  print(localize(message));
+}
+
+export function print(text: string): void {
+  closeProgress();
+  console.log(text);
 }
 
 /** Prints that another `make` is running. Passed as `onWait` to the file lock. */
@@ -21,16 +31,29 @@ export function sayWaiting(): void {
   say(messages.waitingForMake());
 }
 
-/** Returns a function that prints its message at most every 3 seconds, with the seconds since the progress was created. */
-export function createProgress(): (message: (seconds: number) => Text) => void {
+/**
+ * Returns a function that shows its message with the seconds since the progress was created: one line that is rewritten on a
+ * terminal, a line every 3 seconds elsewhere.
+ */
+export function createProgress(
+  output: Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'write'> = process.stdout,
+): (message: (seconds: number) => Text) => void {
   const startedAt = performance.now();
   let shownAt = startedAt;
   return (message) => {
     const now = performance.now();
-    if (now - shownAt < progressMillis) return;
+    if (now - shownAt < (output.isTTY ? terminalMillis : lineMillis)) return;
     shownAt = now;
-    say(message(Math.round((now - startedAt) / 1000)));
+    const text = localize(message(Math.round((now - startedAt) / 1000)));
+    if (output.isTTY) output.write(clearLine + cutColumns(text, (output.columns || 80) - 1));
+    else output.write(`${text}\n`);
+    isLineOpen = output.isTTY;
   };
+}
+
+function closeProgress(): void {
+  if (isLineOpen) process.stdout.write(clearLine);
+  isLineOpen = false;
 }
 
 /** A problem that the person at the terminal can fix. `runCommand` prints it without a stack trace. */
@@ -46,6 +69,7 @@ export async function runCommand(work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();
   } catch (error) {
+    closeProgress();
     const known = asStackError(error);
     if (known === undefined) throw error;
     console.error(known.message);

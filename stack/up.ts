@@ -3,6 +3,7 @@
  * Run as `node stack/up.ts up|down|status|logs [NAME]`.
  */
 import { join } from 'node:path';
+import { findProblems } from './check-settings.ts';
 import { withFileLock } from '../src/kit/file-lock.ts';
 import * as docker from './docker/commands.ts';
 import { missingDocker } from './docker/compose.ts';
@@ -42,7 +43,9 @@ async function chooseMode({ mode, runDir }: Settings): Promise<'native' | 'docke
 
 await runCommand(async () => {
   const [command = 'up', name] = process.argv.slice(2);
-  const chosen = await chooseMode(readSettings(process.env));
+  const root = join(import.meta.dirname, '..');
+  const problems = command === 'up' ? await findProblems(root, process.env) : [];
+  const chosen = await chooseMode(readSettings(process.env, problems));
   if (chosen === 'native' && process.platform !== 'linux') {
     throw new StackError(messages.needsLinux(process.platform));
   }

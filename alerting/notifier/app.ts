@@ -15,6 +15,8 @@ import { renderMessage } from './message/message.ts';
 import type { MessageOptions } from './message/message.ts';
 import { states } from './outbox/outbox.ts';
 import type { Notification, Outbox } from './outbox/outbox.ts';
+import { queueTest } from './test-message.ts';
+import type { TestDeps } from './test-message.ts';
 import { traceIdOf } from './traces.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 import { parseWebhook } from './webhook.ts';
@@ -26,6 +28,8 @@ export interface AppDeps {
   /** The bearer token that /alerts and /api require; undefined: no token is required. */
   token: string | undefined;
   message: MessageOptions;
+  /** For test messages. */
+  test: Pick<TestDeps, 'channels' | 'intakeOf'>;
   /** Called with the channel of a notification that is queued again. */
   onResent: (channel: string) => void;
   telemetry: Pick<Telemetry, 'scrape'>;
@@ -59,6 +63,9 @@ export function createApp(deps: AppDeps) {
     acceptWebhook(c, deps, c.req.param('route')),
   );
   app.get('/api/notifications', guard, (c) => listNotifications(c, deps));
+  app.post('/api/notifications/test', refusePages, guard, limitBody, (c) =>
+    queueTest(c, { outbox: deps.outbox, ...deps.test }),
+  );
   app.post('/api/notifications/:id{[0-9]+}/resend', refusePages, guard, (c) =>
     resend(c, deps, Number(c.req.param('id'))),
   );

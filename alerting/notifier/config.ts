@@ -1,6 +1,7 @@
 /** Reads and checks the environment and NOTIFIER_CONFIG. One error lists every problem and contains no secret. */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { languageOf } from '../../src/kit/language.ts';
 import { createSettings, integer, port } from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment } from './channels/channels.ts';
@@ -31,7 +32,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     url: url.replace(/\/$/, ''),
     /** Path of the outbox file. */
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
-    locale: settings.read('NOTIFIER_LOCALE', locale, 'zh-CN'),
+    locale: settings.read('NOTIFIER_LOCALE', locale, defaultLocale[languageOf(env)]),
     /** IANA name. */
     timeZone: readTimeZone(settings),
     token: settings.secret('NOTIFIER_TOKEN'),
@@ -51,6 +52,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   return config;
 }
 
+const defaultLocale = { en: 'en', zh: 'zh-CN' } as const;
 const locales = Object.keys(texts) as (keyof typeof texts)[];
 const locale = z.enum(locales, { error: `expected ${locales.join(' or ')}` });
 

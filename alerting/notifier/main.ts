@@ -54,7 +54,8 @@ function start(config: Config): void {
   const workers = new Map<string, Worker>();
   const wake = (channel: string): void => workers.get(channel)?.wake();
   const onAccepted = (accepted: readonly string[]): void => accepted.forEach(wake);
-  const intake = createIntake({ outbox, routes, channels, tracer, onAccepted, now });
+  const intakeOptions = { outbox, routes, channels, tracer, onAccepted, now };
+  const intake = createIntake(intakeOptions);
   const watchdog = createWatchdog({
     marks: outbox.marks,
     intake,
@@ -79,6 +80,10 @@ function start(config: Config): void {
     watchdog,
     token: config.token,
     message: config,
+    test: {
+      channels: config.channels,
+      intakeOf: (channel) => createIntake({ ...intakeOptions, channels: [channel] }),
+    },
     onResent: wake,
     telemetry,
     log,

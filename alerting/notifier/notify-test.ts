@@ -1,71 +1,133 @@
-/** `make notify-test CHANNEL=name`: sends one test message and prints the channel's answer. Without CHANNEL: the only channel. */
-import type { Channel, Delivery } from './channels/channel.ts';
-import { readConfig } from './config.ts';
-import { renderMessage } from './message/message.ts';
-import type { Message } from './message/message.ts';
-import { ownPayload } from './webhook.ts';
+/**
+ * `make notify-test CHANNEL=name`: lets the running notifier send one test message, and prints what became of it. Without CHANNEL:
+ * the only channel.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Text } from '../../otel/text.ts';
+import { explainFetchFailure } from '../../src/kit/fetch-failure.ts';
+import { languageOf } from '../../src/kit/language.ts';
+import { createSettings } from '../../src/kit/settings.ts';
 
-const timeoutMillis = 60_000;
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+export interface NotifyTest {
+  /** Of the running notifier. */
+  url: string;
+  token?: string | undefined;
+  channel?: string | undefined;
+  say: (text: Text) => void;
+  request?: (url: string, init?: RequestInit) => Response | Promise<Response>;
+  timeoutMillis?: number;
 }
 
-/** Sends every part of the message. */
-async function deliver(
-  channel: Channel,
-  message: Message,
-): Promise<Exclude<Delivery, { kind: 'partial' }>> {
-  const id = `llamascope-test-${Date.now()}`;
-  let progress: string | null = null;
-  for (;;) {
-    const signal = AbortSignal.timeout(timeoutMillis);
-    const delivery: Delivery = await channel.deliver(message, { id, progress, signal });
-    if (delivery.kind !== 'partial') return delivery;
-    progress = delivery.progress;
-  }
-}
+const Queued = z.object({ id: z.number(), channel: z.string(), storesOnly: z.boolean() });
+const Refused = z.object({
+  error: z.string().optional(),
+  channels: z.array(z.string()).optional(),
+});
+const Notifications = z.object({
+  notifications: z.array(
+    z.object({
+      id: z.number(),
+      state: z.enum(['pending', 'delivered', 'dead']),
+      attempts: z.number(),
+      lastReason: z.string().nullable(),
+      lastDetail: z.string().nullable(),
+    }),
+  ),
+});
 
-async function run(wanted: string | undefined): Promise<number> {
-  const config = readConfig(process.env);
-  const { channels } = config;
-  const only = channels.length === 1 ? channels[0] : undefined;
-  const channel = wanted === undefined ? only : channels.find(({ name }) => name === wanted);
-  if (channel === undefined) {
-    const names = channels.map(({ name }) => name).join(', ');
-    const got = wanted === undefined ? 'none' : `"${wanted}"`;
-    print(
-      `CHANNEL: expected one of ${names}, got ${got}. How to configure a channel: alerting/notifier/README.md`,
-    );
-    return 2;
-  }
-  const payload = ownPayload('notifier', 'notifier/test', [
-    {
-      status: 'firing',
-      labels: { alertname: 'NotifierTest', severity: 'info' },
-      annotations: {
-        summary: 'Test message: nothing is wrong',
-        description: 'If you can read this, you will receive alerts here.',
-        summary_zh: '测试消息：一切正常',
-        description_zh: '能看到这条消息，就能收到告警。',
-      },
-      startsAt: new Date().toISOString(),
-      fingerprint: 'notifier-test',
-    },
-  ]);
+const pollMillis = 100;
+
+/** Returns the exit code: 0 when the channel accepted the message, 2 for an unknown channel, else 1. */
+export async function sendTest(options: NotifyTest): Promise<number> {
+  const { url, token, channel, say, request = fetch, timeoutMillis = 60_000 } = options;
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const ask = (path: string, init: RequestInit = {}): Response | Promise<Response> =>
+    request(url + path, { ...init, headers });
   const startedAt = performance.now();
-  const delivery = await deliver(channel, renderMessage([payload], config));
-  channel.close?.();
-  const took = `${Math.round(performance.now() - startedAt)} ms`;
-  const answer = delivery.detail ?? '';
-  if (delivery.kind === 'delivered') print(`${channel.name}: delivered in ${took}. ${answer}`);
-  else print(`${channel.name}: not delivered (${delivery.reason}, ${took}). ${answer}`);
-  return delivery.kind === 'delivered' ? 0 : 1;
+  let answer: Response;
+  try {
+    const body = JSON.stringify({ channel });
+    answer = await ask('/api/notifications/test', { method: 'POST', body });
+  } catch (error) {
+    const reason = explainFetchFailure(error);
+    say({
+      en: `Not sent: no notifier answers at ${url} (${reason}). Start it with \`make up\`.`,
+      zh: `未发送：${url} 没有 notifier 应答（${reason}）。请运行 make up 启动。`,
+    });
+    return 1;
+  }
+  const body: unknown = await answer.json().catch(() => undefined);
+  const parsed = Queued.safeParse(body);
+  if (!answer.ok || !parsed.success) return refuse(options, answer.status, body);
+  const { id, channel: name, storesOnly } = parsed.data;
+  for (;;) {
+    const found = Notifications.safeParse(await (await ask('/api/notifications?limit=500')).json());
+    const sent = found.data?.notifications.find((each) => each.id === id);
+    const millis = Math.round(performance.now() - startedAt);
+    if (sent?.state === 'delivered') {
+      say(storesOnly ? stored(name, url) : delivered(name, id, millis));
+      return 0;
+    }
+    const why = [sent?.lastReason, sent?.lastDetail].filter(Boolean).join(', ');
+    if (sent?.state === 'dead') {
+      say({ en: `${name}: not delivered (${why}).`, zh: `${name}：发送失败（${why}）。` });
+      return 1;
+    }
+    if ((sent?.attempts ?? 0) > 0 || millis > timeoutMillis) {
+      const reason = why || `${Math.round(millis / 1000)} s`;
+      say({
+        en: `${name}: not delivered yet (${reason}). The notifier tries again; see ${url}/api/notifications.`,
+        zh: `${name}：尚未送达（${reason}）。notifier 会继续重试，见 ${url}/api/notifications。`,
+      });
+      return 1;
+    }
+    await delay(pollMillis);
+  }
 }
 
-try {
-  process.exitCode = await run(process.argv[2] || undefined);
-} catch (error) {
-  print(error instanceof Error ? error.message : 'the test failed');
-  process.exitCode = 2;
+const delivered = (name: string, id: number, millis: number): Text => ({
+  en: `${name}: delivered in ${millis} ms (notification ${id}).`,
+  zh: `${name}：已送达，用时 ${millis} 毫秒（通知编号 ${id}）。`,
+});
+
+const stored = (name: string, url: string): Text => ({
+  en: `${name}: stored, nobody was notified: no robot or mail server is configured. It is listed at ${url}/api/notifications.`,
+  zh: `${name}：仅已保存，未通知任何人：尚未配置机器人或邮件服务器。可在 ${url}/api/notifications 查看。`,
+});
+
+/** The notifier did not accept the request: an unknown channel, a missing token, or another program at this address. */
+function refuse({ say, url, channel }: NotifyTest, status: number, body: unknown): number {
+  const { channels, error } = Refused.safeParse(body).data ?? {};
+  if (channels === undefined) {
+    const reason = error ?? `HTTP ${status}`;
+    say({ en: `Not sent: ${url}: ${reason}`, zh: `未发送：${url}：${reason}` });
+    return 1;
+  }
+  const got = channel === undefined ? undefined : JSON.stringify(channel);
+  say({
+    en: `CHANNEL: expected one of ${channels.join(', ')}, got ${got ?? 'none'}. How to configure a channel: alerting/notifier/README.md`,
+    zh: `CHANNEL 的取值无效：${got ?? '未指定'}。可选值：${channels.join('、')}。渠道的配置方法见 alerting/notifier/README.md`,
+  });
+  return 2;
+}
+
+async function main(): Promise<number> {
+  const settings = createSettings(process.env);
+  const port = settings.text('NOTIFIER_PORT') ?? '8060';
+  const token = settings.secret('NOTIFIER_TOKEN');
+  settings.throwProblems();
+  return sendTest({
+    url: (settings.text('NOTIFIER_URL') ?? `http://127.0.0.1:${port}`).replace(/\/$/, ''),
+    token,
+    channel: process.argv[2] || undefined,
+    say: (text) => process.stdout.write(`${text[languageOf(process.env)]}\n`),
+  });
+}
+
+if (process.argv[1] === import.meta.filename) {
+  process.exitCode = await main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : 'the test failed'}\n`);
+    return 1;
+  });
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { toWaterfall, type OtlpTrace, type Waterfall } from '../../otel/traces/rows.ts';
 import { explainFetchFailure } from '../kit/fetch-failure.ts';
+import { pick } from './language.ts';
 
 const Trace = z.custom<OtlpTrace>(
   (body) => z.object({ resourceSpans: z.array(z.unknown()) }).safeParse(body).success,
@@ -17,7 +18,11 @@ export const origin =
   process.env['CHAT_URL'] || `http://127.0.0.1:${process.env['CHAT_PORT'] || 8000}`;
 
 export function notAnswering(error: unknown): string {
-  return `No chat service answers at ${origin} (${explainFetchFailure(error)}). Start it with \`make up\`.`;
+  const reason = explainFetchFailure(error);
+  return pick({
+    en: `No chat service answers at ${origin} (${reason}). Start it with \`make up\`.`,
+    zh: `${origin} 没有聊天服务应答（${reason}）。请运行 make up 启动。`,
+  });
 }
 
 /** @throws Error for the terminal, if the service does not answer or no longer has the trace. */
@@ -48,7 +53,12 @@ export async function readLastTraceId(): Promise<string> {
   const { traces } = await ask('/api/traces?limit=500', TraceList);
   const last = traces.find(({ outcome }) => outcome !== undefined) ?? traces[0];
   if (last !== undefined) return last.traceId;
-  throw new Error('There is no trace yet. Ask something first: make chat Q="Hello"');
+  throw new Error(
+    pick({
+      en: 'There is no trace yet. Ask something first: make chat Q="Hello"',
+      zh: '还没有链路。请先提问：make chat Q="你好"',
+    }),
+  );
 }
 
 async function ask<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T>> {
@@ -61,5 +71,10 @@ async function ask<T extends z.ZodType>(path: string, schema: T): Promise<z.infe
   const parsed = schema.safeParse(body);
   if (response.ok && parsed.success) return parsed.data;
   const message = ErrorBody.safeParse(body).data?.error.message;
-  throw new Error(message ?? `${origin}${path}: expected a trace, got status ${response.status}.`);
+  const url = origin + path;
+  const unexpected = {
+    en: `${url}: expected a trace, got status ${response.status}.`,
+    zh: `${url}：期望得到链路，实际状态码为 ${response.status}。`,
+  };
+  throw new Error(message ?? pick(unexpected));
 }

@@ -1,8 +1,11 @@
-/** The language of the terminal. Used by the commands of the stack and by `make model`. */
+/** The language of texts for people. Used by all commands, and by the notifier as its default. */
 import type { Text } from '../../otel/text.ts';
 
-/** Chinese if the locale for messages is Chinese. LC_ALL overrides LC_MESSAGES, which overrides LANG (POSIX). */
+/**
+ * LLAMASCOPE_LANG, else the locale for messages: LC_ALL overrides LC_MESSAGES, which overrides LANG (POSIX). English unless it is
+ * Chinese.
+ */
 export function languageOf(env: NodeJS.ProcessEnv): keyof Text {
-  const locale = env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || '';
+  const locale = env['LLAMASCOPE_LANG'] || env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || '';
   return locale.startsWith('zh') ? 'zh' : 'en';
 }

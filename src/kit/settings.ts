@@ -9,6 +9,27 @@ export type Settings = ReturnType<typeof createSettings>;
 
 export type SecretSource = { value: string } | { file: string };
 
+/** Its message lists every problem, one per line. */
+export class SettingsError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`Invalid settings:\n  ${problems.join('\n  ')}`);
+    this.name = 'SettingsError';
+    this.problems = problems;
+  }
+}
+
+/** Prints the problems that `read` throws, one a line, for a program that starts others. */
+export function printProblems(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stdout.write(error.problems.map((problem) => `${problem}\n`).join(''));
+  }
+}
+
 export function createSettings(env: NodeJS.ProcessEnv) {
   const problems: string[] = [];
   /** The variable's text; undefined when it is unset or empty. */
@@ -63,9 +84,9 @@ export function createSettings(env: NodeJS.ProcessEnv) {
     },
     problem: (sentence: string) => void problems.push(sentence),
     problems: problems as readonly string[],
-    /** @throws Error that lists every problem, one per line, if there are any. */
+    /** @throws SettingsError if there are any problems. */
     throwProblems(): void {
-      if (problems.length > 0) throw new Error(`Invalid settings:\n  ${problems.join('\n  ')}`);
+      if (problems.length > 0) throw new SettingsError(problems);
     },
   };
 }

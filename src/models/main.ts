@@ -1,6 +1,7 @@
 /**
  * `make model`: fetches the model that the service will serve, and shows the progress on the terminal. `make models` lists the
- * models. `node src/models/main.ts [--model ID|FILE] [--fallback] [--list]`; exits 0 when the service can start.
+ * models. `node src/models/main.ts [--model ID|FILE] [--fallback] [--list] [--resolve]`; exits 0 when the service can start.
+ * With `--resolve` it prints only the path of the file that the service would load.
  */
 import { parseArgs } from 'node:util';
 import type { Text } from '../../otel/text.ts';
@@ -130,13 +131,18 @@ async function main(): Promise<number> {
       model: { type: 'string' },
       fallback: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
+      resolve: { type: 'boolean', default: false },
     },
   });
   if (values.list) {
     console.log(await listModels(modelsDir, language));
     return 0;
   }
-  const wanted = values.model || env['CHAT_MODEL'];
+  const wanted = values.model || env['CHAT_MODEL'] || undefined;
+  if (values.resolve) {
+    console.log((await resolveLocalModel({ model: wanted, modelsDir })).path);
+    return 0;
+  }
   if (!wanted && values.fallback) return fetchFirst(REAL_MODELS, true);
   const name = wanted || DEFAULT_MODEL_ID;
   const model = findModel(name);

@@ -1,9 +1,16 @@
 /** `make up`, `down`, `status` and `logs` in docker mode, by Compose. `up.ts` runs one `up` or `down` at a time. */
 import { mkdirSync } from 'node:fs';
 import { messages } from '../messages.ts';
-import { fetchModel } from '../model.ts';
+import { fetchModel, identifyModel, readReadiness } from '../model.ts';
 import { refuseTakenPorts } from '../ports.ts';
-import { describeLife, shortPath, showRunning, showTable } from '../report.ts';
+import {
+  describeLife,
+  describeReadiness,
+  shortPath,
+  showCauses,
+  showRunning,
+  showTable,
+} from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { say, StackError } from '../terminal.ts';
 import {
@@ -33,7 +40,7 @@ export async function startContainers(settings: Settings): Promise<number> {
   mkdirSync(modelsDir, { recursive: true });
   const password = grafanaPassword(settings);
   const env = {
-    ...writeDockerFiles(settings, process.env),
+    ...writeDockerFiles(settings, process.env, { model: await identifyModel(root) }),
     CHAT_CPUS: process.env['CHAT_CPUS'] || (await shareOfCores(compose, replicas)),
   };
   say(messages.startingContainers());
@@ -81,11 +88,27 @@ export async function removeContainers(settings: Settings): Promise<number> {
 export async function showContainerStatus(settings: Settings): Promise<number> {
   await requireDocker();
   const containers = await createCompose(settings).containers();
-  const rows = containers.map(({ name, id, state, ...life }) =>
-    Object.assign({ service: name, state, container: id.slice(0, 12) }, describeLife(life)),
+  const chats = containers.filter(({ name, url }) => name.startsWith('chat') && url);
+  const answers = chats.map(
+    async ({ name, url = '' }) => [name, await readReadiness(url)] as const,
   );
+  const readiness = new Map(await Promise.all(answers));
+  const rows = containers.map(({ name, id, state: health, ...life }) => {
+    const { state, engineRestarts } = describeReadiness(health, readiness.get(name));
+    const { upFor, restarts, lastExit } = describeLife(life);
+    return {
+      service: name,
+      state,
+      container: id.slice(0, 12),
+      upFor,
+      restarts,
+      engineRestarts,
+      lastExit,
+    };
+  });
   if (rows.length > 0) showTable(rows);
   else say(messages.isDown());
+  showCauses(readiness);
   return 0;
 }
 

@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { basename, join, resolve } from 'node:path';
 import { readChannelVariables } from '../channel-variables.ts';
 import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configuration.ts';
+import { languageOf } from '../../src/kit/language.ts';
 import { readFolder, syncFolder, type Files } from '../folder.ts';
 import { findNamedModel } from '../model.ts';
 import { readSecret, type ServiceName, type Settings } from '../settings.ts';
@@ -23,13 +24,14 @@ const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB'])
 /**
  * Writes everything below the run folder. Only its owner can enter that folder; all files inside are readable, because each
  * image runs as a different user.
+ * @param options `model` identifies the model file, so that Compose recreates the chat service for another one.
  * @returns The variables for `compose.yaml`: a hash of each service's configuration, and the model file that CHAT_MODEL names.
  * @throws StackError when a secret's file cannot be read.
  */
 export function writeDockerFiles(
   settings: Settings,
   env: NodeJS.ProcessEnv,
-  channelVariables = readChannelVariables(settings.root),
+  { channelVariables = readChannelVariables(settings.root), model: modelFile = '' } = {},
 ): Record<string, string> {
   const { root, runDir } = settings;
   mkdirSync(runDir, { recursive: true });
@@ -50,7 +52,8 @@ export function writeDockerFiles(
   };
   const hashes = Object.entries(folders).map(([service, files]) => {
     syncFolder(join(runDir, service), files, 'all');
-    return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(files)] as const;
+    const more = service === 'chat' ? modelFile : '';
+    return [`${service.toUpperCase()}_CONFIGURATION`, hashOf(files, more)] as const;
   });
   const model = findNamedModel(root, env);
   return {
@@ -102,6 +105,8 @@ function settingsFor(
   if (service === 'chat' && model !== undefined) {
     given['CHAT_MODEL'] = `/app/model/${basename(model)}`;
   }
+  // The language of the terminal; a container has none.
+  given['LLAMASCOPE_LANG'] = languageOf(env);
   const hasZone = given['NOTIFIER_TIME_ZONE'] !== undefined;
   if (service === 'notifier' && !hasZone) {
     // The time zone of the machine; a container has UTC.
@@ -141,7 +146,10 @@ function grafanaFiles(settings: Settings): Files {
  * Leaves out the scrape targets, which Prometheus reloads itself. If changed targets led to a new container, it could not mark
  * the series of removed targets as stale, and panels would count these series for another 5 minutes.
  */
-function hashOf(files: Files): string {
+function hashOf(files: Files, more: string): string {
   const fixed = [...files].filter(([name]) => !name.startsWith('targets/'));
-  return createHash('sha256').update(JSON.stringify(fixed)).digest('hex').slice(0, 12);
+  return createHash('sha256')
+    .update(JSON.stringify(fixed) + more)
+    .digest('hex')
+    .slice(0, 12);
 }

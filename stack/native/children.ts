@@ -4,20 +4,37 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Configuration } from '../configuration.ts';
+import { localize } from '../terminal.ts';
+import { digest, digestSettings } from './inputs.ts';
 import type { ServiceName, Settings } from '../settings.ts';
 import type { ChildDefinition } from './supervisor/plan.ts';
 import type { Tools } from './tools/tools.ts';
 
-/** Returns the processes in start order: each starts after the processes that it connects to. */
+/** What shapes the processes beside their commands. With a change `make up` restarts a process. */
+export interface Inputs {
+  /** Path, size and time of the model file. */
+  model: string;
+  /** The text of Prometheus' configuration without its targets, which it reloads itself. */
+  prometheus: string;
+  alertmanager: string;
+  channelVariables: ReadonlySet<string>;
+}
+
+/**
+ * Returns the processes in start order: each starts after the processes that it connects to.
+ */
 export function describeChildren(
   settings: Settings,
   tools: Pick<Tools, 'prometheus' | 'alertmanager'>,
   configuration: Configuration,
+  inputs: Inputs,
 ): ChildDefinition[] {
   const { addresses, dataDir } = settings;
   const listenAddress = (name: ServiceName): string =>
     `${addresses[name].host}:${addresses[name].port}`;
   const healthUrl = (name: ServiceName, path: string): string => addresses[name].url + path;
+  // The language of the terminal, because a background process may have been started from another one.
+  const language = { LLAMASCOPE_LANG: localize({ en: 'en', zh: 'zh' }) };
   const urls = {
     PROMETHEUS_URL: addresses.prometheus.url,
     ALERTMANAGER_URL: addresses.alertmanager.url,
@@ -32,6 +49,7 @@ export function describeChildren(
       command: nodeProgram('alerting/notifier/main.ts'),
       env: {
         ...urls,
+        ...language,
         OTEL_SERVICE_NAME: 'llamascope-notifier',
         NOTIFIER_DB: notifierDatabase,
         // The file of the chat service.
@@ -39,6 +57,10 @@ export function describeChildren(
       },
       healthUrl: healthUrl('notifier', '/healthz'),
       graceSeconds: 10,
+      inputs: digestSettings(
+        process.env,
+        (name) => notifierSettings.test(name) || inputs.channelVariables.has(name),
+      ),
     },
     {
       name: 'alertmanager',
@@ -55,6 +77,7 @@ export function describeChildren(
       env: {},
       healthUrl: healthUrl('alertmanager', '/-/healthy'),
       graceSeconds: 10,
+      inputs: { configuration: digest(inputs.alertmanager) },
     },
     {
       name: 'prometheus',
@@ -71,6 +94,7 @@ export function describeChildren(
       env: {},
       healthUrl: healthUrl('prometheus', '/-/healthy'),
       graceSeconds: 15,
+      inputs: { configuration: digest(inputs.prometheus) },
     },
     ...settings.instances
       .filter(({ service }) => service === 'chat')
@@ -88,9 +112,18 @@ export function describeChildren(
         healthUrl: `${address.url}/healthz`,
         // The grace period of running answers is 15 s (CHAT_GRACE_SECONDS).
         graceSeconds: 20,
+        inputs: {
+          ...digestSettings(process.env, (variable) => chatSettings.test(variable)),
+          model: digest(inputs.model),
+        },
       })),
   ];
 }
+
+/** The variables that each program reads, in addition to those of the notifier's channels. */
+const chatSettings =
+  /^(CHAT|JAEGER|GRAFANA|METRICS|OTEL|LOG)_(?!PORT$)|_PUBLIC_URL$|^NOTIFIER_TOKEN(_FILE)?$/;
+const notifierSettings = /^(NOTIFIER|METRICS|OTEL|LOG)_|^TZ$/;
 
 /** Divides the cores among replicas. With the default (all cores) each, their threads would wait for one another. */
 function shareOfThreads(replicas: number): Record<string, string> {

@@ -1,13 +1,15 @@
-/** `make up` in native mode: stops processes that a killed run left, starts the supervisor, and waits until every child is healthy. */
+/** `make up` in native mode: starts the supervisor, or restarts what changed, and waits until every child is healthy. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readChannelVariables } from '../channel-variables.ts';
 import { writeConfiguration } from '../configuration.ts';
+import { readFolder } from '../folder.ts';
 import { messages } from '../messages.ts';
-import { fetchModel } from '../model.ts';
+import { fetchModel, identifyModel } from '../model.ts';
 import { refuseTakenPorts } from '../ports.ts';
 import { shortPath, showRunning } from '../report.ts';
 import type { Settings } from '../settings.ts';
@@ -15,12 +17,20 @@ import { createProgress, say, StackError } from '../terminal.ts';
 import { describeChildren } from './children.ts';
 import { stopStack } from './stop.ts';
 import { logFile, readLogEnd } from './supervisor/log-file.ts';
-import { readPlan, supervisionLimits, writePlan } from './supervisor/plan.ts';
+import {
+  findChanges,
+  readPlan,
+  supervisionLimits,
+  writeEnvironment,
+  writePlan,
+  type ChildDefinition,
+  type Plan,
+} from './supervisor/plan.ts';
 import {
   findOwnProcesses,
   isAlive,
   markOf,
-  readEnvironment,
+  signal,
   type ProcessIdentity,
 } from './supervisor/processes.ts';
 import { readState, type ChildState } from './supervisor/state.ts';
@@ -31,21 +41,28 @@ const pollMillis = 100;
 /** Enough of a log to see why a process did not start. */
 const logLines = 20;
 
-/** The variables that change the stack, in addition to the variables of the notifier's channels. */
-const settingNames =
-  /^(REPLICAS$|(CHAT|PROMETHEUS|ALERTMANAGER|NOTIFIER|JAEGER|METRICS|OTEL|SCRAPE|LOG)_)/;
-
-/** @throws StackError if a process does not start; all processes that this call started are then stopped again. */
+/**
+ * Starts the stack, or restarts what changed of a running one.
+ * @throws StackError if a process does not start; if this call started the stack, everything is then stopped again.
+ */
 export async function startStack(settings: Settings): Promise<number> {
-  const running = readState(settings.runDir)?.supervisor;
-  if (running !== undefined && isAlive(running)) {
-    showDifferences(running.pid, settings.root);
-    await waitUntilHealthy(settings, running);
-    return showStack(settings);
+  const { runDir } = settings;
+  const state = readState(runDir);
+  if (state !== undefined && isAlive(state.supervisor)) {
+    const before = readPlan(runDir);
+    // A supervisor of an earlier version cannot change its plan.
+    if (before.revision !== undefined) return updateStack(settings, before, state.supervisor);
   }
-  const supervisor = await startSupervisor(settings);
+  const leftovers = new Set(findOwnProcesses(runDir).map(({ name }) => name));
+  if (leftovers.size > 0) say(messages.stoppingLeftovers([...leftovers]));
+  await stopStack(settings);
+  await refuseTakenPorts(settings);
+  const plan = await preparePlan(settings);
+  writePlan(runDir, plan);
+  say(messages.starting(shortPath(settings.root, dirname(logFile(runDir, '')))));
+  const supervisor = await spawnSupervisor({ root: settings.root, runDir });
   try {
-    await waitUntilHealthy(settings, supervisor, { showEach: true });
+    await waitUntilHealthy(settings, supervisor, plan.children);
   } catch (error) {
     await stopStack(settings);
     say(messages.stoppedAgain());
@@ -54,40 +71,64 @@ export async function startStack(settings: Settings): Promise<number> {
   return showStack(settings);
 }
 
-/** Prints the settings in which the running stack differs from the environment. */
-function showDifferences(supervisorPid: number, root: string): void {
-  say(messages.alreadyRunning(supervisorPid));
-  const running = readEnvironment(supervisorPid);
-  const differing = findDifferences(running, process.env, readChannelVariables(root));
-  if (differing.length > 0) say(messages.settingsDiffer(differing));
-}
-
-/** The names of the settings whose values differ, sorted. */
-export function findDifferences(
-  running: NodeJS.ProcessEnv,
-  current: NodeJS.ProcessEnv,
-  channelVariables: ReadonlySet<string>,
-): string[] {
-  const names = new Set([...Object.keys(running), ...Object.keys(current)]);
-  const differing = [...names].filter((name) => {
-    const isSetting = settingNames.test(name) || channelVariables.has(name);
-    return isSetting && (running[name] ?? '') !== (current[name] ?? '');
-  });
-  return differing.toSorted();
-}
-
-async function startSupervisor(settings: Settings): Promise<ProcessIdentity> {
-  const { root, runDir } = settings;
-  const leftovers = new Set(findOwnProcesses(runDir).map(({ name }) => name));
-  if (leftovers.size > 0) say(messages.stoppingLeftovers([...leftovers]));
-  await stopStack(settings);
-  await refuseTakenPorts(settings);
+async function preparePlan(settings: Settings): Promise<Plan> {
+  const { root, toolsDir } = settings;
   await fetchModel(root);
-  const tools = await ensureTools(process.env['PATH'] ?? '', settings.toolsDir);
-  const children = describeChildren(settings, tools, writeConfiguration(settings));
-  writePlan(runDir, { root, children, limits: supervisionLimits });
-  say(messages.starting(shortPath(root, dirname(logFile(runDir, '')))));
-  return spawnSupervisor({ root, runDir });
+  const model = await identifyModel(root);
+  const tools = await ensureTools(process.env['PATH'] ?? '', toolsDir);
+  const configuration = writeConfiguration(settings);
+  const children = describeChildren(settings, tools, configuration, {
+    model,
+    prometheus: readText(dirname(configuration.prometheusFile)),
+    alertmanager: readText(dirname(configuration.alertmanagerFile)),
+    channelVariables: readChannelVariables(root),
+  });
+  return { revision: randomUUID(), root, children, limits: supervisionLimits };
+}
+
+/** All files of a folder of configuration, without scrape targets. */
+function readText(folder: string): string {
+  return JSON.stringify([...readFolder(folder)].filter(([name]) => !name.startsWith('targets/')));
+}
+
+async function updateStack(
+  settings: Settings,
+  before: Plan,
+  supervisor: ProcessIdentity,
+): Promise<number> {
+  const { runDir } = settings;
+  say(messages.alreadyRunning(supervisor.pid));
+  const held = new Set(before.children.map(({ healthUrl }) => new URL(healthUrl).origin));
+  const instances = settings.instances.filter(({ address }) => !held.has(address.url));
+  await refuseTakenPorts({ instances });
+  const plan = await preparePlan(settings);
+  const changed = plan.children.filter((child) => {
+    const old = before.children.find(({ name }) => name === child.name);
+    const names = old === undefined ? [] : findChanges(old, child);
+    if (old !== undefined && names.length > 0) say(messages.restarting(child.name, names));
+    if (old === undefined) say(messages.adding(child.name));
+    return old === undefined || names.length > 0;
+  });
+  const names = new Set(plan.children.map(({ name }) => name));
+  const removed = before.children.filter(({ name }) => !names.has(name));
+  for (const { name } of removed) say(messages.removing(name));
+  if (changed.length + removed.length > 0) {
+    writePlan(runDir, plan);
+    writeEnvironment(runDir, process.env);
+    signal(supervisor.pid, 'SIGUSR2');
+    const progress = createProgress();
+    while (readState(runDir)?.revision !== plan.revision && isAlive(supervisor)) {
+      progress((seconds) =>
+        messages.waitingFor(
+          changed.map(({ name }) => name),
+          seconds,
+        ),
+      );
+      await delay(pollMillis);
+    }
+  }
+  await waitUntilHealthy(settings, supervisor, changed);
+  return showStack(settings);
 }
 
 /** Starts a supervisor on the plan in the run folder. Tests call it with plans of their own. */
@@ -120,12 +161,13 @@ export async function spawnSupervisor(options: {
   }
 }
 
-/** @param options With `showEach`, prints each child that becomes healthy, and throws when one exits. */
+/** @param started The children that this command started: prints each that becomes healthy, and throws when one exits. */
 async function waitUntilHealthy(
   { root, runDir }: Settings,
   supervisor: ProcessIdentity,
-  { showEach = false } = {},
+  started: readonly ChildDefinition[],
 ): Promise<void> {
+  const isNew = ({ name }: ChildState): boolean => started.some((child) => child.name === name);
   const startedAt = performance.now();
   const progress = createProgress();
   const healthy = new Set<string>();
@@ -135,8 +177,8 @@ async function waitUntilHealthy(
     for (const child of children) {
       if (child.health === 'healthy' && !healthy.has(child.name)) {
         healthy.add(child.name);
-        if (showEach) say(messages.healthy(child.name, seconds));
-      } else if (showEach && child.lastExit !== undefined) {
+        if (isNew(child)) say(messages.healthy(child.name, seconds));
+      } else if (isNew(child) && child.lastExit !== undefined) {
         throw new StackError(explainExit(child, { root, runDir }));
       }
     }

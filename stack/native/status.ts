@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messages } from '../messages.ts';
-import { describeLife, shortPath, showTable } from '../report.ts';
+import { readReadiness, type Readiness } from '../model.ts';
+import { describeLife, describeReadiness, shortPath, showCauses, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
 import { say, StackError } from '../terminal.ts';
 import { logFile } from './supervisor/log-file.ts';
@@ -12,22 +13,43 @@ import { planFile, readPlan } from './supervisor/plan.ts';
 import { findOwnProcesses, isAlive } from './supervisor/processes.ts';
 import { readState } from './supervisor/state.ts';
 
-export async function showStatus({ runDir }: Settings): Promise<number> {
+export async function showStatus(settings: Settings): Promise<number> {
+  const { runDir } = settings;
   const state = readState(runDir);
   const own = findOwnProcesses(runDir).filter(({ leader }) => leader);
   if (state !== undefined && isAlive(state.supervisor)) {
+    const readiness = await readChats(runDir);
     const rows = state.children.map(({ name, health, pid, ...life }) => {
+      const { state, engineRestarts } = describeReadiness(health, readiness.get(name));
       const since = pid === undefined ? undefined : life.since;
-      const process = { service: name, state: health, pid: String(pid ?? '-') };
-      return Object.assign(process, describeLife({ ...life, since }));
+      const { upFor, restarts, lastExit } = describeLife({ ...life, since });
+      return {
+        service: name,
+        state,
+        pid: String(pid ?? '-'),
+        upFor,
+        restarts,
+        engineRestarts,
+        lastExit,
+      };
     });
     showTable(rows);
+    showCauses(readiness);
   } else if (state === undefined && own.length === 0) {
     say(messages.isDown());
   } else {
     say(messages.supervisorDied(own.map(({ name, pid }) => `${name} (${pid})`)));
   }
   return 0;
+}
+
+/** The readiness of each chat service by name. */
+async function readChats(runDir: string): Promise<Map<string, Readiness | undefined>> {
+  const chats = readPlan(runDir).children.filter(({ name }) => name.startsWith('chat'));
+  const answers = chats.map(
+    async ({ name, healthUrl }) => [name, await readReadiness(new URL(healthUrl).origin)] as const,
+  );
+  return new Map(await Promise.all(answers));
 }
 
 /** Follows the logs until Ctrl-C, or shows their ends when nothing runs. @param name One log; else all. */

@@ -64,6 +64,8 @@ export interface Channel {
   rates?: readonly Rate[];
   /** Makes one call. A failure of the receiver is returned as a `Delivery`; the promise is not rejected. */
   deliver(message: Message, call: Call): Promise<Delivery>;
+  /** True if messages reach nobody, but are only listed. */
+  storesOnly?: boolean;
   /** Closes connections. */
   close?(): void;
 }

@@ -17,6 +17,8 @@ export interface ChildState {
 
 export interface StackState {
   supervisor: ProcessIdentity;
+  /** Of the plan that the children belong to. */
+  revision?: string | undefined;
   children: ChildState[];
 }
 

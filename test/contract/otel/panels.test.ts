@@ -98,7 +98,12 @@ describe('Prometheus keeps data for longer than the longest window', () => {
       prometheusFile: 'prometheus.yml',
       alertmanagerFile: 'alertmanager.yml',
     };
-    const children = describeChildren(settings, tools, configuration);
+    const children = describeChildren(settings, tools, configuration, {
+      model: '',
+      prometheus: '',
+      alertmanager: '',
+      channelVariables: new Set(),
+    });
     const prometheus = children.find(({ name }) => name === 'prometheus');
     expect(retention(prometheus?.command ?? [])).toBeGreaterThan(longest);
   });

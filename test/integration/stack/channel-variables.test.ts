@@ -8,7 +8,6 @@ import { defineKind } from '../../../alerting/notifier/channels/channel.ts';
 import { kinds, variablesOf } from '../../../alerting/notifier/channels/channels.ts';
 import { readChannelVariables } from '../../../stack/channel-variables.ts';
 import { writeDockerFiles } from '../../../stack/docker/files.ts';
-import { findDifferences } from '../../../stack/native/start.ts';
 import { readSettings } from '../../../stack/settings.ts';
 import { webUrl } from '../../../src/kit/settings.ts';
 import { root } from '../../support/stack/sandbox.ts';
@@ -32,7 +31,9 @@ test('in docker mode the notifier gets the variables of a channel as files, the 
   const folder = mkdtempSync(path.join(tmpdir(), 'llamascope-channel-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const folders = { LLAMASCOPE_RUN_DIR: folder, LLAMASCOPE_DATA_DIR: path.join(folder, 'data') };
-  writeDockerFiles(readSettings({ MODE: 'docker', ...folders }), given, variables);
+  writeDockerFiles(readSettings({ MODE: 'docker', ...folders }), given, {
+    channelVariables: variables,
+  });
   const read = (...parts: string[]) => readFileSync(path.join(folder, ...parts), 'utf8');
   expect(readdirSync(path.join(folder, 'notifier')).toSorted()).toEqual([
     'PAGER_OWNER',
@@ -42,9 +43,4 @@ test('in docker mode the notifier gets the variables of a channel as files, the 
   expect(read('notifier.env')).toContain("PAGER_URL_FILE='/run/secrets/PAGER_URL'");
   expect(read('notifier.env')).not.toMatch(/canary|PAGES/);
   expect(read('chat.env')).not.toContain('PAGE');
-});
-
-test('in native mode a changed variable of a channel is a difference to the running stack', () => {
-  const running = { ...given, PAGER_URL: 'https://old', PAGES: '2', HOME: '/root' };
-  expect(findDifferences(running, given, variables)).toEqual(['PAGER_URL']);
 });

@@ -30,7 +30,7 @@ function write(env: Record<string, string> = {}, folder = scratch()): Written {
     LLAMASCOPE_DATA_DIR: dataDir,
     ...given,
   });
-  const variables = writeDockerFiles(settings, given, channelVariables);
+  const variables = writeDockerFiles(settings, given, { channelVariables });
   const read = (...parts: string[]): string => readFileSync(path.join(runDir, ...parts), 'utf8');
   return { runDir, dataDir, variables, read };
 }

@@ -1,13 +1,18 @@
 /** `make up`, `status`, `logs` and `down` with the real four processes, and their messages when something fails. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findOwnProcesses, markOf, signal } from '../../../stack/native/supervisor/processes.ts';
+import {
+  findOwnProcesses,
+  markOf,
+  readEnvironment,
+  signal,
+} from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
 import { runProgram } from '../../../stack/program.ts';
 import { makeGguf } from '../../support/models/make-gguf.ts';
@@ -53,14 +58,41 @@ describe('the stack', { timeout: 60_000 }, () => {
         new RegExp(`${name} +http://127.0.0.1:${port} +${pidOf(sandbox, name)} `),
       );
     }
-    expect(text).toContain('any (any)');
-    expect(text).toContain('/graph?g0.expr=sum(rate(http_requests_total');
+    expect(text).toMatch(/any \(any\)\nThe page: http:\/\/127\.0\.0\.1:\d+ /);
+    const links = text.match(/https?:\S+/g) ?? [];
+    expect(links.filter((link) => link.length > 60)).toEqual([]);
   });
 
-  test('a second up names the settings that differ', async () => {
+  test('a second up restarts what changed, and nothing else', async () => {
+    const before = names.map((name) => pidOf(sandbox, name));
     const { text, code } = await sandbox.run('up', { CHAT_QUEUE_LIMIT: '3' });
-    expect(text).toContain('The running stack has other settings (CHAT_QUEUE_LIMIT)');
+    expect(text).toContain('Restarting chat, because it changed: CHAT_QUEUE_LIMIT\n');
     expect(code).toBe(0);
+    const after = names.map((name) => pidOf(sandbox, name));
+    expect(after.slice(0, -1)).toEqual(before.slice(0, -1));
+    expect(after.at(-1)).not.toBe(before.at(-1));
+    const environment = readEnvironment(after.at(-1)!);
+    expect(environment['CHAT_QUEUE_LIMIT']).toBe('3');
+    expect(readdirSync(sandbox.runDir)).not.toContain('environment.json');
+  });
+
+  test('a model that cannot be loaded ends up with 1 and the cause, which status, chat and /readyz repeat', async () => {
+    const half = path.join(folder, 'half.gguf');
+    const whole = readFileSync(path.join(folder, 'any.gguf'));
+    writeFileSync(half, whole.subarray(0, whole.length - 1000));
+    const cause = /llama_model_load: error loading model: .*corrupted or incomplete/;
+    const up = await sandbox.run('up', { CHAT_MODEL: half });
+    expect(up.text).toMatch(cause);
+    expect(up.text).not.toContain('The page:');
+    expect(up.code).toBe(1);
+    const { text } = await sandbox.run('status');
+    expect(text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +[3-9] /);
+    expect(text).toMatch(cause);
+    const options = { cwd: root, env: sandbox.env };
+    const chat = await runProgram(process.execPath, ['src/cli/chat.ts', 'Hello'], options);
+    expect(chat.text).toMatch(cause);
+    expect(chat.code).toBe(1);
+    expect((await sandbox.run('up')).code).toBe(0);
   });
 
   test('Prometheus scrapes all four and has the rules and the Alertmanager', async () => {
@@ -85,7 +117,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     await sandbox.run('up');
     const { text } = await sandbox.run('status');
     for (const name of names) {
-      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +SIGKILL, `));
+      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +(-|0) +SIGKILL, `));
     }
   });
 
@@ -137,13 +169,28 @@ describe('a failure', () => {
   });
 
   test('shows the end of the log of a process that does not start, and stops the rest', async () => {
-    await using sandbox = await createSandbox({ CHAT_QUEUE_LIMIT: 'many' });
+    await using sandbox = await createSandbox({ NOTIFIER_DB: '/proc/notifier.db' });
     const { code, text } = await sandbox.run('up');
-    expect(text).toContain('chat did not start (code 1)');
-    expect(text).toMatch(/CHAT_QUEUE_LIMIT: expected an integer .*many/);
+    expect(text).toContain('notifier did not start (code 1)');
     expect(text).toContain('Everything that was started has been stopped.');
     expect(code).toBe(1);
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
+  });
+
+  test('lists the invalid settings of every program before anything starts', async () => {
+    await using sandbox = await createSandbox({
+      CHAT_THREADS: '0',
+      CHAT_PORT: 'x',
+      NOTIFIER_RECONCILE_SECONDS: '-1',
+    });
+    expect(await sandbox.run('up')).toEqual({
+      code: 1,
+      text: `Invalid settings:
+  CHAT_PORT: expected an integer from 1 to 65535, got "x"
+  CHAT_THREADS: expected "auto" or an integer from 1 to 256, got "0"
+  NOTIFIER_RECONCILE_SECONDS: expected an integer from 0 to 86400, got "-1"
+`,
+    });
   });
 
   test('explains in one line that docker mode has no engine', async () => {

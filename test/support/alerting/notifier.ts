@@ -37,7 +37,13 @@ export function newOutboxPath(): string {
 
 /** Starts the notifier. @throws Error with its output if it exits before it is ready. */
 export async function startNotifier(settings: Record<string, string> = {}): Promise<Notifier> {
-  const env = { ...process.env, NOTIFIER_PORT: '0', NOTIFIER_DB: newOutboxPath(), ...settings };
+  const env = {
+    ...process.env,
+    NOTIFIER_PORT: '0',
+    NOTIFIER_DB: newOutboxPath(),
+    LLAMASCOPE_LANG: 'zh',
+    ...settings,
+  };
   const args = ['--import', './otel/register.ts', 'alerting/notifier/main.ts'];
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'pipe' });
   let output = '';

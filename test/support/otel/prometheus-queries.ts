@@ -3,7 +3,6 @@ import { globSync } from 'node:fs';
 import { parse } from 'yaml';
 import { annotations, panels, variables } from '../../../otel/panels/dashboards.ts';
 import { withoutVariables } from '../../../otel/promql.ts';
-import { fourQueries } from '../../../stack/report.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import {
   boundsIn,
@@ -117,7 +116,6 @@ export function findQueries(): FoundQuery[] {
     ...[...readRuleFiles().keys()].flatMap((file) => queriesOfRules(file, readText(file))),
     ...pages.flatMap((file) => queriesOfPage(file, readText(file))),
     ...queriesOfDataSources(dataSourcesFile, readText(dataSourcesFile)),
-    ...fourQueries.map((expr) => ({ where: 'make up', expr, uses: [], condition: false })),
   ];
 }
 

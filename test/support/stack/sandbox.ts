@@ -44,6 +44,7 @@ export async function createSandbox(settings: Record<string, string> = {}): Prom
     // vitest sets MODE too.
     MODE: 'native',
     LANG: 'C',
+    NOTIFIER_LOCALE: 'zh-CN',
     CHAT_MODEL: 'demo',
     CHAT_THREADS: '1',
     SCRAPE_INTERVAL: '1s',

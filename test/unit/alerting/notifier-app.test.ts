@@ -22,7 +22,8 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
   const woken: string[] = [];
   const tracer = trace.getTracer('test');
   const onAccepted = (accepted: readonly string[]): void => void woken.push(...accepted);
-  const intake = createIntake({ outbox, routes, channels, tracer, onAccepted, now });
+  const intakeOptions = { outbox, routes, channels, tracer, onAccepted, now };
+  const intake = createIntake(intakeOptions);
   const { marks } = outbox;
   const app = createApp({
     outbox,
@@ -37,6 +38,10 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
     }),
     token: undefined,
     message: english,
+    test: {
+      channels: channels.map((name) => ({ name })),
+      intakeOf: (channel) => createIntake({ ...intakeOptions, channels: [channel] }),
+    },
     onResent: (channel) => void woken.push(channel),
     telemetry: { scrape: () => Promise.resolve({ status: 200, headers: {}, body: 'scraped' }) },
     log: pino({ level: 'silent' }),

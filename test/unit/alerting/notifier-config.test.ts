@@ -14,17 +14,25 @@ function fileWith(content: string): string {
 const names = (env: NodeJS.ProcessEnv): string[] =>
   readConfig(env).channels.map(({ name }) => name);
 
-test('defaults: the inbox, on loopback, in Chinese', () => {
+test('defaults: the inbox, on loopback, in English', () => {
   expect(readConfig({ TZ: 'Asia/Shanghai' })).toMatchObject({
     host: '127.0.0.1',
     port: 8060,
     url: 'http://127.0.0.1:8060',
     db: 'data/notifier.db',
-    locale: 'zh-CN',
+    locale: 'en',
     timeZone: 'Asia/Shanghai',
     channels: [{ name: 'inbox' }],
     routes: [],
   });
+});
+
+test.each([
+  [{ LANG: 'zh_CN.UTF-8' }, 'zh-CN'],
+  [{ LANG: 'zh_CN.UTF-8', LLAMASCOPE_LANG: 'en' }, 'en'],
+  [{ LANG: 'C', NOTIFIER_LOCALE: 'zh-CN' }, 'zh-CN'],
+])('%j: notifications are in %s', (env, locale) => {
+  expect(readConfig(env).locale).toBe(locale);
 });
 
 test('a robot replaces the inbox, its secrets by value or from files', () => {

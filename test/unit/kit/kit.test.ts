@@ -97,6 +97,8 @@ test.for([
   [{ LANG: 'C.UTF-8' }, 'en'],
   [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'en'],
   [{ LANG: 'de_DE.UTF-8', LC_MESSAGES: 'zh_TW' }, 'zh'],
+  [{ LANG: 'zh_CN.UTF-8', LLAMASCOPE_LANG: 'en' }, 'en'],
+  [{ LC_ALL: 'C', LLAMASCOPE_LANG: 'zh' }, 'zh'],
   [{}, 'en'],
 ] as const)('the language follows the locale: %o → %s', ([env, language]) => {
   expect(languageOf(env)).toBe(language);

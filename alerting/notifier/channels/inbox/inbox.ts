@@ -8,5 +8,9 @@ export const inbox = defineKind({
   kind: 'inbox',
   settings: z.strictObject({}),
   environment: {},
-  create: (name) => ({ name, deliver: () => Promise.resolve({ kind: 'delivered', detail }) }),
+  create: (name) => ({
+    name,
+    storesOnly: true,
+    deliver: () => Promise.resolve({ kind: 'delivered', detail }),
+  }),
 });
