@@ -27,6 +27,8 @@ export interface Dashboard {
   /** Grafana's uid, and the name of the generated file. */
   id: string;
   title: Text;
+  /** The title on our own page, where it differs. */
+  pageTitle?: Text;
   meaning: Text;
   rows: readonly Row[];
 }
@@ -36,9 +38,11 @@ export const dashboards: readonly Dashboard[] = [
     id: 'qwen-monitor',
     // The article's name of the dashboard, used in both languages.
     title: { en: 'Qwen2.5-0.5B Instruct Monitor', zh: 'Qwen2.5-0.5B Instruct Monitor' },
+    // Another model may be served.
+    pageTitle: { en: 'Overview', zh: '总览' },
     meaning: {
-      en: 'The health of the service at a glance.',
-      zh: '一眼掌握服务整体健康度。',
+      en: 'The health of the service at a glance. Whatever model is served, its scrape job is called qwen-instruct, as in the article whose queries work here.',
+      zh: '一眼掌握服务整体健康度。无论使用哪个模型，抓取任务都叫 qwen-instruct，以便文章中的查询原样可用。',
     },
     rows: [
       { height: 5, panels: [monitor.totalRequests, monitor.successRatio, monitor.latencyP99] },

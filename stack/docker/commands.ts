@@ -1,5 +1,6 @@
 /** `make up`, `down`, `status` and `logs` in docker mode, by Compose. `up.ts` runs one `up` or `down` at a time. */
 import { mkdirSync } from 'node:fs';
+import { formatLogLine } from '../log-lines.ts';
 import { messages } from '../messages.ts';
 import { fetchModel, identifyModel, readReadiness } from '../model.ts';
 import { refuseTakenPorts } from '../ports.ts';
@@ -12,7 +13,7 @@ import {
   showTable,
 } from '../report.ts';
 import type { Settings } from '../settings.ts';
-import { say, StackError } from '../terminal.ts';
+import { print, say, StackError } from '../terminal.ts';
 import {
   createCompose,
   readContainerLog,
@@ -25,6 +26,8 @@ import { grafanaPassword, writeDockerFiles } from './files.ts';
 /** Time until the containers must be healthy, counted from the end of builds and pulls. */
 const healthySeconds = 180;
 const everyProfile = ['--profile', 'minimal', '--profile', 'full'];
+/** Of `alertmanager-1`, the longest name. */
+const nameColumns = 14;
 /** Enough of a log to see why a container is not healthy. */
 const logLines = 20;
 
@@ -123,7 +126,17 @@ export async function followContainerLogs(settings: Settings, name?: string): Pr
   }
   const [, service, number] = /^(.+?)(?:-(\d+))?$/.exec(name ?? '') ?? [];
   const one = service === undefined ? [] : [`--index=${number ?? 1}`, service];
-  await compose.run([...everyProfile, 'logs', '--follow', '--tail', String(logLines), ...one]);
+  const logs = [...everyProfile, 'logs', '--follow', '--tail', String(logLines)];
+  if (process.stdout.isTTY) {
+    await compose.follow([...logs, '--no-color', ...one], (line) => {
+      // Compose writes `chat-1  | text`.
+      const [, container = '', text = line] = /^(\S+) *\| (.*)$/.exec(line) ?? [];
+      const columns = process.stdout.columns || 100;
+      print(formatLogLine(container, text, { columns, nameColumns }));
+    });
+  } else {
+    await compose.run([...logs, ...one]);
+  }
   return 0;
 }
 

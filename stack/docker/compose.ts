@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { messages } from '../messages.ts';
 import { runProgram } from '../program.ts';
 import { addressOf, type Settings } from '../settings.ts';
@@ -14,6 +15,8 @@ const oldestCompose = [2, 24] as const;
 export interface Compose {
   /** Runs `docker compose` with its output on the terminal; returns the exit code. */
   run(args: string[], env?: Record<string, string>): Promise<number>;
+  /** Runs `docker compose` and calls `onLine` for each line of its output. */
+  follow(args: string[], onLine: (line: string) => void): Promise<void>;
   /** All containers of the project, including exited containers, sorted by name. */
   containers(): Promise<Container[]>;
   /** Stops containers with their grace period, and removes them. */
@@ -71,6 +74,15 @@ export function createCompose(settings: Settings): Compose {
       process.once('SIGINT', () => undefined);
       const [code] = (await once(child, 'exit')) as [number | null];
       return code ?? 1;
+    },
+    async follow(args, onLine) {
+      const child = spawn('docker', ['compose', '--file', file, ...args], {
+        cwd: settings.root,
+        env: composeEnvironment(settings),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      process.once('SIGINT', () => undefined);
+      for await (const line of createInterface({ input: child.stdout })) onLine(line);
     },
     async containers() {
       const label = `label=com.docker.compose.project=${settings.project}`;

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { readChannelVariables } from '../channel-variables.ts';
 import { writeConfiguration } from '../configuration.ts';
 import { readFolder } from '../folder.ts';
+import { formatLogLine } from '../log-lines.ts';
 import { messages } from '../messages.ts';
 import { fetchModel, identifyModel } from '../model.ts';
 import { refuseTakenPorts } from '../ports.ts';
@@ -16,7 +17,7 @@ import type { Settings } from '../settings.ts';
 import { createProgress, say, StackError } from '../terminal.ts';
 import { describeChildren } from './children.ts';
 import { stopStack } from './stop.ts';
-import { logFile, readLogEnd } from './supervisor/log-file.ts';
+import { logBytes, logFile, readLogEnd } from './supervisor/log-file.ts';
 import {
   findChanges,
   readPlan,
@@ -59,10 +60,11 @@ export async function startStack(settings: Settings): Promise<number> {
   await refuseTakenPorts(settings);
   const plan = await preparePlan(settings);
   writePlan(runDir, plan);
+  const logStarts = findLogStarts(runDir, plan.children);
   say(messages.starting(shortPath(settings.root, dirname(logFile(runDir, '')))));
   const supervisor = await spawnSupervisor({ root: settings.root, runDir });
   try {
-    await waitUntilHealthy(settings, supervisor, plan.children);
+    await waitUntilHealthy(settings, supervisor, logStarts);
   } catch (error) {
     await stopStack(settings);
     say(messages.stoppedAgain());
@@ -112,6 +114,7 @@ async function updateStack(
   const names = new Set(plan.children.map(({ name }) => name));
   const removed = before.children.filter(({ name }) => !names.has(name));
   for (const { name } of removed) say(messages.removing(name));
+  const logStarts = findLogStarts(runDir, changed);
   if (changed.length + removed.length > 0) {
     writePlan(runDir, plan);
     writeEnvironment(runDir, process.env);
@@ -127,7 +130,7 @@ async function updateStack(
       await delay(pollMillis);
     }
   }
-  await waitUntilHealthy(settings, supervisor, changed);
+  await waitUntilHealthy(settings, supervisor, logStarts);
   return showStack(settings);
 }
 
@@ -161,13 +164,21 @@ export async function spawnSupervisor(options: {
   }
 }
 
-/** @param started The children that this command started: prints each that becomes healthy, and throws when one exits. */
+/** The sizes of the children's logs, which have lines of earlier runs. */
+function findLogStarts(runDir: string, children: readonly ChildDefinition[]): Map<string, number> {
+  return new Map(children.map(({ name }) => [name, logBytes(logFile(runDir, name))]));
+}
+
+/**
+ * @param logStarts The children that this command starts, with the sizes of their logs before: prints each that becomes healthy,
+ * and throws when one exits.
+ */
 async function waitUntilHealthy(
   { root, runDir }: Settings,
   supervisor: ProcessIdentity,
-  started: readonly ChildDefinition[],
+  logStarts: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const isNew = ({ name }: ChildState): boolean => started.some((child) => child.name === name);
+  const isNew = ({ name }: ChildState): boolean => logStarts.has(name);
   const startedAt = performance.now();
   const progress = createProgress();
   const healthy = new Set<string>();
@@ -179,7 +190,7 @@ async function waitUntilHealthy(
         healthy.add(child.name);
         if (isNew(child)) say(messages.healthy(child.name, seconds));
       } else if (isNew(child) && child.lastExit !== undefined) {
-        throw new StackError(explainExit(child, { root, runDir }));
+        throw new StackError(explainExit(child, { root, runDir }, logStarts.get(child.name) ?? 0));
       }
     }
     const missing = children.map(({ name }) => name).filter((name) => !healthy.has(name));
@@ -194,10 +205,21 @@ async function waitUntilHealthy(
   }
 }
 
-function explainExit(child: ChildState, { root, runDir }: { root: string; runDir: string }) {
+/** Shows only what the child wrote since this command started it. */
+function explainExit(
+  child: ChildState,
+  { root, runDir }: Pick<Settings, 'root' | 'runDir'>,
+  from: number,
+) {
   const file = logFile(runDir, child.name);
   const how = child.lastExit?.how ?? '';
-  const log = readLogEnd(file, logLines);
+  const layout = {
+    columns: process.stdout.columns || 200,
+    nameColumns: 0,
+    paint: (_: unknown, text: string) => text,
+  };
+  const lines = readLogEnd(file, logLines, from).split('\n');
+  const log = lines.map((line) => formatLogLine('', line, layout)).join('\n');
   return messages.childFailed({ name: child.name, how, logFile: shortPath(root, file), log });
 }
 

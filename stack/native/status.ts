@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { formatLogLine } from '../log-lines.ts';
 import { messages } from '../messages.ts';
 import { readReadiness, type Readiness } from '../model.ts';
 import { describeLife, describeReadiness, shortPath, showCauses, showTable } from '../report.ts';
 import type { Settings } from '../settings.ts';
-import { say, StackError } from '../terminal.ts';
+import { print, say, StackError } from '../terminal.ts';
 import { logFile } from './supervisor/log-file.ts';
 import { planFile, readPlan } from './supervisor/plan.ts';
 import { findOwnProcesses, isAlive } from './supervisor/processes.ts';
@@ -68,10 +70,28 @@ export async function followLogs(settings: Settings, name?: string): Promise<num
   if (!runs) say(messages.isDown());
   // Ctrl-C reaches `tail` too. This process waits for it, so that the shell's prompt follows the output of `tail`.
   process.on('SIGINT', () => undefined);
-  const follow = runs ? ['-F'] : [];
-  await once(spawn('tail', ['-n', '20', ...follow, ...files], { stdio: 'inherit' }), 'exit');
+  const options = ['-n', '20', ...(runs ? ['-F'] : [])];
+  if (process.stdout.isTTY) {
+    await Promise.all(files.map((file) => followPretty(file, options)));
+  } else {
+    // Unchanged lines, for programs.
+    await once(spawn('tail', [...options, ...files], { stdio: 'inherit' }), 'exit');
+  }
   return 0;
 }
+
+/** Prints one log with the name of its process before each line. */
+async function followPretty(file: string, options: string[]): Promise<void> {
+  const tail = spawn('tail', [...options, file], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const name = basename(file, '.log');
+  for await (const line of createInterface({ input: tail.stdout })) {
+    const columns = process.stdout.columns || 100;
+    print(formatLogLine(name, line, { columns, nameColumns }));
+  }
+}
+
+/** Of `alertmanager`, the longest name. */
+const nameColumns = 12;
 
 /** The children of the last start. Their number of replicas may differ from the current settings. */
 function namesOf({ runDir, instances }: Settings): string[] {

@@ -5,6 +5,7 @@ import type { Config } from '../../config.ts';
 import { toChatError } from '../../errors.ts';
 import { readAlerts, readSilences, type ActiveAlert, type StoredSilence } from './alertmanager.ts';
 import { AlertList, type Alert } from './answers.ts';
+import { createGraphLink } from './graph-page.ts';
 import { readDeliveries } from './notifications.ts';
 import { toText } from './peers.ts';
 import type { Runbooks } from './runbooks.ts';
@@ -39,7 +40,7 @@ async function readAll(
   runbooks: Runbooks,
 ): Promise<AlertList> {
   const [alerts, deliveries] = await Promise.allSettled([
-    listAlerts(peers.alertmanager, runbooks),
+    listAlerts(peers, runbooks),
     readDeliveries(peers.notifier, notifierToken),
   ]);
   return {
@@ -57,14 +58,21 @@ async function readAll(
 }
 
 /** @throws ChatError `peer_unreachable` */
-async function listAlerts(url: string | undefined, runbooks: Runbooks): Promise<Alert[]> {
-  const [alerts, silences] = await Promise.all([
-    readAlerts(url),
+async function listAlerts(
+  { alertmanager, prometheus }: Config['peers'],
+  runbooks: Runbooks,
+): Promise<Alert[]> {
+  const [alerts, silences, toGraph] = await Promise.all([
+    readAlerts(alertmanager),
     // Without the silences, only their reasons are missing.
-    readSilences(url).catch(() => []),
+    readSilences(alertmanager).catch(() => []),
+    createGraphLink(prometheus),
   ]);
   const others = alerts.filter(({ labels }) => labels['alertname'] !== watchdog);
-  return others.map((alert) => toAlert(alert, silences, runbooks));
+  return others.map((alert) => {
+    const { dashboardUrl, ...rest } = toAlert(alert, silences, runbooks);
+    return { ...rest, ...(dashboardUrl && { dashboardUrl: toGraph(dashboardUrl) }) };
+  });
 }
 
 function toAlert(alert: ActiveAlert, silences: StoredSilence[], runbooks: Runbooks): Alert {

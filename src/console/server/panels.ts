@@ -15,9 +15,9 @@ import type { SharedReads } from './shared-reads.ts';
 
 /** Panels without their queries, which the schema does not contain. */
 const list = PanelList.parse({
-  dashboards: dashboards.map(({ id, title, meaning, rows }) => ({
+  dashboards: dashboards.map(({ id, title, pageTitle = title, meaning, rows }) => ({
     id,
-    title,
+    title: pageTitle,
     meaning,
     rows: rows.map((row) => ({ title: row.title, panels: row.panels.map((panel) => panel.id) })),
   })),

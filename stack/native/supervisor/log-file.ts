@@ -28,13 +28,20 @@ export function rotateLog(file: string, maxBytes: number): void {
   truncateSync(file);
 }
 
-/** The last lines of a log, at most 64 KB; empty when the file does not exist. */
-export function readLogEnd(file: string, lines: number): string {
+/** The size in bytes; 0 when the file does not exist. */
+export function logBytes(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The last lines of a log after the first `from` bytes, at most 64 KB; empty when the file does not exist. */
+export function readLogEnd(file: string, lines: number, from = 0): string {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return '';
   const descriptor = openSync(file, 'r');
   try {
     const { size } = fstatSync(descriptor);
-    const buffer = Buffer.alloc(Math.min(size, 65_536));
+    // A smaller file was rotated.
+    const start = size < from ? 0 : from;
+    const buffer = Buffer.alloc(Math.min(size - start, 65_536));
     readSync(descriptor, buffer, { position: size - buffer.length });
     return buffer.toString().trimEnd().split('\n').slice(-lines).join('\n');
   } finally {

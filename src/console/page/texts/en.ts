@@ -180,7 +180,7 @@ export const en = {
   } as ByName,
   since: (time: string) => `since ${time}`,
   runbook: 'Runbook',
-  openGraph: 'Open graph',
+  openGraph: 'Open in Prometheus',
   silence: 'Silence for 1 hour',
   silenceReason: 'Reason (visible to others)',
   silenceNow: 'Silence',

@@ -156,7 +156,7 @@ export const zh: Texts = {
   severities: { critical: '严重', warning: '警告', info: '提示', none: '无' },
   since: (time) => `始于 ${time}`,
   runbook: '处理手册',
-  openGraph: '查看图表',
+  openGraph: '在 Prometheus 中打开',
   silence: '静默 1 小时',
   silenceReason: '静默原因（会显示给其他人）',
   silenceNow: '静默',
