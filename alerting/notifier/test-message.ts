@@ -29,14 +29,16 @@ export async function queueTest(c: Context, { outbox, channels, intakeOf }: Test
     const names = channels.map(({ name }) => name);
     return c.json({ error: 'channel: unknown, or required.', channels: names }, 404);
   }
-  const groupKey = `notifier/test/${randomUUID()}`;
-  intakeOf(channel.name)(ownPayload('notifier', groupKey, [testAlert()]), 'test');
+  // A second test is no repeat of the first.
+  const id = `notifier-test-${randomUUID()}`;
+  const groupKey = `notifier/${id}`;
+  intakeOf(channel.name)(ownPayload('notifier', groupKey, [testAlert(id)]), 'test');
   const queued = outbox.list(latest).find(({ payload }) => payload.groupKey === groupKey);
   const { name, storesOnly = false } = channel;
   return c.json({ id: queued?.id, channel: name, storesOnly }, 202);
 }
 
-function testAlert() {
+function testAlert(fingerprint: string) {
   return {
     status: 'firing' as const,
     labels: { alertname: 'NotifierTest', severity: 'info' },
@@ -47,6 +49,6 @@ function testAlert() {
       description_zh: '能看到这条消息，就能收到告警。',
     },
     startsAt: new Date().toISOString(),
-    fingerprint: 'notifier-test',
+    fingerprint,
   };
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runProgram } from '../../../stack/program.ts';
-import { startDingTalkRobot } from '../../support/alerting/dingtalk.ts';
+import { startDingTalkRobot } from '../../../alerting/notifier/channels/dingtalk/stand-in.ts';
 import { startNotifier } from '../../support/alerting/notifier.ts';
 
 test('the running notifier sends the message: exit code 0; it is listed; after that nothing is sent', async () => {

@@ -3,7 +3,7 @@ import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { createApp } from '../../../alerting/notifier/app.ts';
-import { inbox } from '../../../alerting/notifier/channels/inbox.ts';
+import { inbox } from '../../../alerting/notifier/channels/inbox/inbox.ts';
 import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
 import { sendTest } from '../../../alerting/notifier/notify-test.ts';
