@@ -2,7 +2,7 @@
  * Builds PromQL for panels, alert rules and the console. Callers name our metrics by their keys in `otel/names.ts`, so that a
  * misspelt metric or label does not compile.
  */
-import { attributes, jobs, metrics, type MetricKey } from './names.ts';
+import { attributes, embeddingsOperation, jobs, metrics, type MetricKey } from './names.ts';
 import { labelName } from './prometheus/prometheus-names.ts';
 
 type AttributeKey = keyof typeof attributes;
@@ -18,6 +18,9 @@ export function ofChat(...matchers: string[]): string {
 export const selectedChat = ofChat('instance=~"$instance"');
 /** Matchers of the selected chat services and one model (`$model`), for the GenAI metrics. */
 export const selectedModel = `${selectedChat}, ${labelName(attributes.genAiRequestModel)}=~"$model"`;
+
+/** Matcher of the GenAI metrics without embeddings, which are short and generate nothing. */
+export const ofGenerations = `${labelName(attributes.genAiOperationName)}!="${embeddingsOperation}"`;
 
 /** Converts a dashboard's query to all instances and models, for callers without dashboard variables. */
 export function withoutVariables(expr: string): string {

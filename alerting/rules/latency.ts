@@ -1,7 +1,7 @@
 /** Latency alerts: time to first token, time per output token, end-to-end latency. Generates `latency.yml`. */
 import { jobs } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
-import { ofChat, quantile, series, summed } from '../../otel/promql.ts';
+import { ofChat, ofGenerations, quantile, series, summed } from '../../otel/promql.ts';
 import { defaultThresholds } from '../../otel/thresholds.ts';
 import type { Alert } from './rule.ts';
 
@@ -9,14 +9,14 @@ function slow(
   alert: string,
   metric: MetricKey,
   severity: Alert['labels']['severity'],
-  { en, zh }: { en: string; zh: string },
+  { en, zh, where = ofChat() }: { en: string; zh: string; where?: string },
 ): Alert {
   const range = { by: ['job'], window: '<window>' } as const;
-  const requests = summed('increase', series(metric, ofChat(), '_count'), range);
+  const requests = summed('increase', series(metric, where, '_count'), range);
   return {
     alert,
     labels: { severity, job: jobs.chat },
-    graph: quantile(0.95, metric, { where: ofChat(), ...range }),
+    graph: quantile(0.95, metric, { where, ...range }),
     expr: `<graph> > <above> and ${requests} >= <minimumRequests>`,
     summary: { en: `${en} is high`, zh: `${zh}过高（P95）` },
     description: {
@@ -33,6 +33,7 @@ export const latencyAlerts: Alert[] = [
   slow('ChatLatencyHigh', chatLatencyHigh.metric, 'warning', {
     en: 'End-to-end latency',
     zh: '端到端延迟',
+    where: ofChat(ofGenerations),
   }),
   slow('TimeToFirstTokenHigh', timeToFirstTokenHigh.metric, 'critical', {
     en: 'Time to first token',

@@ -7,14 +7,16 @@ import {
   quantile,
   rate,
   selectedChat,
+  ofGenerations,
   selectedModel,
   series,
   sum,
 } from '../promql.ts';
 
 const lengths = (type: 'input' | 'output', q: number): string =>
-  quantile(q, 'genAiClientTokenUsage', { where: `${selectedModel}, gen_ai_token_type="${type}"` }) +
-  ' >= 0';
+  quantile(q, 'genAiClientTokenUsage', {
+    where: `${selectedModel}, ${ofGenerations}, gen_ai_token_type="${type}"`,
+  }) + ' >= 0';
 
 export const inference = definePanels({
   ready: {
@@ -97,7 +99,9 @@ export const inference = definePanels({
     },
     kind: 'timeseries',
     unit: 's',
-    queries: percentiles('genAiServerRequestDuration', { where: selectedModel }),
+    queries: percentiles('genAiServerRequestDuration', {
+      where: `${selectedModel}, ${ofGenerations}`,
+    }),
     idle: 'nothing',
   },
   firstToken: {
