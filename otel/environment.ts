@@ -29,6 +29,14 @@ export function spanLimits(env: Environment): SpanLimits & { attributeValueLengt
   };
 }
 
+/** Where OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT ask for a server; undefined if neither is set. */
+export function readServer(env: Environment): { host: string; port: number } | undefined {
+  const host = readText(env, 'OTEL_EXPORTER_PROMETHEUS_HOST');
+  const port = 'OTEL_EXPORTER_PROMETHEUS_PORT';
+  if (host === undefined && readText(env, port) === undefined) return undefined;
+  return { host: host ?? 'localhost', port: readNumber(env, port, 9464, { max: 65_535 }) };
+}
+
 /** The value without surrounding blanks; undefined if it is unset or blank. */
 export function readText(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;

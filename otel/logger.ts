@@ -1,7 +1,11 @@
-/** Structured logs by pino on standard output: one line per record, with the ids of the active span. */
+/**
+ * Structured logs by pino on standard output: one line per record, with the ids of the active span. OTEL_LOGS_EXPORTER sends the same
+ * records on.
+ */
 import { trace } from '@opentelemetry/api';
 import { pino, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { emitLine } from './log-records.ts';
 
 export type { Logger } from 'pino';
 
@@ -9,18 +13,25 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const formats = ['json', 'pretty'];
 
 /**
- * `level` defaults to LOG_LEVEL, then `info`. LOG_FORMAT is `json` (default) or `pretty`.
+ * `level` defaults to LOG_LEVEL, then `info`. LOG_FORMAT is `json` (default) or `pretty`. `exported: false` keeps the records on
+ * standard output.
  * @throws Error for an unknown LOG_LEVEL or LOG_FORMAT.
  */
-export function createLogger(options: { name: string; level?: string }): Logger {
+export function createLogger(options: {
+  name: string;
+  level?: string;
+  exported?: boolean;
+}): Logger {
+  const { name, exported = true } = options;
   const settings: LoggerOptions = {
-    name: options.name,
+    name,
     level: options.level ?? readChoice('LOG_LEVEL', levels, 'info'),
     timestamp: stdTimeFunctions.isoTime,
     // The level as a word: log stores do not know pino's numbers.
     formatters: { level: (label) => ({ level: label }) },
     mixin: activeTrace,
   };
+  if (exported) settings.hooks = { streamWrite: (line) => (emitLine(name, line), line) };
   if (readChoice('LOG_FORMAT', formats, 'json') === 'json') return pino(settings);
   // Synchronous, so that no line is lost when the program exits.
   const pretty = PinoPretty({

@@ -15,7 +15,6 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import {
   defaultResource,
@@ -25,9 +24,10 @@ import {
 } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isFulfilledWithin } from './clock.ts';
 import { logDiagnostics } from './diagnostics.ts';
-import { readText, spanLimits, type Environment } from './environment.ts';
+import { readServer, readText, spanLimits, type Environment } from './environment.ts';
 import { createExport } from './export.ts';
 import { createHttpInstrumentation, patchHttp } from './http.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -36,7 +36,12 @@ import { createCeiling, type Ceiling } from './metrics/series.ts';
 import { createViews } from './metrics/views.ts';
 import { attributes as a, metrics, spanLosses } from './names.ts';
 import { exemplars } from './prometheus/exemplars.ts';
-import { createScraper, type ScrapeRequest, type ScrapeResponse } from './prometheus/scrape.ts';
+import {
+  OpenMetricsExporter,
+  sendScrape,
+  type ScrapeRequest,
+  type ScrapeResponse,
+} from './prometheus/exporter.ts';
 import { createPropagator, createSampler } from './propagation.ts';
 import { keepTraces, noTraces } from './traces/keep-traces.ts';
 import type { TraceLimits, TraceStore } from './traces/traces.ts';
@@ -46,7 +51,9 @@ export interface Telemetry {
   readonly tracer: Tracer;
   /** The most recent traces. */
   readonly traces: TraceStore;
-  /** Answers one scrape; status 500 if the collection fails or takes longer than 2.5 s. */
+  /** Answers `GET /metrics`: 500 if the collection fails or takes longer than 2.5 s, 404 if OTEL_METRICS_EXPORTER omits `prometheus`. */
+  handleMetrics(request: IncomingMessage, response: ServerResponse): void;
+  /** The same answer for programs without Node's request and response. */
   scrape(request: ScrapeRequest): Promise<ScrapeResponse>;
   /** Exports pending spans and stops, in at most `timeoutMillis` (1500). Never rejects; errors are logged. */
   shutdown(timeoutMillis?: number): Promise<void>;
@@ -79,7 +86,8 @@ export function currentTelemetry(): Telemetry {
  */
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (current !== undefined) return current;
-  const log = createLogger({ name: 'telemetry' });
+  // Not exported: an error of the log exporter would be the next record to export, without an end.
+  const log = createLogger({ name: 'telemetry', exported: false });
   const off = process.env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
   current = off ? disabled(process.env) : start(options, process.env, log);
   return current;
@@ -94,7 +102,17 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     onProblem: (sentence) => log.warn(sentence),
   });
   const { spanProcessors, logProcessors, metricReaders, scraped } = createExport(env);
-  const reader = scraped ? new PrometheusExporter({ preventServerStart: true }) : undefined;
+  const reader = scraped
+    ? new OpenMetricsExporter({
+        server: readServer(env),
+        exemplars,
+        admit: ceiling.admit,
+        shareMillis: options.shareMillis ?? 1000,
+        onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
+        onFailed: (errors) =>
+          log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
+      })
+    : undefined;
   const runtime = new RuntimeNodeInstrumentation();
   const sdk = new NodeSDK({
     resource: createResource(options),
@@ -117,25 +135,29 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
   const instruments = observeTelemetry(meter, ceiling);
   instruments.observe('telemetrySpansLost', (result) => result.observe(recent.lost()));
   initialiseOthers(runtime);
-  const scrape =
-    reader === undefined
-      ? () => Promise.resolve(notScraped)
-      : createScraper({
-          collect: (collectOptions) => reader.collect(collectOptions),
-          exemplars,
-          ceiling,
-          shareMillis: options.shareMillis ?? 1000,
-          onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
-          onFailed: (errors) =>
-            log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
-        });
   const parts = [...spanProcessors, ...logProcessors, ...metricReaders];
   return {
     meter,
     tracer: trace.getTracer(scope, options.serviceVersion),
     traces: recent.store,
-    scrape,
+    ...(reader === undefined ? answering(notScraped) : serving(reader)),
     shutdown: (timeoutMillis = 1500) => shutDown(sdk, parts, timeoutMillis, log),
+  };
+}
+
+type Scraped = Pick<Telemetry, 'scrape' | 'handleMetrics'>;
+
+function serving(reader: OpenMetricsExporter): Scraped {
+  return {
+    scrape: (request) => reader.scrape(request),
+    handleMetrics: (request, response) => reader.getMetricsRequestHandler(request, response),
+  };
+}
+
+function answering(answer: ScrapeResponse): Scraped {
+  return {
+    scrape: () => Promise.resolve(answer),
+    handleMetrics: (_, response) => sendScrape(answer, response),
   };
 }
 
@@ -143,6 +165,12 @@ const notScraped: ScrapeResponse = {
   status: 404,
   headers: { 'content-type': 'text/plain; charset=utf-8' },
   body: 'Metrics are not scraped here, because OTEL_METRICS_EXPORTER does not contain prometheus.\n',
+};
+
+const nothingMeasured: ScrapeResponse = {
+  status: 200,
+  headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+  body: '# OTEL_SDK_DISABLED is true: no metrics\n',
 };
 
 /** Warns of variables that the SDK would ignore without a word. */
@@ -165,12 +193,7 @@ function disabled(env: Environment): Telemetry {
     meter: createNoopMeter(),
     tracer: new ProxyTracerProvider().getTracer(scope),
     traces: noTraces,
-    scrape: () =>
-      Promise.resolve({
-        status: 200,
-        headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-        body: '# OTEL_SDK_DISABLED is true: no metrics\n',
-      }),
+    ...answering(nothingMeasured),
     shutdown: () => Promise.resolve(),
   };
 }

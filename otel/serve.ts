@@ -39,12 +39,7 @@ async function answer(
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const traceId = /^\/api\/traces\/([0-9a-fA-F]+)$/.exec(path)?.[1];
   if (path === '/metrics') {
-    const { accept, 'accept-encoding': acceptEncoding } = request.headers;
-    const { status, headers, body } = await telemetry.scrape({
-      accept,
-      acceptEncoding: acceptEncoding?.toString(),
-    });
-    response.writeHead(status, headers).end(body);
+    telemetry.handleMetrics(request, response);
   } else if (path === '/api/traces') {
     sendJson(response, await answerTraces(telemetry.traces, new URLSearchParams(query)));
   } else if (traceId !== undefined) {

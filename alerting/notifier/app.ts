@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../otel/logger.ts';
-import { answerScrape } from '../../otel/prometheus/scrape.ts';
+import { answerScrape } from '../../otel/prometheus/exporter.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import { matchBearer } from '../../src/kit/bearer.ts';
 import { nameRoute } from '../../src/kit/requests.ts';

@@ -17,7 +17,7 @@ export const contentTypes = {
 /** Only OpenMetrics has exemplars. */
 export function writeExposition(
   { families, target }: Families,
-  options: { format: Format; exemplars?: Exemplars },
+  options: { format: Format; exemplars?: Exemplars | undefined },
 ): string {
   const openMetrics = options.format === 'openmetrics';
   let out = writeTarget(target, openMetrics);

@@ -1,10 +1,9 @@
 /** Compares a scrape with prom-client's for the same series: how long it takes, and how long it blocks the event loop. */
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { createExemplars } from '../../otel/prometheus/exemplars.ts';
-import { createScraper } from '../../otel/prometheus/scrape.ts';
+import { OpenMetricsExporter } from '../../otel/prometheus/exporter.ts';
 import { createCeiling } from '../../otel/metrics/series.ts';
 import { median, percentile } from './statistics.ts';
 
@@ -50,9 +49,15 @@ export async function measureScrapes(series: number, rounds: number): Promise<Sc
 }
 
 function createOurs(counters: number, histograms: number): () => Promise<string> {
-  const reader = new PrometheusExporter({ preventServerStart: true });
+  const exporter = new OpenMetricsExporter({
+    exemplars: createExemplars(),
+    admit: createCeiling({ limit: Number.POSITIVE_INFINITY }).admit,
+    onFailed: (errors) => {
+      throw errors[0];
+    },
+  });
   const resource = resourceFromAttributes({ 'service.name': 'bench' });
-  const meter = new MeterProvider({ resource, readers: [reader] }).getMeter('bench');
+  const meter = new MeterProvider({ resource, readers: [exporter] }).getMeter('bench');
   each(counters, (instrument, labels) =>
     meter.createCounter(`counter_${instrument}`).add(1, labels),
   );
@@ -61,17 +66,7 @@ function createOurs(counters: number, histograms: number): () => Promise<string>
       .createHistogram(`histogram_${instrument}`, { advice: { explicitBucketBoundaries: buckets } })
       .record(0.07, labels),
   );
-  const scrape = createScraper({
-    collect: (options) => reader.collect(options),
-    exemplars: createExemplars(),
-    ceiling: createCeiling({ limit: Number.POSITIVE_INFINITY }),
-    shareMillis: 0,
-    onScraped: () => {},
-    onFailed: (errors) => {
-      throw errors[0];
-    },
-  });
-  return async () => String((await scrape({})).body);
+  return async () => String((await exporter.scrape({})).body);
 }
 
 function createTheirs(counters: number, histograms: number): () => Promise<string> {

@@ -1,6 +1,6 @@
 /** GET /healthz, /readyz and /metrics, for load balancers and Prometheus. */
 import { z } from 'zod';
-import { answerScrape } from '../../../otel/prometheus/scrape.ts';
+import { answerScrape } from '../../../otel/prometheus/exporter.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
 import { serviceStates } from '../../../otel/names.ts';
 import type { Engine, EngineStatus } from '../../engine/engine.ts';

@@ -2,10 +2,9 @@
 import { metrics as api, type ObservableCallback, type ObservableGauge } from '@opentelemetry/api';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { gunzipSync } from 'node:zlib';
-import { acceptsGzip, chooseFormat, createScraper } from '../../../otel/prometheus/scrape.ts';
-import { createExemplars } from '../../../otel/prometheus/exemplars.ts';
+import { OpenMetricsExporter } from '../../../otel/prometheus/exporter.ts';
+import { acceptsGzip, chooseFormat } from '../../../otel/prometheus/negotiation.ts';
 import { startTelemetry, type Telemetry } from '../../../otel/sdk.ts';
-import { createCeiling } from '../../../otel/metrics/series.ts';
 import { parseSamples } from '../../support/otel/scrape.ts';
 
 let telemetry: Telemetry;
@@ -110,19 +109,15 @@ describe('concurrent scrapes', () => {
     collections: () => number;
   } {
     let collections = 0;
-    const scrape = createScraper({
-      collect: async () => {
+    const exporter = new OpenMetricsExporter({ shareMillis });
+    exporter.setMetricProducer({
+      async collect() {
         collections += 1;
         await new Promise((resolve) => setImmediate(resolve));
         return { resourceMetrics: { resource: emptyResource, scopeMetrics: [] }, errors: [] };
       },
-      exemplars: createExemplars(),
-      ceiling: createCeiling({ limit: 1 }),
-      shareMillis,
-      onScraped: () => {},
-      onFailed: () => {},
     });
-    return { scrape: () => scrape({}), collections: () => collections };
+    return { scrape: () => exporter.scrape({}), collections: () => collections };
   }
   const emptyResource = { attributes: {} } as never;
 
