@@ -1,9 +1,11 @@
 /** All routes with their guards, and the HTTP status of each error code. */
-import { context, propagation } from '@opentelemetry/api';
+import { context, propagation, trace } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import type { InferenceTelemetry } from '../otel/generation/inference.ts';
+import { isIgnored } from '../otel/http.ts';
+import { spanAttributes as s } from '../otel/names.ts';
 import type { Telemetry } from '../otel/sdk.ts';
 import { createBodyReader } from './api/body.ts';
 import type { Endpoint } from './api/endpoint.ts';
@@ -33,7 +35,7 @@ import {
 import { createPage } from './console/server/page.ts';
 import type { Engine } from './engine/engine.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
-import { nameRoute } from './kit/requests.ts';
+import { nameRoute, routeOf } from './kit/requests.ts';
 
 type ConfigKey =
   | 'host'
@@ -145,7 +147,7 @@ function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHa
     'console-write': [...pages, requireOwnOrigin, requireTokenBeyondLoopback(metricsToken)],
   };
   return ({ operation, access, method }) => [
-    ...(operation === undefined ? [] : [account(options, operation)]),
+    ...(operation === undefined ? [] : [account({ ...options, statusByCode }, operation)]),
     ...(method === 'POST' ? [refuseWhenDraining(draining)] : []),
     ...byAccess[access],
     ...(method === 'POST' ? [limitBody] : []),
@@ -161,16 +163,30 @@ const nameTrace: MiddlewareHandler<ApiEnv> = async (c, next) => {
 };
 
 function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
-  // The account of a generation logs its own errors.
-  if (error.code === 'internal_error' && c.get('account') === undefined) {
-    const ids = { request_id: c.get('requestId'), route: c.req.path };
-    log.error({ err: error.cause, ...ids }, 'unexpected error');
-  }
+  // An account records its own errors.
+  const isAccounted = c.get('account') !== undefined || c.get('embeddings') !== undefined;
+  if (!isAccounted) recordError(error, c, log);
   if (error.retryAfterSeconds !== undefined)
     c.header('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') c.header('www-authenticate', 'Bearer');
   // 499 is outside the range that Hono types.
   return c.json(toErrorBody(error), statusByCode[error.code] as 400);
+}
+
+function recordError(error: ChatError, c: Context<ApiEnv>, log: Log): void {
+  const { code, recorded, param } = error;
+  trace.getActiveSpan()?.setAttributes({
+    [s.errorMessage]: recorded,
+    ...(param !== undefined && { [s.errorParam]: param }),
+  });
+  // Not the path, which a client chooses.
+  const ids = { request_id: c.get('requestId'), route: routeOf(c) };
+  if (code === 'internal_error') log.error({ err: error.cause, ...ids }, 'unexpected error');
+  // The console polls its routes.
+  else if (!isIgnored(c.req.path)) {
+    const facts = { status: statusByCode[code], code, error: recorded, param };
+    log.info({ ...ids, ...facts }, 'request refused');
+  }
 }
 
 function wrongMethod(c: Context, methods: readonly string[]): ChatError {

@@ -29,6 +29,8 @@ export interface ChatErrorFacts {
   /** The message in Chinese, for errors that the console shows. */
   zh?: string;
   cause?: unknown;
+  /** The message for spans and the log, if `message` quotes the client. */
+  recorded?: string | undefined;
 }
 
 /** `message` is sent to the client: what is wrong and what to do, without any text of a prompt. */
@@ -37,6 +39,8 @@ export class ChatError extends Error {
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly zh: string | undefined;
+  /** The message for spans and the log: no text of the client. */
+  readonly recorded: string;
 
   constructor(code: ChatErrorCode, message: string, facts: ChatErrorFacts = {}) {
     super(message, { cause: facts.cause });
@@ -45,6 +49,7 @@ export class ChatError extends Error {
     this.param = facts.param;
     this.retryAfterSeconds = facts.retryAfterSeconds;
     this.zh = facts.zh;
+    this.recorded = facts.recorded ?? message;
   }
 }
 

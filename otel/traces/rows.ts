@@ -170,8 +170,28 @@ const factKeys = {
   cachedTokens: s.cachedTokens,
   outputTokens: s.outputTokens,
   tokensPerSecond: s.tokensPerSecond,
+  client: s.client,
+  streamEnding: s.streamEnding,
+  errorMessage: s.errorMessage,
+  errorParam: s.errorParam,
 } as const;
 export type FactName = keyof typeof factKeys;
+
+/** Why the request was refused or failed, with its HTTP status; undefined if it was answered. */
+export function explainError(
+  trace: Pick<Waterfall, 'rows'>,
+): { message: string; param?: string; status?: number } | undefined {
+  const find = (name: FactName): string | number | undefined =>
+    trace.rows.map((row) => factOf(row, name)).find((value) => value !== undefined);
+  const message = find('errorMessage');
+  if (message === undefined) return undefined;
+  const [param, status] = [find('errorParam'), find('statusCode')];
+  return {
+    message: String(message),
+    ...(param !== undefined && { param: String(param) }),
+    ...(status !== undefined && { status: Number(status) }),
+  };
+}
 
 /** The attribute that a waterfall explains under a name of its own; undefined if the span has none. */
 export function factOf(row: Row, name: FactName): string | number | undefined {

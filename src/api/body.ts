@@ -31,9 +31,10 @@ export function createBodyReader(log: { info(facts: object, message: string): vo
   };
 }
 
-/** An error for a rule that the schema of one field cannot express. */
-export function refuseField(param: string, expectation: string): ChatError {
-  return new ChatError('bad_request', `${param}: ${expectation}.`, { param });
+/** An error for a rule that the schema of one field cannot express. `recorded`: the expectation without text of the client. */
+export function refuseField(param: string, expectation: string, recorded = expectation): ChatError {
+  const facts = { param, recorded: `${param}: ${recorded}.` };
+  return new ChatError('bad_request', `${param}: ${expectation}.`, facts);
 }
 
 async function readText(c: Context): Promise<string> {

@@ -2,6 +2,7 @@
 import type { styleText } from 'node:util';
 import { firstTokenEvent } from '../../otel/names.ts';
 import {
+  explainError,
   factOf,
   type FactName,
   type Phase,
@@ -45,6 +46,16 @@ const gap = '  ';
 /** With fewer columns bars look alike, so the facts move to a line of their own. */
 const minBarColumns = 16;
 const maxBarColumns = 80;
+
+/** One line about a request that was refused or failed; empty if it was answered. */
+export function describeError(trace: Waterfall): string {
+  const error = explainError(trace);
+  if (error === undefined) return '';
+  const { message, param, status } = error;
+  // Most messages begin with the field.
+  const field = param === undefined || message.startsWith(param) ? '' : ` (${param})`;
+  return printable(`${status ?? ''} ${message}${field}`.trim()) + '\n';
+}
 
 /** Empty for a trace without spans. */
 export function drawWaterfall(trace: Waterfall, { width, paint }: WaterfallOptions): string {

@@ -229,6 +229,8 @@ export type Report =
       code: ChatErrorCode;
       message: string;
       param?: string | undefined;
+      /** As in `ChatError`. */
+      recorded?: string | undefined;
     };
 
 export interface EngineOptions {

@@ -94,5 +94,6 @@ function unknownCall(path: string, id: string): Error {
   return refuseField(
     `${path}.tool_call_id`,
     `expected the id of a call in an earlier assistant message, got ${shown}`,
+    'expected the id of a call in an earlier assistant message',
   );
 }

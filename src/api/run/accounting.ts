@@ -1,21 +1,28 @@
 /** Counts every POST to a generation route exactly once: one `inference.requests` outcome and one log line, however it ends. */
-import { context } from '@opentelemetry/api';
+import { context, trace } from '@opentelemetry/api';
 import type { Context, MiddlewareHandler } from 'hono';
 import type {
-  EmbeddingsSummary,
   Generation,
   GenerationSummary,
   InferenceTelemetry,
 } from '../../../otel/generation/inference.ts';
-import { embeddingsOperation, type Ending, type Operation } from '../../../otel/names.ts';
+import {
+  embeddingsOperation,
+  spanAttributes as s,
+  type Ending,
+  type Operation,
+  type StreamEnding,
+} from '../../../otel/names.ts';
 import { monotonicMillis } from '../../../otel/clock.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, ApiEnv, Log } from '../request-context.ts';
+import { describeError, describeRequest, describeSummary, errorAttributes } from './log-line.ts';
 
 export interface AccountingDeps {
   inference: InferenceTelemetry;
   log: Log;
   model: { id: string };
+  statusByCode: Readonly<Record<ChatErrorCode, number>>;
 }
 
 const endingByCode = {
@@ -58,13 +65,15 @@ interface EmbeddingsFacts {
   message?: string;
 }
 
-function accountEmbeddings({ inference, log, model }: AccountingDeps): MiddlewareHandler<ApiEnv> {
+function accountEmbeddings(deps: AccountingDeps): MiddlewareHandler<ApiEnv> {
   return async function accountEmbeddings(c, next) {
-    const embeddings = inference.beginEmbeddings({ at: monotonicMillis() });
+    const embeddings = deps.inference.beginEmbeddings({ at: monotonicMillis() });
     let isAdmitted = false;
-    const end = (ending: Ending, facts: EmbeddingsFacts): void => {
+    const end = (ending: Ending, facts: EmbeddingsFacts, error?: ChatError): void => {
+      trace.getSpan(embeddings.context)?.setAttributes(errorAttributes(c, error));
       const summary = embeddings.end({ ...ending, ...facts, at: monotonicMillis() });
-      logEnd({ log, model }, c, summary, 'embeddings');
+      const result = { ...describeError(error, deps.statusByCode), ...describeSummary(summary) };
+      deps.log.info({ ...describeRequest(c, deps.model), ...result }, 'embeddings');
     };
     c.set('embeddings', {
       admitted(fact) {
@@ -75,9 +84,10 @@ function accountEmbeddings({ inference, log, model }: AccountingDeps): Middlewar
     });
     await context.with(embeddings.context, next);
     if (c.error === undefined) return;
-    const { code, message } = toChatError(c.error);
-    const isDraining = code === 'shutdown' && !isAdmitted;
-    end(isDraining ? rejectedWhileDraining : endingByCode[code], { message });
+    const error = toChatError(c.error);
+    const isDraining = error.code === 'shutdown' && !isAdmitted;
+    const ending = isDraining ? rejectedWhileDraining : endingByCode[error.code];
+    end(ending, { message: error.recorded }, error);
   };
 }
 
@@ -92,21 +102,38 @@ function accountGeneration(deps: AccountingDeps, operation: Operation): Middlewa
 }
 
 function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Generation): Account {
+  // The HTTP server's span, which ends with the last byte.
+  const server = trace.getActiveSpan();
+  const line: Record<string, unknown> = {};
   let summary: GenerationSummary | undefined;
+  let stream: 'none' | 'open' | StreamEnding = 'none';
+
+  /** The line is written when the generation and the stream have ended. */
+  function log(): void {
+    if (summary === undefined || stream === 'open') return;
+    const ending = stream === 'none' ? {} : { streamEnding: stream };
+    deps.log.info(
+      { ...describeRequest(c, deps.model), ...line, ...ending, ...describeSummary(summary) },
+      'generation',
+    );
+  }
 
   function end(ending: Ending, error?: ChatError): GenerationSummary {
     if (summary !== undefined) return summary;
-    const message = error === undefined ? {} : { message: error.message };
+    const message = error === undefined ? {} : { message: error.recorded };
+    Object.assign(line, describeError(error, stream === 'none' ? deps.statusByCode : undefined));
+    trace.getSpan(generation.context)?.setAttributes(errorAttributes(c, error));
     summary = generation.end({ ...ending, at: monotonicMillis(), ...message });
     if (error?.code === 'internal_error') {
       deps.log.error({ err: error.cause, trace_id: summary.traceId }, 'unexpected error');
     }
-    logEnd(deps, c, summary, 'generation');
+    log();
     return summary;
   }
 
   return {
     generation,
+    note: (facts) => void Object.assign(line, facts),
     end: (result) =>
       typeof result === 'string'
         ? end({ outcome: 'completed', reason: result })
@@ -115,17 +142,15 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
     refuse: (error) => {
       end(error.code === 'shutdown' ? rejectedWhileDraining : endingByCode[error.code], error);
     },
+    streamBegan() {
+      stream = 'open';
+    },
+    streamEnded(how) {
+      generation.streamEnded(how);
+      if (stream !== 'open') return;
+      stream = how;
+      server?.setAttribute(s.streamEnding, how);
+      log();
+    },
   };
-}
-
-/** The log line has the summary of the trace, and no text of prompt or answer. */
-function logEnd(
-  { log, model }: Pick<AccountingDeps, 'log' | 'model'>,
-  c: Context<ApiEnv>,
-  summary: GenerationSummary | EmbeddingsSummary,
-  message: 'generation' | 'embeddings',
-): void {
-  const { traceId, spanId, ...facts } = summary;
-  const ids = { trace_id: traceId, span_id: spanId, request_id: c.get('requestId') };
-  log.info({ ...ids, route: c.req.path, model: model.id, ...facts }, message);
 }

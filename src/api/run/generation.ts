@@ -82,6 +82,7 @@ export function startGeneration(
   const account = c.get('account');
   const id = `${request.idPrefix}-${randomUUID()}`;
   account.generation.admitted(admittedFact(deps.model.id, request, id));
+  account.note(describeSampling(request));
   const { prompt, sampling, format } = request;
   const wanted = { prompt, sampling, ...(format === undefined ? {} : { format }) };
   const answer = createAnswer(account, request);
@@ -132,6 +133,7 @@ function receive(answer: Answer, fact: Fact): void {
     case 'tokenized':
       return generation.tokenized(fact);
     case 'queued':
+      answer.account.note({ queuePosition: fact.position });
       return generation.queued(fact);
     case 'started':
       generation.started(fact);
@@ -173,6 +175,13 @@ function fail({ capture, account, started, prefilled, pieces }: Answer, error: C
   started.reject(error);
   prefilled.reject(error);
   pieces.end(error);
+}
+
+/** For the log line. */
+function describeSampling({ stream, sampling }: RequestedGeneration): object {
+  const { maxTokens, temperature, topP, topK, minP, seed, stop } = sampling;
+  const texts = { stopSequences: stop.length };
+  return { stream, maxTokens, temperature, topP, topK, minP, seed, ...texts };
 }
 
 function admittedFact(

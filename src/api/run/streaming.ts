@@ -25,31 +25,32 @@ export function streamText(
   run: Run,
   text: StreamedText,
 ): Response {
-  const { generation } = c.get('account');
+  const account = c.get('account');
   c.header('content-type', text.contentType);
   c.header('cache-control', 'no-cache');
   // Turns off nginx's buffering.
   c.header('x-accel-buffering', 'no');
-  c.header('server-timing', toServerTiming(generation.timings()));
+  c.header('server-timing', toServerTiming(account.generation.timings()));
+  account.streamBegan();
   return stream(c, async (out) => {
-    out.onAbort(() => generation.streamEnded('client_gone'));
+    out.onAbort(() => account.streamEnded('client_gone'));
     const write: Write = async (piece) => {
       if (await isFulfilledWithin(timeouts.stallMillis, out.write(piece))) return;
-      generation.streamEnded('stalled');
+      account.streamEnded('stalled');
       run.abandon();
       out.abort();
       c.env.outgoing?.destroy();
     };
     try {
       await text.body(write);
-      generation.streamEnded(out.aborted ? 'client_gone' : 'done');
+      account.streamEnded(out.aborted ? 'client_gone' : 'done');
     } catch (cause) {
       const error = toChatError(cause);
       // Either this error or `onAbort` comes first when the client disconnects.
-      if (error.code === 'client_gone') generation.streamEnded('client_gone');
+      if (error.code === 'client_gone') account.streamEnded('client_gone');
       if (out.aborted || error.code === 'client_gone') return;
       await write(text.error(error));
-      generation.streamEnded('error_frame');
+      account.streamEnded('error_frame');
     }
   });
 }

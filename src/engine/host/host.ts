@@ -120,8 +120,9 @@ function receive(host: Host, report: Report): void {
       host.calls.get(report.id)?.resolve(report.result);
       return;
     case 'error': {
-      const { id, code, message, param } = report;
-      const error = new ChatError(code, message, param === undefined ? {} : { param });
+      const { id, code, message, param, recorded } = report;
+      const facts = param === undefined ? { recorded } : { param, recorded };
+      const error = new ChatError(code, message, facts);
       host.calls.get(id)?.reject(error);
       endJob(host, id, error);
     }

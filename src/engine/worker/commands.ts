@@ -145,8 +145,11 @@ function checkFits(
 
 function toErrorReport(id: number, error: unknown): Report {
   if (error instanceof ChatError) {
-    return { type: 'error', id, code: error.code, message: error.message, param: error.param };
+    const { code, message, param, recorded } = error;
+    return { type: 'error', id, code, message, param, recorded };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { type: 'error', id, code: 'engine_error', message };
+  // A parser quotes the text that it cannot read.
+  const recorded = error instanceof SyntaxError ? error.name : message;
+  return { type: 'error', id, code: 'engine_error', message, recorded };
 }

@@ -1,8 +1,13 @@
 /** The service's routes with a scripted engine instead of a model. */
 import { metrics, trace } from '@opentelemetry/api';
 import type { Hono } from 'hono';
+import { monotonicMillis } from '../../../otel/clock.ts';
 import { noTraces } from '../../../otel/traces/keep-traces.ts';
-import { createInferenceTelemetry, type Generation } from '../../../otel/generation/inference.ts';
+import {
+  createInferenceTelemetry,
+  type Generation,
+  type InferenceTelemetry,
+} from '../../../otel/generation/inference.ts';
 import type { Ending, StreamEnding } from '../../../otel/names.ts';
 import { defaultTimeouts } from '../../../src/api/run/request-limits.ts';
 import { createApp, type AppOptions } from '../../../src/app.ts';
@@ -76,7 +81,6 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
   const record = (facts: object, message: string) => void recorded.log.push({ facts, message });
   const app = createApp({
     engine: createScriptedEngine(script, recorded),
-    inference: createObservedTelemetry(recorded),
     telemetry: {
       scrape: async () => ({ status: 200, headers: {}, body: '' }),
       traces: noTraces,
@@ -96,6 +100,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     queueLimit: 0,
     bundleDir: 'never-built',
     ...options,
+    inference: createObservedTelemetry(recorded, options.inference),
   });
   const request = app.request as unknown as Hono['request'];
   return {
@@ -146,7 +151,7 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   aborted.catch(() => {});
-  const at = Date.now();
+  const at = monotonicMillis();
   yield { type: 'tokenized', startedAt: at, endedAt: at, inputTokens: 3 };
   yield { type: 'queued', at, position: 1 };
   await Promise.race([script.start, aborted]);
@@ -172,13 +177,16 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
 /** The real telemetry, wrapped to record the endings of generations. */
 function createObservedTelemetry(
   recorded: Pick<ApiApp, 'admissions' | 'endings' | 'streamEndings'>,
+  given: InferenceTelemetry | undefined,
 ) {
-  const inference = createInferenceTelemetry({
-    meter: metrics.getMeter('test'),
-    tracer: trace.getTracer('test'),
-    contextTokens: () => 0,
-    state: () => 'ready',
-  });
+  const inference =
+    given ??
+    createInferenceTelemetry({
+      meter: metrics.getMeter('test'),
+      tracer: trace.getTracer('test'),
+      contextTokens: () => 0,
+      state: () => 'ready',
+    });
   return {
     ...inference,
     begin(fact: Parameters<typeof inference.begin>[0]): Generation {

@@ -1,7 +1,7 @@
 /** The waterfall that `make trace` and `make chat` draw in the terminal. */
 import { expect, test } from 'vitest';
 import { toWaterfall } from '../../../otel/traces/rows.ts';
-import { drawWaterfall, type WaterfallOptions } from '../../../src/cli/waterfall.ts';
+import { describeError, drawWaterfall, type WaterfallOptions } from '../../../src/cli/waterfall.ts';
 import { createSpan, createTrace, nanosAt, type OtlpSpan } from '../../support/otel/otlp-span.ts';
 
 function draw(spans: OtlpSpan[], width: number, paint: WaterfallOptions['paint'] = plain): string {
@@ -87,4 +87,18 @@ test('paints a failed span red, and removes control characters from names', () =
 test('draws a trace without its root, and one without spans', () => {
   expect(draw([createSpan('decode', 5, 10)], 60)).toMatch(/^decode/);
   expect(draw([], 60)).toBe('');
+});
+
+test('says above the waterfall why a request was refused or failed', () => {
+  const post = createSpan('post', 0, 2, { attributes: [int('http.response.status_code', 400)] });
+  const refused = (message: string, param: string): string => {
+    const error = [text('inference.error.message', message), text('inference.error.param', param)];
+    const chat = createSpan('chat', 0, 1, { parentSpanId: 'post', attributes: error });
+    return describeError(toWaterfall(createTrace([chat, post])));
+  };
+  expect(refused('top_p: expected a number.', 'top_p')).toBe('400 top_p: expected a number.\n');
+  expect(refused('Shorten the\u001B messages.', 'messages')).toBe(
+    '400 Shorten the messages. (messages)\n',
+  );
+  expect(describeError(toWaterfall(createTrace(spans)))).toBe('');
 });

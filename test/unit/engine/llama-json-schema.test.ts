@@ -168,3 +168,20 @@ describe('an invalid schema', () => {
     expect(() => translate(schema as JsonSchema, false)).toThrow(message);
   });
 });
+
+test('a refused schema is recorded without the names and values that a client chose', () => {
+  const secret = { type: 'object', properties: { canary: { minItems: 'canary', type: 'array' } } };
+  for (const schema of [secret, { $ref: '#/canary' }, { properties: { canary: 5 } }]) {
+    expect(() => translate(schema as JsonSchema)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('canary'),
+        recorded: expect.not.stringContaining('canary'),
+      }),
+    );
+  }
+  expect(() => translate(secret as JsonSchema)).toThrow(
+    expect.objectContaining({
+      recorded: 'response_format: a schema that cannot be used, at #/properties/*/minItems',
+    }),
+  );
+});

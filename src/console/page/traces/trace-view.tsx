@@ -1,6 +1,11 @@
 /** One trace: its waterfall, links to the conversation and Jaeger, and its request as a curl command. */
 import type { VNode } from 'preact';
-import { factOf, type FactName, type Waterfall as Trace } from '../../../../otel/traces/rows.ts';
+import {
+  explainError,
+  factOf,
+  type FactName,
+  type Waterfall as Trace,
+} from '../../../../otel/traces/rows.ts';
 import type { Status } from '../../server/answers.ts';
 import { requestOfTrace } from '../chat/conversations.ts';
 import { CopyButton } from '../copy-button.tsx';
@@ -57,6 +62,7 @@ function Ending({ trace }: { trace: Trace }): VNode {
   const find = (name: FactName): string | undefined =>
     rows.map((row) => factOf(row, name)?.toString()).find((value) => value !== undefined);
   const reason = find('reason');
+  const error = explainError(trace);
   const meaning = reason && (t.endings[reason] ?? t.failures[reason]);
   return (
     <>
@@ -69,6 +75,17 @@ function Ending({ trace }: { trace: Trace }): VNode {
         />
       </p>
       {meaning !== undefined && <p class="explanation">{meaning}</p>}
+      {error !== undefined && (
+        <p class="explanation" dir="auto">
+          {error.status !== undefined && <code>{error.status}</code>} {error.message}
+          {error.param !== undefined && !error.message.startsWith(error.param) && (
+            <>
+              {' '}
+              (<code>{error.param}</code>)
+            </>
+          )}
+        </p>
+      )}
     </>
   );
 }

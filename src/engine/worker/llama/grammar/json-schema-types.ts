@@ -230,3 +230,13 @@ export function guessType(schema: Schema): string | undefined {
   if (has('properties') || has('required') || has('additionalProperties')) return 'object';
   return has('items') || has('prefixItems') ? 'array' : undefined;
 }
+
+/** The keywords of a pointer; names that a client chose become `*`. */
+export function withoutNames(pointer: string): string {
+  return pointer.replaceAll(/[^/]+/g, (part) => (keywords.has(part) ? part : '*'));
+}
+
+const keywords = new Set(
+  `$defs $ref additionalProperties allOf anyOf const definitions enum format items maxItems maxLength maximum minItems minLength minimum
+  oneOf pattern patternProperties prefixItems properties required type uniqueItems`.split(/\s+/),
+);

@@ -16,6 +16,7 @@ import {
   type GrammarSchema,
   type RuleContext,
   type Schema,
+  withoutNames,
 } from './json-schema-types.ts';
 
 /** Keywords that do not constrain the JSON. */
@@ -90,7 +91,10 @@ function translate(
 }
 
 function refuse({ name, param }: Options, pointer: string, sentence: string): never {
-  throw new ChatError('bad_request', `${name}: ${sentence} (at #${pointer})`, { param });
+  throw new ChatError('bad_request', `${name}: ${sentence} (at #${pointer})`, {
+    param,
+    recorded: `${param}: a schema that cannot be used, at #${withoutNames(pointer)}`,
+  });
 }
 
 function createContext(translation: Translation, pointer: string, depth: number): RuleContext {

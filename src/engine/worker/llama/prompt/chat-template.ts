@@ -35,7 +35,11 @@ export function createChatTemplate(options: {
         throw new ChatError(
           'bad_request',
           `The model's chat template refuses these messages: ${error instanceof Error ? error.message : String(error)}`,
-          { param: 'messages', cause: error },
+          {
+            param: 'messages',
+            cause: error,
+            recorded: "The model's chat template refuses these messages.",
+          },
         );
       }
     },
