@@ -29,8 +29,10 @@ export function recordEnded(
   const { instruments, span } = recorder;
   const { outcome, reason } = summary;
   instruments.add('inferenceRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
-  instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
-  const { prefilled } = state;
+  const { started, prefilled } = state;
+  if (started === undefined) {
+    instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
+  }
   if (prefilled !== undefined) {
     const lastAt = state.lastTokenAt ?? prefilled.endedAt;
     const seconds = secondsBetween(prefillStartedAt(state), lastAt);

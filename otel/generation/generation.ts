@@ -91,6 +91,8 @@ export function beginGeneration(
       if (!takeFact(state, 'started', fact)) return;
       if (waited) instruments.add('inferenceQueueDepth', -1);
       instruments.add('inferenceSequencesActive', 1);
+      const { queueSeconds } = timingsOf(state);
+      instruments.record('inferenceQueueDuration', queueSeconds, undefined, recorder.span);
     },
     prefilled(fact) {
       if (takeFact(state, 'prefilled', fact)) recordPrefilled(recorder, state, fact);

@@ -162,6 +162,14 @@ test('token counts equal the usage of the answers, and the log for answers that 
   );
 });
 
+test('time to first token counts every answer that had one, however it ended', () => {
+  const logged = [...lines.values()].flat();
+  const answered = logged.filter(({ firstTokenSeconds }) => firstTokenSeconds !== undefined);
+  expect(answered.map(({ outcome }) => outcome)).toContain('cancelled');
+  const firstTokens = sumOf(samples, 'gen_ai_server_time_to_first_token_seconds_count');
+  expect(firstTokens).toBe(answered.length);
+});
+
 test('HTTP metrics count each request once, under its route and status', () => {
   expect(nonZero(samples, httpCount)).toEqual(httpSeries(recorded));
 });
