@@ -56,12 +56,14 @@ function introduction({ subject, samples, rounds }: Results, file: string): stri
   return [
     ...(subject.smoke ? ['**A smoke run: its numbers mean nothing.**\n'] : []),
     ...(random ? ['**The model has random weights and the shape of Qwen2.5-0.5B.**\n'] : []),
-    `The chat service with all telemetry against llama-server of the same llama.cpp, both as they start without settings: ${subject.model} on ${subject.cores} cores (${subject.cpu}), ${done} of ${rounds} rounds.`,
-    '`make bench LLAMA_SERVER=path` measures again: it prints an estimate, stores every part, and goes on where it was stopped. `STOP_AFTER_MINUTES=20` ends it before a part that would take longer.',
-    '`BASELINE=checkout` adds an older version of ours, `MODEL=file.gguf` names the model, `SMOKE=1` checks that everything works.',
-    `This page is written from [${file}](${file}) by \`node test/bench/serving.ts report\`.`,
-    "\nEverybody is asked over `/v1/chat/completions`, streaming, at temperature 0, with English prompts from a seeded generator and the model's own chat template. An answer ends after 48 tokens.",
-    'Documents are measured in every third round, the newcomer in every second, and the bare library, the version before and equal sizes in the first two.',
+    `The chat service, with all telemetry, and llama-server of the same llama.cpp, each started without settings. Model: ${subject.model}. Machine: ${subject.cores} cores, ${subject.cpu}. Rounds: ${done} of ${rounds}.\n`,
+    'All requests go to `/v1/chat/completions`, streaming, at temperature 0. Prompts are English text from a seeded generator, and each server applies the chat template of the model. An answer ends after 48 tokens.',
+    'Documents are measured in every third round, the newcomer in every second. The bare library, the version before and equal sizes are measured in the first two.\n',
+    '```sh\nmake bench LLAMA_SERVER=path                        # prints an estimate; a run that was stopped goes on',
+    'make bench LLAMA_SERVER=path STOP_AFTER_MINUTES=20  # stops before a part that would take longer',
+    'make bench BASELINE=checkout MODEL=file.gguf        # beside another version, with another model',
+    'SMOKE=1 make bench                                  # checks that every part works\n```\n',
+    `\`node test/bench/serving.ts report\` writes this page from [${file}](${file}).`,
   ].join('\n');
 }
 
