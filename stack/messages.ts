@@ -200,7 +200,8 @@ export const columns = {
   log: { en: 'log', zh: '日志' },
   upFor: { en: 'up for', zh: '运行时长' },
   restarts: { en: 'restarts', zh: '重启次数' },
-  engineRestarts: { en: 'engine', zh: '引擎重启' },
+  engineRestarts: { en: 'engine restarts', zh: '引擎重启' },
+  threads: { en: 'threads', zh: '线程' },
   lastExit: { en: 'last exit', zh: '上次退出' },
 } satisfies Record<string, Text>;
 

@@ -23,6 +23,8 @@ export interface Readiness {
   reason?: string;
   /** Restarts of the engine process. */
   restarts: number;
+  /** Threads that decode now, in state `ready`. */
+  threads?: number;
   model: ModelCard;
 }
 

@@ -82,7 +82,7 @@ function showNextSteps(urls: Record<string, string>): void {
 export function describeReadiness(
   health: string,
   readiness: Readiness | undefined,
-): { state: string; engineRestarts: string } {
+): { state: string; threads: string; engineRestarts: string } {
   const isServing = readiness === undefined || readiness.status === 'ready';
   return {
     state: localize(
@@ -90,6 +90,7 @@ export function describeReadiness(
         ? (healthTexts[health] ?? { en: health, zh: health })
         : stateTexts[readiness.status],
     ),
+    threads: String(readiness?.threads ?? '-'),
     engineRestarts: String(readiness?.restarts ?? '-'),
   };
 }

@@ -97,7 +97,7 @@ export async function showContainerStatus(settings: Settings): Promise<number> {
   );
   const readiness = new Map(await Promise.all(answers));
   const rows = containers.map(({ name, id, state: health, ...life }) => {
-    const { state, engineRestarts } = describeReadiness(health, readiness.get(name));
+    const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
     const { upFor, restarts, lastExit } = describeLife(life);
     return {
       service: name,
@@ -106,6 +106,7 @@ export async function showContainerStatus(settings: Settings): Promise<number> {
       upFor,
       restarts,
       engineRestarts,
+      threads,
       lastExit,
     };
   });

@@ -22,7 +22,7 @@ export async function showStatus(settings: Settings): Promise<number> {
   if (state !== undefined && isAlive(state.supervisor)) {
     const readiness = await readChats(runDir);
     const rows = state.children.map(({ name, health, pid, ...life }) => {
-      const { state, engineRestarts } = describeReadiness(health, readiness.get(name));
+      const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
       const since = pid === undefined ? undefined : life.since;
       const { upFor, restarts, lastExit } = describeLife({ ...life, since });
       return {
@@ -32,6 +32,7 @@ export async function showStatus(settings: Settings): Promise<number> {
         upFor,
         restarts,
         engineRestarts,
+        threads,
         lastExit,
       };
     });

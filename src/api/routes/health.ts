@@ -15,6 +15,8 @@ const Readiness = z.object({
   reason: z.string().optional(),
   /** Restarts of the engine process. */
   restarts: z.int(),
+  /** Threads that decode now, in state `ready`. */
+  threads: z.int().optional(),
   model: ModelCard,
 });
 
@@ -51,6 +53,7 @@ export function createReadiness({
     answers: answersJson('Readiness', Readiness, {
       status: 'ready',
       restarts: 0,
+      threads: 2,
       model: toCard(model),
     }),
     errors: [],
@@ -58,7 +61,13 @@ export function createReadiness({
       const engineStatus = engine.status();
       const status = draining() ? 'draining' : engineStatus.state;
       const reason = reasonOf(engineStatus);
-      const body = { status, ...(reason && { reason }), restarts: engineStatus.restarts };
+      const threads = engineStatus.state === 'ready' ? engineStatus.facts.threads : undefined;
+      const body = {
+        status,
+        ...(reason && { reason }),
+        restarts: engineStatus.restarts,
+        ...(threads && { threads }),
+      };
       return c.json({ ...body, model: toCard(model) }, status === 'ready' ? 200 : 503);
     },
   };

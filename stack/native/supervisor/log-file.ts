@@ -8,6 +8,7 @@ import {
   fstatSync,
   openSync,
   readSync,
+  rmSync,
   statSync,
   truncateSync,
 } from 'node:fs';
@@ -19,12 +20,16 @@ export function logFile(runDir: string, name: string): string {
 
 /**
  * Copies a file larger than `maxBytes` to `<file>.1` and empties it. The file is not renamed, because the child has it open for
- * appending. A line written between the copy and the truncation is lost.
+ * appending. A line written between the copy and the truncation is lost. On a full disk the copy is left out, which makes room.
  */
 export function rotateLog(file: string, maxBytes: number): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size <= maxBytes) return;
-  copyFileSync(file, `${file}.1`);
+  try {
+    copyFileSync(file, `${file}.1`);
+  } catch {
+    rmSync(`${file}.1`, { force: true });
+  }
   truncateSync(file);
 }
 

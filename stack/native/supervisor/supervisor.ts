@@ -8,6 +8,8 @@ import { findChanges, readPlan, takeEnvironment, type ChildDefinition } from './
 import { readProcess } from './processes.ts';
 import { removeState, writeState } from './state.ts';
 
+const stateRetryMillis = 1000;
+
 function supervise(runDir: string): void {
   const self = readProcess(process.pid);
   if (self === undefined) throw new Error(`supervisor: expected /proc/${process.pid}, found none`);
@@ -20,8 +22,16 @@ function supervise(runDir: string): void {
     rotateLog(logFile(runDir, 'supervisor'), limits.logBytes);
   }
 
+  let retry: NodeJS.Timeout | undefined;
+  /** On a full disk the children go on; the state is written as soon as there is room. */
   function saveState(): void {
-    writeState(runDir, { supervisor, revision, children: keepers.map(({ state }) => state) });
+    clearTimeout(retry);
+    try {
+      writeState(runDir, { supervisor, revision, children: keepers.map(({ state }) => state) });
+    } catch (error) {
+      log(`cannot write the state: ${(error as Error).message}`);
+      retry = setTimeout(saveState, stateRetryMillis);
+    }
   }
 
   function keep(child: ChildDefinition): Keeper {
@@ -55,6 +65,7 @@ function supervise(runDir: string): void {
     log(`${signalName}: stopping`);
     // In reverse start order: Prometheus still scrapes a chat service that drains, and the notifier gets the last alert.
     for (const keeper of keepers.toReversed()) await stopKeeping(keeper);
+    clearTimeout(retry);
     removeState(runDir);
     log('stopped');
     process.exit(0);

@@ -1,5 +1,6 @@
 /** The supervisor with children of the tests, which exit, hang, log a lot, or ignore SIGTERM. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { logFile } from '../../../stack/native/supervisor/log-file.ts';
 import { findOwnProcesses, isAlive, signal } from '../../../stack/native/supervisor/processes.ts';
@@ -46,6 +47,20 @@ async function untilHealthy(name: string): Promise<ChildState> {
   await waitFor(() => expect(child(name).health).toBe('healthy'));
   return child(name);
 }
+
+test('goes on when its state cannot be written, and writes it later', async () => {
+  await sandbox.supervise([await standIn('chat')], quick);
+  const { pid = 0 } = await untilHealthy('chat');
+  // In place of a full disk.
+  const draft = path.join(sandbox.runDir, 'state.json.new');
+  mkdirSync(draft);
+  signal(pid, 'SIGKILL');
+  await waitFor(() => expect(log('chat').match(/started/g)).toHaveLength(2));
+  expect(log('supervisor')).toContain('cannot write the state: EISDIR');
+  expect(child('chat').restarts).toBe(0);
+  rmdirSync(draft);
+  await waitFor(() => expect(child('chat').restarts).toBe(1));
+});
 
 test('restarts a killed child and records how it ended', async () => {
   await sandbox.supervise([await standIn('chat'), await standIn('notifier')], quick);

@@ -86,7 +86,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(up.text).not.toContain('The page:');
     expect(up.code).toBe(1);
     const { text } = await sandbox.run('status');
-    expect(text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +[3-9] /);
+    expect(text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +[3-9] +- /);
     expect(text).toMatch(cause);
     const options = { cwd: root, env: sandbox.env };
     const chat = await runProgram(process.execPath, ['src/cli/chat.ts', 'Hello'], options);
@@ -117,7 +117,7 @@ describe('the stack', { timeout: 60_000 }, () => {
     await sandbox.run('up');
     const { text } = await sandbox.run('status');
     for (const name of names) {
-      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +(-|0) +SIGKILL, `));
+      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +(-|0) +(-|1) +SIGKILL, `));
     }
   });
 

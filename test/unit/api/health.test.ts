@@ -18,11 +18,16 @@ function app(status: EngineStatus, draining = false) {
   return routes;
 }
 
-const ready: EngineStatus = { state: 'ready', pid: 1, facts: {} as EngineFacts, restarts: 2 };
+const ready: EngineStatus = {
+  state: 'ready',
+  pid: 1,
+  facts: { threads: 2 } as EngineFacts,
+  restarts: 2,
+};
 
 test.each<[EngineStatus, boolean, number, object]>([
   [{ state: 'loading', pid: 1, restarts: 0 }, false, 503, { status: 'loading', restarts: 0 }],
-  [ready, false, 200, { status: 'ready', restarts: 2 }],
+  [ready, false, 200, { status: 'ready', restarts: 2, threads: 2 }],
   [
     { state: 'restarting', pid: 1, lastExit: 'SIGKILL', restarts: 1 },
     false,
@@ -41,7 +46,7 @@ test.each<[EngineStatus, boolean, number, object]>([
     503,
     { status: 'failed', reason: line, restarts: 3 },
   ],
-  [ready, true, 503, { status: 'draining', restarts: 2 }],
+  [ready, true, 503, { status: 'draining', restarts: 2, threads: 2 }],
 ])('%j, draining %s: /readyz answers %i, /healthz 200', async (status, draining, code, body) => {
   const service = app(status, draining);
   const readiness = await service.request('/readyz');
