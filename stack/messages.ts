@@ -168,6 +168,10 @@ export const messages = {
     en: `The supervisor has died${names.length === 0 ? '' : `, still running: ${names.join(', ')}`}. Nothing is watched or restarted. \`make up\` repairs this, \`make down\` stops the rest.`,
     zh: `守护进程（supervisor）已退出${names.length === 0 ? '' : `，仍在运行：${names.join('、')}`}。进程异常时不会自动重启。运行 make up 恢复，或运行 make down 清理。`,
   }),
+  stateIsOld: (file: string) => ({
+    en: `${file} is older than these processes. If its disk is full, free some space.`,
+    zh: `${file} 中的状态已过时。如果磁盘已满，请清理空间。`,
+  }),
   noLogs: (folder: string) => ({
     en: `No logs in ${folder} yet. Run \`make up\` first.`,
     zh: `${folder} 中还没有日志。请先运行 make up。`,

@@ -49,8 +49,8 @@ function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedMod
   const demo = findModel(DEMO_MODEL_ID)!;
   const file = fileURLToPath(new URL(demo.file, import.meta.url));
   const notice =
-    `The built-in demo model serves, which can say only one sentence: ${reasonEnglish}. For the real model run \`make model\`, then \`make down && make up\`.` +
-    ` / 当前使用内置演示模型，它只会说一句话。原因：${reasonChinese}。使用真实模型：先运行 make model，再运行 make down && make up。`;
+    `The built-in demo model serves, which can say only one sentence: ${reasonEnglish}. For the real model run \`make model\`, then \`make up\`.` +
+    ` / 当前使用内置演示模型，它只会说一句话。原因：${reasonChinese}。使用真实模型：先运行 make model，再运行 make up。`;
   return { ...describeModel(demo, file), notice };
 }
 

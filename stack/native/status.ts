@@ -12,38 +12,39 @@ import type { Settings } from '../settings.ts';
 import { print, say, StackError } from '../terminal.ts';
 import { logFile } from './supervisor/log-file.ts';
 import { planFile, readPlan } from './supervisor/plan.ts';
-import { findOwnProcesses, isAlive } from './supervisor/processes.ts';
-import { readState } from './supervisor/state.ts';
+import { findOwnProcesses, isAlive, readProcess } from './supervisor/processes.ts';
+import { readState, stateFile, type ChildState } from './supervisor/state.ts';
 
-export async function showStatus(settings: Settings): Promise<number> {
-  const { runDir } = settings;
+export async function showStatus({ root, runDir }: Settings): Promise<number> {
   const state = readState(runDir);
   const own = findOwnProcesses(runDir).filter(({ leader }) => leader);
   if (state !== undefined && isAlive(state.supervisor)) {
     const readiness = await readChats(runDir);
-    const rows = state.children.map(({ name, health, pid, ...life }) => {
-      const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
-      const since = pid === undefined ? undefined : life.since;
-      const { upFor, restarts, lastExit } = describeLife({ ...life, since });
-      return {
-        service: name,
-        state,
-        pid: String(pid ?? '-'),
-        upFor,
-        restarts,
-        engineRestarts,
-        threads,
-        lastExit,
-      };
-    });
-    showTable(rows);
+    showTable(state.children.map((child) => describeChild(child, readiness)));
     showCauses(readiness);
+    if (state.children.some(hasEnded)) say(messages.stateIsOld(shortPath(root, stateFile(runDir))));
   } else if (state === undefined && own.length === 0) {
     say(messages.isDown());
   } else {
     say(messages.supervisorDied(own.map(({ name, pid }) => `${name} (${pid})`)));
   }
   return 0;
+}
+
+/** The state file still has a process that has ended. */
+function hasEnded({ pid }: ChildState): boolean {
+  return pid !== undefined && readProcess(pid) === undefined;
+}
+
+function describeChild(
+  { name, health, pid, since, ...ended }: ChildState,
+  readiness: ReadonlyMap<string, Readiness | undefined>,
+) {
+  const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
+  const life = { ...ended, since: pid === undefined ? undefined : since };
+  const { upFor, restarts, lastExit } = describeLife(life);
+  const process = { service: name, state, pid: String(pid ?? '-'), upFor };
+  return { ...process, restarts, engineRestarts, threads, lastExit };
 }
 
 /** The readiness of each chat service by name. */

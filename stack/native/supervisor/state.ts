@@ -43,6 +43,6 @@ export function removeState(runDir: string): void {
   rmSync(stateFile(runDir), { force: true });
 }
 
-function stateFile(runDir: string): string {
+export function stateFile(runDir: string): string {
   return join(runDir, 'state.json');
 }

@@ -123,12 +123,10 @@ test('a notice about the demo model has the command for a real one', async () =>
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   const notice = page.getByRole('complementary', { name: 'The built-in demo model is in use.' });
-  await notice.getByText('make model && make down && make up').waitFor();
+  await notice.getByText('make model && make up').waitFor();
   await notice.getByRole('button', { name: 'Copy' }).click();
   await notice.getByRole('button', { name: 'Copied' }).waitFor();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(
-    'make model && make down && make up',
-  );
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('make model && make up');
 });
 
 describe('with the keyboard only', () => {

@@ -151,7 +151,7 @@ function Welcome({ onAsk }: { onAsk: (text: string) => void }): VNode {
 /** Notice about the demo model, with the command that downloads a real model. */
 function DemoNotice(): VNode {
   const t = useTexts();
-  const command = 'make model && make down && make up';
+  const command = 'make model && make up';
   return (
     <aside class="notice" aria-label={t.demoTitle}>
       <p>
