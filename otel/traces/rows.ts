@@ -84,6 +84,13 @@ export interface Row {
   failed: boolean;
   attributes: [key: string, value: string | number][];
   events: { name: string; atMillis: number }[];
+  /** The times of a row that is no span: those that no phase explains. `durationMillis` is their sum. */
+  gaps?: readonly Stretch[];
+}
+
+export interface Stretch {
+  startMillis: number;
+  durationMillis: number;
 }
 
 export interface Waterfall {
@@ -113,12 +120,63 @@ export function toWaterfall(trace: OtlpTrace): Waterfall {
       ),
     ]);
   const roots = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId ?? ''));
+  const durationMillis = Math.max(
+    0,
+    ...spans.map(({ endTimeUnixNano }) => millisAt(endTimeUnixNano)),
+  );
   return {
     startedAt: Number(start / 1_000_000n),
-    durationMillis: Math.max(0, ...spans.map(({ endTimeUnixNano }) => millisAt(endTimeUnixNano))),
-    rows: toRows(roots, 0),
+    durationMillis,
+    rows: withRest(toRows(roots, 0), durationMillis),
     isWhole: spans.some(({ kind }) => kind === serverKind),
   };
+}
+
+/** The time that no phase explains gets a row if it is more than this share of the trace. */
+const restShare = 0.1;
+
+function withRest(rows: Row[], durationMillis: number): Row[] {
+  const last = rows.findLastIndex(({ phase }) => phase !== undefined);
+  if (last === -1) return rows;
+  const gaps = gapsBetween(
+    rows.filter(({ phase }) => phase !== undefined),
+    durationMillis,
+  );
+  const restMillis = gaps.reduce((sum, gap) => sum + gap.durationMillis, 0);
+  if (restMillis <= restShare * durationMillis) return rows;
+  const { depth, isLastChild } = rows[last]!;
+  const rest: Row = {
+    id: restName,
+    name: restName,
+    phase: undefined,
+    depth,
+    isLastChild,
+    startMillis: gaps[0]!.startMillis,
+    durationMillis: restMillis,
+    failed: false,
+    attributes: [],
+    events: [],
+    gaps,
+  };
+  return rows
+    .slice(0, last)
+    .concat({ ...rows[last]!, isLastChild: false }, rest, rows.slice(last + 1));
+}
+
+export const restName = 'rest';
+
+function gapsBetween(phases: readonly Row[], durationMillis: number): Stretch[] {
+  const gaps: Stretch[] = [];
+  let end = 0;
+  const leave = (startMillis: number): void => {
+    if (startMillis > end) gaps.push({ startMillis: end, durationMillis: startMillis - end });
+  };
+  for (const row of phases.toSorted((one, other) => one.startMillis - other.startMillis)) {
+    leave(row.startMillis);
+    end = Math.max(end, row.startMillis + row.durationMillis);
+  }
+  leave(durationMillis);
+  return gaps;
 }
 
 function nanosOf(span: OtlpSpan): bigint {

@@ -7,6 +7,7 @@ import {
   type FactName,
   type Phase,
   type Row,
+  type Stretch,
   type Waterfall,
 } from '../../otel/traces/rows.ts';
 
@@ -69,7 +70,10 @@ export function drawWaterfall(trace: Waterfall, { width, paint }: WaterfallOptio
   const isWide = besideFacts >= minBarColumns;
   const barColumns = Math.min(maxBarColumns, isWide ? besideFacts : Math.max(8, width - before));
   const drawn = lines.flatMap(({ label, duration, row, facts }) => {
-    const bar = drawBar(row, trace.durationMillis, barColumns);
+    const bar = (row.gaps ?? [row]).reduce(
+      (drawn, stretch) => drawn + drawBar(stretch, trace.durationMillis, barColumns, drawn.length),
+      '',
+    );
     const start = [label.padEnd(labelColumns), duration.padStart(durationColumns)].join(gap);
     const color = row.failed ? 'red' : row.phase === undefined ? 'gray' : colors[row.phase];
     const line = start + gap + paint(color, bar);
@@ -104,11 +108,12 @@ function listFacts(row: Row): string {
   return facts.join(', ');
 }
 
-/** The bar ends in eighths of a column. A span of any length gets at least one eighth. */
+/** The bar ends in eighths of a column, and begins after the `drawn` columns. A span of any length gets at least one eighth. */
 function drawBar(
-  { startMillis, durationMillis }: Row,
+  { startMillis, durationMillis }: Stretch,
   totalMillis: number,
   columns: number,
+  drawn: number,
 ): string {
   const perMilli = totalMillis === 0 ? 0 : columns / totalMillis;
   const start = Math.min(columns - 1, Math.floor(startMillis * perMilli));
@@ -116,7 +121,8 @@ function drawBar(
   const eighths = Math.max(1, end - start * 8);
   const rest = eighths % 8;
   const partial = rest === 0 ? '' : '▏▎▍▌▋▊▉'[rest - 1];
-  return `${' '.repeat(start)}${'█'.repeat(Math.floor(eighths / 8))}${partial}`;
+  if (start < drawn) return '';
+  return `${' '.repeat(start - drawn)}${'█'.repeat(Math.floor(eighths / 8))}${partial}`;
 }
 
 function formatMillis(millis: number): string {

@@ -21,10 +21,13 @@ function runProgram(file: string, argument: string, env: Record<string, string> 
   return run(process.execPath, [file, argument], options);
 }
 
-/** The label of each row of a waterfall. */
+/** The label of each span of a waterfall, without the row for the time that no phase explains, which depends on the machine. */
 function spansIn(text: string): string[] {
   const rows = text.split('\n').filter((line) => /[█▏▎▍▌▋▊▉]/u.test(line));
-  return rows.map((row) => row.replace(/ {2,}[\d.]+ m?s .*$/u, ''));
+  return rows
+    .map((row) => row.replace(/ {2,}[\d.]+ m?s .*$/u, ''))
+    .filter((row) => !row.endsWith('rest'))
+    .map((row) => row.replace('├ decode', '└ decode'));
 }
 
 const wholeTrace = [

@@ -48,7 +48,8 @@ test('draws each span under its parent, to scale, with its facts to the right', 
     '└ chat       1.00 s  ████████████████      completed, length',
     '  ├ queue    100 ms  █▋                    position 2',
     '  ├ prefill  400 ms   ███████              42 in, 12 cached',
-    '  └ decode   500 ms          ████████      60 out, 82.9/s, first token at 510 ms',
+    '  ├ decode   500 ms          ████████      60 out, 82.9/s, first token at 510 ms',
+    '  └ rest     250 ms                  ████',
     '',
   ]);
 });
@@ -101,4 +102,14 @@ test('says above the waterfall why a request was refused or failed', () => {
     '400 Shorten the messages. (messages)\n',
   );
   expect(describeError(toWaterfall(createTrace(spans)))).toBe('');
+});
+
+test('draws every gap of the time that no phase explains', () => {
+  const [rest] = draw(
+    [createSpan('decode', 250, 500, { parentSpanId: 'chat' }), createSpan('chat', 0, 1000)],
+    60,
+  )
+    .split('\n')
+    .filter((line) => line.includes('rest'));
+  expect(rest).toMatch(/^└ rest +750 ms +█+ +█+$/);
 });

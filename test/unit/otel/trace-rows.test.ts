@@ -1,5 +1,5 @@
 /** The rows of a waterfall, from OTLP JSON as `GET /api/traces/{id}` answers it. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { factOf, toWaterfall } from '../../../otel/traces/rows.ts';
 import { createSpan, createTrace, nanosAt, traceStart } from '../../support/otel/otlp-span.ts';
 
@@ -17,10 +17,11 @@ test('lists parents before children and siblings by start, whatever the order in
     [0, 'POST /chat', undefined, true],
     [1, 'chat', undefined, true],
     [2, 'queue', 'queue', false],
-    [2, 'decode', 'decode', true],
+    [2, 'decode', 'decode', false],
+    [2, 'rest', undefined, true],
   ]);
   expect({ startedAt, durationMillis }).toEqual({ startedAt: traceStart, durationMillis: 100 });
-  expect(rows.at(-1)).toMatchObject({ startMillis: 30, durationMillis: 60 });
+  expect(rows.at(-2)).toMatchObject({ startMillis: 30, durationMillis: 60 });
 });
 
 test('is whole once the server span is there', () => {
@@ -54,4 +55,45 @@ test('keeps numbers as numbers, and joins lists', () => {
 test('has no rows for a trace without spans', () => {
   const empty = { startedAt: 0, durationMillis: 0, rows: [], isWhole: false };
   expect(toWaterfall({ resourceSpans: [] })).toEqual(empty);
+});
+
+describe('the time that no phase explains', () => {
+  const within = { parentSpanId: 'chat' };
+  const create = (phases: [name: string, from: number, to: number][]) =>
+    toWaterfall(
+      createTrace([
+        ...phases.map(([name, from, to]) => createSpan(name, from, to, within)),
+        createSpan('chat', 0, 500),
+      ]),
+    ).rows;
+
+  test('has a row with its gaps below the phases, when it is above 10 %', () => {
+    const rows = create([
+      ['tokenize', 100, 110],
+      ['prefill', 150, 400],
+      ['decode', 390, 480],
+    ]);
+    expect(rows.map(({ name, isLastChild }) => [name, isLastChild])).toEqual([
+      ['chat', true],
+      ['tokenize', false],
+      ['prefill', false],
+      ['decode', false],
+      ['rest', true],
+    ]);
+    expect(rows.at(-1)).toMatchObject({
+      depth: 1,
+      startMillis: 0,
+      durationMillis: 160,
+      gaps: [
+        { startMillis: 0, durationMillis: 100 },
+        { startMillis: 110, durationMillis: 40 },
+        { startMillis: 480, durationMillis: 20 },
+      ],
+    });
+  });
+
+  test('has no row when it is less, or when there are no phases', () => {
+    expect(create([['prefill', 20, 480]]).map(({ name }) => name)).toEqual(['chat', 'prefill']);
+    expect(create([]).map(({ name }) => name)).toEqual(['chat']);
+  });
 });

@@ -126,6 +126,8 @@ export const en = {
   spanFrom: (start: string) => `from ${start}`,
   eventLabel: (name: string, at: string) => `${name} at ${at}`,
   noAttributes: 'No attributes.',
+  rest: 'other',
+  restMeaning: 'Time that no phase explains, such as reading the request and sending the answer.',
   phaseMeanings: {
     tokenize: 'Tokenize: splits the prompt into tokens.',
     queue: 'Queue: waits for a free sequence while all generate other answers.',

@@ -109,6 +109,8 @@ export const zh: Texts = {
   spanFrom: (start) => `始于 ${start}`,
   eventLabel: (name, at) => `${name}（${at}）`,
   noAttributes: '没有属性。',
+  rest: '其他',
+  restMeaning: '各阶段之外的时间，例如读取请求和发送回答。',
   phaseMeanings: {
     tokenize: '分词：把提示词切分为 token。',
     queue: '排队：并发槽位已满，等待其他回答完成。',

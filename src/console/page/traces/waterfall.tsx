@@ -44,7 +44,8 @@ function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
   const t = useTexts();
   const percent = (millis: number): string => `${(100 * millis) / totalMillis}%`;
   const duration = formatSeconds(row.durationMillis / 1000);
-  const meaning = row.phase === undefined ? undefined : t.phaseMeanings[row.phase];
+  const phaseMeaning = row.phase === undefined ? undefined : t.phaseMeanings[row.phase];
+  const meaning = row.gaps === undefined ? phaseMeaning : t.restMeaning;
   return (
     <li>
       <button
@@ -55,14 +56,17 @@ function SpanRow({ row, totalMillis, open, onToggle }: SpanRowProps): VNode {
         onClick={onToggle}
       >
         <span class="span-name" style={{ '--depth': row.depth }}>
-          {row.name}
+          {row.gaps === undefined ? row.name : t.rest}
         </span>
         <span class="track" aria-hidden="true">
-          <span
-            class={`bar-span ${row.failed ? 'failed' : (row.phase ?? 'outer')}`}
-            data-span={row.name}
-            style={{ left: percent(row.startMillis), width: percent(row.durationMillis) }}
-          />
+          {(row.gaps ?? [row]).map(({ startMillis, durationMillis }) => (
+            <span
+              key={startMillis}
+              class={`bar-span ${row.failed ? 'failed' : (row.phase ?? 'outer')}`}
+              data-span={row.gaps === undefined ? row.name : undefined}
+              style={{ left: percent(startMillis), width: percent(durationMillis) }}
+            />
+          ))}
           {row.events.map((event) => (
             <span
               key={event.name}
