@@ -29,6 +29,7 @@ import {
   SimpleSpanProcessor,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
+import { selectExponential, sendTwins } from './metrics/exponential.ts';
 import { readChoice, readList, readNumber, readText, type Environment } from './environment.ts';
 
 const otlp = {
@@ -37,6 +38,8 @@ const otlp = {
   LOGS: { 'http/protobuf': LogsByProtobuf, 'http/json': LogsByJson, grpc: LogsByGrpc },
 } as const;
 
+const histogramAggregation = 'OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION';
+const aggregations = ['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const;
 const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
 
 export interface Export {
@@ -46,6 +49,8 @@ export interface Export {
   metricReaders: PeriodicExportingMetricReader[];
   /** Whether metrics are scraped, the default. */
   scraped: boolean;
+  /** Whether exponential histograms are pushed. */
+  exponential: boolean;
 }
 
 /** Creates what the variables ask for. The exporters themselves read OTEL_EXPORTER_OTLP_* for endpoint, headers, timeout and so on. */
@@ -82,13 +87,23 @@ export function createExport(env: Environment): Export {
   }
 
   const metricExporters: PushMetricExporter[] = [];
-  if (metrics.has('otlp')) metricExporters.push(new otlp.METRICS[protocolOf('METRICS')]());
+  const histograms = readChoice(env, histogramAggregation, aggregations, aggregations[0]);
+  const exponential = metrics.has('otlp') && histograms === aggregations[1];
+  if (metrics.has('otlp')) {
+    const Exporter = otlp.METRICS[protocolOf('METRICS')];
+    metricExporters.push(
+      exponential
+        ? sendTwins(new Exporter({ aggregationPreference: selectExponential }))
+        : new Exporter(),
+    );
+  }
   if (metrics.has('console')) metricExporters.push(new ConsoleMetricExporter());
   const interval = readIntervals(env);
   const metricReaders = metricExporters.map(
     (exporter) => new PeriodicExportingMetricReader({ exporter, ...interval }),
   );
-  return { spanProcessors, logProcessors, metricReaders, scraped: metrics.has('prometheus') };
+  const scraped = metrics.has('prometheus');
+  return { spanProcessors, logProcessors, metricReaders, scraped, exponential };
 }
 
 /** `none` beside another exporter means none, as in NodeSDK. */

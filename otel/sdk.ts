@@ -101,7 +101,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     limits: options.traceStore,
     onProblem: (sentence) => log.warn(sentence),
   });
-  const { spanProcessors, logProcessors, metricReaders, scraped } = createExport(env);
+  const { spanProcessors, logProcessors, metricReaders, scraped, exponential } = createExport(env);
   const reader = scraped
     ? new OpenMetricsExporter({
         server: readServer(env),
@@ -121,7 +121,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     sampler: createSampler(env),
     spanLimits: spanLimits(env),
     spanProcessors: [recent.processor, ...spanProcessors],
-    views: createViews(ceiling),
+    views: createViews(ceiling, { withTwins: exponential }),
     metricReaders: [...(reader === undefined ? [] : [reader]), ...metricReaders],
     logRecordProcessors: logProcessors,
     textMapPropagator: createPropagator(env),

@@ -5,6 +5,7 @@ import {
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
 import { metrics, type MetricDefinition } from '../names.ts';
+import { exponential, twinName } from './exponential.ts';
 import { createLabelFilter, type Ceiling } from './series.ts';
 
 /** Unused metrics of other packages. */
@@ -14,14 +15,19 @@ const dropped = [
   'otel.sdk.processor.span.queue.size',
 ];
 
-export function createViews(ceiling: Ceiling): ViewOptions[] {
-  const kept = Object.values<MetricDefinition>(metrics).map(
-    ({ name, labels, buckets, meaning }) => ({
-      instrumentName: name,
-      description: meaning,
-      attributesProcessors: [createLabelFilter({ metric: name, labels, ceiling })],
-      aggregation: aggregationOf(buckets),
-    }),
+/** `withTwins` adds an exponential histogram to every histogram. */
+export function createViews(ceiling: Ceiling, { withTwins = false } = {}): ViewOptions[] {
+  const kept = Object.values<MetricDefinition>(metrics).flatMap(
+    ({ name, labels, buckets, meaning }): ViewOptions[] => {
+      const view = {
+        instrumentName: name,
+        description: meaning,
+        attributesProcessors: [createLabelFilter({ metric: name, labels, ceiling })],
+      };
+      const first = { ...view, aggregation: aggregationOf(buckets) };
+      if (buckets === undefined || !withTwins) return [first];
+      return [first, { ...view, name: twinName(name), aggregation: exponential }];
+    },
   );
   const drops = dropped.map((name) => ({
     instrumentName: name,

@@ -5,6 +5,7 @@
 import { diag, type Attributes } from '@opentelemetry/api';
 import { DataPointType, type Histogram, type MetricData } from '@opentelemetry/sdk-metrics';
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { isTwin } from '../metrics/exponential.ts';
 import { metrics } from '../names.ts';
 import { familyName, formatLabels, unitWord, type FamilyType } from './prometheus-names.ts';
 
@@ -49,6 +50,7 @@ export function toFamilies(
   ]);
   const series = new Set<string>();
   for (const metric of contractFirst(collected)) {
+    if (isTwin(metric)) continue;
     const family = familyFor(metric, byName, owners);
     if (family === undefined) continue;
     const metricName = metric.descriptor.name;
