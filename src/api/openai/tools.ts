@@ -47,7 +47,8 @@ type Fields = z.infer<typeof ToolFields> & {
 
 /** @throws ChatError `bad_request` for fields that cannot be combined. */
 export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
-  const tools = (fields.tools ?? []).map(toTool);
+  const definitions = (fields.tools ?? []).map(toTool);
+  const tools = definitions.map(withoutStrict);
   const format = toFormat(fields.response_format);
   const choice = fields.tool_choice ?? 'auto';
   if (tools.length === 0) {
@@ -65,7 +66,7 @@ export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
       'expected {"type":"text"} together with tools. For a JSON answer set "tool_choice":"none"',
     );
   }
-  return { tools, format: toCallFormat(tools, choice, fields.parallel_tool_calls ?? true) };
+  return { tools, format: toCallFormat(definitions, choice, fields.parallel_tool_calls ?? true) };
 }
 
 type Choice = Exclude<NonNullable<Fields['tool_choice']>, 'none'>;
@@ -88,7 +89,17 @@ function toTool({ function: given }: z.infer<typeof ToolDefinition>, index: numb
     );
   }
   const description = given.description ?? '';
-  return { name: given.name, parameters, ...(description === '' ? {} : { description }) };
+  return {
+    name: given.name,
+    parameters,
+    ...(description === '' ? {} : { description }),
+    ...(given.strict === true ? { strict: true } : {}),
+  };
+}
+
+/** What the prompt lists: `strict` is about the grammar only. */
+function withoutStrict({ name, description, parameters }: Tool): Tool {
+  return { name, parameters, ...(description === undefined ? {} : { description }) };
 }
 
 function refuseDuplicates(tools: readonly Tool[]): void {

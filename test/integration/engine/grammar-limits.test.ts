@@ -130,7 +130,13 @@ test('minProperties and maxProperties are enforced', async () => {
   const most = await answer(schema, 1, { wanted: ['"', ','] });
   expect(most.ended).toBe(true);
   // Counted in the text, because a repeated name is one property.
-  expect(most.text.match(/": ?1/g)).toHaveLength(2 * 20);
+  const counts = most.text
+    .split('}')
+    .slice(0, -1)
+    .map((one) => one.split(/":\s*1/).length - 1);
+  expect(counts).toHaveLength(20);
+  expect(Math.max(...counts)).toBe(2);
+  expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
 });
 
 describe('the largest accepted limits', () => {

@@ -133,10 +133,17 @@ test('json_object gives an object', async () => {
 });
 
 const tools: Tool[] = [
-  { name: 'get_weather', parameters: { type: 'object', properties: { city: text } } },
+  {
+    name: 'get_weather',
+    parameters: { type: 'object', properties: { city: text }, required: ['city'] },
+  },
   {
     name: 'add',
-    parameters: { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'integer' } } },
+    parameters: {
+      type: 'object',
+      properties: { a: { type: 'integer' }, b: { type: 'integer' } },
+      required: ['a', 'b'],
+    },
   },
 ];
 const call = String.raw`<tool_call>\n\{"name": "(?:get_weather|add)", "arguments": (\{[^]*?\})\}\n</tool_call>`;

@@ -1,298 +1,212 @@
 /**
- * Translates JSON schemas into the dialect from which node-llama-cpp makes a grammar. Every JSON that the grammar allows is valid for
- * the schema, except for keywords that were dropped because it is not strict. Used by grammar.ts.
+ * Compiles JSON schemas (draft 2020-12, and the forms of earlier drafts and of OpenAPI that clients send) to rules of a grammar. Every
+ * JSON that the rules allow is valid for the schema, except for keywords that were dropped because it is not strict. They allow less
+ * than the schema where a grammar has to choose: properties in the schema's order, and no undeclared ones unless the schema has
+ * `additionalProperties`. Used by grammar.ts.
  */
-import type { GbnfJsonSchema } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
-import type { JsonSchema } from '../../../engine.ts';
-import { mayOverlap } from './json-schema-overlap.ts';
-import {
-  checkText,
-  dropConstraints,
-  guessType,
-  isRecord,
-  typeOfValue,
-  typeRules,
-  type GrammarSchema,
-  type RuleContext,
-  type Schema,
-  withoutNames,
-} from './json-schema-types.ts';
+import { writeArray } from './arrays.ts';
+import { baseRule } from './base-rules.ts';
+import { createCases, type Case, type CaseOptions, type Cases } from './cases.ts';
+import { createDocument, type Node } from './document.ts';
+import { literal, writeLanguage, type Part, type Rules, type Sequence } from './gbnf.ts';
+import { annotations, isRecord, typeOfValue, valueChecks, type Schema } from './keywords.ts';
+import { writeObject } from './objects.ts';
+import { choose } from './sequence.ts';
+import { createTexts, type Texts } from './texts.ts';
+import { typesOf, valuesOf } from './types-of.ts';
+import { isValid } from './values.ts';
 
-/** Keywords that do not constrain the JSON. */
-const annotations =
-  '$schema $id $comment $anchor id title description default examples example deprecated readOnly writeOnly discriminator'.split(
-    ' ',
-  );
-/** Far more than a model can follow; a schema of this size is translated in milliseconds. */
-const maxDepth = 32;
-const maxSchemas = 2000;
-/** Limit on enum values and repetition counts. 50,000 take 60 ms to compile, which blocks all decoding. */
-const maxParts = 50_000;
-
-/** Any JSON. Without a type node-llama-cpp allows only null. */
-const anything: GrammarSchema = {
-  oneOf: [
-    { type: ['string', 'number', 'boolean', 'null'] },
-    { type: 'array' },
-    { type: 'object', additionalProperties: true },
-  ],
-};
-
-/**
- * Keywords that cannot be enforced are refused if `strict`, otherwise dropped; errors contain `name` and `param`.
- * @throws ChatError `bad_request` that names the keyword and its JSON pointer, also for an invalid schema.
- */
-export function toGrammarSchema(root: JsonSchema, options: Options): GbnfJsonSchema {
-  const translation = createTranslation(root, options);
-  const translated = translate(translation, root, '', 0);
-  const { references, definitions } = translation;
-  const whole = references.size === 0 ? translated : { oneOf: [translated], $defs: definitions };
-  return whole as GbnfJsonSchema;
+/** What the writers of objects and arrays share. */
+export interface Compilation {
+  readonly rules: Rules;
+  readonly cases: Cases;
+  readonly texts: Texts;
+  readonly options: CaseOptions;
+  /** The rule of JSON that is valid for all of the nodes. */
+  ruleOf(nodes: readonly Node[]): Part;
 }
 
-interface Options {
+export interface SchemaOptions {
+  /** Whether a keyword that cannot be enforced is an error. Otherwise it is dropped. */
   strict: boolean;
+  /** How errors name the schema, and their `param`. */
   name: string;
   param: string;
 }
 
-type Translation = ReturnType<typeof createTranslation>;
+/** Far more than a model can follow; a schema of this size compiles in a fraction of a second. */
+const maxDepth = 64;
+const maxRules = 2000;
+const maxValues = 10_000;
 
-/** The state of one `toGrammarSchema`. */
-function createTranslation(root: JsonSchema, options: Options) {
-  return {
-    root,
-    options,
-    definitions: {} as Record<string, GrammarSchema>,
-    /** JSON pointer → name in `definitions`. */
-    references: new Map<string, string>(),
-    schemas: 0,
-    parts: 0,
-    countedKeys: new Set<string>(),
-  };
-}
-
-function translate(
-  translation: Translation,
+/**
+ * Adds the rules of a schema. @returns the rule of its JSON, and the keywords that were dropped, with their JSON pointers.
+ * @throws ChatError `bad_request` that names the keyword and its JSON pointer: for an invalid schema, for one that is too large, and
+ * for a keyword that cannot be enforced if it is strict.
+ */
+export function writeSchema(
+  rules: Rules,
   schema: unknown,
-  pointer: string,
-  depth: number,
-): GrammarSchema {
-  const { options } = translation;
-  translation.schemas += 1;
-  if (translation.schemas > maxSchemas) {
-    refuse(options, pointer, `expected at most ${maxSchemas} schemas in one`);
-  }
-  if (depth > maxDepth) refuse(options, pointer, `expected at most ${maxDepth} levels of nesting`);
-  if (schema === true) return anything;
-  if (!isRecord(schema)) return refuse(options, pointer, `expected a schema, got ${typeof schema}`);
-  return translateOne(schema, createContext(translation, pointer, depth));
-}
-
-function refuse({ name, param }: Options, pointer: string, sentence: string): never {
-  throw new ChatError('bad_request', `${name}: ${sentence} (at #${pointer})`, {
-    param,
-    recorded: `${param}: a schema that cannot be used, at #${withoutNames(pointer)}`,
-  });
-}
-
-function createContext(translation: Translation, pointer: string, depth: number): RuleContext {
-  const { root, options } = translation;
-  const at = (...keywords: (string | number)[]): string =>
-    keywords
-      .map(String)
-      .reduce((path, key) => `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, pointer);
-  return {
-    inside: (inner, ...keywords) => translate(translation, inner, at(...keywords), depth + 1),
-    refer: (reference) => refer(translation, reference, at('$ref')),
-    resolve: (reference) => resolveReference(root, reference),
-    invalid: (keyword, expected) => refuse(options, at(keyword), `expected ${expected}`),
-    countParts(amount, key) {
-      const { countedKeys } = translation;
-      if (key !== undefined && countedKeys.has(key)) return;
-      if (key !== undefined) countedKeys.add(key);
-      translation.parts += amount;
-      const limit = `expected at most ${maxParts} values, items and characters in its limits`;
-      if (translation.parts > maxParts) refuse(options, pointer, limit);
-    },
-    cannotEnforce(keyword, remedy = 'leave it out') {
+  { strict, name, param }: SchemaOptions,
+): { part: Part; dropped: string[] } {
+  const dropped = new Set<string>();
+  const refuse = ({ pointer }: Node, sentence: string): never => {
+    throw new ChatError('bad_request', `${name}: ${sentence} (at #${pointer})`, {
+      param,
+      recorded: `${param}: a schema that cannot be used, at #${withoutNames(pointer)}`,
+    });
+  };
+  const options: CaseOptions = {
+    refuse,
+    cannotEnforce(node, keyword, remedy = 'leave it out') {
       const sentence = `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`;
-      if (options.strict) refuse(options, at(keyword), sentence);
+      if (strict) refuse(node, sentence);
+      dropped.add(`${keyword} at #${node.pointer}`);
+    },
+    check: (node, keywords) => check(options, node, keywords),
+  };
+  const document = createDocument(schema);
+  const cases = createCases(document, options);
+  const compilation = createCompilation(rules, cases, options);
+  const part = compilation.ruleOf([document.root]);
+  if (rules.write(nameOf(part)) === undefined) {
+    refuse(document.root, 'expected a schema that finite JSON is valid for');
+  }
+  return { part, dropped: [...dropped] };
+}
+
+function nameOf(part: Part): string {
+  return 'rule' in part ? part.rule : '';
+}
+
+function check(options: CaseOptions, node: Node, schema: Readonly<Record<string, unknown>>): void {
+  for (const [keyword, value] of Object.entries(schema)) {
+    // Keywords of cases.ts begin with `$` and are not in a request's schema.
+    if (annotations.has(keyword) || keyword === '$not' || keyword === '$notPattern') continue;
+    if (keyword === '$types') continue;
+    const known = Object.hasOwn(valueChecks, keyword) ? valueChecks[keyword] : undefined;
+    if (known === undefined) options.cannotEnforce(node, keyword);
+    else if (!known.isValid(value)) {
+      options.refuse(node, `"${keyword}": expected ${known.expected}, got ${brief(value)}`);
+    }
+  }
+}
+
+/** The keywords of a pointer; names that a client chose become `*`. */
+function withoutNames(pointer: string): string {
+  return pointer.replaceAll(/[^/]+/g, (part) => (Object.hasOwn(valueChecks, part) ? part : '*'));
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 40 ? `${text.slice(0, 40)}...` : text;
+}
+
+function createCompilation(rules: Rules, cases: Cases, options: CaseOptions): Compilation {
+  const names = new Map<string, string>();
+  const ids = new Map<unknown, number>();
+  let depth = 0;
+  const idOf = (schema: unknown): number => {
+    const id = ids.get(schema) ?? ids.size;
+    ids.set(schema, id);
+    return id;
+  };
+  const compilation: Compilation = {
+    rules,
+    cases,
+    texts: createTexts(options),
+    options,
+    ruleOf(nodes) {
+      const distinct = [...new Map(nodes.map((node) => [node.schema, node])).values()];
+      const key = distinct.map(({ schema }) => idOf(schema)).toSorted((a, b) => a - b);
+      const known = names.get(key.join());
+      if (known !== undefined) return { rule: known };
+      const [first] = distinct;
+      if (first !== undefined && (depth >= maxDepth || names.size >= maxRules)) {
+        const limit = depth >= maxDepth ? `${maxDepth} levels` : `${maxRules} schemas`;
+        options.refuse(first, `expected at most ${limit} of nesting`);
+      }
+      const name = rules.name('json');
+      names.set(key.join(), name);
+      depth += 1;
+      rules.define(name, alternativesOf(compilation, distinct));
+      depth -= 1;
+      return { rule: name };
     },
   };
+  return compilation;
 }
 
-function refer(translation: Translation, reference: unknown, at: string): GrammarSchema {
-  const { root, options, references, definitions } = translation;
-  if (typeof reference !== 'string' || !reference.startsWith('#')) {
-    return refuse(options, at, 'expected a reference within the schema, such as "#/$defs/name"');
-  }
-  const pointer = reference.slice(1);
-  let name = references.get(pointer);
-  if (name === undefined) {
-    const target = resolveReference(root, reference);
-    if (target === undefined) return refuse(options, at, `expected a schema at ${reference}`);
-    name = `ref${references.size}`;
-    // Set before its target is translated, which may refer to itself.
-    references.set(pointer, name);
-    definitions[name] = translate(translation, target, pointer, 0);
-  }
-  return { $ref: `#/$defs/${name}` };
-}
-
-/** Undefined where the pointer leads to nothing, or the reference is to another document. */
-function resolveReference(root: unknown, reference: unknown): unknown {
-  if (typeof reference !== 'string' || !reference.startsWith('#')) return undefined;
-  let found = root;
-  for (const key of reference.slice(1).split('/').slice(1)) {
-    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name))
-      return undefined;
-    found = (found as Record<string, unknown>)[name];
-  }
-  return found;
-}
-
-function translateOne(schema: Schema, context: RuleContext): GrammarSchema {
-  const { $ref, $defs: _, definitions: __, nullable, ...rest } = schema;
-  const constraints = omit(rest, annotations);
-  if ($ref !== undefined) dropConstraints(constraints, context);
-  const translated = $ref === undefined ? combine(constraints, context) : context.refer($ref);
-  return nullable === true ? { oneOf: [translated, { type: 'null' }] } : translated;
-}
-
-/** Keywords that describe a schema completely, apart from its type. The first one present is used. */
-const combinations: Record<
-  string,
-  (value: unknown, context: RuleContext, type: unknown) => GrammarSchema
-> = {
-  const(value, context, type) {
-    if (!isOfType(value, type)) return context.invalid('const', 'a value of the type');
-    return literal(value, 'const', context);
-  },
-  enum(values, context, type) {
-    const ofType = Array.isArray(values) ? values.filter((value) => isOfType(value, type)) : [];
-    if (ofType.length === 0) return context.invalid('enum', 'a list of at least one value');
-    context.countParts(ofType.length);
-    return { oneOf: ofType.map((value) => literal(value, 'enum', context)) };
-  },
-  anyOf: (alternatives, context, type) => oneOf(alternatives, 'anyOf', context, type),
-  oneOf(alternatives, context, type) {
-    const translated = oneOf(alternatives, 'oneOf', context, type);
-    const schemas = (alternatives as unknown[]).map((each) => withType(each, type));
-    if (mayOverlap(schemas, (reference) => context.resolve(reference))) {
-      context.cannotEnforce('oneOf', 'write anyOf where several may hold');
+function alternativesOf(compilation: Compilation, nodes: readonly Node[]): Sequence[] {
+  const cases = compilation.cases.of(nodes);
+  const listed: unknown[] = [];
+  const alternatives = cases.flatMap((leaves) => {
+    const values = valuesOf(leaves);
+    if (values === undefined) return writeTypes(compilation, leaves);
+    if (values.length > maxValues) {
+      compilation.options.refuse(leaves[0]!, `expected at most ${maxValues} values`);
     }
-    return translated;
-  },
-  allOf(schemas, context, type) {
-    if (!Array.isArray(schemas) || schemas.length === 0) {
-      return context.invalid('allOf', 'a list of at least one schema');
-    }
-    if (schemas.length > 1) context.cannotEnforce('allOf');
-    return context.inside(withType(schemas[0], type), 'allOf', 0);
-  },
-};
-
-function combine(schema: Schema, context: RuleContext): GrammarSchema {
-  const type = schema['type'] ?? guessType(schema);
-  const keyword = Object.keys(combinations).find((each) => schema[each] !== undefined);
-  if (keyword === undefined) return translateTypes({ ...schema, type }, context);
-  const beside = omit(schema, [keyword, 'type']);
-  const isWhole = keyword === 'const' || keyword === 'enum' || guessType(beside) === undefined;
-  if (isWhole) {
-    dropConstraints(beside, context);
-    return combinations[keyword]!(schema[keyword], context, schema['type']);
-  }
-  // For example properties with an anyOf of required names: the properties constrain more.
-  context.cannotEnforce(keyword);
-  return combine(omit(schema, [keyword]), context);
-}
-
-function oneOf(
-  alternatives: unknown,
-  keyword: string,
-  context: RuleContext,
-  type: unknown,
-): GrammarSchema {
-  if (!Array.isArray(alternatives) || alternatives.length === 0) {
-    return context.invalid(keyword, 'a list of at least one schema');
-  }
-  return {
-    oneOf: alternatives.map((each, index) => context.inside(withType(each, type), keyword, index)),
-  };
-}
-
-/** A type next to alternatives applies to each of them. */
-function withType(schema: unknown, type: unknown): unknown {
-  const isOpen = isRecord(schema) && schema['type'] === undefined && schema['$ref'] === undefined;
-  return isOpen && type !== undefined ? { ...schema, type } : schema;
-}
-
-function isOfType(value: unknown, type: unknown): boolean {
-  const types = type === undefined ? [typeOfValue(value)] : [type].flat();
-  return (
-    types.includes(typeOfValue(value)) || (types.includes('integer') && Number.isInteger(value))
-  );
-}
-
-/** A value as a schema, because node-llama-cpp supports `const` only for scalars. */
-function literal(value: unknown, keyword: string, context: RuleContext): GrammarSchema {
-  if (Array.isArray(value)) {
-    const items = value.map((item) => literal(item, keyword, context));
-    return { type: 'array', prefixItems: items, minItems: items.length, maxItems: items.length };
-  }
-  if (isRecord(value)) {
-    const properties = Object.entries(value).map(([key, item]): [string, GrammarSchema] => [
-      checkText(key, keyword, context),
-      literal(item, keyword, context),
-    ]);
-    return { type: 'object', properties: Object.fromEntries(properties) };
-  }
-  return { const: typeof value === 'string' ? checkText(value, keyword, context) : value };
-}
-
-function translateTypes({ type, ...constraints }: Schema, context: RuleContext): GrammarSchema {
-  if (type === undefined) {
-    dropConstraints(constraints, context);
-    return anything;
-  }
-  const types: unknown[] = Array.isArray(type) ? type : [type];
-  const translated = types.map((each) => {
-    const rules = typeof each === 'string' ? typeRules[each] : undefined;
-    if (rules === undefined) {
-      return context.invalid('type', `one of ${Object.keys(typeRules).join(', ')}`);
-    }
-    return rules(types.length === 1 ? constraints : keepFor(String(each), constraints), context);
+    const others = leaves.map((leaf) => ({ ...leaf, schema: withoutValues(leaf.schema) }));
+    listed.push(...values.filter((value) => isValid(compilation, value, others)));
+    return [];
   });
-  if (translated.length === 0) return context.invalid('type', 'at least one type');
-  return translated.length === 1 ? translated[0]! : { oneOf: translated };
+  if (listed.length === 0) return alternatives;
+  const texts = new Set(listed.map((value) => JSON.stringify(value)));
+  const choices = [...texts].map((text) => ({ text, rest: [] }));
+  return [...choose(compilation.rules, choices), ...alternatives];
 }
 
-/** Keywords that apply to one type only, for schemas that allow several types. */
-const keywordsByType: readonly [type: string, keywords: string][] = [
-  ['string', 'minLength maxLength pattern format contentEncoding contentMediaType'],
-  ['number integer', 'minimum maximum exclusiveMinimum exclusiveMaximum multipleOf'],
-  ['array', 'items prefixItems additionalItems minItems maxItems uniqueItems contains'],
-  [
-    'object',
-    'properties required additionalProperties minProperties maxProperties patternProperties propertyNames',
-  ],
-];
-
-function keepFor(type: string, schema: Schema): Schema {
-  const foreign = keywordsByType.filter(([types]) => !types.split(' ').includes(type));
-  return omit(
-    schema,
-    foreign.flatMap(([, keywords]) => keywords.split(' ')),
-  );
+function withoutValues(schema: Schema): Schema {
+  const others = Object.entries(schema).filter(([keyword]) => !isValueKeyword(keyword));
+  return Object.fromEntries(others);
 }
 
-function omit(schema: Schema, keywords: readonly string[]): Schema {
-  return Object.fromEntries(
-    Object.entries(schema).filter(
-      ([keyword, value]) => value !== undefined && !keywords.includes(keyword),
-    ),
+function isValueKeyword(keyword: string): boolean {
+  return keyword === 'const' || keyword === 'enum';
+}
+
+/** Every JSON, where a case says nothing. */
+function writeTypes(compilation: Compilation, leaves: Case): Sequence[] {
+  const types = typesOf(leaves);
+  const isOpen = leaves.every(({ schema }) =>
+    Object.keys(schema).every((each) => annotations.has(each)),
   );
+  if (isOpen) return [[baseRule(compilation.rules, 'value')]];
+  const excluded = leaves.flatMap(({ schema }) => (schema['$not'] as unknown[] | undefined) ?? []);
+  return [
+    ...['null', 'true', 'false']
+      .filter((text) => types.has(typeOfValue(JSON.parse(text))))
+      .filter((text) => !excluded.includes(JSON.parse(text)))
+      .map((text) => [literal(text)]),
+    ...(types.has('integer') || types.has('fraction')
+      ? [[writeNumber(compilation, leaves, types)]]
+      : []),
+    ...(types.has('string') ? [writeString(compilation, leaves)] : []),
+    ...(types.has('array') && !excluded.some((value) => Array.isArray(value))
+      ? [writeArray(compilation, leaves)]
+      : []),
+    ...(types.has('object') && !excluded.some((value) => isRecord(value))
+      ? [writeObject(compilation, leaves)]
+      : []),
+  ];
+}
+
+function writeNumber(
+  { rules, texts }: Compilation,
+  leaves: Case,
+  types: ReadonlySet<string>,
+): Part {
+  const language = texts.numbers(leaves, types);
+  if (language !== undefined) return writeLanguage(rules, language, 'plain');
+  return baseRule(rules, types.has('fraction') ? 'number' : 'integer');
+}
+
+function writeString({ rules, texts }: Compilation, leaves: Case): Sequence {
+  const { language, least, most } = texts.strings(leaves);
+  const quote = { text: String.raw`"\""` };
+  if (language !== undefined) return [quote, writeLanguage(rules, language, 'in string'), quote];
+  if (least === 0 && most === Infinity) return [baseRule(rules, 'string')];
+  const { rule } = baseRule(rules, 'character');
+  return [quote, { rule, min: least, max: most }, quote];
 }
