@@ -304,3 +304,31 @@ describe('a hostile schema', () => {
     expect(widest).toBeLessThan(20);
   });
 });
+
+test('a refused schema is recorded without the names and values that a client chose', () => {
+  const secret = { type: 'object', properties: { canary: { minItems: 'canary', type: 'array' } } };
+  for (const schema of [secret, { $ref: '#/canary' }, { properties: { canary: 5 } }]) {
+    expect(() => compileSchema(schema)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('canary'),
+        recorded: expect.not.stringContaining('canary'),
+      }),
+    );
+  }
+});
+
+test('a strict schema names the keyword that cannot be enforced, and another one drops it', () => {
+  const schema = { properties: { 'a/b': { pattern: '(?=a)b' }, c: { uniqueItems: true } } };
+  expect(() => compileSchema(schema)).toThrow(
+    expect.objectContaining({
+      code: 'bad_request',
+      param: 'response_format',
+      message:
+        'response_format: json_schema: "pattern" cannot be enforced while an answer is generated; write a simpler one, or set strict to false and check the answer yourself (at #/properties/a~1b)',
+    }),
+  );
+  expect(compileSchema(schema, false).dropped).toEqual([
+    'pattern at #/properties/a~1b',
+    'uniqueItems at #/properties/c',
+  ]);
+});
