@@ -117,6 +117,8 @@ export const spanAttributes = {
   /** Cached tokens that were copied from another sequence or from the prefix cache. */
   copiedTokens: 'inference.copied_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
+  /** Tokens passed to the engine after the first output token, such as those evaluated again after a context shift. */
+  reevaluatedTokens: 'inference.reevaluated_tokens',
   queuePosition: 'inference.queue.position',
   /** Seconds of prefill before its first slice, while earlier prompts are evaluated. */
   prefillWait: 'inference.prefill.wait',
@@ -139,6 +141,12 @@ export const spanAttributes = {
   notificationId: 'notifier.notification.id',
   notificationCount: 'notifier.notification.count',
   notificationAttempt: 'notifier.notification.attempt',
+  toolName: 'gen_ai.tool.name',
+  toolType: 'gen_ai.tool.type',
+  toolDescription: 'gen_ai.tool.description',
+  /** Only if content is captured. */
+  toolArguments: 'gen_ai.tool.call.arguments',
+  toolResult: 'gen_ai.tool.call.result',
 } as const;
 
 /** The value of `gen_ai.provider.name`. */
@@ -147,6 +155,9 @@ export const operations = ['chat', 'text_completion'] as const;
 export type Operation = (typeof operations)[number];
 /** The operation, and name of the span, of an embeddings request. It generates nothing. */
 export const embeddingsOperation = 'embeddings';
+/** A ranking of documents. Only the instrumentation of other programs observes rankings. */
+export const rerankOperation = 'rerank';
+export type PoolingOperation = typeof embeddingsOperation | typeof rerankOperation;
 
 /** Span names of the trace of one chat request, parents before children. */
 export const spans = {
@@ -155,6 +166,9 @@ export const spans = {
   queue: 'queue',
   prefill: 'prefill',
   decode: 'decode',
+  /** A prompt with functions: the model calls and the calls of functions below one span. */
+  invokeAgent: 'invoke_agent',
+  executeTool: 'execute_tool',
   /** The notifier: from the start of an alert to its webhook, and one delivery attempt to a channel. */
   alert: 'alert',
   deliver: 'deliver',

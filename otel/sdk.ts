@@ -67,6 +67,10 @@ export interface TelemetryOptions {
   /** Scrapes that start within this time share one collection. */
   shareMillis?: number;
   traceStore?: TraceLimits;
+  /** Whether OTEL_EXPORTER_PROMETHEUS_HOST and PORT are served as well; true by default. */
+  serves?: boolean;
+  /** Gets the problems of telemetry; by default they are on standard output. */
+  log?: Logger;
 }
 
 const scope = 'llamascope';
@@ -87,7 +91,7 @@ export function currentTelemetry(): Telemetry {
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (current !== undefined) return current;
   // Not exported: an error of the log exporter would be the next record to export, without an end.
-  const log = createLogger({ name: 'telemetry', exported: false });
+  const log = options.log ?? createLogger({ name: 'telemetry', exported: false });
   const off = process.env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
   current = off ? disabled(process.env) : start(options, process.env, log);
   return current;
@@ -104,7 +108,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
   const { spanProcessors, logProcessors, metricReaders, scraped, exponential } = createExport(env);
   const reader = scraped
     ? new OpenMetricsExporter({
-        server: readServer(env),
+        server: options.serves === false ? undefined : readServer(env),
         exemplars,
         admit: ceiling.admit,
         shareMillis: options.shareMillis ?? 1000,

@@ -8,6 +8,8 @@ import { answerTrace, answerTraces } from './traces/traces-api.ts';
 export interface TelemetryServer {
   port: number;
   close(): void;
+  /** The program may end although the server listens. */
+  unref(): void;
 }
 
 /**
@@ -28,6 +30,7 @@ export async function serveTelemetry(
       server.close();
       server.closeAllConnections();
     },
+    unref: () => void server.unref(),
   };
 }
 

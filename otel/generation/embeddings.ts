@@ -1,5 +1,12 @@
-/** One embeddings request as telemetry sees it: span, duration, tokens and outcome, once each. Begun by `inference.ts`. */
-import { context, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
+/** One embeddings request, or one ranking, as telemetry sees it: span, duration, tokens and outcome, once each. Begun by `inference.ts`. */
+import {
+  context,
+  trace,
+  type Attributes,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
 import {
   attributes as a,
@@ -7,6 +14,7 @@ import {
   genAiProvider,
   spanAttributes as s,
   type Outcome,
+  type PoolingOperation,
   type Reason,
 } from '../names.ts';
 import { genAiLabels } from './generation-metrics.ts';
@@ -46,13 +54,14 @@ export interface Embeddings {
 /** All facts take their times from one clock, as those of a generation. */
 export function beginEmbeddings(
   { instruments, tracer }: { instruments: Instruments; tracer: Tracer },
-  begun: { at: number },
+  begun: { at: number; operation?: PoolingOperation },
 ): Embeddings {
+  const { operation = embeddingsOperation } = begun;
   const wallOffset = Date.now() - begun.at;
-  const span = tracer.startSpan(embeddingsOperation, {
+  const span = tracer.startSpan(operation, {
     startTime: begun.at + wallOffset,
     attributes: {
-      [a.genAiOperationName]: embeddingsOperation,
+      [a.genAiOperationName]: operation,
       [a.genAiProviderName]: genAiProvider,
     },
   });
@@ -65,7 +74,7 @@ export function beginEmbeddings(
       if (admission !== undefined || summary !== undefined) return;
       admission = fact;
       const { model, requestedModel, encodingFormat } = fact;
-      span.updateName(`${embeddingsOperation} ${model}`);
+      span.updateName(`${operation} ${model}`);
       span.setAttributes({
         [a.genAiRequestModel]: requestedModel,
         [a.genAiResponseModel]: model,
@@ -78,7 +87,8 @@ export function beginEmbeddings(
       const durationSeconds = secondsBetween(admission?.at ?? begun.at, at) ?? 0;
       const { traceId, spanId } = span.spanContext();
       summary = { outcome, reason, traceId, spanId, inputTokens, durationSeconds };
-      record(instruments, span, summary, admission?.model);
+      const labels = admission && genAiLabels(operation, admission.model);
+      record(instruments, span, summary, labels);
       span.setAttributes({
         [s.inputTokens]: inputTokens,
         ...known({ [s.dimensions]: dimensions }),
@@ -95,11 +105,10 @@ function record(
   instruments: Instruments,
   span: Span,
   { outcome, reason, inputTokens, durationSeconds }: EmbeddingsSummary,
-  model: string | undefined,
+  labels: Attributes | undefined,
 ): void {
   instruments.add('inferenceEmbeddingsRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
-  if (model === undefined || outcome === 'rejected') return;
-  const labels = genAiLabels(embeddingsOperation, model);
+  if (labels === undefined || outcome === 'rejected') return;
   const failure = outcome === 'completed' ? {} : { [a.errorType]: reason };
   const exemplar = span.spanContext();
   const ended = { ...labels, ...failure };

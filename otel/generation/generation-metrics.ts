@@ -1,12 +1,7 @@
 /** The measurements of one generation at its end. Used by `generation.ts`. */
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
-import {
-  attributes as a,
-  genAiProvider,
-  type embeddingsOperation,
-  type Operation,
-} from '../names.ts';
+import { attributes as a, genAiProvider, type Operation, type PoolingOperation } from '../names.ts';
 import {
   prefillStartedAt,
   secondsBetween,
@@ -79,10 +74,7 @@ function perplexityOf({ outputTokens, logprobs, logprobSum }: GenerationState): 
 }
 
 /** The labels that all GenAI histograms share. A catalogue id is both the requested and the answering model. */
-export function genAiLabels(
-  operation: Operation | typeof embeddingsOperation,
-  model: string,
-): Attributes {
+export function genAiLabels(operation: Operation | PoolingOperation, model: string): Attributes {
   return {
     [a.genAiOperationName]: operation,
     [a.genAiProviderName]: genAiProvider,

@@ -17,6 +17,7 @@ import {
   tokenTypes,
   type MetricKey,
   type Operation,
+  type PoolingOperation,
   type ServiceState,
 } from '../names.ts';
 
@@ -51,9 +52,11 @@ export interface InferenceTelemetry {
    */
   begin(fact: { operation: Operation; at: number }): Generation;
   /** Call it when the headers of an embeddings request arrive. Counted once in `inference.embeddings.requests`, when it ends. */
-  beginEmbeddings(fact: { at: number }): Embeddings;
+  beginEmbeddings(fact: { at: number; operation?: PoolingOperation }): Embeddings;
   /** Call it after every model load. Creates the series of this model; an unknown property becomes an empty label. */
   setModel(model: ServedModel): void;
+  /** Like `setModel`, for programs that use several models at once. */
+  addModel(model: ServedModel): void;
   /** Call it for each batch that llama.cpp decodes, with its total tokens and its sequences. */
   batch(fact: { tokens: number; sequences: number }): void;
   /** Call it with what copies of prefixes did since the last call. */
@@ -90,17 +93,23 @@ export function createInferenceTelemetry(options: {
   initialise(instruments);
   if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   let served: Record<string, string> | undefined;
+
+  function addModel(model: ServedModel): void {
+    served = modelLabels(model);
+    instruments.record('inferenceModelInfo', 1, served);
+    instruments.record('inferenceModelLoadDuration', model.loadSeconds);
+    initialiseGenAi(instruments, model.id);
+  }
+
   return {
     begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
     beginEmbeddings: (fact) => beginEmbeddings({ instruments, tracer }, fact),
     setModel(model) {
       // The series of a gauge cannot be removed, so the last model gets the value 0.
       if (served !== undefined) instruments.record('inferenceModelInfo', 0, served);
-      served = modelLabels(model);
-      instruments.record('inferenceModelInfo', 1, served);
-      instruments.record('inferenceModelLoadDuration', model.loadSeconds);
-      initialiseGenAi(instruments, model.id);
+      addModel(model);
     },
+    addModel,
     batch({ tokens, sequences }) {
       instruments.record('inferenceBatchTokens', tokens);
       instruments.record('inferenceBatchSequences', sequences);

@@ -74,6 +74,12 @@ export function findSpan(spans: readonly TestSpan[], name: string): TestSpan {
   return span;
 }
 
+/** Each span as `name < name of its parent`, in the order in which they ended. */
+export function tree(spans: readonly TestSpan[]): string[] {
+  const nameOf = new Map(spans.map(({ id, name }) => [id, name]));
+  return spans.map(({ name, parentId }) => `${name} < ${nameOf.get(parentId ?? '') ?? ''}`);
+}
+
 function millis(nanos: string): number {
   return Number(BigInt(nanos) / 1000n) / 1000;
 }
