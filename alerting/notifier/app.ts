@@ -13,6 +13,7 @@ import type { Intake } from './intake.ts';
 import { headings, writeParts } from './message/markdown.ts';
 import { renderMessage } from './message/message.ts';
 import type { MessageOptions } from './message/message.ts';
+import { languages, renderRunbook } from './runbook-page.ts';
 import { states } from './outbox/outbox.ts';
 import type { Notification, Outbox } from './outbox/outbox.ts';
 import { queueTest } from './test-message.ts';
@@ -76,7 +77,11 @@ export function createApp(deps: AppDeps) {
   app.get('/runbooks/:alert{[A-Za-z]+}', async (c) => {
     const file = join(runbooksDir, `${c.req.param('alert')}.md`);
     const page = await readFile(file, 'utf8').catch(() => undefined);
-    return page === undefined ? c.text('No such runbook. See /runbooks.\n', 404) : c.text(page);
+    if (page === undefined) return c.text('No such runbook. See /runbooks.\n', 404);
+    const language = languages.find((known) => known === c.req.query('lang'));
+    const isBrowser = c.req.header('accept')?.includes('text/html') === true;
+    if (language === undefined && !isBrowser) return c.text(page);
+    return c.html(renderRunbook(page, c.req.param('alert'), language ?? 'en'));
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) =>

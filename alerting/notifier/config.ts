@@ -7,7 +7,10 @@ import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment } from './channels/channels.ts';
 import { inbox } from './channels/inbox/inbox.ts';
 import type { Channel } from './channels/channel.ts';
+import { isLoopback } from '../../src/kit/loopback.ts';
+import type { PublicUrls } from './message/links.ts';
 import { texts } from './message/message-texts.ts';
+import { findZone, readTz, systemZone } from './message/time.ts';
 import { parseMatcher } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
 
@@ -25,6 +28,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
   const url = settings.secretUrl('NOTIFIER_URL')?.href ?? `http://${host}:${listenPort}`;
+  const warnings: string[] = [];
   const config = {
     host,
     port: listenPort,
@@ -33,8 +37,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     /** Path of the outbox file. */
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
     locale: settings.read('NOTIFIER_LOCALE', locale, defaultLocale[languageOf(env)]),
-    /** IANA name. */
-    timeZone: readTimeZone(settings),
+    timeZone: readTimeZone(settings, warnings),
+    publicUrls: readPublicUrls(settings, url.replace(/\/$/, ''), configured.length > 0, warnings),
+    /** Sentences for the log at the start and for `make notify-test`. */
+    warnings,
     token: settings.secret('NOTIFIER_TOKEN'),
     channels,
     routes: file.routes,
@@ -56,16 +62,50 @@ const defaultLocale = { en: 'en', zh: 'zh-CN' } as const;
 const locales = Object.keys(texts) as (keyof typeof texts)[];
 const locale = z.enum(locales, { error: `expected ${locales.join(' or ')}` });
 
-function readTimeZone(settings: Settings): string {
-  const name = settings.text('NOTIFIER_TIME_ZONE') === undefined ? 'TZ' : 'NOTIFIER_TIME_ZONE';
-  const given = settings.text(name);
-  try {
-    return new Intl.DateTimeFormat('en', given ? { timeZone: given } : {}).resolvedOptions()
-      .timeZone;
-  } catch {
-    settings.problem(`${name}: expected an IANA time zone like Asia/Shanghai, got "${given}"`);
+/** Only NOTIFIER_TIME_ZONE can be wrong: TZ belongs to the whole system, and some of its forms have no zone in `Intl`. */
+function readTimeZone(settings: Settings, warnings: string[]): string {
+  const own = settings.text('NOTIFIER_TIME_ZONE');
+  if (own !== undefined) {
+    const zone = findZone(own);
+    if (zone !== undefined) return zone;
+    settings.problem(
+      `NOTIFIER_TIME_ZONE: expected an IANA time zone like Asia/Shanghai, got "${own}"`,
+    );
     return 'UTC';
   }
+  const tz = settings.text('TZ');
+  if (tz === undefined) return systemZone();
+  const zone = readTz(tz);
+  if (zone !== undefined) return zone;
+  const system = systemZone();
+  warnings.push(
+    `TZ: expected an IANA time zone, got "${tz}"; times are shown in ${system}. NOTIFIER_TIME_ZONE sets another.`,
+  );
+  return system;
+}
+
+/** The addresses for a phone, with a warning for each that a phone could not open. */
+function readPublicUrls(
+  settings: Settings,
+  url: string,
+  isSending: boolean,
+  warnings: string[],
+): PublicUrls {
+  const read = (name: string): string | undefined =>
+    settings.secretUrl(name)?.href.replace(/\/$/, '');
+  const urls = {
+    notifier: read('NOTIFIER_PUBLIC_URL') ?? url,
+    prometheus: read('PROMETHEUS_PUBLIC_URL'),
+    jaeger: read('JAEGER_PUBLIC_URL'),
+  };
+  for (const name of ['notifier', 'prometheus'] as const) {
+    const base = URL.parse(urls[name] ?? 'http://127.0.0.1:9090');
+    if (!isSending || base === null || !isLoopback(base.hostname)) continue;
+    warnings.push(
+      `${name.toUpperCase()}_PUBLIC_URL: links in messages point to ${base.hostname}, which a phone cannot open. Set it to the address that people use.`,
+    );
+  }
+  return urls;
 }
 
 const File = z.strictObject({

@@ -44,6 +44,7 @@ try {
 
 function start(config: Config): void {
   const { routes } = config;
+  for (const warning of config.warnings) log.warn(warning);
   const telemetry = currentTelemetry();
   const { tracer } = telemetry;
   const outbox = openOutbox({ path: config.db });

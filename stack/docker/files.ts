@@ -15,7 +15,7 @@ import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 /** The variables that each service gets, in addition to the variables of the notifier's channels. */
 const settingsOf = {
   chat: /^(CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
-  notifier: /^(NOTIFIER|METRICS|OTEL|LOG)_/,
+  notifier: /^(NOTIFIER|METRICS|OTEL|LOG)_|^(PROMETHEUS|JAEGER)_PUBLIC_URL$/,
 } as const;
 /** Variables that contain a secret or the path of a file with a secret, in addition to all variables of the channels. */
 const secretNames = /_(KEYS|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;

@@ -103,6 +103,9 @@ export const mentions = z
   })
   .default({ users: [], all: false });
 
+/** One fixed word in every message, digests and parts included, so that a robot that checks a keyword accepts each of them. */
+export const keyword = z.string().default('llamascope');
+
 /** Reduces a vendor's limits to 90 %, because other programs may call the same robot. */
 export function withHeadroom(rates: readonly Rate[]): Rate[] {
   return rates.map((rate) => ({ ...rate, count: Math.floor(rate.count * 0.9) }));

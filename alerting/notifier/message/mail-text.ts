@@ -6,13 +6,17 @@ import type { Message, Section } from './message.ts';
 export function writeText({ title, sections, lines, notes }: Message): string {
   const bodies =
     sections.length > 0
-      ? sections.map(({ heading, paragraphs, items, links }) =>
+      ? sections.map(({ heading, paragraphs, markup, action, links, labels }) =>
           [
             heading,
             ...paragraphs,
-            ...items.map((item) => `  ${item}`),
+            ...markup,
+            action && `${action.name}${action.command}`,
             ...links.map(({ name, url }) => `  ${name}: ${url}`),
-          ].join('\n'),
+            labels,
+          ]
+            .filter(Boolean)
+            .join('\n'),
         )
       : [lines.join('\n')];
   return [title, ...notes, ...bodies].join('\n\n');
@@ -39,11 +43,10 @@ export function writeHtml(message: Message): string {
   return (page as HtmlEscapedString).toString();
 }
 
-function writeSection({ heading, paragraphs, items, links }: Section) {
-  return html`<h3>${heading}</h3>
-    ${paragraphs.map((paragraph) => html`<p>${paragraph}</p>`)}
-    <ul>
-      ${items.map((item) => html`<li>${item}</li>`)}
-    </ul>
-    <p>${links.map(({ name, url }) => html`<a href="${url}">${name}</a> `)}</p> `;
+function writeSection({ heading, paragraphs, markup, action, links, labels }: Section) {
+  return html`${heading && html`<h3>${heading}</h3>`}
+    ${[...paragraphs, ...markup].map((paragraph) => html`<p>${paragraph}</p>`)}
+    ${action && html`<p>${action.name}<code>${action.command}</code></p>`}
+    <p>${links.map(({ name, url }) => html`<a href="${url}">${name}</a> `)}</p>
+    <p><small>${labels}</small></p> `;
 }

@@ -1,14 +1,22 @@
 /** Writes a message as markdown, in as many parts as the size limit requires. Used by the robots, the webhook channel and the app. */
+import { escapeCommonMark } from './escape.ts';
 import type { Message, Section } from './message.ts';
 
 export interface MarkdownStyle {
+  /** Escapes a text of an alert for this markup. */
+  escape: (text: string) => string;
   /** How a section's heading is written; some robots do not render `####`. */
   heading: (text: string) => string;
   /** How the title is written. Undefined if the title is shown elsewhere, such as in the header of a card. */
   title?: (text: string) => string;
+  /** How an entry of a list is written; WeCom has no lists. */
+  item?: (text: string) => string;
+  /** How a command is written. Undefined if the robot does not render code. */
+  code?: (text: string) => string;
 }
 
 export const headings: MarkdownStyle = {
+  escape: escapeCommonMark,
   heading: (text) => `#### ${text}`,
   title: (text) => `### ${text}`,
 };
@@ -27,7 +35,8 @@ const maxFullParts = 3;
 /** Returns at least one part; together they contain every alert. */
 export function writeParts(message: Message, options: PartOptions): string[] {
   const { style, maxBytes, footer } = options;
-  const header = (note: string): string => style.title?.(`${message.title}${note}`) ?? '';
+  const title = style.escape(message.title);
+  const header = (note: string): string => style.title?.(`${title}${note}`) ?? '';
   const frame = (body: string, note: string): string =>
     [header(note), body, footer].filter(Boolean).join('\n\n');
   // Header with the part number, footer, and the blank lines between them and the body.
@@ -38,34 +47,33 @@ export function writeParts(message: Message, options: PartOptions): string[] {
 }
 
 function writeBodies(message: Message, style: MarkdownStyle, maxBytes: number): string[] {
-  const notes = message.notes.map(escapeTags);
+  const { escape, item = (text) => `- ${text}` } = style;
+  const notes = message.notes.map(escape);
   if (message.sections.length > 0) {
     const sections = message.sections.map((section) => writeSection(section, style));
     const full = pack([...sections, ...notes], '\n\n', maxBytes);
     if (full.length <= maxFullParts) return full;
   }
-  const lines = message.lines.map((line) => `- ${escapeTags(line)}`);
+  const lines = message.lines.map((line) => item(escape(line)));
   // The list needs a blank line before it.
   return pack([...notes.map((note) => `${note}\n`), ...lines], '\n', maxBytes);
 }
 
-function writeSection(
-  { heading, paragraphs, items, links }: Section,
-  style: MarkdownStyle,
-): string {
+function writeSection(section: Section, style: MarkdownStyle): string {
+  const { heading, paragraphs, markup, action, links, labels } = section;
+  const { escape, code = escape } = style;
   const linked = links.map(({ name, url }) => `[${name}](${url})`).join(' · ');
   return [
-    style.heading(escapeTags(heading)),
-    '',
-    ...paragraphs.flatMap((paragraph) => [escapeTags(paragraph), '']),
-    ...items.map((item) => `- ${escapeTags(item)}`),
-    ...(linked ? [`- ${linked}`] : []),
-  ].join('\n');
-}
-
-/** Escapes markup of the robots in text of an alert: `<at id=all>`, `<@all>`, `<font>`. */
-function escapeTags(text: string): string {
-  return text.replaceAll(/<(?=[@/a-z])/gi, '＜');
+    heading && style.heading(escape(heading)),
+    ...paragraphs.map((paragraph) => escape(paragraph)),
+    // The rule's author asked for markup by an annotation. Mentions and images stay text.
+    ...markup.map((text) => text.replaceAll('<', '＜').replaceAll('![', '[')),
+    action && `${action.name}${code(action.command)}`,
+    linked,
+    labels && escape(labels),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
 }
 
 /** Joins pieces into parts of at most `maxBytes`. A longer piece is cut between lines, then between characters. */
@@ -96,9 +104,9 @@ export function pack(pieces: readonly string[], separator: string, maxBytes: num
 }
 
 const graphemes = new Intl.Segmenter();
-const links = /(!?\[[^\]\n]*\]\([^)\s]*\)|https?:\/\/[^\s)]+)/;
+const links = /(!?\[[^\]\n]*\]\([^)\s]*\)|https?:\/\/[^\s)]+|\\[!-~]|&#\d+;)/;
 
-/** Splits a line into pieces that are never cut: markdown links, URLs, grapheme clusters. */
+/** Splits a line into pieces that are never cut: markdown links, URLs, escapes, grapheme clusters. */
 function splitLine(line: string, maxBytes: number): string[] {
   return line.split(links).flatMap((piece, index) => {
     // `split` returns the matches of its group at odd indexes. A link that fits into no part is replaced by an ellipsis.

@@ -4,8 +4,15 @@ import type { Origin } from '../webhook.ts';
 const chinese = {
   /** `summary_zh` is preferred to `summary`. */
   annotationSuffix: '_zh',
+  /** `lang` of a runbook's page. */
+  language: 'zh',
   firing: '告警',
   resolved: '已恢复',
+  /** The state or severity before a title. */
+  badge: (text: string) => `【${text}】`,
+  /** The name of an alert after its summary. */
+  named: (summary: string, name: string) => `${summary}（${name}）`,
+  lastedFor: (duration: string) => `，持续 ${duration}`,
   /** By the label `severity`. */
   severities: new Map([
     ['critical', '严重'],
@@ -15,11 +22,9 @@ const chinese = {
   ]),
   startedAt: '开始',
   endedAt: '恢复',
-  lasted: '持续',
   unknownTime: '未知',
   labels: '标签',
-  /** Prefix of the summary of a resolved alert. */
-  resolvedAlert: '原告警',
+  action: '处理',
   runbook: '处理手册',
   dashboard: '图表',
   trace: '链路',
@@ -44,15 +49,18 @@ export type Texts = typeof chinese;
 
 const english: Texts = {
   annotationSuffix: '_en',
-  firing: 'Firing',
-  resolved: 'Resolved',
+  language: 'en',
+  firing: 'firing',
+  resolved: 'resolved',
+  badge: (text) => `[${text}] `,
+  named: (summary, name) => `${summary} (${name})`,
+  lastedFor: (duration) => `, lasted ${duration}`,
   severities: new Map(),
   startedAt: 'Started',
   endedAt: 'Ended',
-  lasted: 'Duration',
   unknownTime: 'unknown',
   labels: 'Labels',
-  resolvedAlert: 'Alert',
+  action: 'First action',
   runbook: 'Runbook',
   dashboard: 'Graph',
   trace: 'Trace',

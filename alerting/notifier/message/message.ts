@@ -1,16 +1,25 @@
 /** Renders webhooks as a message for people: what is firing, since when, its values and links. Used by the worker and the app. */
 import { texts } from './message-texts.ts';
 import type { Locale, Texts } from './message-texts.ts';
+import { formatTime } from './time.ts';
+import { publicLink } from './links.ts';
+import type { PublicUrls } from './links.ts';
 import { formatDuration } from '../../../src/kit/duration.ts';
 import { readTime } from '../webhook.ts';
 import type { Alert, Payload } from '../webhook.ts';
 
-/** One alert in full. */
+/** One alert in full. Its texts are as the alert has them; `markdown.ts` and `mail-text.ts` escape them. */
 export interface Section {
+  /** Empty if the title of the message says it. */
   heading: string;
+  /** Times, and the description with the value against its threshold. */
   paragraphs: string[];
-  items: string[];
+  /** Texts whose markup the rule's author asked for (annotation `markup: markdown`). */
+  markup: string[];
+  /** The first action: a command to paste. */
+  action: { name: string; command: string } | undefined;
   links: { name: string; url: string }[];
+  labels: string;
 }
 
 export interface Message {
@@ -18,6 +27,8 @@ export interface Message {
   title: string;
   /** False when every alert is resolved. */
   isFiring: boolean;
+  /** The highest severity of the firing alerts; empty without one. */
+  severity: string;
   /** Firing alerts first; empty in a digest. */
   sections: Section[];
   /** Every alert in one line, in order of arrival: for digests, and in place of sections that would fill many messages. */
@@ -29,8 +40,10 @@ export interface Message {
 
 export interface MessageOptions {
   locale: Locale;
-  /** IANA name; times are shown in it. */
+  /** A zone of `Intl`; times are shown in it. */
   timeZone: string;
+  /** Addresses that a phone can open, in place of those in the alert's links. */
+  publicUrls?: PublicUrls;
 }
 
 const maxTitleCharacters = 110;
@@ -50,9 +63,12 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
   return {
     title: renderTitle(firing, resolved, words),
     isFiring: firing.length > 0,
+    severity: highest(firing),
     sections: isDigest
       ? []
-      : [...firing, ...resolved].map((alert) => renderAlert(alert, words, options.timeZone)),
+      : [...firing, ...resolved].map((alert) =>
+          renderAlert(alert, words, options, alerts.length === 1),
+        ),
     lines: alerts.map((alert) => renderLine(alert, words, options.timeZone)),
     notes: [
       ...(isDigest ? [words.digest(payloads.length)] : []),
@@ -64,51 +80,86 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
   };
 }
 
+const severities = ['critical', 'warning', 'info', 'none'];
+
+function highest(alerts: readonly Alert[]): string {
+  const given = alerts.map(({ labels }) => labels['severity'] ?? '');
+  return severities.find((severity) => given.includes(severity)) ?? given.find(Boolean) ?? '';
+}
+
+/** One alert: its headline. Several: their severity, counts and names. */
 function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
+  const alerts = [...firing, ...resolved];
+  const [first] = alerts;
+  if (first !== undefined && alerts.length === 1) {
+    return cut(headline(first, words), maxTitleCharacters);
+  }
   const counts: [string, number][] = [
     [words.firing, firing.length],
     [words.resolved, resolved.length],
   ];
   const states = counts
     .filter(([, count]) => count > 0)
-    .map(([word, count]) => (count === 1 ? word : `${word} ${count}`))
+    .map(([word, count]) => `${word} ${count}`)
     .join(' · ');
-  const names = [...new Set([...firing, ...resolved].map(nameOf))];
+  const names = [...new Set(alerts.map(nameOf))];
   const shown = names.slice(0, 3).join(words.comma) + (names.length > 3 ? ' …' : '');
-  const symbol = firing.length > 0 ? '🔥' : '✅';
-  return cut(`${symbol} ${states}${words.colon}${shown}`, maxTitleCharacters);
+  const badge = words.badge(
+    firing.length === 0 ? words.resolved : severityOf(highest(firing), words),
+  );
+  return cut(`${badge}${states}${words.colon}${shown}`, maxTitleCharacters);
 }
 
-function headingOf(alert: Alert, words: Texts): string {
-  const severity = alert.labels['severity'] ?? '';
-  const state =
-    alert.status === 'firing' ? (words.severities.get(severity) ?? severity) : words.resolved;
-  return [state, nameOf(alert)].filter(Boolean).join(' · ');
+const severityOf = (severity: string, words: Texts): string =>
+  words.severities.get(severity) ?? (severity || words.firing);
+
+/** `[critical] Time to first token is high (TimeToFirstTokenHigh)`; a resolved alert also has its duration. */
+function headline(alert: Alert, words: Texts): string {
+  const isFiring = alert.status === 'firing';
+  const state = isFiring ? severityOf(alert.labels['severity'] ?? '', words) : words.resolved;
+  const summary = cut(annotation(alert, 'summary', words), maxLabelCharacters);
+  const name = nameOf(alert);
+  const lasted = isFiring ? undefined : durationOf(alert, words);
+  return [
+    words.badge(cut(state, maxLabelCharacters)),
+    summary === '' ? name : words.named(summary, name),
+    lasted === undefined ? '' : words.lastedFor(lasted),
+  ].join('');
 }
 
 /** A resolved alert has no description, because Alertmanager keeps the annotations of the firing alert, with outdated values. */
-function renderAlert(alert: Alert, words: Texts, timeZone: string): Section {
+function renderAlert(
+  alert: Alert,
+  words: Texts,
+  { timeZone, publicUrls = {} }: MessageOptions,
+  isOnly: boolean,
+): Section {
+  const isFiring = alert.status === 'firing';
   const summary = annotation(alert, 'summary', words);
-  const ended = summary && `${words.resolvedAlert}${words.colon}${summary}`;
-  const paragraphs =
-    alert.status === 'firing' ? [summary, annotation(alert, 'description', words)] : [ended];
+  const description = isFiring ? annotation(alert, 'description', words) : '';
+  const isMarkup = alert.annotations['markup'] === 'markdown';
+  const command = isFiring ? annotation(alert, 'action', words) : '';
   const labels = describeLabels(alert.labels);
-  const items = renderTimes(alert, words, timeZone);
-  if (labels) items.push([words.labels, labels]);
   return {
-    heading: headingOf(alert, words),
-    paragraphs: paragraphs.filter(Boolean),
-    items: items.map(([name, value]) => `${name}${words.colon}${value}`),
-    links: renderLinks(alert, words),
+    heading: isOnly ? '' : headline(alert, words),
+    paragraphs: [
+      renderTimes(alert, words, timeZone),
+      // The headline has no room for more.
+      summary.length > maxLabelCharacters ? summary : '',
+      isMarkup ? '' : description,
+    ].filter(Boolean),
+    markup: isMarkup && description ? [description] : [],
+    action: command ? { name: `${words.action}${words.colon}`, command } : undefined,
+    links: renderLinks(alert, words, publicUrls),
+    labels: labels && `${words.labels}${words.colon}${labels}`,
   };
 }
 
 function renderLine(alert: Alert, words: Texts, timeZone: string): string {
   const parts = [
-    `${alert.status === 'firing' ? '🔥' : '✅'} ${headingOf(alert, words)}`,
+    `${alert.status === 'firing' ? '🔥' : '✅'} ${headline(alert, words)}`,
     describeLabels(alert.labels),
-    cut(annotation(alert, 'summary', words), maxLabelCharacters),
-    renderTimes(alert, words, timeZone).at(-1)?.join(' '),
+    renderTimes(alert, words, timeZone),
   ];
   return parts.filter(Boolean).join(' · ');
 }
@@ -117,24 +168,18 @@ function annotation({ annotations }: Alert, name: string, words: Texts): string 
   return cut(annotations[name + words.annotationSuffix] ?? annotations[name] ?? '');
 }
 
-/** The start of an alert; for a resolved alert also its end and duration. */
-function renderTimes(alert: Alert, words: Texts, timeZone: string): [string, string][] {
-  const show = (time: number | undefined) =>
-    time === undefined ? words.unknownTime : formatTime(time, timeZone);
-  const start = readTime(alert.startsAt);
-  const started: [string, string] = [words.startedAt, show(start)];
-  if (alert.status === 'firing') return [started];
-  const end = readTime(alert.endsAt);
-  const ended: [string, string] = [words.endedAt, show(end)];
-  if (start === undefined || end === undefined) return [started, ended];
-  return [started, ended, [words.lasted, formatDuration((end - start) / 1000, words.units)]];
+/** The start of a firing alert, the end of a resolved one. */
+function renderTimes(alert: Alert, words: Texts, timeZone: string): string {
+  const isFiring = alert.status === 'firing';
+  const time = readTime(isFiring ? alert.startsAt : alert.endsAt);
+  const shown = time === undefined ? words.unknownTime : formatTime(time, timeZone);
+  return `${isFiring ? words.startedAt : words.endedAt}${words.colon}${shown}`;
 }
 
-/** Formats a time such as `2026-04-26 11:21:41 (Asia/Shanghai)`. */
-function formatTime(time: number, timeZone: string): string {
-  const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
-  // Swedish dates are ISO 8601.
-  return `${new Intl.DateTimeFormat('sv-SE', options).format(time)} (${timeZone})`;
+function durationOf(alert: Alert, words: Texts): string | undefined {
+  const [start, end] = [readTime(alert.startsAt), readTime(alert.endsAt)];
+  if (start === undefined || end === undefined) return undefined;
+  return formatDuration((end - start) / 1000, words.units);
 }
 
 function describeLabels(labels: Record<string, string>): string {
@@ -145,7 +190,11 @@ function describeLabels(labels: Record<string, string>): string {
   return shown.slice(0, maxLabels).join(', ') + (shown.length > maxLabels ? ' …' : '');
 }
 
-function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Section['links'] {
+function renderLinks(
+  { annotations, generatorURL }: Alert,
+  words: Texts,
+  publicUrls: PublicUrls,
+): Section['links'] {
   const links: [string, string | undefined][] = [
     [words.runbook, annotations['runbook_url']],
     [words.dashboard, annotations['dashboard_url']],
@@ -153,8 +202,8 @@ function renderLinks({ annotations, generatorURL }: Alert, words: Texts): Sectio
     [words.query, generatorURL],
   ];
   return links.flatMap(([name, given = '']) => {
-    const url = URL.parse(given);
-    if (url === null || !/^https?:$/.test(url.protocol)) return [];
+    const url = publicLink(given, publicUrls, words.language);
+    if (url === undefined) return [];
     // Parentheses would end the markdown link.
     const href = url.href.replaceAll('(', '%28').replaceAll(')', '%29');
     return href.length > maxLinkCharacters ? [] : [{ name, url: href }];

@@ -43,7 +43,11 @@ test('an alert reaches the robot, is counted, and is listed with its message', a
   await until(() => titles().length === 1);
   await until(async () => (await notifier.list())[0]?.state === 'delivered');
   expect(await notifier.list()).toMatchObject([
-    { channel: 'dingtalk', attempts: 1, message: { title: '🔥 Firing: HighErrorRate' } },
+    {
+      channel: 'dingtalk',
+      attempts: 1,
+      message: { title: '[critical] Requests are failing (HighErrorRate)' },
+    },
   ]);
   const delivered = 'notifier_notifications_total{channel="dingtalk",outcome="delivered"}';
   await until(async () => (await notifier.sample(delivered)) === 1);
@@ -69,7 +73,10 @@ test('a webhook that arrives twice at once is sent once', async () => {
   );
   await notifier.post(resolved);
   await until(() => titles().length === 2);
-  expect(titles()).toEqual(['🔥 Firing: HighErrorRate', '✅ Resolved: HighErrorRate']);
+  expect(titles()).toEqual([
+    '[critical] Requests are failing (HighErrorRate)',
+    '[resolved] Requests are failing (HighErrorRate), lasted 8m 12s',
+  ]);
 });
 
 test('resolved is sent after firing, even when firing failed first', async () => {
@@ -77,7 +84,10 @@ test('resolved is sent after firing, even when firing failed first', async () =>
   await notifier.post(firing);
   await notifier.post(resolved);
   await until(() => titles().length === 2);
-  expect(titles()).toEqual(['🔥 Firing: HighErrorRate', '✅ Resolved: HighErrorRate']);
+  expect(titles()).toEqual([
+    '[critical] Requests are failing (HighErrorRate)',
+    '[resolved] Requests are failing (HighErrorRate), lasted 8m 12s',
+  ]);
 });
 
 test('answers 503 while the outbox is locked, and accepts the alert afterwards', async () => {

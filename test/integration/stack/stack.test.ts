@@ -157,7 +157,7 @@ describe('the whole stack', () => {
     const { text } = robot.received.find((message) => message.text.includes('HighErrorRate'))!;
     expect(text).toContain('请求失败率过高');
     expect(text).toContain('/runbooks/HighErrorRate');
-    await until(() => wasNotified('✅ 已恢复：HighErrorRate'), 150);
+    await until(() => wasNotified('【已恢复】请求失败率过高（HighErrorRate）'), 150);
   }, 300_000);
 
   test('leaves nothing running after down', async () => {

@@ -144,11 +144,13 @@ function compare(
   receiver: WebhookReceiver,
 ): Pick<KillReport, 'repeats' | 'faults'> {
   // One list per message, because a digest contains several notifications.
-  const byRobot = robot.received.map(({ text }) =>
-    [...text.matchAll(/^(?:\*\*|- . )(Resolved · )?(Kill-\d+)(?:\*\*| ·)/gmu)].map(
-      ([, resolved, name]) => `${name} ${resolved ? 'resolved' : 'firing'}`,
-    ),
-  );
+  const byRobot = robot.received.map(({ title, text }) => {
+    // A digest has a line for each alert.
+    const lines = text.includes('(Kill-') ? text : title;
+    return [...lines.matchAll(/\[(\w+)\] [^\n(]*\((Kill-\d+)\)/g)].map(
+      ([, state, name]) => `${name} ${state === 'resolved' ? 'resolved' : 'firing'}`,
+    );
+  });
   // The receiver recognises a repeat by its key.
   const byKey = new Map(receiver.received.map(({ key, body }) => [key, body]));
   const byReceiver = [...byKey.values()].map(({ alerts }) =>

@@ -75,7 +75,10 @@ test('a webhook creates a pending notification for every channel of its route', 
     attempts: 0,
     receivedAt: '2026-04-26T00:00:00.000Z',
     finishedAt: null,
-    message: { title: '🔥 Firing: HighErrorRate', text: expect.stringContaining('12.3%') },
+    message: {
+      title: '[critical] Requests are failing (HighErrorRate)',
+      text: expect.stringContaining('12.3%'),
+    },
   });
 });
 
@@ -131,8 +134,8 @@ test('each channel gets the alerts that its routes match; an alert without a mat
   await post(createWebhook([named('A', 'critical'), named('B', 'info'), named('C', 'warning')]));
   const { notifications } = await list();
   expect(notifications.map(({ channel, message }) => [channel, message])).toMatchObject([
-    ['inbox', { title: '🔥 Firing 2: B, C' }],
-    ['robot', { title: '🔥 Firing 2: A, C' }],
+    ['inbox', { title: '[warning] firing 2: B, C' }],
+    ['robot', { title: '[critical] firing 2: A, C' }],
   ]);
 });
 
@@ -234,6 +237,19 @@ test('runbooks are served, and no other files', async () => {
   expect(await (await app.request('/runbooks')).text()).toContain('/runbooks/HighLatency\n');
   expect((await app.request('/runbooks/Nothing')).status).toBe(404);
   expect((await app.request('/runbooks/..%2Frules')).status).toBe(404);
+});
+
+test('a browser gets a runbook as a page in the language of the message', async () => {
+  const { app } = startApp();
+  const chinese = await app.request('/runbooks/HighLatency?lang=zh');
+  expect(chinese.headers.get('content-type')).toContain('text/html');
+  const page = await chinese.text();
+  expect(page).toContain('<strong>含义：</strong>');
+  expect(page).not.toContain('Means:');
+  const headers = { accept: 'text/html,*/*' };
+  const english = await (await app.request('/runbooks/HighLatency', { headers })).text();
+  expect(english).toContain('<strong>Means:</strong>');
+  expect(english).not.toContain('含义');
 });
 
 test('while draining, /readyz fails and /healthz does not', async () => {

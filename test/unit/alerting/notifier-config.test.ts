@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { kinds } from '../../../alerting/notifier/channels/channels.ts';
+import { findZone, systemZone } from '../../../alerting/notifier/message/time.ts';
 import { readConfig } from '../../../alerting/notifier/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'notifier-config-'));
@@ -57,7 +58,7 @@ test('one error lists every problem and no secret', () => {
     NOTIFIER_PORT: '80a',
     NOTIFIER_URL: 'notifier:8060',
     NOTIFIER_LOCALE: 'de',
-    TZ: 'Mars/Olympus',
+    NOTIFIER_TIME_ZONE: 'Mars/Olympus',
     DINGTALK_URL: 'canary-not-a-url',
     NOTIFIER_TOKEN: 'canary-token',
     NOTIFIER_TOKEN_FILE: '/somewhere',
@@ -69,7 +70,7 @@ test('one error lists every problem and no secret', () => {
   NOTIFIER_PORT: expected an integer from 0 to 65535, got "80a"
   NOTIFIER_URL: expected an http or https URL, got something else (not shown)
   NOTIFIER_LOCALE: expected zh-CN or en, got "de"
-  TZ: expected an IANA time zone like Asia/Shanghai, got "Mars/Olympus"
+  NOTIFIER_TIME_ZONE: expected an IANA time zone like Asia/Shanghai, got "Mars/Olympus"
   NOTIFIER_TOKEN and NOTIFIER_TOKEN_FILE: expected one of them, got both`);
   expect(() => readConfig(env)).not.toThrow(/canary/);
 });
@@ -183,6 +184,36 @@ test('the time zone is NOTIFIER_TIME_ZONE, then TZ, then the system’s', () => 
   const zones = { NOTIFIER_TIME_ZONE: 'Asia/Shanghai', TZ: 'UTC' };
   expect(readConfig(zones).timeZone).toBe('Asia/Shanghai');
   expect(readConfig({ TZ: 'Europe/Paris' }).timeZone).toBe('Europe/Paris');
-  const system = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  expect(readConfig({}).timeZone).toBe(system);
+  expect(readConfig({}).timeZone).toBe(systemZone());
+});
+
+test.each([
+  ['CST-8', '+08:00'],
+  ['<+0530>-5:30', '+05:30'],
+  ['EST5', '-05:00'],
+  [':Asia/Shanghai', 'Asia/Shanghai'],
+  ['EST5EDT', findZone('EST5EDT')],
+])('TZ=%s means %s, without a warning', (TZ, zone) => {
+  const { timeZone, warnings } = readConfig({ TZ });
+  expect([timeZone, warnings]).toEqual([zone, []]);
+});
+
+test('a TZ that means no zone is a warning, and the system’s zone is used', () => {
+  const { timeZone, warnings } = readConfig({ TZ: 'CET-1CEST,M3.5.0,M10.5.0/3' });
+  expect(timeZone).toBe(systemZone());
+  expect(warnings).toEqual([expect.stringContaining('TZ: expected an IANA time zone')]);
+});
+
+test('links that a phone cannot open are a warning, unless the inbox is the only channel', () => {
+  const env = { WECOM_URL: 'https://example.com/?key=x' };
+  expect(readConfig({}).warnings).toEqual([]);
+  expect(readConfig(env).warnings).toEqual([
+    expect.stringMatching(/^NOTIFIER_PUBLIC_URL: links in messages point to 127\.0\.0\.1/),
+    expect.stringMatching(/^PROMETHEUS_PUBLIC_URL: links in messages point to 127\.0\.0\.1/),
+  ]);
+  const urls = {
+    NOTIFIER_PUBLIC_URL: 'https://a.example',
+    PROMETHEUS_PUBLIC_URL: 'https://b.example',
+  };
+  expect(readConfig({ ...env, ...urls }).warnings).toEqual([]);
 });

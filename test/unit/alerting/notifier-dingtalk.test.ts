@@ -43,7 +43,9 @@ test('signs as the vendor does', () => {
 
 test('delivers a signed markdown message with its title', async () => {
   expect(await deliver()).toEqual({ kind: 'delivered', detail: 'DingTalk: errcode 0, ok' });
-  expect(robot.received).toMatchObject([{ title: '🔥 Firing: HighErrorRate' }]);
+  expect(robot.received).toMatchObject([
+    { title: '[critical] Requests are failing (HighErrorRate)' },
+  ]);
   expect(robot.received[0]?.text).toContain('Requests are failing');
 });
 
@@ -66,9 +68,9 @@ test('a card has the links of its first alert as buttons', async () => {
   expect(robot.received[0]?.body).toMatchObject({
     msgtype: 'actionCard',
     actionCard: {
-      title: '🔥 Firing: HighErrorRate',
+      title: '[critical] Requests are failing (HighErrorRate)',
       btns: [
-        { title: 'Runbook', actionURL: 'http://127.0.0.1:8060/runbooks/HighErrorRate' },
+        { title: 'Runbook', actionURL: 'http://127.0.0.1:8060/runbooks/HighErrorRate?lang=en' },
         { title: 'Graph' },
         { title: 'Query' },
       ],

@@ -38,11 +38,11 @@ test('an email has a subject, text, HTML, and a Message-ID that every attempt sh
   expect(await deliver(channel)).toMatchObject({ kind: 'delivered' });
   await deliver(channel);
   const [first, second] = server.received.map(({ mail }) => mail);
-  expect(first?.subject).toBe('🔥 Firing: HighErrorRate');
+  expect(first?.subject).toBe('[critical] Requests are failing (HighErrorRate)');
   expect(first?.text).toContain('Started: 2026-04-26 03:21:41 (UTC)');
   expect(first?.text).toContain('Runbook: http://127.0.0.1:8060/runbooks/HighErrorRate');
   expect(first?.html).toContain(
-    '<a href="http://127.0.0.1:8060/runbooks/HighErrorRate">Runbook</a>',
+    '<a href="http://127.0.0.1:8060/runbooks/HighErrorRate?lang=en">Runbook</a>',
   );
   expect(first?.messageId).toBe('<llamascope-1@example.com>');
   expect(second?.messageId).toBe(first?.messageId);

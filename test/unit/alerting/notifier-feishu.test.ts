@@ -37,12 +37,20 @@ test('delivers a signed card, red while firing and green when resolved', async (
   expect(await deliver()).toEqual({ kind: 'delivered', detail: 'Feishu: code 0, success' });
   await deliver({}, createMessage([createAlert({ status: 'resolved' })]));
   expect(robot.received.map(({ body }) => body['card'])).toMatchObject([
-    { header: { title: { content: '🔥 Firing: HighErrorRate' }, template: 'red' } },
-    { header: { title: { content: '✅ Resolved: HighErrorRate' }, template: 'green' } },
+    {
+      header: {
+        title: { content: '[critical] Requests are failing (HighErrorRate)' },
+        template: 'red',
+      },
+    },
+    {
+      header: {
+        title: { content: '[resolved] Requests are failing (HighErrorRate), lasted 8m 12s' },
+        template: 'green',
+      },
+    },
   ]);
-  expect(robot.received[0]?.text).toMatch(
-    /^\*\*critical · HighErrorRate\*\*\n\nRequests are failing/,
-  );
+  expect(robot.received[0]?.text).toMatch(/^Started: .*\n\n12\.3% of generation requests/);
 });
 
 test('people are mentioned while an alert is firing', async () => {

@@ -19,49 +19,53 @@ function write(message: ReturnType<typeof render>, maxBytes = 20_000): string[] 
 
 const text = (...args: Parameters<typeof render>): string => write(render(...args)).join('');
 
-test('a firing alert in Chinese: summary, value, start, labels and links', () => {
-  expect(text([createAlert()], chinese)).toBe(`### 🔥 告警：HighErrorRate
+const links = (language: string, [runbook, graph, query]: string[]) =>
+  `[${runbook}](http://127.0.0.1:8060/runbooks/HighErrorRate?lang=${language}) · [${graph}](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [${query}](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`;
+const action = { action_en: 'make status', action_zh: 'make status' };
+const withAction = createAlert({ annotations: { ...createAlert().annotations, ...action } });
 
-#### 严重 · HighErrorRate
+test('a firing alert in Chinese: since when, the value against its threshold, a first action, links', () => {
+  expect(text([withAction], chinese)).toBe(`### 【严重】请求失败率过高（HighErrorRate）
 
-请求失败率过高
+开始：2026-04-26 11:21:41 (Asia/Shanghai)
 
 最近 5 分钟有 12.3% 的生成请求返回 5xx。
 
-- 开始：2026-04-26 11:21:41 (Asia/Shanghai)
-- 标签：job=qwen-instruct
-- [处理手册](http://127.0.0.1:8060/runbooks/HighErrorRate) · [图表](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [查询](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`);
+处理：make status
+
+${links('zh', ['处理手册', '图表', '查询'])}
+
+标签：job=qwen-instruct`);
 });
 
 test('a firing alert in English', () => {
-  expect(text([createAlert()], english)).toBe(`### 🔥 Firing: HighErrorRate
+  expect(text([withAction], english)).toBe(`### [critical] Requests are failing (HighErrorRate)
 
-#### critical · HighErrorRate
-
-Requests are failing
+Started: 2026-04-26 03:21:41 (UTC)
 
 12.3% of generation requests over 5m ended in 5xx.
 
-- Started: 2026-04-26 03:21:41 (UTC)
-- Labels: job=qwen-instruct
-- [Runbook](http://127.0.0.1:8060/runbooks/HighErrorRate) · [Graph](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [Query](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`);
+First action: make status
+
+${links('en', ['Runbook', 'Graph', 'Query'])}
+
+Labels: job=qwen-instruct`);
 });
 
-test('a resolved alert has its duration, and not the value of its firing', () => {
-  const resolved = [createAlert({ status: 'resolved' })];
-  expect(text(resolved, chinese)).toBe(`### ✅ 已恢复：HighErrorRate
+test('a resolved alert has its duration, and not the value and the action of its firing', () => {
+  const resolved = [{ ...withAction, ...createAlert({ status: 'resolved' }), ...action }];
+  expect(text(resolved, chinese))
+    .toBe(`### 【已恢复】请求失败率过高（HighErrorRate），持续 8 分 12 秒
 
-#### 已恢复 · HighErrorRate
+恢复：2026-04-26 11:29:53 (Asia/Shanghai)
 
-原告警：请求失败率过高
+${links('zh', ['处理手册', '图表', '查询'])}
 
-- 开始：2026-04-26 11:21:41 (Asia/Shanghai)
-- 恢复：2026-04-26 11:29:53 (Asia/Shanghai)
-- 持续：8 分 12 秒
-- 标签：job=qwen-instruct
-- [处理手册](http://127.0.0.1:8060/runbooks/HighErrorRate) · [图表](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [查询](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`);
-  expect(text(resolved, english)).toContain('- Duration: 8m 12s\n');
-  expect(text(resolved, english)).not.toContain('12.3%');
+标签：job=qwen-instruct`);
+  expect(text(resolved, english)).toMatch(
+    /^### \[resolved\] Requests are failing \(HighErrorRate\), lasted 8m 12s\n/,
+  );
+  expect(text(resolved, english)).not.toMatch(/12\.3%|make status/);
 });
 
 test.each([
@@ -71,7 +75,7 @@ test.each([
   ['2026-04-29T04:21:41Z', '3d 1h'],
 ])('an alert that ends at %s lasted %s', (endsAt, lasted) => {
   const alert = createAlert({ status: 'resolved', startsAt: '2026-04-26T03:21:41Z', endsAt });
-  expect(text([alert], english)).toContain(`- Duration: ${lasted}\n`);
+  expect(text([alert], english)).toContain(`, lasted ${lasted}\n`);
 });
 
 test('never shows the year 0001 that Alertmanager writes for an unknown time', () => {
@@ -80,8 +84,8 @@ test('never shows the year 0001 that Alertmanager writes for an unknown time', (
     createAlert({ startsAt: never }),
     createAlert({ status: 'resolved', endsAt: never }),
   ];
-  expect(text(alerts, english)).toContain('- Ended: unknown\n');
-  expect(text(alerts, english)).not.toMatch(/0001-|Duration/);
+  expect(text(alerts, english)).toContain('Ended: unknown\n');
+  expect(text(alerts, english)).not.toMatch(/0001-|lasted/);
 });
 
 test('lists firing before resolved alerts, counts both, and notes truncated alerts', () => {
@@ -91,22 +95,22 @@ test('lists firing before resolved alerts, counts both, and notes truncated aler
     createAlert({ labels: { alertname: 'TargetDown' } }),
   ];
   const message = render(alerts, chinese, { truncatedAlerts: 7 });
-  expect(message.title).toBe('🔥 告警 2 · 已恢复：HighErrorRate、TargetDown');
+  expect(message.title).toBe('【严重】告警 2 · 已恢复 1：HighErrorRate、TargetDown');
   expect(message.sections.map(({ heading }) => heading)).toEqual([
-    '严重 · HighErrorRate',
-    'TargetDown',
-    '已恢复 · HighErrorRate',
+    '【严重】请求失败率过高（HighErrorRate）',
+    '【告警】请求失败率过高（TargetDown）',
+    '【已恢复】请求失败率过高（HighErrorRate），持续 8 分 12 秒',
   ]);
   expect(write(message).at(-1)).toMatch(/另有 7 条告警未列出，请查看 Alertmanager$/);
 });
 
 test('cuts long texts, never inside a character', () => {
   const annotations = { summary: '😀'.repeat(5000), runbook_url: `http://x/${'a'.repeat(5000)}` };
-  const labels = { alertname: 'A\nB', instance: '故'.repeat(5000) };
+  const labels = { alertname: 'A\nB', severity: 'x\ny', instance: '故'.repeat(5000) };
   const fitted = text([createAlert({ annotations, labels })], english);
   expect(Buffer.byteLength(fitted)).toBeLessThan(4000);
   expect(fitted.isWellFormed()).toBe(true);
-  expect(fitted).toContain('A B');
+  expect(fitted).toContain('[x y] ');
   expect(fitted).not.toContain('Runbook');
 });
 
@@ -117,13 +121,13 @@ test('a digest has one line per alert, in order of arrival', () => {
     createWebhook([createAlert({ labels: { alertname: 'TargetDown', instance: 'b:1' } })]),
   ];
   const digest = write(renderMessage(webhooks, chinese)).join('');
-  expect(digest).toBe(`### 🔥 告警 2 · 已恢复：HighErrorRate、TargetDown
+  expect(digest).toBe(`### 【严重】告警 2 · 已恢复 1：HighErrorRate、TargetDown
 
 汇总：已达到发送频率限制，本条合并了 3 条通知
 
-- 🔥 严重 · HighErrorRate · job=qwen-instruct · 请求失败率过高 · 开始 2026-04-26 11:21:41 (Asia/Shanghai)
-- ✅ 已恢复 · HighErrorRate · job=qwen-instruct · 请求失败率过高 · 持续 8 分 12 秒
-- 🔥 TargetDown · instance=b:1 · 请求失败率过高 · 开始 2026-04-26 11:21:41 (Asia/Shanghai)`);
+- 🔥 【严重】请求失败率过高（HighErrorRate） · job=qwen-instruct · 开始：2026-04-26 11:21:41 (Asia/Shanghai)
+- ✅ 【已恢复】请求失败率过高（HighErrorRate），持续 8 分 12 秒 · job=qwen-instruct · 恢复：2026-04-26 11:29:53 (Asia/Shanghai)
+- 🔥 【告警】请求失败率过高（TargetDown） · instance=b:1 · 开始：2026-04-26 11:21:41 (Asia/Shanghai)`);
 });
 
 test.each([
@@ -134,13 +138,42 @@ test.each([
   expect(write(render([createAlert()], english, { origin })).join('')).toContain(note);
 });
 
-test('text of an alert cannot become markup of a robot', () => {
-  const annotations = { summary: '<at id=all></at> <@all> ratio < 5' };
+test('an author who asks for markup gets links, but neither mentions nor images', () => {
+  const description = '[page](http://x/y) ![graph](http://x/z.png) <at id=all>';
+  const annotations = { description, markup: 'markdown' };
   const fitted = text([createAlert({ annotations })], english);
-  expect(fitted).toContain('＜at id=all>＜/at> ＜@all> ratio < 5');
+  expect(fitted).toContain('[page](http://x/y) [graph](http://x/z.png) ＜at id=all>');
+});
+
+test('links to this machine become the public addresses; others stay', () => {
+  const publicUrls = { notifier: 'https://n.example', prometheus: 'https://p.example/prom' };
+  const annotations = {
+    runbook_url: 'http://127.0.0.1:8060/runbooks/X',
+    dashboard_url: 'http://prometheus:9090/graph?g0.expr=up',
+    trace_url: 'https://traces.example.com/trace/1',
+  };
+  const generatorURL = 'http://localhost:9090/graph?g0.expr=up';
+  const alerts = [createAlert({ annotations, generatorURL })];
+  const [section] = render(alerts, { ...english, publicUrls }).sections;
+  expect(section?.links.map(({ url }) => url)).toEqual([
+    'https://n.example/runbooks/X?lang=en',
+    'https://p.example/prom/graph?g0.expr=up',
+    'https://traces.example.com/trace/1',
+    'https://p.example/prom/graph?g0.expr=up',
+  ]);
+});
+
+test.each([
+  ['Asia/Shanghai', '2026-10-25T00:30:00Z', '2026-10-25 08:30:00 (Asia/Shanghai)'],
+  ['Europe/Berlin', '2026-10-25T00:30:00Z', '2026-10-25 02:30:00 +02:00 (Europe/Berlin)'],
+  ['Europe/Berlin', '2026-10-25T01:30:00Z', '2026-10-25 02:30:00 +01:00 (Europe/Berlin)'],
+  ['Europe/Berlin', '2026-07-01T00:30:00Z', '2026-07-01 02:30:00 (Europe/Berlin)'],
+  ['+08:00', '2026-10-25T00:30:00Z', '2026-10-25 08:30:00 (+08:00)'],
+])('a time in %s has an offset only if the month has two', (timeZone, startsAt, shown) => {
+  expect(text([createAlert({ startsAt })], { locale: 'en', timeZone })).toContain(shown);
 });
 
 test.each(['constructor', '__proto__'])('a severity named %s is shown as it is', (severity) => {
   const alert = createAlert({ labels: { alertname: 'Odd', severity } });
-  expect(text([alert], chinese)).toContain(`#### ${severity} · Odd`);
+  expect(render([alert], chinese).title).toBe(`【${severity}】请求失败率过高（Odd）`);
 });

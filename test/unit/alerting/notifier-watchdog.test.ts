@@ -53,23 +53,23 @@ test('five minutes without the Watchdog raise one alert on every channel, and it
   now += 60_000;
   watchdog.check();
   expect(titles(outbox)).toEqual([
-    'robot 🔥 Firing: WatchdogSilent',
-    'inbox 🔥 Firing: WatchdogSilent',
+    'robot [critical] The alert path is down (WatchdogSilent)',
+    'inbox [critical] The alert path is down (WatchdogSilent)',
   ]);
   now += 60_000;
   watchdog.received();
   watchdog.received();
   expect(titles(outbox).slice(2)).toEqual([
-    'robot ✅ Resolved: WatchdogSilent',
-    'inbox ✅ Resolved: WatchdogSilent',
+    'robot [resolved] The alert path is down (WatchdogSilent), lasted 7m',
+    'inbox [resolved] The alert path is down (WatchdogSilent), lasted 7m',
   ]);
   now += 300_000;
   watchdog.check();
   expect(titles(outbox)).toHaveLength(6);
   const back = outbox.list(3).at(-1);
   if (back === undefined) throw new Error('no notification');
-  const { sections, notes } = renderMessage([back.payload], chinese);
-  expect(sections[0]?.items).toContain('持续：7 分');
+  const { title, notes } = renderMessage([back.payload], chinese);
+  expect(title).toBe('【已恢复】告警链路中断（WatchdogSilent），持续 7 分');
   expect(notes).toEqual(['由通知服务自身发出']);
 });
 

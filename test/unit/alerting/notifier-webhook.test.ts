@@ -21,7 +21,7 @@ test('sends the message and its alerts, the token, and a key that every attempt 
     authorization: 'Bearer secret',
     body: {
       status: 'firing',
-      title: '🔥 Firing: HighErrorRate',
+      title: '[critical] Requests are failing (HighErrorRate)',
       text: expect.stringContaining('12.3%'),
       alerts: [{ status: 'firing', labels: { alertname: 'HighErrorRate' } }],
     },

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
 import { headings, writeParts } from '../../message/markdown.ts';
 import type { Message } from '../../message/message.ts';
-import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
+import { createRedaction, defineKind, keyword, mentions, withHeadroom } from '../channel.ts';
 import { callRobot, sendPart } from '../robot.ts';
 import { table } from './table.ts';
 
@@ -32,6 +32,8 @@ export const dingtalk = defineKind({
       url: webUrl,
       /** The key of the signature. Not set for robots that check a keyword or an IP address instead. */
       secret: z.string().optional(),
+      /** In every message, for a robot that checks a keyword. */
+      keyword,
       /** An action card with buttons instead of markdown. */
       card: z.boolean().default(false),
       mention: mention.optional(),
@@ -41,7 +43,7 @@ export const dingtalk = defineKind({
       message: 'cannot be combined with mention: DingTalk ignores mentions in a card',
     }),
   create(name, settings, { timeoutSeconds = 10, now = Date.now } = {}) {
-    const { url, secret, card } = settings;
+    const { url, secret, card, keyword } = settings;
     const redact = createRedaction([url.href, ...url.searchParams.values(), secret]);
     return {
       name,
@@ -55,7 +57,7 @@ export const dingtalk = defineKind({
           writeParts(message, {
             style: headings,
             maxBytes: maxTextBytes,
-            footer: isMentioning ? mentioned : '',
+            footer: [keyword, isMentioning ? mentioned : ''].filter(Boolean).join('\n\n'),
           });
         return sendPart(write, call, (text) => {
           const markdown = { msgtype: 'markdown', markdown: { title: message.title, text }, at };

@@ -5,8 +5,9 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
+import { escapeFeishu } from '../../message/escape.ts';
 import { writeParts } from '../../message/markdown.ts';
-import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
+import { createRedaction, defineKind, keyword, mentions, withHeadroom } from '../channel.ts';
 import { callRobot, sendPart } from '../robot.ts';
 import { table } from './table.ts';
 
@@ -18,7 +19,19 @@ const rates = withHeadroom([
 /** 20 KB a request (same page), less the JSON around the text, the title and the signature. */
 const maxTextBytes = 18_000;
 /** The markdown of a card has no headings, and the card shows the title in its header. */
-const style = { heading: (text: string) => `**${text}**` };
+const style = {
+  escape: escapeFeishu,
+  heading: (text: string) => `**${text}**`,
+  code: (text: string) => `\`${text.replaceAll('`', "'")}\``,
+};
+
+/** Colours of a card's header. https://open.feishu.cn/document/feishu-cards/card-components/content-components/title */
+const colors = new Map([
+  ['critical', 'red'],
+  ['warning', 'orange'],
+  ['info', 'blue'],
+  ['none', 'grey'],
+]);
 
 /** Signature for `timestamp` (seconds): HMAC-SHA256 of an empty message with the key "timestamp\nsecret", in base64. */
 export function signFeishu(timestamp: number, secret: string): string {
@@ -38,9 +51,11 @@ export const feishu = defineKind({
     /** The last segment of the path is the bot's token. */
     url: webUrl,
     secret: z.string().optional(),
+    /** In every message, for a bot that checks a keyword. */
+    keyword,
     mention: mentions,
   }),
-  create(name, { url, secret, mention }, { timeoutSeconds = 10, now = Date.now } = {}) {
+  create(name, { url, secret, mention, keyword }, { timeoutSeconds = 10, now = Date.now } = {}) {
     const redact = createRedaction([url.href, url.pathname.split('/').at(-1), secret]);
     const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
     return {
@@ -49,7 +64,8 @@ export const feishu = defineKind({
       deliver(message, call) {
         const mentionTags = mentioned.map((user) => `<at id=${user}></at>`).join(' ');
         const write = (isMentioning: boolean) => {
-          const footer = message.isFiring && isMentioning ? mentionTags : '';
+          const tags = message.isFiring && isMentioning ? mentionTags : '';
+          const footer = [keyword, tags].filter(Boolean).join('\n\n');
           return writeParts(message, { style, maxBytes: maxTextBytes, footer });
         };
         return sendPart(write, call, (content, index, count) => {
@@ -58,7 +74,7 @@ export const feishu = defineKind({
             config: { wide_screen_mode: true },
             header: {
               title: { tag: 'plain_text', content: message.title + part },
-              template: message.isFiring ? 'red' : 'green',
+              template: message.isFiring ? (colors.get(message.severity) ?? 'red') : 'green',
             },
             elements: [{ tag: 'markdown', content }],
           };

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
+import { escapeWeCom } from '../../message/escape.ts';
 import { writeParts } from '../../message/markdown.ts';
 import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
 import { callRobot, sendPart } from '../robot.ts';
@@ -15,6 +16,10 @@ const rates = withHeadroom([{ count: 20, perSeconds: 60 }]);
 const maxTextBytes = 4096;
 /** WeCom renders `####` too large. */
 const style = {
+  escape: escapeWeCom,
+  /** WeCom shows the mark of a list as it is. */
+  item: (text: string) => text,
+  code: (text: string) => `\`${text.replaceAll('`', "'")}\``,
   title: (text: string) => `### ${text}`,
   heading: (text: string) => `**${text}**`,
 };
