@@ -92,8 +92,9 @@ async function embed(
     throw new ChatError('bad_request', message);
   }
   const tokens = await slicedWork.take(id, (signal) => runSliced(embedder.prepare(text), signal));
-  const vector = tokens && (await scheduler.embed(id, tokens));
-  return vector && { vector, inputTokens: tokens!.length };
+  if (tokens === undefined) return undefined;
+  const vector = await scheduler.embed(id, tokens);
+  return vector && { vector, inputTokens: tokens.length };
 }
 
 function prepare(

@@ -11,9 +11,7 @@ function start({ millisPerToken = 1 } = {}) {
   const model = createArrayModel({ sequences: 2 });
   const slices: { text: number; tokens: number; after: number }[] = [];
   const embedder: Embedder = {
-    *prepare() {
-      return [];
-    },
+    prepare: () => unused(),
     async evaluate(tokens, from, to) {
       slices.push({ text: tokens[0]!, tokens: to - from, after: model.batches.length });
       clock.millis += (to - from) * millisPerToken;
@@ -22,6 +20,10 @@ function start({ millisPerToken = 1 } = {}) {
     },
   };
   return { clock, slices, model, ...run({ ...model, embedder }) };
+}
+
+function unused(): never {
+  throw new Error('the scheduler gets tokens');
 }
 
 const text = (first: number, length: number) => [first, ...prompt(8, length - 1)];
