@@ -1,14 +1,12 @@
 /** The clock of all facts, and promises with a time limit. Used by the service as well as by this folder. */
 
-// `performance.now()` counts from the start of the process, and `hrtime` from the same moment in every process of the machine.
-const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-
 /**
  * Milliseconds of the machine's monotonic clock, with a fraction: the same in every process, and not moved by a suspend or a step of
- * the wall clock. Differences are durations; a generation converts them to the wall clock for its spans.
+ * the wall clock. Differences are durations; a generation converts them to the wall clock for its spans. `performance.now()` counts from
+ * the start of each process instead.
  */
 export function monotonicMillis(): number {
-  return origin + performance.now();
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** Resolves with false if `promise` is still pending after `millis`. @throws the reason if `promise` rejects before that. */
