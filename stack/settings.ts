@@ -148,7 +148,9 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
   // An invalid port is replaced by its default, which must not be reported as a duplicate. So check ports only without problems.
   const own = given.problems.length > 0 ? given.problems : portProblems(instances);
   const named = new Set(own.map(variableOf));
-  const problems = [...own, ...others.filter((problem) => !named.has(variableOf(problem)))];
+  // Both programs read some of the settings.
+  const found = new Set(others.filter((problem) => !named.has(variableOf(problem))));
+  const problems = [...own, ...found];
   if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
   return settings;
 }

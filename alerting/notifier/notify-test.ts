@@ -43,7 +43,7 @@ export async function sendTest(options: NotifyTest): Promise<number> {
   const { url, token, channel, say, request = fetch, timeoutMillis = 60_000 } = options;
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const ask = (path: string, init: RequestInit = {}): Response | Promise<Response> =>
-    request(url + path, { ...init, headers });
+    request(url + path, { ...init, headers, signal: AbortSignal.timeout(timeoutMillis) });
   const startedAt = performance.now();
   let answer: Response;
   try {

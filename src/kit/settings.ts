@@ -20,13 +20,15 @@ export class SettingsError extends Error {
   }
 }
 
-/** Prints the problems that `read` throws, one a line, for a program that starts others. */
-export function printProblems(read: () => unknown): void {
-  try {
-    read();
-  } catch (error) {
-    if (!(error instanceof SettingsError)) throw error;
-    process.stdout.write(error.problems.map((problem) => `${problem}\n`).join(''));
+/** Prints the problems that the readers throw, one a line, for the program that starts this one. */
+export function printProblems(...readers: (() => unknown)[]): void {
+  for (const read of readers) {
+    try {
+      read();
+    } catch (error) {
+      const problems = error instanceof SettingsError ? error.problems : [(error as Error).message];
+      process.stdout.write(problems.map((problem) => `${problem}\n`).join(''));
+    }
   }
 }
 

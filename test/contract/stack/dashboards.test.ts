@@ -1,11 +1,14 @@
 /** Layout of the dashboards, and the configuration files of Grafana and Jaeger against their documented format. */
 import { existsSync } from 'node:fs';
+import { Hono } from 'hono';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { buildDashboard } from '../../../stack/grafana.ts';
 import { dashboards } from '../../../otel/panels/dashboards.ts';
+import { PanelList } from '../../../src/console/server/answers.ts';
+import { createPanelList } from '../../../src/console/server/panels.ts';
 import { dataSourcesFile } from '../../support/otel/prometheus-queries.ts';
 import { readText, root } from '../../support/otel/prometheus-series.ts';
 
@@ -231,4 +234,14 @@ test('Jaeger stores OTLP spans in memory and refers only to components that are 
   const backends = Object.keys(jaeger.extensions.jaeger_storage.backends);
   expect(backends).toContain(jaeger.extensions.jaeger_query.storage.traces);
   expect(backends).toContain(jaeger.exporters.jaeger_storage_exporter.trace_storage);
+});
+
+test('Grafana has the article’s title of the dashboard, our page says Overview, whatever model is served', async () => {
+  const [monitor] = dashboards;
+  expect(monitor?.title.en).toBe('Qwen2.5-0.5B Instruct Monitor');
+  const panels = createPanelList();
+  const app = new Hono().get(panels.path, (c) => panels.handle(c as never));
+  const list = PanelList.parse(await (await app.request(panels.path)).json());
+  expect(list.dashboards[0]?.title).toEqual({ en: 'Overview', zh: '总览' });
+  expect(list.dashboards[0]?.meaning.en).toContain('qwen-instruct, as in the article');
 });

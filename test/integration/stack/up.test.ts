@@ -182,12 +182,17 @@ describe('a failure', () => {
       CHAT_THREADS: '0',
       CHAT_PORT: 'x',
       NOTIFIER_RECONCILE_SECONDS: '-1',
+      METRICS_TOKEN: 'one',
+      METRICS_TOKEN_FILE: '/two',
+      LOG_LEVEL: 'loud',
     });
     expect(await sandbox.run('up')).toEqual({
       code: 1,
       text: `Invalid settings:
   CHAT_PORT: expected an integer from 1 to 65535, got "x"
+  METRICS_TOKEN and METRICS_TOKEN_FILE: expected one of them, got both
   CHAT_THREADS: expected "auto" or an integer from 1 to 256, got "0"
+  LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent, got "loud"
   NOTIFIER_RECONCILE_SECONDS: expected an integer from 0 to 86400, got "-1"
 `,
     });

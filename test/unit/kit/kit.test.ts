@@ -8,6 +8,7 @@ import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
 import { withFileLock } from '../../../src/kit/file-lock.ts';
 import { languageOf } from '../../../src/kit/language.ts';
 import { isLoopback } from '../../../src/kit/loopback.ts';
+import { cutColumns, formatTable } from '../../../src/kit/table.ts';
 
 test.for([
   ['127.0.0.1', true],
@@ -102,4 +103,16 @@ test.for([
   [{}, 'en'],
 ] as const)('the language follows the locale: %o → %s', ([env, language]) => {
   expect(languageOf(env)).toBe(language);
+});
+
+test('columns are padded and cut by display width: Chinese characters and emoji take two', () => {
+  const table = formatTable([
+    ['状态', 'pid'],
+    ['✅', '1'],
+    ['healthy', '22'],
+  ]);
+  expect(table).toBe('  状态     pid\n  ✅       1\n  healthy  22');
+  expect(cutColumns('等待全部就绪', 12)).toBe('等待全部就绪');
+  expect(cutColumns('等待全部就绪', 11)).toBe('等待全部就…');
+  expect(cutColumns('等待全部就绪', 10)).toBe('等待全部…');
 });
