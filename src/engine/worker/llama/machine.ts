@@ -1,5 +1,5 @@
 /** Reads the cores, their load and the free memory that this process may use, from the machine and its cgroup. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { createCgroupReader } from '../../../../otel/process/cgroup.ts';
 import type { Machine } from './sizing.ts';
@@ -17,14 +17,19 @@ export function readMachine(): Machine {
   };
 }
 
-/** Sums over the cores that this process may use. */
 export interface CpuTimes {
   readonly atMillis: number;
+  /** The cores that this process may use. */
   readonly cores: number;
-  /** CPU time of all programs, and what the hypervisor gave to other machines. */
+  /** CPU time of all programs on them, and what the hypervisor gave to other machines. */
   readonly busyMillis: number;
   /** CPU time of this process. */
   readonly ownMillis: number;
+  /** Each thread that computes: how long it ran, and how long it waited for a core. */
+  readonly threads: ReadonlyMap<
+    string,
+    { readonly ranMillis: number; readonly waitedMillis: number }
+  >;
 }
 
 /** `USER_HZ` of proc_stat(5). */
@@ -41,10 +46,30 @@ export function readCpuTimes(): CpuTimes | undefined {
       cores: busyTicks.length,
       busyMillis: busyTicks.reduce((sum, ticks) => sum + ticks, 0) * millisPerTick,
       ownMillis: (user + system) / 1000,
+      threads: readThreads(),
     };
   } catch {
     return undefined;
   }
+}
+
+/** llama.cpp computes in the threads of libuv's pool, and in threads that those start and that keep their name. */
+const computing = 'libuv-worker';
+
+/** `run_delay` of Linux's scheduler statistics, sched-stats.rst; empty where the kernel has none. */
+function readThreads(): CpuTimes['threads'] {
+  const threads = readdirSync('/proc/self/task').flatMap((id) => {
+    try {
+      const folder = `/proc/self/task/${id}`;
+      if (readText(`${folder}/comm`).trim() !== computing) return [];
+      const [ran = 0, waited = 0] = readText(`${folder}/schedstat`).split(' ').map(Number);
+      return [[id, { ranMillis: ran / 1e6, waitedMillis: waited / 1e6 }] as const];
+    } catch {
+      // The thread has ended since, or the kernel was built without CONFIG_SCHED_INFO.
+      return [];
+    }
+  });
+  return new Map(threads);
 }
 
 /** Of each core in `allowed`, which is a list such as `0-3,8`. */
