@@ -6,7 +6,7 @@ function show(isTTY: boolean) {
   vi.useFakeTimers({ toFake: ['performance'] });
   const written: string[] = [];
   const write = (text: string): boolean => written.push(text) > 0;
-  const progress = createProgress({ isTTY, columns: 24, write } as never);
+  const progress = createProgress({ isTTY, columns: 24, write });
   for (let second = 0; second < 9; second++) {
     vi.advanceTimersByTime(1000);
     progress((seconds) => ({
