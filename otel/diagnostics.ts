@@ -13,8 +13,7 @@ const levels = {
   all: DiagLogLevel.ALL,
 } as const;
 
-/** Returns a function that sets the logger again: the constructor of NodeSDK replaces it by the console if OTEL_LOG_LEVEL is set. */
-export function logDiagnostics(env: Environment, log: Logger): () => void {
+export function logDiagnostics(env: Environment, log: Logger): void {
   const say =
     (method: 'error' | 'warn' | 'info' | 'debug' | 'trace') =>
     (message: string, ...details: unknown[]): void =>
@@ -30,7 +29,5 @@ export function logDiagnostics(env: Environment, log: Logger): () => void {
     diag.setLogger(logger, { logLevel, suppressOverrideMessage: true });
   set(DiagLogLevel.WARN);
   const names = Object.keys(levels) as (keyof typeof levels)[];
-  const level = levels[readChoice(env, 'OTEL_LOG_LEVEL', names, 'warn')];
-  set(level);
-  return () => set(level);
+  set(levels[readChoice(env, 'OTEL_LOG_LEVEL', names, 'warn')]);
 }

@@ -14,19 +14,14 @@ export function capturesContent(env: Environment): boolean {
  * Captured conversations have a limit of 64 KiB.
  */
 export function spanLimits(env: Environment): SpanLimits & { attributeValueLengthLimit: number } {
-  const atLeast1 = { min: 1 };
-  const count = (name: string, fallback = 128): number => readNumber(env, name, fallback);
-  const attributes = count('OTEL_ATTRIBUTE_COUNT_LIMIT');
-  const text = 'ATTRIBUTE_VALUE_LENGTH_LIMIT';
-  const length = readNumber(env, `OTEL_${text}`, capturesContent(env) ? 65_536 : 4096, atLeast1);
-  return {
-    attributeValueLengthLimit: readNumber(env, `OTEL_SPAN_${text}`, length, atLeast1),
-    attributeCountLimit: count('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', attributes),
-    eventCountLimit: count('OTEL_SPAN_EVENT_COUNT_LIMIT'),
-    linkCountLimit: count('OTEL_SPAN_LINK_COUNT_LIMIT'),
-    attributePerEventCountLimit: count('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
-    attributePerLinkCountLimit: count('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
+  const read = (name: string, fallback: number): number => {
+    // NodeSDK reads the variable too, and warns of a value that is no number.
+    const isNumber = !Number.isNaN(Number(readText(env, name)));
+    return isNumber ? readNumber(env, name, fallback, { min: 1 }) : fallback;
   };
+  const fallback = capturesContent(env) ? 65_536 : 4096;
+  const general = read('OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', fallback);
+  return { attributeValueLengthLimit: read('OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', general) };
 }
 
 /** Where OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT ask for a server; undefined if neither is set. */
@@ -53,7 +48,7 @@ export function readNumber(
   if (text === undefined) return fallback;
   const value = Number(text);
   if (value >= min && value <= max) return value;
-  diag.warn(`${name}: expected a number from ${min} to ${max}, got "${text}"; using ${fallback}`);
+  warnOnce(`${name}: expected a number from ${min} to ${max}, got "${text}"; using ${fallback}`);
   return fallback;
 }
 
@@ -90,5 +85,14 @@ export function readList<Choice extends string>(
 
 function warnUnknown(name: string, choices: readonly string[], got: string, using: string): void {
   const expected = choices.join(', ');
-  diag.warn(`${name}: expected one of ${expected}, got "${got}"; using ${using || 'none'}`);
+  warnOnce(`${name}: expected one of ${expected}, got "${got}"; using ${using || 'none'}`);
+}
+
+const warned = new Set<string>();
+
+/** Several files read some variables. */
+function warnOnce(sentence: string): void {
+  if (warned.has(sentence)) return;
+  warned.add(sentence);
+  diag.warn(sentence);
 }

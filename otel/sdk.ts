@@ -27,7 +27,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isFulfilledWithin } from './clock.ts';
 import { logDiagnostics } from './diagnostics.ts';
-import { readServer, readText, spanLimits, type Environment } from './environment.ts';
+import { readChoice, readServer, readText, spanLimits, type Environment } from './environment.ts';
 import { createExport } from './export.ts';
 import { createHttpInstrumentation, patchHttp } from './http.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -92,13 +92,13 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (current !== undefined) return current;
   // Not exported: an error of the log exporter would be the next record to export, without an end.
   const log = options.log ?? createLogger({ name: 'telemetry', exported: false });
-  const off = process.env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
+  logDiagnostics(process.env, log);
+  const off = readChoice(process.env, 'OTEL_SDK_DISABLED', ['true', 'false'], 'false') === 'true';
   current = off ? disabled(process.env) : start(options, process.env, log);
   return current;
 }
 
 function start(options: TelemetryOptions, env: Environment, log: Logger): Telemetry {
-  const setDiagnostics = logDiagnostics(env, log);
   checkVariables(env);
   const ceiling = createCeiling({ limit: options.seriesLimit ?? 1000 });
   const recent = keepTraces(env, {
@@ -118,7 +118,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
       })
     : undefined;
   const runtime = new RuntimeNodeInstrumentation();
-  const sdk = new NodeSDK({
+  const configuration: ConstructorParameters<typeof NodeSDK>[0] = {
     resource: createResource(options),
     // The default detectors would add command line, paths and user of the process.
     resourceDetectors: [envDetector],
@@ -130,8 +130,11 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     logRecordProcessors: logProcessors,
     textMapPropagator: createPropagator(env),
     instrumentations: [createHttpInstrumentation(), runtime],
-  });
-  setDiagnostics();
+  };
+  // With OTEL_LOG_LEVEL the constructor replaces the logger, and prints a stack trace if there is one.
+  diag.disable();
+  const sdk = new NodeSDK(configuration);
+  logDiagnostics(env, log);
   sdk.start();
   patchHttp();
 

@@ -42,7 +42,7 @@ const program = `
   log.error({ err: new TypeError('broken') }, 'outside');
   log.debug('below LOG_LEVEL');
   print(String((await telemetry.scrape({})).body));
-  await telemetry.shutdown();
+  await telemetry.shutdown(60_000);
   process.exit();`;
 
 let folder: string;
