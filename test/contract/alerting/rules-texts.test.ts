@@ -68,3 +68,21 @@ test('our recorded series are named level:metric:operation', () => {
   expect(ours).not.toEqual([]);
   for (const name of ours) expect(name).toMatch(/^job:slo_(requests|errors):[a-z_]+\d+[mhd]$/);
 });
+
+test.each([
+  [
+    'HighLatency',
+    'warning',
+    '2m',
+    'histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le)) > 5',
+  ],
+  [
+    'HighErrorRate',
+    'critical',
+    '5m',
+    'sum(rate(http_requests_total{job="qwen-instruct",status_code=~"5.."}[5m])) / sum(rate(http_requests_total{job="qwen-instruct"}[5m])) > 0.05',
+  ],
+])('%s is the rule of the article, word for word', (name, severity, duration, expr) => {
+  const rule = alerts.find(({ alert }) => alert === name);
+  expect(rule).toMatchObject({ expr, for: duration, labels: { severity } });
+});
