@@ -737,6 +737,23 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     labels: [a.channel, a.outcome, a.reason],
     meaning: 'Delivery attempts by outcome: delivered, retried or dead.',
   },
+  notifierAttemptDuration: {
+    name: 'notifier.attempt.duration',
+    kind: 'histogram',
+    unit: 's',
+    labels: [a.channel, a.outcome],
+    meaning: 'Duration of one call to a channel by outcome; a long message takes several calls.',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20],
+  },
+  notifierDeliveryAge: {
+    name: 'notifier.delivery.age',
+    kind: 'histogram',
+    unit: 's',
+    labels: [a.channel],
+    meaning:
+      'From the start or end of an alert until a channel accepted its notification; without reminders.',
+    buckets: [1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900, 3600],
+  },
   notifierPendingAge: {
     name: 'notifier.pending.age',
     kind: 'gauge',

@@ -103,6 +103,13 @@ export const defaultThresholds = {
   alertmanagerUnreachable: { above: 0, windowSeconds: 300, forSeconds: 300 },
 
   notifierFailing: { windowSeconds: 900, forSeconds: 60, minimumFailures: 5 },
+  // Alertmanager waits 10 s for a new group and 1 min for another alert of it; the rest is the notifier and the channel.
+  notificationsLate: {
+    above: 120,
+    metric: 'notifierDeliveryAge',
+    windowSeconds: 3600,
+    forSeconds: 60,
+  },
   // Longer than the 10 min for which DingTalk blocks a robot that sent too often.
   notifierOutboxStuck: { above: 900, forSeconds: 60 },
 } as const satisfies Record<string, Threshold>;

@@ -4,7 +4,7 @@ import { createInstruments } from '../../otel/metrics/instruments.ts';
 import { attributes } from '../../otel/names.ts';
 import { deadReasons, retryReasons } from './channels/channel.ts';
 import type { Delivery } from './channels/channel.ts';
-import type { Outbox } from './outbox/outbox.ts';
+import type { Notification, Outbox } from './outbox/outbox.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 
 const outcomes = { delivered: 'delivered', retry: 'retried', dead: 'dead' } as const;
@@ -15,11 +15,22 @@ interface Observed {
   watchdog: Pick<Watchdog, 'silentMillis'>;
 }
 
-/** Returns the function that workers call after every attempt, with the number of notifications in the attempt. */
+/** One attempt of a worker. */
+export interface Attempt {
+  channel: string;
+  delivery: Delivery;
+  notifications: readonly Pick<Notification, 'eventAt'>[];
+  seconds: number;
+}
+
+/** Returns the function that workers call after every attempt. */
 export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Observed) {
   const instruments = createInstruments(meter);
   for (const channel of channels) {
     instruments.zero('notifierNotifications', labels(channel, 'delivered'));
+    instruments.zero('notifierDeliveryAge', { [attributes.channel]: channel });
+    for (const kind of ['delivered', 'retry', 'dead'] as const)
+      instruments.zero('notifierAttemptDuration', labels(channel, kind));
     for (const reason of retryReasons)
       instruments.zero('notifierNotifications', labels(channel, 'retry', reason));
     for (const reason of deadReasons)
@@ -37,11 +48,21 @@ export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Ob
   instruments.observe('notifierHeartbeatAge', (result) =>
     result.observe(watchdog.silentMillis() / 1000),
   );
-  return (channel: string, delivery: Delivery, count: number): void => {
+  return ({ channel, delivery, notifications, seconds }: Attempt): void => {
+    const isPart = delivery.kind === 'partial';
+    const kind = isPart ? 'delivered' : delivery.kind;
+    instruments.record('notifierAttemptDuration', seconds, labels(channel, kind));
     // Count nothing yet: the attempt continues with the next part.
-    if (delivery.kind === 'partial') return;
+    if (isPart) return;
     const reason = delivery.kind === 'delivered' ? undefined : delivery.reason;
+    const count = notifications.length;
     instruments.add('notifierNotifications', count, labels(channel, delivery.kind, reason));
+    if (delivery.kind !== 'delivered') return;
+    for (const { eventAt } of notifications) {
+      if (eventAt === null) continue;
+      const age = secondsSince(eventAt);
+      instruments.record('notifierDeliveryAge', age, { [attributes.channel]: channel });
+    }
   };
 }
 

@@ -1,5 +1,5 @@
 /** The path of an alert to a person: rules, Alertmanager, notifier. Generates `delivery.yml`. */
-import { anyOf, increase, series, summed } from '../../otel/promql.ts';
+import { anyOf, increase, quantile, series, summed } from '../../otel/promql.ts';
 import type { Alert } from './rule.ts';
 
 const window = '<window>';
@@ -60,6 +60,20 @@ export const deliveryAlerts: Alert[] = [
     description: {
       en: 'Failed attempts over <window> through {{ with $labels.channel }}channel {{ . }}{{ else }}the webhook of the notifier{{ end }}: {{ $value | printf "%.0f" }}.',
       zh: '{{ with $labels.channel }}渠道 {{ . }} {{ else }}通知服务的 webhook {{ end }}最近 <window>有 {{ $value | printf "%.0f" }} 次投递失败。',
+    },
+  },
+  {
+    alert: 'NotificationsLate',
+    labels: { severity: 'warning' },
+    graph: quantile(0.95, 'notifierDeliveryAge', {
+      where: '',
+      by: ['job', 'instance', 'channel'],
+      window,
+    }),
+    summary: { en: 'Notifications are late', zh: '通知送达过慢' },
+    description: {
+      en: 'Through channel {{ $labels.channel }}, P95 of the time from alert to delivery is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.',
+      zh: '最近 <window>渠道 {{ $labels.channel }} 从告警发生到送达的 P95 为 {{ $value | printf "%.0f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
   },
   {

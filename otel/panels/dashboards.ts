@@ -162,6 +162,11 @@ export const dashboards: readonly Dashboard[] = [
           delivery.deadLetters,
         ],
       },
+      {
+        title: { en: 'Time to delivery', zh: '送达耗时' },
+        height: 8,
+        panels: [delivery.deliveryAge],
+      },
     ],
   },
 ];

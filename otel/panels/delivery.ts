@@ -2,7 +2,7 @@
 import { jobs } from '../names.ts';
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, series, summed } from '../promql.ts';
+import { increase, quantile, series, summed } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
 
@@ -92,6 +92,25 @@ export const delivery = definePanels({
       en: 'A channel does not accept messages: GET /api/notifications has the reason.',
       zh: '某个渠道投递失败：原因见 GET /api/notifications。',
       runbook: 'NotifierOutboxStuck',
+    },
+  },
+  deliveryAge: {
+    title: { en: 'Time to delivery', zh: '送达耗时' },
+    meaning: {
+      en: 'P95 from the start or end of an alert until a channel accepted its notification, by channel.',
+      zh: '从告警发生（或恢复）到渠道接收通知的 P95，按渠道分类。',
+    },
+    kind: 'timeseries',
+    unit: 's',
+    queries: {
+      '{{channel}}': `${quantile(0.95, 'notifierDeliveryAge', { where: notifier, by: ['channel'], window: '1h' })} >= 0`,
+    },
+    idle: 'nothing',
+    thresholds: { red: defaultThresholds.notificationsLate.above, when: 'above' },
+    whenRed: {
+      en: 'A rate limit or a slow channel: see the outcomes of the attempts.',
+      zh: '触发了频率限制，或渠道过慢：查看投递结果。',
+      runbook: 'NotificationsLate',
     },
   },
   deadLetters: {

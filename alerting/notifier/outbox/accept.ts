@@ -1,5 +1,6 @@
 /** Stores a webhook and a notification for each channel to which it has news, in one transaction. Used by `outbox.ts`. */
 import type { DatabaseSync } from 'node:sqlite';
+import { readTime } from '../webhook.ts';
 import type { Payload } from '../webhook.ts';
 import type { AlertHistory } from './alert-history.ts';
 import { inTransaction } from './database.ts';
@@ -73,10 +74,20 @@ export function createAccept({ db, statements, alerts, told, keep }: Parts) {
       now,
       indexes,
       waits,
+      eventOf(news, now),
     );
     const id = Number(lastInsertRowid);
     for (const { alert } of news) told.set(channel, alert, id, now);
     return { id, channel, payload: { ...payload, alerts: news.map(({ alert }) => alert) } };
+  }
+
+  /** The start of the oldest state that the channel does not know yet. */
+  function eventOf(news: ReturnType<typeof findNews>['news'], now: number): number | null {
+    const times = news.flatMap(({ alert, last }) => {
+      if (last?.status === alert.status) return [];
+      return readTime(alert.status === 'firing' ? alert.startsAt : alert.endsAt) ?? now;
+    });
+    return times.length === 0 ? null : Math.min(now, ...times);
   }
 
   function forget(webhookId: number, now: number): void {

@@ -89,6 +89,9 @@ const migrations: readonly string[] = [
   `-- How often the receiver refused this content with an error that may be about it.
   ALTER TABLE notifications ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE notifications ADD COLUMN first_refused_at INTEGER;`,
+
+  `-- When the oldest of its new states began; null if all its alerts are reminders.
+  ALTER TABLE notifications ADD COLUMN event_at INTEGER;`,
 ];
 
 /** @throws Error when the file cannot be opened, is not an outbox, or has the schema of a newer version. */

@@ -33,6 +33,8 @@ export interface Notification {
   /** How often the receiver refused this content with an error that may be about it. */
   refusals: number;
   firstRefusedAt: number | null;
+  /** When the oldest of its new states began; null if all its alerts are reminders. */
+  eventAt: number | null;
   finishedAt: number | null;
   /** Contains only the alerts that are for this channel. */
   payload: Payload;

@@ -7,7 +7,8 @@ const maxDue = 2000;
 const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,
   n.last_detail AS lastDetail, w.received_at AS receivedAt, n.queued_at AS queuedAt,
   n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.payload, n.alerts, n.progress,
-  n.digest_id AS digestId, n.traceparent, n.refusals, n.first_refused_at AS firstRefusedAt`;
+  n.digest_id AS digestId, n.traceparent, n.refusals, n.first_refused_at AS firstRefusedAt,
+  n.event_at AS eventAt`;
 const joined = 'FROM notifications n JOIN webhooks w ON w.id = n.webhook_id';
 const inIds = 'id IN (SELECT value FROM json_each(?))';
 const earlierOfGroup = `SELECT 1 FROM notifications e
@@ -24,8 +25,8 @@ const isWaiting = (row: string): string =>
 export const queries = {
   addWebhook: 'INSERT INTO webhooks (route, received_at, payload) VALUES (?, ?, ?)',
   addNotification: `INSERT INTO notifications
-    (webhook_id, channel, group_key, next_attempt_at, wait_millis, queued_at, alerts, waits_for)
-    VALUES (?1, ?2, ?3, ?4, 0, ?4, ?5, ?6)`,
+    (webhook_id, channel, group_key, next_attempt_at, wait_millis, queued_at, alerts, waits_for, event_at)
+    VALUES (?1, ?2, ?3, ?4, 0, ?4, ?5, ?6, ?7)`,
   groupOf: 'SELECT group_key AS groupKey FROM notifications WHERE id = ?',
   setTraceparent: 'UPDATE notifications SET traceparent = ? WHERE id = ?',
   // Webhooks up to the first id, except webhooks with pending notifications, or after the second id with dead notifications.

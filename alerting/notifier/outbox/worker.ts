@@ -4,6 +4,7 @@ import type { Logger } from '../../../otel/logger.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { Channel, Delivery } from '../channels/channel.ts';
+import type { Attempt } from '../metrics.ts';
 import { renderMessage } from '../message/message.ts';
 import type { MessageOptions } from '../message/message.ts';
 import { traceAttempt, traceIdOf } from '../traces.ts';
@@ -16,8 +17,8 @@ export interface WorkerOptions {
   outbox: Outbox;
   message: MessageOptions;
   tracer: Tracer;
-  /** Called after every attempt, with the number of notifications in the attempt. */
-  onDelivery: (channel: string, delivery: Delivery, count: number) => void;
+  /** Called after every attempt. */
+  onDelivery: (attempt: Attempt) => void;
   /** Called with notifications that are dead for good: the other channels are told. */
   onDead?: (notifications: Notifications, detail: string) => void;
   log: Logger;
@@ -229,7 +230,7 @@ function report(
   const { name } = channel;
   const [{ id, traceparent, receivedAt }] = notifications;
   const count = notifications.length;
-  onDelivery(name, delivery, count);
+  onDelivery({ channel: name, delivery, notifications, seconds: more.duration_ms / 1000 });
   const { kind, ...facts } = delivery;
   logNotice(state, delivery);
   const digest = count > 1 ? { digest_of: count } : {};

@@ -144,6 +144,6 @@ test('a file that is not an outbox is named in the error', async () => {
   other.exec('CREATE TABLE notifications (id)');
   other.close();
   await expect(startNotifier({ NOTIFIER_DB: path })).rejects.toThrow(
-    /NOTIFIER_DB: cannot open .*notifier.db as an outbox: its version is 0, expected 1 to 4. Move the file away./,
+    /NOTIFIER_DB: cannot open .*notifier.db as an outbox: its version is 0, expected 1 to 5. Move the file away./,
   );
 });

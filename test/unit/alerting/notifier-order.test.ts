@@ -68,6 +68,20 @@ test('reminders every 15 minutes are told', () => {
   }
 });
 
+test('the age at delivery counts from the start or the end of the alert, and reminders do not count', () => {
+  const outbox = createOutbox();
+  const events = [firing, firing, resolved].map((alert, index) => {
+    accept(outbox, [alert], virtualStart + index * 5 * minute);
+    settle(outbox, virtualStart + index * 5 * minute);
+    return outbox.list(1)[0]?.eventAt;
+  });
+  expect(events).toEqual(
+    [virtualStart, null, virtualStart + 10 * minute].map((at, index) => {
+      return at && Math.min(at, [startsAt, 0, endsAt][index] ?? 0);
+    }),
+  );
+});
+
 test('a group that grows within a minute has only its new alert', () => {
   const outbox = createOutbox();
   const other = createAlert({ fingerprint: 'other', status: 'resolved' });

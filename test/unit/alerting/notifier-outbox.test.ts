@@ -54,7 +54,7 @@ test('a file of a newer version is rejected with a reason', () => {
   const path = newPath();
   openDatabase(path).exec('PRAGMA user_version = 99');
   expect(() => openOutbox({ path })).toThrow(
-    /NOTIFIER_DB: cannot open .* as an outbox: its version is 99, expected 1 to 4. Move the file away./,
+    /NOTIFIER_DB: cannot open .* as an outbox: its version is 99, expected 1 to 5. Move the file away./,
   );
 });
 

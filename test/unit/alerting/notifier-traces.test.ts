@@ -77,9 +77,22 @@ test('a digest counts each of its notifications; dead letters and the age of the
   const delivered = 'notifier_notifications_total{channel="robot",outcome="delivered"}';
   const text = async (): Promise<string> => scrapeText(telemetry);
   expect(await text()).toContain(`${delivered} 0`);
-  onDelivery('robot', { kind: 'delivered' }, 50);
-  onDelivery('robot', { kind: 'partial', progress: '1' }, 50);
-  expect(await text()).toContain(`${delivered} 50`);
+  const eventAt = Date.now() - 45_000;
+  const notifications = Array.from({ length: 50 }, (_, index) => ({
+    // The others are reminders.
+    eventAt: index < 2 ? eventAt : null,
+  }));
+  const attempt = { channel: 'robot', notifications, seconds: 0.3 };
+  onDelivery({ ...attempt, delivery: { kind: 'partial', progress: '1' } });
+  onDelivery({ ...attempt, delivery: { kind: 'delivered' } });
+  const page = await text();
+  expect(page).toContain(`${delivered} 50`);
+  expect(page).toContain('notifier_delivery_age_seconds_bucket{channel="robot",le="60.0"} 2');
+  expect(page).toContain('notifier_delivery_age_seconds_bucket{channel="robot",le="30.0"} 0');
+  expect(page).toContain('notifier_delivery_age_seconds_count{channel="mail"} 0');
+  expect(page).toContain(
+    'notifier_attempt_duration_seconds_count{channel="robot",outcome="delivered"} 2',
+  );
   expect(await text()).toContain('notifier_dead_letters{channel="mail"} 2');
   expect(await text()).toContain('notifier_dead_letters{channel="robot"} 0');
   expect(await text()).toMatch(/notifier_heartbeat_age_seconds 6[0-9]/);

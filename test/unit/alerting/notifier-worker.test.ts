@@ -49,7 +49,7 @@ function run(
     outbox,
     message: english,
     tracer: trace.getTracer('test'),
-    onDelivery: (_, delivery) => void deliveries.push(delivery),
+    onDelivery: ({ delivery }) => void deliveries.push(delivery),
     log: pino({ level: 'silent' }),
     clock: createVirtualClock(),
     random: () => 0,
@@ -153,7 +153,7 @@ test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, an
   const channel = createChannel(dingtalk, settings, { now: time.now });
   const deliveries: Delivery[] = [];
   let lastAt = 0;
-  const onDelivery: WorkerOptions['onDelivery'] = (_, delivery) => {
+  const onDelivery: WorkerOptions['onDelivery'] = ({ delivery }) => {
     deliveries.push(delivery);
     lastAt = time.now();
   };
@@ -264,8 +264,8 @@ test('after a restart the calls of the last minute still count', async () => {
   const channel = createChannel(dingtalk, settings, { now: clock.now });
   let delivered = 0;
   // Stopped at its last delivery: the virtual clock would let the minute pass while an idle worker sleeps.
-  const onDelivery: WorkerOptions['onDelivery'] = (_, __, count) => {
-    delivered += count;
+  const onDelivery: WorkerOptions['onDelivery'] = ({ notifications }) => {
+    delivered += notifications.length;
     if (delivered % 15 === 0) void running?.stop(0);
   };
   for (let life = 1; life <= 3; life += 1) {
