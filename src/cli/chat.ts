@@ -7,6 +7,7 @@ import { styleText } from 'node:util';
 import { factOf, type FactName, type Waterfall } from '../../otel/traces/rows.ts';
 import { notAnswering, origin, readWholeTrace } from './client.ts';
 import { pick, say } from './language.ts';
+import { createWaitLine } from './wait-line.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 interface Chunk {
@@ -50,8 +51,11 @@ async function ask(question: string): Promise<Response> {
 /** Prints the answer as it arrives. Resolves with the error of a stream that broke off, or why it ended early. */
 async function printAnswer(body: ReadableStream<Uint8Array>): Promise<ErrorFacts | undefined> {
   let failure: ErrorFacts | undefined;
+  const wait = createWaitLine(process.stderr, pick);
   const parser = createParser({
+    onComment: (comment) => wait.show(comment),
     onEvent({ data }) {
+      wait.clear();
       if (data === '[DONE]') return;
       const { choices, error } = JSON.parse(data) as Chunk;
       process.stdout.write(choices?.[0]?.delta?.content ?? '');
@@ -65,6 +69,7 @@ async function printAnswer(body: ReadableStream<Uint8Array>): Promise<ErrorFacts
   } catch (error) {
     if (!stop.signal.aborted) failure = { message: (error as Error).message };
   }
+  wait.clear();
   return failure;
 }
 

@@ -79,11 +79,15 @@ export interface TokenLogprob {
   logprob: number;
 }
 
-/** The events of a generation, in this order; `token` repeats. Times are those of `monotonicMillis`. */
+/** The events of a generation, in this order; `waiting`, `prefilling` and `token` repeat. Times are those of `monotonicMillis`. */
 export type Fact =
   | { type: 'tokenized'; startedAt: number; endedAt: number; inputTokens: number }
   | { type: 'queued'; at: number; position: number }
+  /** Once a second while it waits. `seconds`: expected, from measured speed; absent before anything is measured. */
+  | { type: 'waiting'; position: number; seconds?: number }
   | { type: 'started'; at: number }
+  /** A slice of the prompt is evaluated; cached tokens are included. Not for the last slice. */
+  | { type: 'prefilling'; at: number; evaluatedTokens: number; inputTokens: number }
   | {
       type: 'prefilled';
       startedAt: number;

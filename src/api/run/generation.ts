@@ -43,6 +43,8 @@ export interface Run {
   created: number;
   /** Resolves when the generation has a sequence. @throws ChatError if the generation ends before that. */
   started: Promise<void>;
+  /** The latest of the wait; undefined before the request is in the queue. */
+  wait: () => Wait | undefined;
   /** Resolves when the prompt is evaluated. @throws ChatError if the generation ends before that. */
   prefilled: Promise<void>;
   /** @throws ChatError that ended the generation. */
@@ -52,6 +54,11 @@ export interface Run {
   /** Ends the generation because its client has disconnected. */
   abandon: () => void;
 }
+
+/** `seconds`: expected until the request gets a sequence; absent before anything is measured. */
+export type Wait =
+  | { phase: 'queued'; position: number; seconds?: number }
+  | { phase: 'prefill'; evaluated: number; tokens: number };
 
 interface Finished {
   finishReason: FinalReason;
@@ -96,6 +103,7 @@ export function startGeneration(
     id,
     created: Math.floor(Date.now() / 1000),
     started: answer.started.promise,
+    wait: () => answer.wait,
     prefilled: answer.prefilled.promise,
     pieces: () => answer.pieces.items(),
     finished() {
@@ -124,6 +132,8 @@ function createAnswer(account: Account, { prompt, format }: GenerationRequest) {
     /** Log-probabilities of the tokens since the last piece. */
     logprobs: [] as AnswerLogprob[],
     finished: undefined as Finished | undefined,
+    wait: undefined as Wait | undefined,
+    inputTokens: 0,
   };
 }
 
@@ -131,11 +141,26 @@ function receive(answer: Answer, fact: Fact): void {
   const { generation } = answer.account;
   switch (fact.type) {
     case 'tokenized':
+      answer.inputTokens = fact.inputTokens;
       return generation.tokenized(fact);
     case 'queued':
       answer.account.note({ queuePosition: fact.position });
+      answer.wait = { phase: 'queued', position: fact.position };
       return generation.queued(fact);
+    case 'waiting': {
+      const { position, seconds } = fact;
+      answer.wait = { phase: 'queued', position, ...(seconds !== undefined && { seconds }) };
+      return;
+    }
+    case 'prefilling':
+      answer.wait = {
+        phase: 'prefill',
+        evaluated: fact.evaluatedTokens,
+        tokens: fact.inputTokens,
+      };
+      return;
     case 'started':
+      answer.wait = { phase: 'prefill', evaluated: 0, tokens: answer.inputTokens };
       generation.started(fact);
       return answer.started.resolve();
     case 'prefilled':

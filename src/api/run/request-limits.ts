@@ -3,14 +3,14 @@ import type { Context } from 'hono';
 import { ChatError } from '../../errors.ts';
 
 export interface StreamTimeouts {
-  /** Interval of the comments that keep a waiting stream open. The first comment also sends the headers. */
+  /** Interval of the comments that tell about the wait and keep a waiting stream open. The first one also sends the headers. */
   keepAliveMillis: number;
   /** The service disconnects a client that does not read for this long. */
   stallMillis: number;
 }
 
-/** Comments every 5 s, because some proxies and clients close a connection that is silent for 10 s. */
-export const defaultTimeouts: StreamTimeouts = { keepAliveMillis: 5000, stallMillis: 60_000 };
+/** Comments every second, so that a person sees the place in the queue change; some proxies close a connection that is silent for 10 s. */
+export const defaultTimeouts: StreamTimeouts = { keepAliveMillis: 1000, stallMillis: 60_000 };
 
 export interface Limits {
   deadlineSeconds: number;

@@ -74,19 +74,29 @@ export async function streamFrames(
     contentType: 'text/event-stream',
     async body(write) {
       const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);
-      const waitFor = async (promise: Promise<void>, comment: string): Promise<void> => {
-        while (!(await isFulfilledWithin(keepAliveMillis, promise))) await write(comment);
+      const waitFor = async (promise: Promise<void>): Promise<void> => {
+        while (!(await isFulfilledWithin(keepAliveMillis, promise))) await write(commentOf(run));
       };
-      if (!started) await write(': queued\n\n');
-      await waitFor(run.started, ': queued\n\n');
+      if (!started) await write(commentOf(run));
+      await waitFor(run.started);
       if (frames.first !== undefined) await send(frames.first());
-      await waitFor(run.prefilled, ': prefill\n\n');
+      await waitFor(run.prefilled);
       for await (const piece of run.pieces()) await send(frames.piece(piece));
       for (const frame of frames.last()) await send(frame);
       await write('data: [DONE]\n\n');
     },
     error: (error) => `data: ${JSON.stringify(toErrorBody(error))}\n\n`,
   });
+}
+
+/**
+ * A comment of a stream whose answer has not begun: `: queued {"position":3,"seconds":12}` or `: prefill {"evaluated":512,"tokens":900}`.
+ * A client that knows it shows the wait; any other ignores it (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ */
+function commentOf(run: Run): string {
+  const { phase, ...facts } = run.wait() ?? { phase: 'queued' };
+  const rounded = 'seconds' in facts ? { ...facts, seconds: Math.ceil(facts.seconds) } : facts;
+  return `: ${phase} ${JSON.stringify(rounded)}\n\n`;
 }
 
 /**

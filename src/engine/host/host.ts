@@ -24,6 +24,7 @@ import {
   type EngineProcessOptions,
 } from './engine-process.ts';
 import { checkRoom, createQueue, enterQueue, setSlots, type Queue } from './queue.ts';
+import { createWaitTeller } from './wait-teller.ts';
 
 export interface HostOptions extends Omit<EngineProcessOptions, 'onReport' | 'onExit'> {
   queueLimit: number;
@@ -38,6 +39,7 @@ interface Host {
   readonly options: HostOptions;
   readonly queue: Queue;
   readonly engine: EngineProcess;
+  readonly waits: ReturnType<typeof createWaitTeller>;
   readonly jobs: Map<number, Job>;
   readonly calls: Map<number, Call>;
   contextTokens: number;
@@ -68,9 +70,14 @@ interface Call {
 
 /** Tests replace `startEngine` to record the commands. */
 export function createHost(options: HostOptions, startEngine = createEngineProcess): Engine {
+  const queue = createQueue({
+    limit: options.queueLimit,
+    timeoutSeconds: options.queueTimeoutSeconds,
+  });
   const host: Host = {
     options,
-    queue: createQueue({ limit: options.queueLimit, timeoutSeconds: options.queueTimeoutSeconds }),
+    queue,
+    waits: createWaitTeller({ queue, tell: (id, fact) => receiveFact(host, id, fact) }),
     engine: startEngine({
       ...options,
       onReport: (report) => receive(host, report),
@@ -134,8 +141,9 @@ function receiveFact(host: Host, id: number, fact: Fact): void {
   if (job === undefined) return;
   // A job that was prepared again after a restart is in the queue already.
   if (fact.type === 'tokenized' && job.phase !== 'preparing') return;
+  host.waits.heard(id, fact);
   tell(host, job, fact);
-  if (fact.type === 'tokenized') enter(host, job);
+  if (fact.type === 'tokenized') enter(host, job, fact.inputTokens);
   if (fact.type === 'ended') {
     host.engine.resetBackoff();
     endJob(host, id);
@@ -150,12 +158,15 @@ function tell(host: Host, job: Job, fact: Fact): void {
   }
 }
 
-function enter(host: Host, job: Job): void {
+function enter(host: Host, job: Job, promptTokens: number): void {
   job.phase = 'waiting';
   const { id, client, ended } = job;
+  const room = host.engine.facts().contextTokens - promptTokens;
+  const { maxTokens = room } = job.request.sampling;
+  host.waits.entered(id, { promptTokens, maxTokens });
   const onWait = (position: number): void =>
     tell(host, job, { type: 'queued', at: monotonicMillis(), position });
-  enterQueue(host.queue, { client, signal: ended.signal, onWait }).then(
+  enterQueue(host.queue, { id, client, signal: ended.signal, onWait }).then(
     (release) => {
       if (ended.signal.aborted) return release();
       job.phase = 'running';
@@ -171,6 +182,7 @@ function endJob(host: Host, id: number, error?: unknown): void {
   const job = host.jobs.get(id);
   if (job === undefined) return;
   host.jobs.delete(id);
+  host.waits.left(id);
   if (error === undefined) {
     job.resolve();
   } else {
@@ -183,6 +195,7 @@ function endJob(host: Host, id: number, error?: unknown): void {
 
 function engineEnded(host: Host, error: ChatError): void {
   setSlots(host.queue, 0);
+  host.waits.forget();
   host.contextTokens = 0;
   host.options.onPrefixes?.({ copies: [], evictions: 0, cacheBytes: 0 });
   // Waiting requests are kept across a restart, unless the model cannot be loaded.

@@ -8,6 +8,9 @@ import { ChatError } from '../../errors.ts';
 export type Lines<Item> = ReadonlyMap<string, readonly Item[]>;
 
 interface Waiter {
+  readonly id: number;
+  /** Time of the clock of the queue at which it gives up. */
+  readonly givesUpAt: number;
   admit(): void;
   leave(error: unknown): void;
 }
@@ -15,6 +18,8 @@ interface Waiter {
 export type Queue = ReturnType<typeof createQueue>;
 
 interface Entry {
+  /** Identifies the request in `readWaiting`. */
+  id: number;
   client: string;
   signal: AbortSignal;
   /**
@@ -75,6 +80,21 @@ export function setSlots(queue: Queue, slots: number): void {
   queue.slots = slots;
   if (slots > 0) queue.usualSlots = slots;
   admitWaiting(queue);
+}
+
+/** The waiting requests in the order of their admission. `waits`: seconds until it gives up. */
+export function readWaiting(queue: Queue): { id: number; waits: number }[] {
+  const now = queue.now();
+  return inOrder(queue.lines).map(({ id, givesUpAt }) => ({ id, waits: (givesUpAt - now) / 1000 }));
+}
+
+/** One turn per client in rotation, as by `takeNext`. */
+function inOrder<Item>(lines: Lines<Item>): Item[] {
+  const all = [...lines.values()];
+  const turns = Math.max(0, ...all.map((line) => line.length));
+  return Array.from({ length: turns }, (_, turn) =>
+    all.flatMap((line) => line.slice(turn, turn + 1)),
+  ).flat();
 }
 
 /** Takes the oldest request of the client whose turn it is; that client's next turn comes after all others. */
@@ -170,13 +190,15 @@ function makeRoom(queue: Queue, client: string): void {
   lineOf(queue.lines, evicted).at(-1)!.leave(queueFull(queue, evicted));
 }
 
-function wait(queue: Queue, { client, signal, onWait }: Entry): Promise<() => void> {
+function wait(queue: Queue, { id, client, signal, onWait }: Entry): Promise<() => void> {
   return new Promise((resolve, reject) => {
     const stopWaiting = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
     };
     const waiter: Waiter = {
+      id,
+      givesUpAt: queue.now() + queue.timeoutSeconds * 1000,
       admit() {
         stopWaiting();
         resolve(takeSlot(queue));

@@ -69,7 +69,7 @@ export async function evaluate(model: LoadedModel, job: Job, slice: number): Pro
     if (job.evaluatedTokens + slice < job.promptTokens) {
       await job.sequence.prefill(tokens);
       job.evaluatedTokens += slice;
-      return [];
+      return [describePrefill(job)];
     }
     // The last slice and the first output token are one evaluation.
     job.output = job.prepared.decode(job.sequence, tokens);
@@ -86,6 +86,11 @@ export async function evaluate(model: LoadedModel, job: Job, slice: number): Pro
   if (stopped) return [...facts, ended(job, 'stop', '')];
   if (job.outputTokens < job.maxTokens) return facts;
   return [...facts, ended(job, 'length', job.answer.flush())];
+}
+
+function describePrefill({ id, evaluatedTokens, promptTokens }: Job): JobFact {
+  const inputTokens = promptTokens;
+  return { id, type: 'prefilling', at: monotonicMillis(), evaluatedTokens, inputTokens };
 }
 
 function endPrefill(job: Job, endedAt: number): JobFact {

@@ -20,8 +20,12 @@ export interface Script {
   logprob?: (piece: string) => TokenLogprob & { top: readonly TokenLogprob[] };
   /** The generation is queued until this resolves. */
   start: Promise<void>;
+  /** What a queued generation is told. */
+  waiting?: { position: number; seconds?: number };
   /** The prompt is evaluated when this resolves. */
   prefill: Promise<void>;
+  /** Tokens of the prompt that are evaluated before that. */
+  evaluatedTokens?: number;
   /** The error that `generate` throws instead of ending normally. */
   failure?: Error;
   embedding: readonly number[];
@@ -154,8 +158,13 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   const at = monotonicMillis();
   yield { type: 'tokenized', startedAt: at, endedAt: at, inputTokens: 3 };
   yield { type: 'queued', at, position: 1 };
+  if (script.waiting !== undefined) yield { type: 'waiting', ...script.waiting };
   await Promise.race([script.start, aborted]);
   yield { type: 'started', at };
+  const { evaluatedTokens } = script;
+  if (evaluatedTokens !== undefined) {
+    yield { type: 'prefilling', at, evaluatedTokens, inputTokens: 3 };
+  }
   await Promise.race([script.prefill, aborted]);
   yield {
     type: 'prefilled',

@@ -59,14 +59,16 @@ test('drops a client that stops reading', async () => {
   await response.body?.cancel();
 });
 
-test('sends comments while the request is queued', async () => {
+test('sends comments with place and expected seconds while the request is queued', async () => {
   const api = createApiApp({ timeouts: quick });
+  api.script.waiting = { position: 33, seconds: 39.2 };
   const start = Promise.withResolvers<void>();
   api.script.start = start.promise;
   const response = await api.post(path, { ...hello, stream: true });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  expect((await reader.read()).value).toBe(': queued\n\n');
-  expect((await reader.read()).value).toBe(': queued\n\n');
+  const comment = ': queued {"position":33,"seconds":40}\n\n';
+  expect((await reader.read()).value).toBe(comment);
+  expect((await reader.read()).value).toBe(comment);
   start.resolve();
   let text = '';
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
@@ -74,15 +76,17 @@ test('sends comments while the request is queued', async () => {
   expect(api.streamEndings).toEqual(['done']);
 });
 
-test('sends comments after the role until the prompt is evaluated', async () => {
+test('sends comments with its progress after the role until the prompt is evaluated', async () => {
   const api = createApiApp({ timeouts: quick });
+  api.script.evaluatedTokens = 2;
   const prefill = Promise.withResolvers<void>();
   api.script.prefill = prefill.promise;
   const response = await api.post(path, { ...hello, stream: true });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   expect(chunks((await reader.read()).value!)[0].choices[0].delta.role).toBe('assistant');
-  expect((await reader.read()).value).toBe(': prefill\n\n');
-  expect((await reader.read()).value).toBe(': prefill\n\n');
+  const comment = ': prefill {"evaluated":2,"tokens":3}\n\n';
+  expect((await reader.read()).value).toBe(comment);
+  expect((await reader.read()).value).toBe(comment);
   prefill.resolve();
   let text = '';
   for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
@@ -122,7 +126,9 @@ test('reports an error before the headers as a status, and a later one as an err
   const response = await api.post(path, { ...hello, stream: true });
   expect(response.status).toBe(200);
   late.reject(new ChatError('queue_timeout', 'Waited.'));
-  const frames = toFrames(await response.text()).filter((frame) => frame !== ': queued');
+  const frames = toFrames(await response.text()).filter(
+    (frame) => !frame.startsWith(': queued {"position":1}'),
+  );
   expect(frames).toEqual([expect.stringContaining('"code":"queue_timeout"')]);
   expect(api.streamEndings).toEqual(['error_frame']);
 });

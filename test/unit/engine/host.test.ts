@@ -1,5 +1,5 @@
 /** The host with a scripted engine process: the commands that the host sends, and requests that are kept across a restart. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Command, EngineFacts, EngineStatus, Fact } from '../../../src/engine/engine.ts';
 import type { EngineProcessOptions } from '../../../src/engine/host/engine-process.ts';
 import { createHost } from '../../../src/engine/host/host.ts';
@@ -119,6 +119,47 @@ test('requests that wait are prepared again after a restart, in order, and tell 
   expect(runs[1]!.facts).toEqual(['tokenized', 'queued', 'ended']);
   expect(runs[2]!.facts).toEqual(['tokenized', 'queued', 'ended']);
   expect(engine.host.pending()).toBe(0);
+});
+
+test('requests that wait are told their place, and how long once an answer is measured', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const engine = start();
+  const told: Fact[] = [];
+  const onFact = (fact: Fact): void => void (fact.type === 'waiting' && told.push(fact));
+  const request = {
+    prompt: ask('text').prompt,
+    sampling: { ...ask('text').sampling, maxTokens: 9 },
+  };
+  for (const client of ['one', 'two', 'one']) {
+    void engine.host.generate(request, { signal: never, client, onFact }).catch(() => {});
+  }
+  await engine.report(tokenized(1), tokenized(2), tokenized(3));
+  vi.advanceTimersByTime(1000);
+  expect(told).toEqual([
+    { type: 'waiting', position: 1 },
+    { type: 'waiting', position: 2 },
+  ]);
+  const at = performance.now();
+  const token = { id: 1, type: 'token', text: '' } as const;
+  await engine.report(
+    { id: 1, type: 'started', at },
+    {
+      id: 1,
+      type: 'prefilled',
+      startedAt: at,
+      endedAt: at,
+      inputTokens: 3,
+      cachedTokens: 0,
+      copiedTokens: 0,
+    },
+    ...[1, 2, 3].map((second) => ({ ...token, at: at + 1000 * second })),
+  );
+  vi.advanceTimersByTime(1000);
+  const [first, second] = told.slice(2);
+  // Six of nine tokens are left, at one second each; answers are expected to end after about 100 tokens.
+  expect(first).toMatchObject({ position: 1, seconds: expect.closeTo(6, 0) });
+  expect(second).toMatchObject({ position: 2, seconds: expect.closeTo(15, 0) });
 });
 
 test('requests that wait end with the cause when the model cannot be loaded', async () => {

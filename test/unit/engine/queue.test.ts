@@ -15,7 +15,7 @@ import {
 function enter(queue: Queue, client = 'one', signal = new AbortController().signal) {
   const entry = { position: -1, release: undefined as (() => void) | undefined, error: undefined };
   const onWait = (position: number) => (entry.position = position);
-  const settled = enterQueue(queue, { client, signal, onWait }).then(
+  const settled = enterQueue(queue, { id: 0, client, signal, onWait }).then(
     (release) => (entry.release = release),
     (error) => (entry.error = error),
   );
@@ -45,7 +45,7 @@ async function occupied(options: { limit?: number; slots?: number; now?: () => n
   const queue = createQueue({ limit, timeoutSeconds: 30, ...(now === undefined ? {} : { now }) });
   setSlots(queue, slots);
   const { signal } = new AbortController();
-  const release = await enterQueue(queue, { client: 'zero', signal, onWait() {} });
+  const release = await enterQueue(queue, { id: 0, client: 'zero', signal, onWait() {} });
   return { queue, release };
 }
 
