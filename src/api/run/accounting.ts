@@ -98,19 +98,25 @@ function accountGeneration(deps: AccountingDeps, operation: Operation): Middlewa
     c.set('account', account);
     await context.with(generation.context, next);
     if (c.error !== undefined) account.refuse(toChatError(c.error));
+    account.handled();
   };
 }
 
-function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Generation): Account {
+function createAccount(
+  deps: AccountingDeps,
+  c: Context<ApiEnv>,
+  generation: Generation,
+): Account & { handled(): void } {
   // The HTTP server's span, which ends with the last byte.
   const server = trace.getActiveSpan();
   const line: Record<string, unknown> = {};
   let summary: GenerationSummary | undefined;
   let stream: 'none' | 'open' | StreamEnding = 'none';
+  let isHandled = false;
 
-  /** The line is written when the generation and the stream have ended. */
+  /** The line is written when the generation and the stream have ended. A short answer may end before its stream begins. */
   function log(): void {
-    if (summary === undefined || stream === 'open') return;
+    if (!isHandled || summary === undefined || stream === 'open') return;
     const ending = stream === 'none' ? {} : { streamEnding: stream };
     deps.log.info(
       { ...describeRequest(c, deps.model), ...line, ...ending, ...describeSummary(summary) },
@@ -133,6 +139,10 @@ function createAccount(deps: AccountingDeps, c: Context<ApiEnv>, generation: Gen
 
   return {
     generation,
+    handled() {
+      isHandled = true;
+      log();
+    },
     note: (facts) => void Object.assign(line, facts),
     end: (result) =>
       typeof result === 'string'

@@ -29,6 +29,8 @@ export interface Script {
   /** The error that `generate` throws instead of ending normally. */
   failure?: Error;
   embedding: readonly number[];
+  /** All facts arrive in one turn, as in one message of the engine process. */
+  atOnce?: boolean;
 }
 
 /** A response whose JSON tests assert field by field. */
@@ -141,7 +143,13 @@ function createScriptedEngine(
     async generate(request, { signal, client, onFact }) {
       recorded.requests.push(request);
       recorded.clients.push(client);
-      for await (const fact of emitFacts(script, signal)) onFact(fact);
+      const facts = emitFacts(script, signal);
+      const held: Fact[] = [];
+      for await (const fact of facts) {
+        if (script.atOnce === true) held.push(fact);
+        else onFact(fact);
+      }
+      for (const fact of held) onFact(fact);
     },
     tokenize: async () => ({ tokens: [1, 2], pieces: ['a', 'b'] }),
     embed: async () => ({ vector: script.embedding, inputTokens: 2 }),

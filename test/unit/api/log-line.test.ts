@@ -166,3 +166,10 @@ test('what the engine says about a client is not recorded', async () => {
     { error: 'tools: a schema that cannot be used, at #/properties/*', param: 'tools' },
   ]);
 });
+
+test('a stream whose answer ends before its first frame has one line, with its ending', async () => {
+  const app = createObservedApp();
+  app.script.atOnce = true;
+  await (await app.send({ ...hello, stream: true })).text();
+  expect(app.lines()).toMatchObject([{ outcome: 'completed', streamEnding: 'done' }]);
+});
