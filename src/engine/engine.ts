@@ -33,15 +33,24 @@ export type Prompt =
   | { kind: 'text'; text: string };
 
 /** The format that a grammar enforces on the answer while tokens are sampled. */
-export type AnswerFormat =
+export type JsonFormat =
   | { kind: 'json_object' }
   /** `strict`: a keyword that cannot be enforced is an error; otherwise it is ignored. */
-  | { kind: 'json_schema'; schema: JsonSchema; strict: boolean }
+  | { kind: 'json_schema'; schema: JsonSchema; strict: boolean };
+
+export type AnswerFormat =
+  | JsonFormat
   /**
    * Calls of the prompt's tools in Qwen's form, `<tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>`.
-   * `auto`: free text until the model opens a call; after that, only well-formed calls.
+   * `auto`: free text, or JSON of the format `otherwise`, until the model opens a call; after that, only well-formed calls.
    */
-  | { kind: 'tool_calls'; tools: readonly Tool[]; choice: 'auto' | 'required'; parallel: boolean };
+  | {
+      kind: 'tool_calls';
+      tools: readonly Tool[];
+      choice: 'auto' | 'required';
+      parallel: boolean;
+      otherwise?: JsonFormat;
+    };
 
 export interface Sampling {
   /** Maximum output tokens. Undefined: until the context is full. */

@@ -1,6 +1,6 @@
 /** Request fields shared by several endpoints: sampling, format, streaming, and fields that are accepted and ignored. */
 import { z } from 'zod';
-import type { AnswerFormat, Sampling } from '../../engine/engine.ts';
+import type { JsonFormat, Sampling } from '../../engine/engine.ts';
 
 // From generation_config.json of Qwen2.5-0.5B-Instruct.
 const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;
@@ -110,7 +110,7 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Sampling {
 
 export function toFormat(
   format: z.infer<typeof ResponseFormat> | null | undefined,
-): AnswerFormat | undefined {
+): JsonFormat | undefined {
   if (format?.type === 'json_object') return { kind: 'json_object' };
   if (format?.type !== 'json_schema') return undefined;
   const { schema, strict } = format.json_schema;

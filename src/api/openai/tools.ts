@@ -45,7 +45,7 @@ type Fields = z.infer<typeof ToolFields> & {
   response_format?: z.infer<typeof ResponseFormat> | null | undefined;
 };
 
-/** @throws ChatError `bad_request` for fields that cannot be combined. */
+/** With tools and a JSON format the answer is calls, or JSON. @throws ChatError `bad_request` for fields that cannot be combined. */
 export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
   const definitions = (fields.tools ?? []).map(toTool);
   const tools = definitions.map(withoutStrict);
@@ -60,18 +60,17 @@ export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
   refuseDuplicates(tools);
   // The prompt still lists the tools, but the answer is text.
   if (choice === 'none') return format === undefined ? { tools } : { tools, format };
-  if (format !== undefined) {
-    throw refuseField(
-      'response_format',
-      'expected {"type":"text"} together with tools. For a JSON answer set "tool_choice":"none"',
-    );
-  }
-  return { tools, format: toCallFormat(definitions, choice, fields.parallel_tool_calls ?? true) };
+  const calls = toCallFormat(definitions, choice, fields.parallel_tool_calls ?? true);
+  return { tools, format: format === undefined ? calls : { ...calls, otherwise: format } };
 }
 
 type Choice = Exclude<NonNullable<Fields['tool_choice']>, 'none'>;
 
-function toCallFormat(tools: readonly Tool[], choice: Choice, parallel: boolean): AnswerFormat {
+function toCallFormat(
+  tools: readonly Tool[],
+  choice: Choice,
+  parallel: boolean,
+): AnswerFormat & { kind: 'tool_calls' } {
   if (typeof choice === 'string') return { kind: 'tool_calls', tools, choice, parallel };
   const named = tools.filter((tool) => tool.name === choice.function.name);
   if (named.length === 0) {

@@ -127,20 +127,17 @@ async function start({ prepared, scheduler }: Commands, id: number): Promise<voi
   if (pending !== undefined && result !== undefined) scheduler.start(id, result, pending.owner);
 }
 
-/** Checked before the request is queued, because llama.cpp drops the first tokens silently when the context is full. */
-function checkFits(
-  inputTokens: number,
-  { prompt, sampling }: GenerationRequest,
-  limit: number,
-): void {
-  const wanted = sampling.maxTokens ?? 1;
-  if (inputTokens + wanted < limit) return;
+/**
+ * Checked before the request is queued, because llama.cpp drops the first tokens silently when the context is full. An answer that may
+ * be longer than the rest of the context ends with it.
+ */
+function checkFits(inputTokens: number, { prompt }: GenerationRequest, limit: number): void {
+  if (inputTokens + 1 < limit) return;
   const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
   throw new ChatError(
     'context_overflow',
-    `The prompt and the answer must have fewer than ${limit} tokens together: the prompt has ${inputTokens}, and the answer ` +
-      `may have ${wanted}. Shorten the ${field} or lower max_tokens.`,
-    { param: sampling.maxTokens === undefined ? field : 'max_tokens' },
+    `The prompt and the answer must have fewer than ${limit} tokens together, and the prompt has ${inputTokens}. Shorten the ${field}.`,
+    { param: field },
   );
 }
 

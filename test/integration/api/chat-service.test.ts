@@ -154,13 +154,6 @@ describe('the chat service', () => {
       400,
       'Shorten the messages',
     ],
-    [
-      'more tokens than fit',
-      '/chat',
-      { prompt: 'a', max_tokens: 5000 },
-      400,
-      'the answer may have 5000',
-    ],
     ['a wrong path', '/v1/nothing', hello, 404, 'Unknown path. GET /openapi.json'],
     [
       'a wrong method',

@@ -178,7 +178,8 @@ describe('the openai client', () => {
     const unknown = await ask({ model: 'gpt-4o' }).catch((error: unknown) => error);
     expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
     expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' });
-    const long = await ask({ max_tokens: 100_000 }).catch((error: unknown) => error);
+    const messages = [{ role: 'user' as const, content: 'word '.repeat(9000) }];
+    const long = await ask({ messages }).catch((error: unknown) => error);
     expect(long).toMatchObject({ status: 400, code: 'context_overflow' });
   });
 });

@@ -203,6 +203,27 @@ describe('a tool call', () => {
     }
   });
 
+  test('or JSON is the answer where both are asked for', async () => {
+    const schema = { type: 'object', properties: { n: { enum: [1] } }, required: ['n'] };
+    const otherwise = { kind: 'json_schema', schema, strict: true } as const;
+    const format = {
+      kind: 'tool_calls',
+      tools,
+      choice: 'auto',
+      parallel: false,
+      otherwise,
+    } as const;
+    for (const [piece, expected] of [
+      ['<tool_call>', new RegExp(`^${call}$`)],
+      ['{', /^\{\s*"n":\s*1\s*\}$/],
+    ] as const) {
+      const logitBias = [[tokenOf(model, piece), 20]] as const;
+      const sampling = { ...greedy, temperature: 1, topK: 40, seed: 1, maxTokens: 600, logitBias };
+      const { text: all } = await generate(model, { prompt: chat('Go.'), sampling, format });
+      expect(all).toMatch(expected);
+    }
+  });
+
   test('is refused without tools', async () => {
     const none = { tools: [], choice: 'required', parallel: true } as const;
     await expect(answer({ kind: 'tool_calls', ...none }, 1)).rejects.toMatchObject({

@@ -42,7 +42,7 @@ const mix: readonly [weight: number, make: Make][] = [
   [8, ask({ ...stream, max_tokens: endless, disconnect: 1 })],
   [8, ask({ ...stream, max_tokens: endless, disconnect: 8 })],
   [6, (random, key) => ({ path: chat, key, body: bodies[Math.floor(random() * bodies.length)] })],
-  [3, ask({ max_tokens: 100_000 })],
+  [3, ask({ messages: [{ role: 'user', content: 'word '.repeat(9000) }] })],
   [3, ask({ model: 'unknown-model' })],
   [2, (random) => ({ ...ask({})(random, ''), key: 'wrong' })],
 ];

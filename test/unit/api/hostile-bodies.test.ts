@@ -237,12 +237,6 @@ const invalid: [string, string, unknown, string][] = [
     'tool_choice: expected "none", "auto", "required" or',
   ],
   [
-    'tools together with JSON',
-    chat,
-    { ...hello, tools: [tool({})], response_format: { type: 'json_object' } },
-    'response_format: expected {"type":"text"} together with tools',
-  ],
-  [
     'an unknown response_format',
     chat,
     { ...hello, response_format: { type: 'xml' } },

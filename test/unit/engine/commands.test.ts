@@ -71,7 +71,7 @@ test('a request that cannot be prepared is reported once, started or not', async
   const { send, settle, about } = start();
   for (const id of [1, 2]) send({ type: 'prepare', id, client: 'one', request: ask('bad') });
   send({ type: 'start', id: 2 });
-  send({ type: 'prepare', id: 3, client: 'one', request: ask('much', 4096) });
+  send({ type: 'prepare', id: 3, client: 'one', request: ask('much '.repeat(1000)) });
   await settle();
   expect([1, 2, 3].map(about)).toEqual([['engine_error'], ['engine_error'], ['context_overflow']]);
 });

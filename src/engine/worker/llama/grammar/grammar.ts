@@ -10,9 +10,9 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
-import type { AnswerFormat } from '../../../engine.ts';
+import type { AnswerFormat, JsonFormat } from '../../../engine.ts';
 import { baseRule } from './base-rules.ts';
-import { createRules, GrammarTooLargeError, type Rules, type Sequence } from './gbnf.ts';
+import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
 import { callOpening, writeCalls } from './tool-grammar.ts';
 
@@ -59,18 +59,18 @@ function compileFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
   try {
     if (format.kind === 'tool_calls') return compileCalls(compiler, format);
     const rules = createRules();
-    if (format.kind === 'json_object') return compile(compiler, rules, [baseRule(rules, 'object')]);
-    const { schema, strict } = format;
-    const { part } = writeSchema(rules, schema, {
-      strict,
-      name: 'response_format: json_schema',
-      param,
-    });
-    return compile(compiler, rules, [part]);
+    return compile(compiler, rules, [[writeJson(rules, format)]]);
   } catch (error) {
     if (error instanceof ChatError) throw error;
     throw new ChatError('bad_request', `${param}: ${sentenceOf(error)}`, { param, cause: error });
   }
+}
+
+function writeJson(rules: Rules, format: JsonFormat): Part {
+  if (format.kind === 'json_object') return baseRule(rules, 'object');
+  const { schema, strict } = format;
+  const where = { name: 'response_format: json_schema', param: 'response_format' };
+  return writeSchema(rules, schema, { strict, ...where }).part;
 }
 
 function sentenceOf(error: unknown): string {
@@ -90,9 +90,14 @@ function compileCalls(
   const begin = (before: string): GuardFactory | undefined => {
     const rules = createRules();
     const calls = writeCalls(rules, format.tools, { parallel: format.parallel, before });
-    return calls === undefined ? undefined : compile(compiler, rules, calls);
+    return calls === undefined ? undefined : compile(compiler, rules, [calls]);
   };
   if (format.choice === 'required') return begin('')!;
+  if (format.otherwise !== undefined) {
+    const rules = createRules();
+    const calls = writeCalls(rules, format.tools, { parallel: format.parallel, before: '' })!;
+    return compile(compiler, rules, [calls, [writeJson(rules, format.otherwise)]]);
+  }
   // Compiled now, so that a schema without a grammar is refused before generation.
   const usual = begin(callOpening);
   return () =>
@@ -101,8 +106,12 @@ function compileCalls(
     );
 }
 
-function compile({ llama, model }: Compiler, rules: Rules, root: Sequence): GuardFactory {
-  rules.define('root', [root]);
+function compile(
+  { llama, model }: Compiler,
+  rules: Rules,
+  alternatives: readonly Sequence[],
+): GuardFactory {
+  rules.define('root', alternatives);
   const grammar = new LlamaGrammar(llama, { grammar: rules.write('root')! });
   return () => {
     const state = new LlamaGrammarEvaluationState({ model, grammar });
