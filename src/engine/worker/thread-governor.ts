@@ -26,14 +26,14 @@ const newestWeight = 0.5;
 /** Below this CPU time between two readings the engine is idle, and its threads say nothing. */
 const leastMillis = 100;
 /** A failed try takes one reading of half a second. The pause doubles after each. */
-const shortestPause = 8000;
+const shortestPause = 2000;
 const longestPause = 64_000;
 /** Cores that nobody uses are taken at once. */
 const freeCores = 0.75;
 
 export function createThreadGovernor(maxThreads: number): ThreadGovernor {
   const times = { tryAt: 0, pauseMillis: shortestPause };
-  return { maxThreads, threads: maxThreads, last: undefined, waiting: undefined, ...times };
+  return { maxThreads, threads: maxThreads, last: undefined, waiting: 0, ...times };
 }
 
 /** The governor after a reading; readings are taken at intervals of about half a second. */
