@@ -1,5 +1,9 @@
 /** Embeddings of a small model with random weights. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Report } from '../../../src/engine/engine.ts';
+import { createCommands, handleCommand } from '../../../src/engine/worker/commands.ts';
+import { ask } from '../../support/engine/host.ts';
+import { until } from '../../support/until.ts';
 import { cosine, embed, finish, loadNoise } from '../../support/engine/llama-model.ts';
 
 let model: Awaited<ReturnType<typeof loadNoise>>;
@@ -22,6 +26,33 @@ test('a text that was left behind in the middle does not change the next one', a
   const tokens = finish(model.embedder!.prepare('word '.repeat(300)));
   await model.embedder!.evaluate(tokens, 0, 100);
   expect(cosine(next, await embed(model, 'Ah, love, let us be true'))).toBeGreaterThan(0.9999);
+});
+
+test('a chat gets a token between the slices of an embedding, which ends when nobody waits', async () => {
+  const reports: Report[] = [];
+  const commands = createCommands(model, 'all', (report) => void reports.push(report));
+  const tokens = () =>
+    reports
+      .flatMap((report) => (report.type === 'facts' ? report.facts : []))
+      .filter(({ type }) => type === 'token').length;
+  const results = () => reports.flatMap((report) => (report.type === 'result' ? [report.id] : []));
+  const text = 'word '.repeat(1000);
+  void handleCommand(commands, { type: 'prepare', id: 1, client: '', request: ask('one') });
+  void handleCommand(commands, { type: 'start', id: 1 });
+  await until(() => tokens() > 3);
+  const before = tokens();
+  await handleCommand(commands, { type: 'embed', id: 2, text });
+  expect(results()).toEqual([2]);
+  expect(tokens() - before).toBeGreaterThan(5);
+  const abandoned = handleCommand(commands, { type: 'embed', id: 3, text });
+  await handleCommand(commands, { type: 'cancel', id: 3 });
+  await abandoned;
+  await handleCommand(commands, { type: 'embed', id: 4, text: 'one' });
+  expect(results()).toEqual([2, 4]);
+  await handleCommand(commands, { type: 'cancel', id: 1 });
+  const after = tokens();
+  await handleCommand(commands, { type: 'embed', id: 5, text: 'two' });
+  expect(tokens() - after).toBeLessThan(4);
 });
 
 test.each(['a', ' ', '.', '字'])(
