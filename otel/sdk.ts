@@ -112,6 +112,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
         exemplars,
         admit: ceiling.admit,
         shareMillis: options.shareMillis ?? 1000,
+        idleMillis: metricReaders.length === 0 ? undefined : 60_000,
         onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
         onFailed: (errors) =>
           log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),

@@ -61,7 +61,7 @@ export function toFamilies(
       const key = `${family.name}{${labels}`;
       if (series.has(key)) {
         const names = Object.keys(attributes).join(', ');
-        warnDropped(key, `${metricName}: {${names}} is a duplicate series`);
+        warnDropped(metricName, `${metricName}: {${names}} is a duplicate series`);
         continue;
       }
       if (foreign && !admit(metricName, attributes)) continue;
@@ -123,9 +123,9 @@ function familyFor(
 }
 
 const suffixes = {
-  counter: ['', '_total', '_created'],
+  counter: ['', '_total'],
   gauge: [''],
-  histogram: ['', '_bucket', '_sum', '_count', '_created'],
+  histogram: ['', '_bucket', '_sum', '_count'],
 } as const satisfies Record<FamilyType, readonly string[]>;
 
 function familyType(metric: MetricData): FamilyType | undefined {
@@ -144,9 +144,9 @@ function labelText(attributes: Attributes): string {
 
 const warned = new Set<string>();
 
-function warnDropped(key: string, problem: string): undefined {
-  // A program may have any number of invalid names: at most 100 warnings, one per name.
-  if (warned.has(key) || warned.size >= 100) return;
-  warned.add(key);
+/** One warning a metric. */
+function warnDropped(metric: string, problem: string): undefined {
+  if (warned.has(metric)) return;
+  warned.add(metric);
   diag.warn(`${problem}; dropped`);
 }

@@ -107,8 +107,6 @@ export function formatLabels(attributes: Attributes): string {
  */
 export function formatBound(bound: number): string {
   if (bound === Number.POSITIVE_INFINITY) return '+Inf';
-  if (bound === Number.NEGATIVE_INFINITY) return '-Inf';
-  if (Number.isNaN(bound)) return 'NaN';
   const [digits = '0', exponent = '0'] = bound.toExponential().split('e');
   const power = Number(exponent);
   if (power < -4 || power >= 6) {

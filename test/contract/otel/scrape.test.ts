@@ -1,6 +1,6 @@
 /** Scrapes: content negotiation, shared collections, and a 500 if a collection fails or hangs. */
 import { metrics as api, type ObservableCallback, type ObservableGauge } from '@opentelemetry/api';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { gunzipSync } from 'node:zlib';
 import { OpenMetricsExporter } from '../../../otel/prometheus/exporter.ts';
 import { acceptsGzip, chooseFormat } from '../../../otel/prometheus/negotiation.ts';
@@ -104,12 +104,15 @@ describe('a collection', () => {
 });
 
 describe('concurrent scrapes', () => {
-  function createCounted(shareMillis: number): {
+  function createCounted(
+    shareMillis: number,
+    idleMillis?: number,
+  ): {
     scrape: () => Promise<unknown>;
     collections: () => number;
   } {
     let collections = 0;
-    const exporter = new OpenMetricsExporter({ shareMillis });
+    const exporter = new OpenMetricsExporter({ shareMillis, idleMillis });
     exporter.setMetricProducer({
       async collect() {
         collections += 1;
@@ -127,6 +130,11 @@ describe('concurrent scrapes', () => {
     expect(collections()).toBe(1);
     await scrape();
     expect(collections()).toBe(2);
+  });
+
+  test('are not needed: without them the exporter collects by itself', async () => {
+    const { collections } = createCounted(0, 5);
+    await vi.waitUntil(() => collections() >= 2);
   });
 
   test('share the last collection for `shareMillis`', async () => {
