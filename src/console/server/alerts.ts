@@ -70,8 +70,11 @@ async function listAlerts(
   ]);
   const others = alerts.filter(({ labels }) => labels['alertname'] !== watchdog);
   return others.map((alert) => {
-    const { dashboardUrl, ...rest } = toAlert(alert, silences, runbooks);
-    return { ...rest, ...(dashboardUrl && { dashboardUrl: toGraph(dashboardUrl) }) };
+    const described = toAlert(alert, silences, runbooks);
+    const { dashboardUrl } = described;
+    return dashboardUrl === undefined
+      ? described
+      : Object.assign(described, { dashboardUrl: toGraph(dashboardUrl) });
   });
 }
 

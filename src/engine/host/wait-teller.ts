@@ -17,7 +17,7 @@ interface Progress {
 
 export interface WaitTellerOptions {
   queue: Queue;
-  tell(id: number, fact: Fact): void;
+  readonly tell: (id: number, fact: Fact) => void;
   intervalMillis?: number;
 }
 

@@ -153,7 +153,7 @@ test('requests that wait are told their place, and how long once an answer is me
       cachedTokens: 0,
       copiedTokens: 0,
     },
-    ...[1, 2, 3].map((second) => ({ ...token, at: at + 1000 * second })),
+    ...[1, 2, 3].map((second) => Object.assign({}, token, { at: at + 1000 * second })),
   );
   vi.advanceTimersByTime(1000);
   const [first, second] = told.slice(2);
