@@ -11,7 +11,7 @@ import { isLoopback } from '../../src/kit/loopback.ts';
 import type { PublicUrls } from './message/links.ts';
 import { texts } from './message/message-texts.ts';
 import { findZone, readTz, systemZone } from './message/time.ts';
-import { parseMatcher } from './routes.ts';
+import { parseMatchers } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
 
 const maxSeconds = 86_400;
@@ -153,7 +153,7 @@ function readConfigFile(settings: Settings): { channels: Channel[]; routes: Rout
     continue: route.continue,
     match: route.match.flatMap((matcher, position): Matcher[] => {
       try {
-        return [parseMatcher(matcher)];
+        return parseMatchers(matcher);
       } catch (error) {
         addProblem(`routes.${index}.match.${position}`, (error as Error).message);
         return [];

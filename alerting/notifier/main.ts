@@ -15,6 +15,7 @@ import { openOutbox } from './outbox/outbox.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import { startWorker } from './outbox/worker.ts';
 import type { Worker } from './outbox/worker.ts';
+import { useProxy } from './proxy.ts';
 import { createDeadLetters } from './watch/dead-letters.ts';
 import { heartbeatMillis, sendHeartbeat } from './watch/heartbeat.ts';
 import { createReconciliation } from './watch/reconcile.ts';
@@ -44,7 +45,9 @@ try {
 
 function start(config: Config): void {
   const { routes } = config;
-  for (const warning of config.warnings) log.warn(warning);
+  for (const warning of [...config.warnings, useProxy(process.env).warning]) {
+    if (warning !== undefined) log.warn(warning);
+  }
   const telemetry = currentTelemetry();
   const { tracer } = telemetry;
   const outbox = openOutbox({ path: config.db });

@@ -17,20 +17,77 @@ export interface Route {
   continue: boolean;
 }
 
-const syntax = /^\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"]*?))\s*$/;
+/** A label name, bare or quoted; an operator; a value, bare or quoted. https://prometheus.io/docs/alerting/latest/configuration/#matcher */
+const syntax =
+  /\s*(?:"((?:[^"\\]|\\.)+)"|([^\s"{}!=~,\\'`]+))\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"{}!=~,\\'`]*))\s*(,|$)/y;
 
-/** Parses `severity="critical"`, `team=~"infra|db"`, `!=` or `!~`. @throws Error with the expected syntax. */
-export function parseMatcher(text: string): Matcher {
-  const [, label, operator, quoted, bare] = syntax.exec(text) ?? [];
-  if (label === undefined) {
-    throw new Error(`expected a matcher like severity="critical", got "${text}"`);
+/**
+ * Parses matchers as Alertmanager does: `severity="critical"`, `"foo.bar"=~"a|b"`, `{a="b", c!~"d"}`.
+ * @throws Error with the expected syntax.
+ */
+export function parseMatchers(text: string): Matcher[] {
+  const [, braced = text] = /^\s*\{(.*)\}\s*$/s.exec(text) ?? [];
+  const inner = braced.trim().replace(/,$/, '');
+  const matchers: Matcher[] = [];
+  syntax.lastIndex = 0;
+  while (syntax.lastIndex < inner.length) {
+    const found = syntax.exec(inner);
+    if (found === null) break;
+    const [, quotedName, name = unescape(quotedName ?? ''), operator = '=', quoted, bare = ''] =
+      found;
+    matchers.push(createMatcher(name, operator, quoted === undefined ? bare : unescape(quoted)));
+    if (syntax.lastIndex === inner.length) return matchers;
   }
-  const escaped = quoted ?? bare ?? '';
-  const value = operator?.includes('~') ? escaped : escaped.replaceAll(/\\(.)/g, '$1');
+  throw new Error(`expected a matcher like severity="critical", got "${text}"`);
+}
+
+/** Only these escapes have a meaning; other backslashes stay, for the regular expression. */
+function unescape(text: string): string {
+  return text.replaceAll(/\\(["\\n])/g, (_, character: string) =>
+    character === 'n' ? '\n' : character,
+  );
+}
+
+function createMatcher(label: string, operator: string, value: string): Matcher {
   if (operator === '=') return { label, matches: (given) => given === value };
   if (operator === '!=') return { label, matches: (given) => given !== value };
-  const pattern = new RegExp(`^(?:${value})$`);
+  const pattern = toRegExp(value);
   return { label, matches: (given) => pattern.test(given) === (operator === '=~') };
+}
+
+const classes = new Map([
+  ['alnum', '0-9A-Za-z'],
+  ['alpha', 'A-Za-z'],
+  ['blank', String.raw`\t `],
+  ['digit', '0-9'],
+  ['lower', 'a-z'],
+  ['punct', String.raw`!-\/:-@\[-\`{-~`],
+  ['space', String.raw`\t\n\v\f\r `],
+  ['upper', 'A-Z'],
+  ['word', '0-9A-Za-z_'],
+  ['xdigit', '0-9A-Fa-f'],
+]);
+
+/**
+ * A regular expression of Go (RE2) as one of JavaScript. What JavaScript does not know is an error, never a pattern that matches
+ * something else. https://github.com/google/re2/wiki/Syntax
+ */
+function toRegExp(value: string): RegExp {
+  const [, flags = '', pattern = value] = /^\(\?([ims]+)\)(.*)$/s.exec(value) ?? [];
+  const translated = pattern
+    .replaceAll(/\[:(\w+):\]/g, (whole, name: string) => classes.get(name) ?? whole)
+    // Go also allows a backslash before characters that need none.
+    .replaceAll(/\\([-"'@#%&,:;<>=!~` ])/g, (_, character: string) => {
+      return `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`;
+    })
+    .replaceAll(/\\([Az])/g, (_, anchor: string) => (anchor === 'A' ? '^' : '$'));
+  try {
+    if (/\[:\^?\w+:\]/.test(translated)) throw new SyntaxError('a class that is not known');
+    return new RegExp(`^(?:${translated})$`, `u${flags}`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'invalid';
+    throw new Error(`expected a regular expression, got "${value}" (${reason})`, { cause: error });
+  }
 }
 
 /**

@@ -20,8 +20,8 @@ export type DeadReason = (typeof deadReasons)[number];
  * delivered so far (parts of a long message, recipients of an email); the outbox keeps it and passes it to the next call.
  */
 export type Delivery =
-  | { kind: 'delivered'; detail?: string }
-  /** `notice` is logged once. */
+  /** `notice` is logged once: what was sent differs from what was configured. */
+  | { kind: 'delivered'; detail?: string; notice?: string }
   | { kind: 'partial'; progress: string; notice?: string }
   | {
       kind: 'retry';

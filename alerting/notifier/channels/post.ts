@@ -1,10 +1,12 @@
 /** One HTTP POST of JSON, for every channel that has a URL. Network errors and common statuses become a `Delivery`. */
 import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
+import { withoutCredentials } from '../credentials.ts';
 import type { Delivery, RetryReason } from './channel.ts';
 
 export interface PostOptions {
   url: URL;
   body: unknown;
+  method?: 'POST' | 'PUT';
   headers?: Record<string, string>;
   timeoutSeconds: number;
   signal: AbortSignal;
@@ -30,9 +32,14 @@ const defaultRetryAfterSeconds = 60;
 export async function postJson(options: PostOptions): Promise<Answer | Delivery> {
   const timeout = AbortSignal.timeout(options.timeoutSeconds * 1000);
   try {
-    const response = await fetch(options.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json; charset=utf-8', ...options.headers },
+    const { url, headers } = withoutCredentials(options.url);
+    const response = await fetch(url, {
+      method: options.method ?? 'POST',
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        ...headers,
+        ...options.headers,
+      },
       body: JSON.stringify(options.body),
       // Following a redirect would send the token to another host.
       redirect: 'manual',

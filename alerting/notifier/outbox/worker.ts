@@ -241,7 +241,7 @@ function report(
 
 /** Logs a notice of the channel at its first time, such as that a mention was refused. */
 function logNotice({ channel, log, noticed }: State, delivery: Delivery): void {
-  const notice = delivery.kind === 'partial' ? delivery.notice : undefined;
+  const notice = 'notice' in delivery ? delivery.notice : undefined;
   if (notice === undefined || noticed.has(notice)) return;
   noticed.add(notice);
   log.warn({ channel: channel.name }, notice);

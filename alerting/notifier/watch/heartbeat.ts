@@ -1,5 +1,6 @@
 /** Pings an external monitor once a minute while the outbox can be written. Started by `main.ts`. */
 import type { Logger } from '../../../otel/logger.ts';
+import { withoutCredentials } from '../credentials.ts';
 import type { Outbox } from '../outbox/outbox.ts';
 
 export const heartbeatMillis = 60_000;
@@ -18,7 +19,9 @@ export async function sendHeartbeat(
     return;
   }
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMillis) });
+    const { url: target, headers } = withoutCredentials(url);
+    const signal = AbortSignal.timeout(timeoutMillis);
+    const response = await fetch(target, { headers, signal });
     await response.body?.cancel();
     if (!response.ok) log.warn({ status: response.status }, 'heartbeat refused');
   } catch {

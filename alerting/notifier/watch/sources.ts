@@ -1,6 +1,7 @@
 /** Reads alerts from the HTTP APIs of Prometheus and Alertmanager. Used by `reconcile.ts`. */
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { withoutCredentials } from '../credentials.ts';
 
 const timeoutMillis = 10_000;
 const labels = z.record(z.string(), z.string());
@@ -103,14 +104,9 @@ export async function readHeld(alertmanager: URL) {
 }
 
 async function getJson(base: URL, path: string): Promise<unknown> {
-  const url = new URL(base);
-  // `fetch` rejects URLs with credentials.
-  const { username, password } = url;
-  url.username = url.password = '';
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  const { url, headers } = withoutCredentials(base);
   const response = await fetch(`${url.href.replace(/\/$/, '')}${path}`, {
-    headers: username === '' ? {} : { authorization },
+    headers,
     signal: AbortSignal.timeout(timeoutMillis),
   });
   if (!response.ok) throw new Error(`expected 200, got HTTP ${response.status}`);

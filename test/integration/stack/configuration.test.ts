@@ -71,7 +71,7 @@ describe('as committed', () => {
 
   test('repeats the Watchdog more often than its group interval, and sets no limit on alerts', () => {
     const { route, receivers } = parse(read(root, 'stack/alertmanager/alertmanager.yml'));
-    expect(route.routes[0]).toMatchObject({ group_interval: '1m', repeat_interval: '50s' });
+    expect(route.routes[0]).toMatchObject({ group_interval: '30s', repeat_interval: '50s' });
     expect(receivers[0].webhook_configs[0]).toMatchObject({ max_alerts: 0, send_resolved: true });
   });
 });

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createApp } from '../../../alerting/notifier/app.ts';
 import type { AppDeps } from '../../../alerting/notifier/app.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
-import { parseMatcher } from '../../../alerting/notifier/routes.ts';
+import { parseMatchers } from '../../../alerting/notifier/routes.ts';
 import type { Route } from '../../../alerting/notifier/routes.ts';
 import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
@@ -123,7 +123,7 @@ test('an alert for a path without a route goes to every channel', async () => {
 test('each channel gets the alerts that its routes match; an alert without a match goes to every channel', async () => {
   const route = (channel: string, ...match: string[]): Route => ({
     path: undefined,
-    match: match.map(parseMatcher),
+    match: match.flatMap(parseMatchers),
     channels: [channel],
     continue: false,
   });

@@ -150,7 +150,7 @@ routes:
     'channels.5.to: expected an email address',
     'channels.6.url_file: expected a readable file, got ENOENT for /nowhere/url',
     'routes.0.match.0: expected a matcher like severity="critical", got "severity"',
-    'routes.1.match.0: Invalid regular expression',
+    'routes.1.match.0: expected a regular expression, got "(" (Invalid',
     'routes: expected one of two, got "four"',
   ];
   const problems = (): unknown => {

@@ -158,7 +158,13 @@ test('a refused password makes the notification dead and is not in the detail', 
 test('an untrusted TLS certificate is retried, not delivered', async () => {
   const secure = await startMailServer({ secure: true });
   const url = `smtps://127.0.0.1:${secure.port}`;
-  expect(await deliver(create(url))).toMatchObject({ kind: 'retry', reason: 'network' });
+  expect(await deliver(create(url))).toMatchObject({
+    kind: 'retry',
+    reason: 'network',
+    detail: expect.stringMatching(/^SMTP: certificate refused: .*NODE_EXTRA_CA_CERTS/),
+  });
   expect(secure.received).toEqual([]);
+  const optional = await deliver(create(`${url}?tls=optional`));
+  expect(optional).toMatchObject({ kind: 'delivered' });
   await secure.close();
 });

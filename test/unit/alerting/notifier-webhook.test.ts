@@ -29,6 +29,14 @@ test('sends the message and its alerts, the token, and a key that every attempt 
   expect(second?.key).toBe(first?.key);
 });
 
+test('credentials in the URL become Basic authorization', async () => {
+  const url = receiver.url.replace('http://', 'http://user:pa%40ss@');
+  const channel = createChannel(webhook, { url });
+  expect(await channel.deliver(createMessage(), createCall())).toMatchObject({ kind: 'delivered' });
+  const expected = `Basic ${Buffer.from('user:pa@ss').toString('base64')}`;
+  expect(receiver.received[0]?.authorization).toBe(expected);
+});
+
 test.each([
   [201, { kind: 'delivered' }],
   [204, { kind: 'delivered' }],

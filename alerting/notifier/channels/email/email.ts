@@ -16,6 +16,7 @@ interface MailError {
   response?: string | undefined;
   recipient?: string | undefined;
   rejectedErrors?: readonly MailError[] | undefined;
+  message?: string | undefined;
 }
 
 interface Progress {
@@ -33,7 +34,7 @@ const address = z.string().regex(/@/, 'expected an email address');
 
 export const email = defineKind({
   kind: 'email',
-  environment: { url: 'SMTP_URL', from: 'MAIL_FROM', to: 'MAIL_TO' },
+  environment: { url: 'SMTP_URL', from: 'MAIL_FROM', to: 'MAIL_TO', ehlo: 'MAIL_EHLO' },
   settings: z.strictObject({
     /**
      * `smtps://user:password@host:465`, or `smtp://`, which requires STARTTLS unless the server is on this machine or
@@ -46,6 +47,8 @@ export const email = defineKind({
       return z.NEVER;
     }),
     from: address,
+    /** The name of this machine in EHLO; some servers refuse `[127.0.0.1]` or a name without a dot. */
+    ehlo: z.string().min(1).optional(),
     to: z
       .union([
         z.string().transform((list) => list.split(/\s*,\s*/).filter(Boolean)),
@@ -53,9 +56,9 @@ export const email = defineKind({
       ])
       .pipe(z.array(address).min(1, 'expected an email address')),
   }),
-  create(name, { url, from, to }, { timeoutSeconds = 20 } = {}) {
+  create(name, { url, from, to, ehlo }, { timeoutSeconds = 20 } = {}) {
     const redact = createRedaction([url.href, decodeURIComponent(url.password), url.password]);
-    const transport = openTransport(url, timeoutSeconds * 1000);
+    const transport = openTransport(url, timeoutSeconds * 1000, ehlo);
     const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
     return {
       name,
@@ -94,7 +97,8 @@ export const email = defineKind({
   },
 });
 
-function openTransport(url: URL, timeoutMillis: number) {
+function openTransport(url: URL, timeoutMillis: number, ehlo: string | undefined) {
+  const isOptional = url.searchParams.get('tls') === 'optional';
   const user = decodeURIComponent(url.username);
   return createTransport({
     pool: true,
@@ -105,7 +109,10 @@ function openTransport(url: URL, timeoutMillis: number) {
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port) || (defaultPort[url.protocol] ?? 587),
     secure: url.protocol === 'smtps:',
-    requireTLS: !isLoopback(url.hostname) && url.searchParams.get('tls') !== 'optional',
+    requireTLS: !isLoopback(url.hostname) && !isOptional,
+    // Optional encryption protects against listeners only, so a certificate that nobody signed is as good as none.
+    ...(isOptional && { tls: { rejectUnauthorized: false } }),
+    ...(ehlo !== undefined && { name: ehlo }),
     // nodemailer's defaults are 2 and 10 minutes.
     dnsTimeout: timeoutMillis,
     connectionTimeout: timeoutMillis,
@@ -159,7 +166,13 @@ function isPermanent({ responseCode = 0 }: MailError): boolean {
   return responseCode >= 500 && responseCode !== 503;
 }
 
-/** The server's reply or the error code. An error's message may contain a secret. */
-function describe({ response, code }: MailError): string {
-  return (response ?? code ?? 'connection failed').replaceAll(/\s+/g, ' ').slice(0, 300);
+/**
+ * The server's reply, what is wrong with its certificate, or the error code. Other messages may contain a secret.
+ * https://docs.openssl.org/master/man1/openssl-verification-options/ has the sentences about certificates.
+ */
+function describe({ response, code, message = '' }: MailError): string {
+  const isCertificate = /certificate|self.signed|altnames|issuer/i.test(message);
+  const hint = ' (its authority can be trusted by NODE_EXTRA_CA_CERTS)';
+  const tls = isCertificate ? `certificate refused: ${message.slice(0, 200)}${hint}` : undefined;
+  return (response ?? tls ?? code ?? 'connection failed').replaceAll(/\s+/g, ' ').slice(0, 300);
 }
