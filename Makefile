@@ -33,7 +33,12 @@ help: ## list the targets
 $(NODE_DIR)/node:
 	@stack/setup.sh node $(NODE_DIR)
 
-$(LIBRARIES): package.json package-lock.json | $(NODE_READY)
+# The oldest Node that the package @llamascope/otel supports.
+OLDEST_NODE := .tools/oldest-node/node_modules/node-$(NODE_PLATFORM)/bin
+$(OLDEST_NODE)/node: | $(NODE_READY)
+	@stack/setup.sh oldest-node $(OLDEST_NODE)
+
+$(LIBRARIES): package.json package-lock.json otel/package.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
@@ -126,7 +131,7 @@ unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=aler
 	vitest run --project unit --project telemetry $(WING:%=unit/%/) $(WING:%=contract/%/)
 
 .PHONY: test
-test: check $(CONSOLE) ## check, then all tests, under 8 minutes on 2 cores
+test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 minutes on 2 cores
 	@node stack/native/tools/tools.ts
 	@node test/support/console/chromium.ts
 	vitest run

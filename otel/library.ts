@@ -1,4 +1,4 @@
-/** Public API of `llamascope/otel`, for any program on node-llama-cpp. llamascope itself imports the files directly. */
+/** Public API of `@llamascope/otel`, for any program on node-llama-cpp. llamascope itself imports the files directly. */
 export { monotonicMillis } from './clock.ts';
 export { observeServer, setRoute } from './http.ts';
 export { createInferenceTelemetry } from './generation/inference.ts';
@@ -12,6 +12,6 @@ export type {
 export { createLogger } from './logger.ts';
 export { observeTokens } from './generation/observe-tokens.ts';
 export { observeProcess } from './process/process.ts';
-export { startTelemetry } from './sdk.ts';
+export { currentTelemetry, startTelemetry } from './sdk.ts';
 export type { Telemetry } from './sdk.ts';
 export { serveTelemetry } from './serve.ts';

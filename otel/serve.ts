@@ -1,4 +1,4 @@
-/** An HTTP server for programs without one: `GET /metrics`, `GET /api/traces`, `GET /api/traces/{id}`. Part of `llamascope/otel`. */
+/** An HTTP server for programs without one: `GET /metrics`, `GET /api/traces`, `GET /api/traces/{id}`. Part of `@llamascope/otel`. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Prepares what the Makefile needs: `setup.sh node DIR` installs a Node that runs TypeScript into .tools/, `setup.sh libraries`
-# the npm packages of the lockfile. Every failure is one message with the problem and what to do.
+# Prepares what the Makefile needs: `setup.sh node DIR` installs a Node that runs TypeScript into .tools/, `setup.sh oldest-node DIR`
+# the oldest Node of otel/package.json for its tests, `setup.sh libraries` the npm packages of the lockfile. Every failure is one message with the problem and what to do.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly node_version=24.21.0
+readonly oldest_node_version=22.15.0
 readonly log=.tools/setup.log
 # Without a network npm fails after seconds instead of minutes.
 readonly npm_options=(--no-fund --no-audit --loglevel=error --fetch-retries=1
@@ -81,24 +82,27 @@ explain_npm() { # the failed step
   fail "$1 failed. npm's output is above and in $log." "$1 失败，npm 的输出见上方和 $log。"
 }
 
-install_node() { # the bin folder
-  require_npm
+install_node() { # version, the bin folder, why in English, why in Chinese
   lock
-  [ -x "$1/node" ] && return
+  [ -x "$2/node" ] && return
   require_space 200
-  say "Expected Node.js 22.18 or later, got $(node -v). Installing Node.js $node_version into .tools/ (about 45 MB)" \
-    "需要 Node.js 22.18 或更高版本，实际为 $(node -v)。正在将 Node.js $node_version 安装到 .tools/（约 45 MB）"
-  local package
-  package=$(basename "$(dirname "$1")")
-  with_progress npm install --prefix .tools/node --no-save --no-package-lock "${npm_options[@]}" \
-    "$package@$node_version" || explain_npm "npm install $package"
+  say "$3 Installing Node.js $1 into .tools/ (about 45 MB)" "$4正在将 Node.js $1 安装到 .tools/（约 45 MB）"
+  local package prefix
+  package=$(basename "$(dirname "$2")")
+  prefix=${2%%/node_modules/*}
+  with_progress npm install --prefix "$prefix" --no-save --no-package-lock --prefer-offline \
+    "${npm_options[@]}" "$package@$1" || explain_npm "npm install $package"
 }
 
 install_libraries() {
   require_npm
   lock
   local installed=node_modules/.package-lock.json
-  [ $installed -nt package-lock.json ] && [ $installed -nt package.json ] && return
+  # Without the file of the workspace, `npm ci` installs none of its libraries and reports no error.
+  [ -f otel/package.json ] || fail "otel/package.json: not found. Restore it, then run make again." \
+    "找不到 otel/package.json，请恢复该文件后重试。"
+  [ $installed -nt package-lock.json ] && [ $installed -nt package.json ] &&
+    [ $installed -nt otel/package.json ] && return
   require_space 700
   say "Installing the libraries (npm ci, about 100 MB)" "正在安装依赖库（npm ci，约 100 MB）"
   with_progress npm ci --ignore-scripts "${npm_options[@]}" || explain_npm "npm ci"
@@ -106,7 +110,16 @@ install_libraries() {
 }
 
 case "${1:-}" in
-  node) install_node "$2" ;;
+  node)
+    require_npm
+    install_node $node_version "$2" "Expected Node.js 22.18 or later, got $(node -v)." \
+      "需要 Node.js 22.18 或更高版本，实际为 $(node -v)。"
+    ;;
+  oldest-node)
+    require_npm
+    install_node $oldest_node_version "$2" "The tests of otel/ also run on its oldest Node.js." \
+      "otel/ 的测试还要在其支持的最低版本上运行。"
+    ;;
   libraries) install_libraries ;;
-  *) fail "setup.sh: expected node or libraries, got \"${1:-}\"" "setup.sh 的参数无效：“${1:-}”。可选值：node、libraries" ;;
+  *) fail "setup.sh: expected node, oldest-node or libraries, got \"${1:-}\"" "setup.sh 的参数无效：“${1:-}”。可选值：node、oldest-node、libraries" ;;
 esac

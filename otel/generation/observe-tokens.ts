@@ -1,4 +1,4 @@
-/** Observes a stream of tokens as one generation. Part of `llamascope/otel`, for programs that use node-llama-cpp directly. */
+/** Observes a stream of tokens as one generation. Part of `@llamascope/otel`, for programs that use node-llama-cpp directly. */
 import { randomUUID } from 'node:crypto';
 import { monotonicMillis } from '../clock.ts';
 import type { InferenceTelemetry } from './inference.ts';

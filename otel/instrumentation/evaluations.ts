@@ -41,6 +41,9 @@ const enough: Ending = { outcome: 'completed', reason: 'length' };
 const leftEarly: Ending = { outcome: 'cancelled', reason: 'client_gone' };
 const failed: Ending = { outcome: 'failed', reason: 'engine_error' };
 
+/** Ends the operation of an iterator that the program dropped without an end. */
+const dropped = new FinalizationRegistry<Operation>((operation) => operation.end(leftEarly));
+
 /** Also observes `evaluate`, which calls this method. */
 export function wrapEvaluateWithMetadata(observe: () => Observer) {
   return (original: (...args: unknown[]) => TokenIterator) =>
@@ -82,7 +85,10 @@ function observeIterator(
       operation.evaluating(Array.isArray(replacement) ? replacement.length : 1);
     } else if (tokens.length > 0) {
       operation = currentOperation(sequence);
-      operation ??= raw = beginRaw(observer, sequence, tokens, options);
+      if (operation === undefined) {
+        operation = raw = beginRaw(observer, sequence, tokens, options);
+        dropped.register(iterator, raw);
+      }
       operation.evaluating(tokens.length);
     }
   }

@@ -1,9 +1,11 @@
 /** NodeLlamaCppInstrumentation in this process: raw evaluations, embeddings and rankings on the real engine. */
 import * as llamaCpp from 'node-llama-cpp';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { telemetry } from '../../support/otel/generation.ts';
 import * as observed from '../../support/otel/observed-llama.ts';
-import { changesDuring } from '../../support/otel/scrape.ts';
+import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
 import { tree } from '../../support/otel/trace.ts';
 
 const { changes, requests, sequenceOf, spansOf, tokens } = observed;
@@ -95,6 +97,20 @@ describe('a raw evaluation', () => {
       await metadata.return();
     });
     expect(leaves).toEqual({});
+  });
+
+  test('is cancelled when its reader drops the iterator', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const sequence = await sequenceOf(looping);
+    const counted = await changes(async () => {
+      await sequence.evaluate(looping.tokenize('Hello')).next();
+      await vi.waitUntil(async () => {
+        collectGarbage();
+        return (await readSamples(telemetry)).get('inference_sequences_active') === 0;
+      }, 20_000);
+    });
+    expect(counted).toMatchObject({ [requests('cancelled', 'client_gone')]: 1 });
   });
 
   test('keeps next(replacement), which is more input', async () => {

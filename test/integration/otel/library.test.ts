@@ -1,84 +1,9 @@
-/** `llamascope/otel` in a program of its own: in another folder, with node-llama-cpp, without our server. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+/** `observeTokens` and `serveTelemetry` of `@llamascope/otel`; `package.test.ts` has its example. */
+import { describe, expect, test } from 'vitest';
 import { observeTokens } from '../../../otel/generation/observe-tokens.ts';
 import { serveTelemetry } from '../../../otel/serve.ts';
-import { checkWithPromtool, changesDuring, parseSamples } from '../../support/otel/scrape.ts';
+import { changesDuring } from '../../support/otel/scrape.ts';
 import { inference, model, telemetry } from '../../support/otel/generation.ts';
-import { readSpans } from '../../support/otel/trace.ts';
-
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const demo = join(root, 'src/models/llamascope-demo.gguf');
-const example = join(root, 'otel/example/completion.ts');
-
-describe('the example', () => {
-  let folder: string;
-  let program: ChildProcess;
-  let printed = '';
-  const line = (pattern: RegExp): string => pattern.exec(printed)?.[0] ?? '';
-
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'stranger-'));
-    // The links that `npm install ../llamascope` would create.
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(root, join(folder, 'node_modules/llamascope'));
-    symlinkSync(
-      join(root, 'node_modules/node-llama-cpp'),
-      join(folder, 'node_modules/node-llama-cpp'),
-    );
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-    copyFileSync(example, join(folder, 'program.ts'));
-    // The demo model begins its answer with a newline.
-    program = spawn(process.execPath, ['program.ts', demo, '\n', '0'], { cwd: folder });
-    program.stdout?.on('data', (chunk) => (printed += chunk));
-    program.stderr?.on('data', (chunk) => (printed += chunk));
-    await vi.waitUntil(() => printed.includes('/api/traces/') || program.exitCode !== null, 30_000);
-  });
-
-  afterAll(() => {
-    program.kill('SIGKILL');
-    rmSync(folder, { recursive: true });
-  });
-
-  test('is under 40 lines', () => {
-    expect(readFileSync(example, 'utf8').trim().split('\n').length).toBeLessThan(40);
-  });
-
-  test('answers, and serves all metrics of the answer', async () => {
-    expect(printed).toContain('llamascope');
-    const text = await (await fetch(line(/^http.*metrics$/m))).text();
-    const samples = parseSamples(text);
-    const tokens = samples.get('inference_tokens_total{type="output"}') ?? 0;
-    expect(tokens).toBeGreaterThan(10);
-    expect(samples.get('inference_inter_token_duration_seconds_count')).toBe(tokens - 1);
-    expect(samples.get('inference_requests_total{outcome="completed",reason="stop"}')).toBe(1);
-    expect(text).toMatch(/^inference_model_info\{architecture="qwen2",.*\} 1$/m);
-    expect(text).toMatch(/^process_memory_usage_bytes\{process_role="engine"\} \d+$/m);
-    expect(checkWithPromtool(text)).toBe('');
-  });
-
-  test('has the trace of the answer', async () => {
-    const response = await fetch(line(/^http.*traces.*$/m));
-    const spans = readSpans((await response.json()) as Parameters<typeof readSpans>[0]);
-    expect(spans.map(({ name }) => name)).toEqual(['prefill', 'decode', 'chat example']);
-    expect(spans.at(-1)?.attributes).toMatchObject({
-      'inference.outcome': 'completed',
-      'inference.reason': 'stop',
-    });
-  });
-
-  test('ends at SIGTERM', async () => {
-    const exited = once(program, 'exit');
-    program.kill('SIGTERM');
-    expect(await exited).toEqual([0, null]);
-  });
-});
 
 describe('observed tokens', () => {
   async function* count(to: number): AsyncGenerator<number, void, void> {
