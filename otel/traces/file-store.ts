@@ -28,7 +28,8 @@ const batchSpans = 256;
 /** Batches that the worker has not written yet. Later spans wait here, up to `waitingSpans`, and are then lost. */
 const unwrittenBatches = 4;
 const waitingSpans = 4096;
-const answerMillis = 5000;
+/** Generous, because a busy machine starts the worker late. */
+const answerMillis = 20_000;
 
 type Ask =
   Extract<Command, { id: number }> extends infer Each
@@ -221,6 +222,8 @@ async function close(store: FileStore): Promise<void> {
   store.isClosed = true;
   await opened(store);
   if (store.memory !== undefined) return;
+  // Each answer frees batches, so that what still waits is written.
+  while (store.waiting.length > 0) await ask(store, { type: 'get', traceId: '' });
   await ask(store, { type: 'close' });
   await store.worker.terminate();
 }

@@ -33,6 +33,8 @@ const version = 1;
 const busyMillis = 2000;
 /** Eviction makes room for this share of the limits, so that it does not run for every batch. */
 const roomShare = 0.01;
+/** With little traffic it runs this often, for the sake of the traces that are too old. */
+const maxEvictionMillis = 3_600_000;
 
 const schema = `
   CREATE TABLE resources (id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE) STRICT;
@@ -102,6 +104,7 @@ interface Opened {
   readonly limits: TraceLimits;
   /** Traces that may still be written before the next eviction. */
   room: number;
+  evictedAt: number;
 }
 
 /** @throws Error if the file cannot be opened, or is something else. */
@@ -111,7 +114,7 @@ export function openTraceFile(path: string, limits: TraceLimits): TraceFile {
   prepareSchema(db);
   const prepared = Object.entries(sql).map(([name, text]) => [name, db.prepare(text)]);
   const statements = Object.fromEntries(prepared) as Statements;
-  const file: Opened = { db, statements, limits, room: 0 };
+  const file: Opened = { db, statements, limits, room: 0, evictedAt: 0 };
   return {
     add(ended, resource) {
       inTransaction(db, () => add(file, ended, resource));
@@ -159,7 +162,7 @@ function add(file: Opened, ended: EndedSpans, attributes: Attributes): void {
   const resource = Number(statements.resource.get(text)?.['id']);
   for (const { traceId, json } of ended) put(statements, traceId, resource, json);
   file.room -= ended.length;
-  if (file.room <= 0) evict(file);
+  if (file.room <= 0 || Date.now() - file.evictedAt > maxEvictionMillis) evict(file);
 }
 
 function put(statements: Statements, traceId: string, resource: number, json: string): void {
@@ -206,6 +209,7 @@ function evict(file: Opened): void {
     statements.evict.run(newest - kept, Math.min(excess + step - 1 || 1, traces - 1));
   }
   file.room = step;
+  file.evictedAt = Date.now();
 }
 
 function sizeOf(statements: Statements): { traces: number; bytes: number; newest: number } {

@@ -42,6 +42,16 @@ test('keeps the traces of a program that has ended, and adds to them', async () 
   expect(second.problems).toEqual([]);
 });
 
+test('writes all that waits before it closes', async () => {
+  const file = path.join(folder, 'many.db');
+  const store = open(file);
+  for (let index = 0; index < 2000; index += 1) store.add(`trace ${index}`);
+  await store.close();
+  expect(openTraceFile(file, { traces: 9999, bytes: 1e9 }).list({}).traces[0]).toMatchObject({
+    name: 'trace 1999',
+  });
+});
+
 test('keeps the traces of a killed program, but for the last second', async () => {
   const file = path.join(folder, 'killed.db');
   const program = `
