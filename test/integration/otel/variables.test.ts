@@ -62,11 +62,14 @@ const program = `
   };
   propagation.inject(propagation.extract(context.active(), incoming), carrier);
   print({ carrier });
+  // Without most buckets it fits into the pipe; a longer text would be mixed with the log's lines.
+  const shorten = (text) =>
+    String(text).split('\\n').filter((line) => !/^# (HELP|TYPE)|_bucket{(?!le="0.5")/.test(line)).join('\\n');
   const { status, body } = await telemetry.scrape({});
-  print({ status, body: String(body) });
+  print({ status, body: shorten(body) });
   const port = process.env.OTEL_EXPORTER_PROMETHEUS_PORT;
   const served = await fetch('http://127.0.0.1:' + port + '/metrics').then((answer) => answer.text(), () => 'nobody listens');
-  print({ served });
+  print({ served: shorten(served) });
   await telemetry.shutdown(60_000);
   process.exit();`;
 
@@ -307,7 +310,7 @@ describe('set: the program', () => {
   test('OTEL_EXPORTER_PROMETHEUS_HOST and PORT serve the same metrics', () => {
     const names = (text = ''): string[] =>
       [...parseSamples(text).keys()].filter((key) => key.startsWith('gen_ai'));
-    expect(names(set.printed.served).length).toBeGreaterThan(10);
+    expect(names(set.printed.served).length).toBeGreaterThan(2);
     expect(names(set.printed.served)).toEqual(names(set.printed.body));
   });
 
