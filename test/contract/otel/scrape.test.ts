@@ -134,7 +134,7 @@ describe('concurrent scrapes', () => {
 
   test('are not needed: without them the exporter collects by itself', async () => {
     const { collections } = createCounted(0, 5);
-    await vi.waitUntil(() => collections() >= 2);
+    await vi.waitFor(() => expect(collections()).toBeGreaterThanOrEqual(2));
   });
 
   test('share the last collection for `shareMillis`', async () => {
