@@ -18,7 +18,7 @@ function slow(
     labels: { severity, job: jobs.chat },
     graph: quantile(0.95, metric, { where, ...range }),
     expr: `<graph> > <above> and ${requests} >= <minimumRequests>`,
-    summary: { en: `${en} is high`, zh: `${zh}过高（P95）` },
+    summary: { en: `${en} is high`, zh: `${zh}过高` },
     description: {
       en: `P95 of the ${en.toLowerCase()} is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.`,
       zh: `最近 <window>${zh}的 P95 为 {{ $value | printf "%.2f" }} 秒，高于 <above> 秒，已持续 <for>。`,

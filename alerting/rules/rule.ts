@@ -1,4 +1,5 @@
 /** The types of rules, and the function that adds texts and links to alerts. Used by `rules.ts` and the files in this folder. */
+import { actions } from './actions.ts';
 import type { Text } from '../../otel/text.ts';
 import type { Threshold, Thresholds } from '../../otel/thresholds.ts';
 
@@ -59,6 +60,7 @@ export function toRule(
   const durations = { window: context.duration(windowSeconds), for: context.duration(forSeconds) };
   const values = { ...threshold, ...durations, ...alert.numbers?.(context) };
   const graph = fill(alert.graph, values, String);
+  const action = actions.get(name);
   return {
     alert: name,
     expr: fill(expr, { ...values, graph }, String),
@@ -69,6 +71,7 @@ export function toRule(
       description: fill(description.en, values, String),
       summary_zh: summary.zh,
       description_zh: fill(description.zh, values, toChinese),
+      ...(action !== undefined && { action_en: action, action_zh: action }),
       runbook_url: `${urls.runbooks}/${name}`,
       dashboard_url: `${urls.prometheus}/graph?g0.expr=${encodeURIComponent(graph)}&g0.tab=0&g0.range_input=1h`,
     },

@@ -15,6 +15,16 @@ test.each(alerts)(
   },
 );
 
+test.each(alerts)(
+  '$alert has a first command in both languages, unless it is the Watchdog',
+  (rule) => {
+    const { action_en: english, action_zh: chinese } = rule.annotations;
+    const expected = rule.alert === 'Watchdog' ? /^undefined$/ : /^make [a-z]+/;
+    expect(String(english)).toMatch(expected);
+    expect(String(chinese)).toMatch(expected);
+  },
+);
+
 test.each(alerts)('$alert has a severity, and a `for` unless it is the Watchdog', (rule) => {
   expect(['critical', 'warning', 'none']).toContain(rule.labels['severity']);
   expect(rule.for ?? 'at once').toMatch(rule.alert === 'Watchdog' ? /^at once$/ : /^\d+[smhd]$/);
