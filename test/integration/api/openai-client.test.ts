@@ -178,8 +178,8 @@ describe('the openai client', () => {
     const unknown = await ask({ model: 'gpt-4o' }).catch((error: unknown) => error);
     expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
     expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' });
-    const messages = [{ role: 'user' as const, content: 'word '.repeat(9000) }];
-    const long = await ask({ messages }).catch((error: unknown) => error);
+    const many = [{ role: 'user', content: 'word '.repeat(9000) }];
+    const long = await ask({ messages: many }).catch((error: unknown) => error);
     expect(long).toMatchObject({ status: 400, code: 'context_overflow' });
   });
 });

@@ -10,6 +10,7 @@ import { findColors, type Rgb } from './canvas-colors.ts';
 import { shared } from '../../support/shared.ts';
 import type { SharedServices } from '../../support/shared-services.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
+import { raiseAlert } from '../../support/stack/traffic.ts';
 
 const browser = useConsoleBrowser();
 const plotted = new Set(['timeseries', 'stacked', 'heatmap']);
@@ -84,6 +85,7 @@ async function missingIn(page: Page, { id, kind }: PanelInfo): Promise<string[]>
 
 describe('every panel', () => {
   test('of each dashboard draws its data', async () => {
+    await raiseAlert(stack, { name: 'HighErrorRate' });
     for (const dashboard of list.dashboards) {
       const ids = new Set(dashboard.rows.flatMap((row) => row.panels));
       const panels = list.panels.filter(({ id }) => ids.has(id));

@@ -13,6 +13,7 @@ import {
   type FoundQuery,
 } from '../../support/otel/prometheus-queries.ts';
 import { driveTraffic } from '../../support/otel/prometheus-traffic.ts';
+import { raiseAlert } from '../../support/stack/traffic.ts';
 import { operandsOf } from '../../support/otel/prometheus-grammar.ts';
 import { createStack, type Stack } from '../../support/stack/stack.ts';
 
@@ -137,6 +138,7 @@ describe('the stack of make up, at one second a scrape', () => {
   }, 60_000);
 
   test('answers every query with a finite sample after traffic', async () => {
+    await raiseAlert(stack, { name: 'HighErrorRate' });
     await driveTraffic(stack.chatUrl, stack.pid('chat'));
     const complaints = await settle(
       findQueries(),
