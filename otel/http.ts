@@ -2,13 +2,21 @@
  * Telemetry of an HTTP server: spans and durations by the instrumentation, requests in flight, open connections. Independent of any
  * framework: each app calls `setRoute` from its own middleware.
  */
-import { context, metrics as api, ValueType, type Attributes, type Span } from '@opentelemetry/api';
+import {
+  context,
+  metrics as api,
+  ValueType,
+  type Attributes,
+  type Context,
+  type Span,
+} from '@opentelemetry/api';
 import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { attributes as a, metrics } from './names.ts';
+import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
 
 /** Not measured: at their rate, scrapes, probes and console polling would hide a chat route that always fails. */
 const ignoredPaths = new Set(['/', '/metrics', '/healthz', '/readyz', '/favicon.ico']);
@@ -80,6 +88,26 @@ export function setRoute(route: string): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type === RPCType.HTTP) metadata.route = route;
 }
+
+const errorTypes = new WeakMap<object, string>();
+
+/**
+ * Sets `error.type` of the request of `within` beside its status of 200, for a response that broke off after its headers:
+ * https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpserverrequestduration
+ */
+export function setErrorType(type: string, within: Context): void {
+  const metadata = getRPCMetadata(within);
+  if (metadata !== undefined) errorTypes.set(metadata, type);
+}
+
+/** Adds the error type to the attributes of the duration, because the instrumentation takes them from the status alone. */
+export const addErrorType: IAttributesProcessor = {
+  process(attributes, within) {
+    const metadata = within === undefined ? undefined : getRPCMetadata(within);
+    const type = metadata === undefined ? undefined : errorTypes.get(metadata);
+    return type === undefined ? attributes : { ...attributes, [a.errorType]: type };
+  },
+};
 
 /** Counts requests in flight and open connections of `server`. Call it before the server listens. */
 export function observeServer(server: Server): void {

@@ -1,5 +1,5 @@
 /**
- * Generates `otel/generated/metrics.md`, the reference of all metrics, from `names.ts` and `deviations.ts`. Run by `make generate`.
+ * Generates `otel/generated/metrics.md`, the reference of all metrics, from `names.ts`, `outcomes.ts` and `deviations.ts`. Run by `make generate`.
  *
  *   --out DIR  where to write (otel/generated)
  */
@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deviations } from './deviations.ts';
 import { metrics, type MetricDefinition } from './names.ts';
+import { writeOutcomes } from './outcomes.ts';
 
 function writeMetricsPage(): string {
   const sections = Object.values<MetricDefinition>(metrics).map(writeMetric);
-  return `<!-- Generated from otel/names.ts by \`make generate\`. -->
+  return `<!-- Generated from otel/names.ts and otel/outcomes.ts by \`make generate\`. -->
 
 # Metrics
 
@@ -20,6 +21,7 @@ Every metric that llamascope emits, by its OpenTelemetry name. Names in Promethe
 underscores, the unit is a suffix, counters end with \`_total\`. Every label has a bounded set of values, none of them set by a client.
 
 ${sections.join('\n')}
+${writeOutcomes()}
 ${writeDeviations()}`;
 }
 

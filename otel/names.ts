@@ -33,6 +33,9 @@ export const tokenTypes = ['input', 'cached_input', 'output'] as const;
 export const prefixCopies = ['sequence', 'cache', 'failed'] as const;
 export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
 export type StreamEnding = (typeof streamEndings)[number];
+/** Requests without a first token: the client disconnected, or the service ended them. */
+export const unansweredTypes = ['abandoned', 'ended'] as const;
+export type UnansweredType = (typeof unansweredTypes)[number];
 /** Values of `error.type` for lost spans: the export queue was full, the collector answered with an error, or it did not answer. */
 export const spanLosses = ['queue_full', 'OTLPExporterError', 'Error'] as const;
 export const processRoles = ['api', 'engine'] as const;
@@ -52,7 +55,7 @@ export type ServiceState = (typeof serviceStates)[number];
 /** Routes that start a generation. SLIs count only these. */
 export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
 /** Status codes whose `http.server.request.duration` series exist before the first request. */
-export const initialStatusCodes = [200, 400, 429, 500, 503] as const;
+export const initialStatusCodes = [200, 400, 429, 499, 500, 503] as const;
 
 /** Scrape jobs in `stack/prometheus/prometheus.yml`. `qwen-instruct` is the job name in the articles whose queries must work here. */
 export const jobs = {
@@ -394,9 +397,10 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     name: 'inference.unanswered.duration',
     kind: 'histogram',
     unit: 's',
+    labels: [a.type],
     buckets: firstTokenBuckets,
     meaning:
-      'Time from admission to the end of a request that ended without a first token; the latency SLO counts those above its bound.',
+      'Time from admission to the end of a request that its client left (abandoned) or the service ended (ended) without a first token.',
   },
   inferenceInterTokenDuration: {
     name: 'inference.inter_token.duration',

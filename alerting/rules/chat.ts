@@ -1,7 +1,8 @@
 /** Capacity of the chat service: throughput, queue, rejections, context and streams. Generates `chat.yml`. */
 import { jobs, serviceStates } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
-import { anyOf, increase, ofChat, rate, series } from '../../otel/promql.ts';
+import { indicator, streamIndicator, type Indicator } from '../../otel/outcomes.ts';
+import { anyOf, ofChat, rate, series } from '../../otel/promql.ts';
 import { stateTexts } from '../../otel/text.ts';
 import type { Alert } from './rule.ts';
 
@@ -61,11 +62,7 @@ export const chatAlerts: Alert[] = [
   },
   {
     alert: 'RequestsRejected',
-    // Count only rejections for lack of capacity, not invalid requests.
-    ...failingShare(
-      'inferenceRequests',
-      anyOf('reason', ['queue_full', 'queue_timeout', 'not_ready']),
-    ),
+    ...failingShare(indicator('capacity')),
     summary: { en: 'Requests are rejected for lack of capacity', zh: '请求因容量不足被拒绝' },
     description: {
       en: '{{ $value | humanizePercentage }} of requests over <window> were rejected for lack of capacity, above <above%> for more than <for>.',
@@ -86,7 +83,7 @@ export const chatAlerts: Alert[] = [
   },
   {
     alert: 'StreamsStalled',
-    ...failingShare('inferenceStreamTerminations', 'how="stalled"'),
+    ...failingShare(streamIndicator()),
     summary: { en: 'Streams stall before their end', zh: '流式响应中途停滞' },
     description: {
       en: '{{ $value | humanizePercentage }} of streams over <window> ended because the client stopped reading, above <above%> for more than <for>.',
@@ -99,16 +96,12 @@ function share(part: MetricKey, whole: MetricKey): string {
   return `${series(part, ofChat())} / (${series(whole, ofChat())} > 0)`;
 }
 
-/** A warning while `matcher` selects more than the threshold's share of a counter, and at least its minimum of failures. */
-function failingShare(
-  counter: MetricKey,
-  matcher: string,
-): Pick<Alert, 'labels' | 'graph' | 'expr'> {
-  const failing = { where: ofChat(matcher), by: ['job'], window } as const;
-  const all = rate(counter, { ...failing, where: ofChat() });
+/** A warning while the bad ones are more than the threshold's share, and at least its minimum of failures. */
+function failingShare({ all, bad }: Indicator): Pick<Alert, 'labels' | 'graph' | 'expr'> {
+  const range = { by: ['job'], window } as const;
   return {
     labels: { severity: 'warning', job: jobs.chat },
-    graph: `${rate(counter, failing)} / (${all} > 0)`,
-    expr: `<graph> > <above> and ${increase(counter, failing)} >= <minimumFailures>`,
+    graph: `${bad('rate', range)} / (${all('rate', range)} > 0)`,
+    expr: `<graph> > <above> and ${bad('increase', range)} >= <minimumFailures>`,
   };
 }

@@ -2,6 +2,7 @@
 import { attributes, generationRoutes } from '../../otel/names.ts';
 import type { MetricKey } from '../../otel/names.ts';
 import { labelName } from '../../otel/prometheus/prometheus-names.ts';
+import { brokenStreams } from '../../otel/outcomes.ts';
 import { anyOf, ofChat, quantile, series } from '../../otel/promql.ts';
 import type { RecordingRule, RuleContext } from './rule.ts';
 
@@ -20,13 +21,30 @@ const statusLabels = {
 const perInstance = (metric: MetricKey, part = ''): string =>
   `sum by (job, instance) (${series(metric, ofChat(), part)})`;
 
-/** A series of the HTTP histogram, of generations only, with renamed labels; `keep` are labels that keep their names. */
-function renamed(part: string, labels: Record<string, string>, keep: string[] = []): string {
+/**
+ * A series of the HTTP histogram, of generations only, with renamed labels; `keep` are labels that keep their names, `replace` are
+ * arguments of further label_replace().
+ */
+function renamed(
+  part: string,
+  labels: Record<string, string>,
+  { keep = [], replace = [] }: { keep?: string[]; replace?: string[] } = {},
+): string {
   let source = series('httpServerRequestDuration', ofGenerations, part);
   for (const [to, from] of Object.entries(labels)) {
     source = `label_replace(${source}, "${to}", "$1", "${from}", "(.*)")`;
   }
+  for (const replacement of replace) source = `label_replace(${source}, ${replacement})`;
   return `sum by (${['job', 'instance', ...Object.keys(labels), ...keep].join(', ')}) (${source})`;
+}
+
+/** A stream that broke off after its 200 has the reason as error type, and gets the status of the table. */
+function requestsByStatus(): string {
+  const broken = [...brokenStreams()].map(
+    ([status, reasons]) =>
+      `"status_code", "${status}", "${labelName(attributes.errorType)}", "${reasons.join('|')}"`,
+  );
+  return renamed('_count', statusLabels, { replace: broken });
 }
 
 /**
@@ -39,16 +57,13 @@ export function seedNames({ thresholds, duration }: RuleContext): RecordingRule[
   return [
     {
       record: 'http_request_duration_seconds_bucket',
-      expr: renamed('_bucket', endpointLabels, ['le']),
+      expr: renamed('_bucket', endpointLabels, { keep: ['le'] }),
     },
     ...['sum', 'count'].map((part) => ({
       record: `http_request_duration_seconds_${part}`,
       expr: renamed(`_${part}`, endpointLabels),
     })),
-    {
-      record: 'http_requests_total',
-      expr: renamed('_count', statusLabels),
-    },
+    { record: 'http_requests_total', expr: requestsByStatus() },
     ...['sum', 'count'].map((part) => ({
       record: `model_inference_duration_seconds_${part}`,
       expr: perInstance('inferenceDuration', `_${part}`),

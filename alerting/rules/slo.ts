@@ -1,39 +1,13 @@
 /**
  * The SLOs as error budgets, and the alerts on how fast the budgets burn. Two SLOs share one objective: requests are answered,
- * and first tokens arrive in time; requests that ended late without one count as late. Generates `slo.yml`.
+ * and first tokens arrive in time. `otel/outcomes.ts` says what counts. Generates `slo.yml`.
  */
 import { jobs } from '../../otel/names.ts';
-import type { MetricKey, Reason } from '../../otel/names.ts';
-import { formatBound } from '../../otel/prometheus/prometheus-names.ts';
-import { anyOf, ofChat, series, summed } from '../../otel/promql.ts';
+import { indicator } from '../../otel/outcomes.ts';
+import { ofChat } from '../../otel/promql.ts';
 import { burnRates, errorBudget } from '../../otel/thresholds.ts';
 import { toPromDuration } from './rule.ts';
 import type { Alert, RecordingRule, RuleContext } from './rule.ts';
-
-/** How the availability SLO counts each ending: `good`, `bad`, or `client`: not counted, because the request was invalid. */
-const verdicts = {
-  stop: 'good',
-  length: 'good',
-  tool_calls: 'good',
-  client_gone: 'good',
-  deadline: 'bad',
-  shutdown: 'bad',
-  not_ready: 'bad',
-  queue_full: 'bad',
-  queue_timeout: 'bad',
-  engine_error: 'bad',
-  engine_exit: 'bad',
-  internal_error: 'bad',
-  bad_request: 'client',
-  context_overflow: 'client',
-  model_not_found: 'client',
-  too_large: 'client',
-  unauthorized: 'client',
-} as const satisfies Record<Reason, 'good' | 'bad' | 'client'>;
-
-type Verdict = (typeof verdicts)[Reason];
-const reasonsOf = (...wanted: Verdict[]): string[] =>
-  Object.entries(verdicts).flatMap(([reason, verdict]) => (wanted.includes(verdict) ? reason : []));
 
 const fiveMinutes = 300;
 type Burn = keyof typeof burnRates;
@@ -48,38 +22,6 @@ const increaseName = (seconds: number): string =>
 const slos = ['availability', 'latency'] as const;
 type Slo = (typeof slos)[number];
 
-type Count = (operation: 'rate' | 'increase', window: string) => string;
-
-const counted =
-  (metric: MetricKey, where: string, part?: string): Count =>
-  (operation, window) =>
-    summed(operation, series(metric, where, part), { by: ['job'], window });
-
-/** Observations above a bucket bound. */
-function countedAbove(metric: MetricKey, bound: number): Count {
-  const all = counted(metric, ofChat(), '_count');
-  const below = counted(metric, ofChat(`le="${formatBound(bound)}"`), '_bucket');
-  return (...given) => `(${all(...given)} - ${below(...given)})`;
-}
-
-/** Queries for all requests that the SLO counts, and for the bad requests. */
-function indicator(slo: Slo, { thresholds }: RuleContext): { all: Count; bad: Count } {
-  if (slo === 'availability') {
-    const requests = (...wanted: Verdict[]): Count =>
-      counted('inferenceRequests', ofChat(anyOf('reason', reasonsOf(...wanted))));
-    return { all: requests('good', 'bad'), bad: requests('bad') };
-  }
-  const { metric, above } = thresholds.slo;
-  const answered = counted(metric, ofChat(), '_count');
-  const late = countedAbove(metric, above);
-  // Who left earlier than the bound may have changed their mind, so these requests are not counted.
-  const unanswered = countedAbove('inferenceUnansweredDuration', above);
-  return {
-    all: (...given) => `${answered(...given)} + ${unanswered(...given)}`,
-    bad: (...given) => `${late(...given)} + ${unanswered(...given)}`,
-  };
-}
-
 /** Long windows average the recorded 5 min rates, which reads two series instead of every bucket of three days. */
 export function sloRecordings(context: RuleContext): RecordingRule[] {
   const { duration } = context;
@@ -88,17 +30,22 @@ export function sloRecordings(context: RuleContext): RecordingRule[] {
   const ratioWindows = [...new Set(allRates.flatMap((r) => [r.shortSeconds, r.longSeconds]))];
   return [
     ...slos.flatMap((slo) => {
-      const { all, bad } = indicator(slo, context);
+      const { all, bad } = indicator(slo, context.thresholds.slo);
+      const now = { by: ['job', 'instance'], window } as const;
       return [
-        { record: 'job:slo_requests:rate5m', expr: all('rate', window), labels: { slo } },
-        { record: 'job:slo_errors:rate5m', expr: bad('rate', window), labels: { slo } },
+        { record: 'instance:slo_requests:rate5m', expr: all('rate', now), labels: { slo } },
+        { record: 'instance:slo_errors:rate5m', expr: bad('rate', now), labels: { slo } },
         ...longWindows.map((seconds) => ({
           record: increaseName(seconds),
-          expr: bad('increase', duration(seconds)),
+          expr: bad('increase', { by: ['job'], window: duration(seconds) }),
           labels: { slo },
         })),
       ];
     }),
+    ...['requests', 'errors'].map((part) => ({
+      record: `job:slo_${part}:rate5m`,
+      expr: `sum by (job, slo) (instance:slo_${part}:rate5m)`,
+    })),
     ...ratioWindows
       .toSorted((a, b) => a - b)
       .map((seconds) => {
@@ -150,8 +97,8 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
 
 const sentences = {
   availability: {
-    en: 'requests failed or were rejected',
-    zh: { name: '可用性', failed: '的请求失败或被拒绝' },
+    en: 'requests failed, were rejected or were given up after <above> s',
+    zh: { name: '可用性', failed: '的请求失败、被拒绝或等待超过 <above> 秒后放弃' },
   },
   latency: {
     en: 'requests waited more than <above> s for the first token',

@@ -2,6 +2,7 @@
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
 import { attributes as a, genAiProvider, type Operation, type PoolingOperation } from '../names.ts';
+import { unansweredType } from '../outcomes.ts';
 import {
   prefillStartedAt,
   secondsBetween,
@@ -36,8 +37,10 @@ export function recordEnded(
   }
   instruments.record('inferencePerplexity', perplexityOf(state), undefined, span);
   const isUnanswered = state.admitted !== undefined && state.firstTokenAt === undefined;
-  if (isUnanswered && outcome !== 'completed') {
-    instruments.record('inferenceUnansweredDuration', summary.durationSeconds, undefined, span);
+  const type = isUnanswered ? unansweredType(summary) : undefined;
+  if (type !== undefined) {
+    const typed = { [a.type]: type };
+    instruments.record('inferenceUnansweredDuration', summary.durationSeconds, typed, span);
   }
   recordGenAi(recorder, state, summary);
 }

@@ -15,6 +15,7 @@ import {
   serviceStates,
   streamEndings,
   tokenTypes,
+  unansweredTypes,
   type MetricKey,
   type Operation,
   type PoolingOperation,
@@ -154,6 +155,8 @@ function initialise(instruments: Instruments): void {
     if (name.startsWith('inference.') && labels.length === 0) instruments.zero(key);
   }
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
+  for (const type of unansweredTypes)
+    instruments.zero('inferenceUnansweredDuration', { [a.type]: type });
   for (const type of prefixCopies) instruments.zero('inferencePrefixCopies', { [a.type]: type });
   for (const how of streamEndings)
     instruments.zero('inferenceStreamTerminations', { [a.how]: how });

@@ -4,6 +4,7 @@ import {
   type AggregationOption,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
+import { addErrorType } from '../http.ts';
 import { metrics, type MetricDefinition } from '../names.ts';
 import { exponential, twinName } from './exponential.ts';
 import { createLabelFilter, type Ceiling } from './series.ts';
@@ -22,7 +23,10 @@ export function createViews(ceiling: Ceiling, { withTwins = false } = {}): ViewO
       const view = {
         instrumentName: name,
         description: meaning,
-        attributesProcessors: [createLabelFilter({ metric: name, labels, ceiling })],
+        attributesProcessors: [
+          ...(name === metrics.httpServerRequestDuration.name ? [addErrorType] : []),
+          createLabelFilter({ metric: name, labels, ceiling }),
+        ],
       };
       const first = { ...view, aggregation: aggregationOf(buckets) };
       if (buckets === undefined || !withTwins) return [first];

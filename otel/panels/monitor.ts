@@ -1,7 +1,11 @@
 /** The dashboard of the article, over its own metric names, which `alerting/rules/seed-names.ts` records. */
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
+import { ratioTexts } from '../outcomes.ts';
 import { selectedChat } from '../promql.ts';
+
+/** The same recorded rates as the availability SLO, of the selected instances. */
+const available = `${selectedChat}, slo="availability"`;
 
 export const monitor = definePanels({
   totalRequests: {
@@ -18,12 +22,12 @@ export const monitor = definePanels({
   successRatio: {
     title: { en: 'Success ratio', zh: '成功率' },
     meaning: {
-      en: 'Share of requests over 5 minutes without a 5xx status.',
-      zh: '最近 5 分钟未返回 5xx 的请求比例。',
+      en: `Over 5 minutes. ${ratioTexts.availability.en}`,
+      zh: `最近 5 分钟。${ratioTexts.availability.zh}`,
     },
     kind: 'stat',
     unit: '1',
-    queries: `1 - sum(rate(http_requests_total{${selectedChat}, status_code=~"5.."}[5m])) / (sum(rate(http_requests_total{${selectedChat}}[5m])) > 0)`,
+    queries: `1 - sum(instance:slo_errors:rate5m{${available}}) / (sum(instance:slo_requests:rate5m{${available}}) > 0)`,
     idle: 'nothing',
     thresholds: {
       red: 1 - defaultThresholds.highErrorRate.above,
@@ -33,7 +37,7 @@ export const monitor = definePanels({
     whenRed: {
       en: 'Find the growing reason in the panel Rejections and failures.',
       zh: '在“拒绝与失败”面板中查看哪个原因在增长。',
-      runbook: 'HighErrorRate',
+      runbook: 'ChatErrorBudgetBurn',
     },
   },
   latencyP99: {

@@ -2,6 +2,7 @@
 import type { Text } from '../text.ts';
 import { definePanels, type PanelEntry } from './panel.ts';
 import { burnRates, defaultThresholds, errorBudget } from '../thresholds.ts';
+import { ratioTexts } from '../outcomes.ts';
 import { ofChat, selectedChat } from '../promql.ts';
 
 const budget = errorBudget(defaultThresholds.slo.objective);
@@ -11,6 +12,8 @@ const total = (recording: string): string => `sum_over_time(${recording}{${ofCha
 
 const burnRate = (window: string, slo?: string): string =>
   `job:slo_errors:ratio_rate${window}{${slo === undefined ? ofChat() : ofChat(`slo="${slo}"`)}} / ${budget}`;
+
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 const burnsTooFast = {
   en: 'Users get errors or wait too long now: follow the runbook.',
@@ -68,8 +71,8 @@ export const slo = definePanels({
     'availability',
     { en: 'Burn rates: availability', zh: '燃烧率：可用性' },
     {
-      en: 'Speed at which failed and rejected requests use up the error budget, by window.',
-      zh: '失败和被拒绝的请求消耗错误预算的速度，按时间窗口分类。',
+      en: 'Speed at which failed, rejected and given up requests use up the error budget, by window.',
+      zh: '失败、被拒绝和久等后放弃的请求消耗错误预算的速度，按时间窗口分类。',
     },
   ),
   burnLatency: burnPanel(
@@ -83,8 +86,8 @@ export const slo = definePanels({
   promiseKept: {
     title: { en: 'SLI, last hour', zh: '达标率（最近 1 小时）' },
     meaning: {
-      en: 'Share of requests that were answered, and that got their first token in time.',
-      zh: '得到回答的请求比例，以及及时收到首 token 的请求比例。',
+      en: `Availability: ${lower(ratioTexts.availability.en)} Latency: ${lower(ratioTexts.latency.en)}`,
+      zh: `可用性：${ratioTexts.availability.zh}延迟：${ratioTexts.latency.zh}`,
     },
     kind: 'stat',
     unit: '1',
@@ -94,8 +97,8 @@ export const slo = definePanels({
   requestsByStatus: {
     title: { en: 'Requests by status code', zh: '请求数（按状态码）' },
     meaning: {
-      en: 'Requests per second by HTTP status; a stream that broke off counts as 200.',
-      zh: '每秒请求数，按 HTTP 状态码分类；中途断开的流式响应计为 200。',
+      en: 'Requests per second by HTTP status; a stream that broke off on our side counts as 500.',
+      zh: '每秒请求数，按 HTTP 状态码分类；因服务端原因中途断开的流式响应计为 500。',
     },
     kind: 'stacked',
     unit: '{request}/s',

@@ -13,7 +13,9 @@ import {
   type Operation,
   type StreamEnding,
 } from '../../../otel/names.ts';
+import { setErrorType } from '../../../otel/http.ts';
 import { monotonicMillis } from '../../../otel/clock.ts';
+import { rowOf } from '../../../otel/outcomes.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
 import type { Account, ApiEnv, Log } from '../request-context.ts';
 import { describeError, describeRequest, describeSummary, errorAttributes } from './log-line.ts';
@@ -109,6 +111,7 @@ function createAccount(
 ): Account & { handled(): void } {
   // The HTTP server's span, which ends with the last byte.
   const server = trace.getActiveSpan();
+  const http = context.active();
   const line: Record<string, unknown> = {};
   let summary: GenerationSummary | undefined;
   let stream: 'none' | 'open' | StreamEnding = 'none';
@@ -160,6 +163,8 @@ function createAccount(
       if (stream !== 'open') return;
       stream = how;
       server?.setAttribute(s.streamEnding, how);
+      const ended = summary;
+      if (ended !== undefined && rowOf(ended).streamStatus >= 500) setErrorType(ended.reason, http);
       log();
     },
   };

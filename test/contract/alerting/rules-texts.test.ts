@@ -76,7 +76,8 @@ test('our recorded series are named level:metric:operation', () => {
   const recorded = rules.flatMap((rule) => ('record' in rule ? rule.record : []));
   const ours = recorded.filter((name) => name.includes(':'));
   expect(ours).not.toEqual([]);
-  for (const name of ours) expect(name).toMatch(/^job:slo_(requests|errors):[a-z_]+\d+[mhd]$/);
+  for (const name of ours)
+    expect(name).toMatch(/^(instance|job):slo_(requests|errors):[a-z_]+\d+[mhd]$/);
 });
 
 test.each([

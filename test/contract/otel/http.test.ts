@@ -1,11 +1,17 @@
 /** HTTP telemetry of a real server: routes, methods, aborts, streams, connections and ignored paths. */
-import { SpanStatusCode } from '@opentelemetry/api';
+import { context, SpanStatusCode } from '@opentelemetry/api';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { initialiseHttpSeries, isIgnored, observeServer, setRoute } from '../../../otel/http.ts';
+import {
+  initialiseHttpSeries,
+  isIgnored,
+  observeServer,
+  setErrorType,
+  setRoute,
+} from '../../../otel/http.ts';
 import { startTelemetry, type Telemetry } from '../../../otel/sdk.ts';
 import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
 import { readTrace } from '../../support/otel/trace.ts';
@@ -20,13 +26,14 @@ beforeAll(async () => {
   telemetry = startTelemetry({ serviceName: 'test', serviceVersion: '1.0.0', shareMillis: 0 });
   server = createServer((incoming, response) => {
     const path = (incoming.url ?? '').split('?', 1)[0] ?? '';
-    if (!['/chat', '/stream', '/slow', '/broken'].includes(path)) {
+    if (!['/chat', '/stream', '/slow', '/broken', '/torn'].includes(path)) {
       response.statusCode = 404;
       response.end();
       return;
     }
     setRoute(path);
     if (path === '/broken') response.statusCode = 503;
+    if (path === '/torn') setErrorType('engine_exit', context.active());
     if (path === '/stream') response.write('data: 1\n\n');
     if (path === '/stream' || path === '/slow') released.push(() => response.end('data: 2\n\n'));
     else response.end('ok');
@@ -83,6 +90,14 @@ test('a 503 has its status as error.type, like the series with 0 before the firs
   expect((await readSamples(telemetry)).get(count(`${key},http_route="/chat"`))).toBe(0);
   const changes = await changesDuring(telemetry, async () => void (await send('/broken')));
   expect(changes).toEqual({ [count(`${key},http_route="/broken"`)]: 1 });
+});
+
+test('an answer that broke off after its 200 has the reason as error.type', async () => {
+  const changes = await changesDuring(telemetry, async () => void (await send('/torn')));
+  const labels = 'error_type="engine_exit",http_request_method="POST"';
+  expect(changes).toEqual({
+    [count(`${labels},http_response_status_code="200",http_route="/torn"`)]: 1,
+  });
 });
 
 /** Varies everything that a client controls in each request. */

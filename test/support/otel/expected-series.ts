@@ -74,8 +74,11 @@ export function streamSeries(recorded: readonly RecordedRequest[]): Record<strin
 export const httpCount = 'http_server_request_duration_seconds_count';
 
 export function httpSeries(recorded: readonly RecordedRequest[]): Record<string, number> {
-  return countBy(recorded, ({ path, status }) => {
-    const error = status >= 500 ? `error_type="${status}",` : '';
+  return countBy(recorded, ({ path, status, stream, ending }) => {
+    // A stream that broke off after its 200 has the reason.
+    const broken = stream === 'error_frame' ? ending.split(' ')[1] : undefined;
+    const type = status >= 500 ? status : broken;
+    const error = type === undefined ? '' : `error_type="${type}",`;
     return `${httpCount}{${error}http_request_method="POST",http_response_status_code="${status}",http_route="${path}",url_scheme="http"}`;
   });
 }

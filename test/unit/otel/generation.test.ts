@@ -1,5 +1,6 @@
 /** Metrics and trace of one generation, for every ending. */
 import { describe, expect, test } from 'vitest';
+import { unansweredType } from '../../../otel/outcomes.ts';
 import { changesDuring, readSamples } from '../../support/otel/scrape.ts';
 import {
   everyEnding,
@@ -213,9 +214,12 @@ describe.each(['begin', ...stepNames].map((name, count) => ({ name, count })))(
         expect(changes[`gen_ai_server_time_to_first_token_seconds_count{${genAi}}`]).toBe(
           answered ? 1 : undefined,
         );
-        const unanswered = outcome !== 'completed' && count > 0 && count <= 5;
-        expect(changes['inference_unanswered_duration_seconds_count']).toBe(
-          unanswered ? 1 : undefined,
+        const type = count > 0 && count <= 5 ? unansweredType(ending) : undefined;
+        const unanswered = Object.entries(changes).filter(([key]) => /_unanswered_/.test(key));
+        expect(unanswered).toEqual(
+          type === undefined
+            ? []
+            : [[`inference_unanswered_duration_seconds_count{type="${type}"}`, 1]],
         );
         expect(changes['inference_queue_duration_seconds_count']).toBe(count > 2 ? 1 : undefined);
         expectWholeTree(await readTrace(telemetry, traceId), outcome);
