@@ -177,7 +177,7 @@ describe('a raw evaluation', () => {
 
   test('counts no guess of a draft sequence', async () => {
     const draft = await sequenceOf(looping);
-    const context = await looping.createContext({ contextSize: 512 });
+    const context = await observed.contextOf(looping);
     const sequence = context.getSequence({
       tokenPredictor: new llamaCpp.DraftSequenceTokenPredictor(draft),
     });
@@ -200,6 +200,7 @@ test('embeddings and rankings are one request each, without output', async () =>
   expect(embedded.map(({ name, attributes }) => [name, attributes[inputTokens]])).toEqual([
     ['embeddings llamascope-demo', embedding.calculateInputLength('Hello')],
   ]);
+  await embedding.dispose();
   // The demo model cannot rank, but any model can be evaluated for it.
   const pooling = await demo.createContext({ contextSize: 512, _embeddings: true } as object);
   const options = { _llamaContext: pooling, _template: '{{query}}{{document}}' };
@@ -210,6 +211,7 @@ test('embeddings and rankings are one request each, without output', async () =>
   expect(ranked.map(({ name, attributes }) => [name, attributes[inputTokens]])).toEqual([
     ['rerank llamascope-demo', lengths.reduce((sum, length) => sum + length)],
   ]);
+  await pooling.dispose();
 });
 
 test('content is recorded when the variable asks for it', async () => {

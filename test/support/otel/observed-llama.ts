@@ -1,6 +1,11 @@
 /** node-llama-cpp in the test's process, observed by NodeLlamaCppInstrumentation, and what it reported. */
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
-import { getLlama, type LlamaContextSequence, type LlamaModel } from 'node-llama-cpp';
+import {
+  getLlama,
+  type LlamaContext,
+  type LlamaContextSequence,
+  type LlamaModel,
+} from 'node-llama-cpp';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +56,7 @@ export async function loadObserved(): Promise<ObservedLlama> {
     calling,
     async dispose() {
       instrumentation.disable();
+      for (const context of contexts.splice(0)) await context.dispose();
       for (const model of [demo, looping, calling]) await model.dispose();
       rmSync(folder, { recursive: true });
     },
@@ -78,9 +84,18 @@ export async function spansOf(action: () => Promise<unknown>): Promise<TestSpan[
   return readTrace(telemetry, added[0]!);
 }
 
+/** Kept until they are disposed: `model.dispose()` waits without end for a context that was collected as garbage. */
+const contexts: LlamaContext[] = [];
+
+export async function contextOf(model: LlamaModel, contextSize = 512): Promise<LlamaContext> {
+  const context = await model.createContext({ contextSize });
+  contexts.push(context);
+  return context;
+}
+
 export async function sequenceOf(
   model: LlamaModel,
-  contextSize = 512,
+  contextSize?: number,
 ): Promise<LlamaContextSequence> {
-  return (await model.createContext({ contextSize })).getSequence();
+  return (await contextOf(model, contextSize)).getSequence();
 }
