@@ -208,10 +208,11 @@ export function indicator(
   };
 }
 
+const streams = (...matchers: string[]): Query =>
+  counted('inferenceStreamTerminations', ofChat(...matchers));
+
 /** The queries of StreamsStalled. */
 export function streamIndicator(): Indicator {
-  const streams = (...matchers: string[]): Query =>
-    counted('inferenceStreamTerminations', ofChat(...matchers));
   const bad = Object.entries(streamCounts).flatMap(([how, is]) => (is === 'bad' ? how : []));
   return { all: streams(), bad: streams(...bad.map((how) => `how="${how}"`)) };
 }
@@ -228,10 +229,11 @@ export const ratioTexts = {
   },
 } as const satisfies Partial<Record<Ratio, Text>>;
 
+const line = (...cells: (string | number)[]): string => `| ${cells.join(' | ')} |`;
+
 /** The tables as Markdown, for the page of metrics. */
 export function writeOutcomes(): string {
   const columns = Object.keys(ratios) as Ratio[];
-  const line = (...cells: (string | number)[]): string => `| ${cells.join(' | ')} |`;
   const cells = (each: Row): (string | number)[] => [
     each.kind,
     ...columns.map((ratio) => each[ratio]),
