@@ -26,6 +26,8 @@ const firstRestartMillis = 250;
 const maxRestartMillis = 10_000;
 /** A load that fails this often in a row counts as impossible. The first failure may have been a lack of memory. */
 const maxFailedLoads = 3;
+/** Causes in the file itself: the first failure counts as impossible. */
+const damagedFile = /corrupted or incomplete|invalid gguf magic/i;
 /** Assumed for Retry-After before the first load has ended. */
 const assumedLoadSeconds = 5;
 
@@ -150,10 +152,11 @@ function onExit(engine: Supervised, { how, line, isLoaded }: End): void {
     const restarts = engine.status.restarts + 1;
     const delay = Math.min(firstRestartMillis * 2 ** engine.crashes, maxRestartMillis);
     const ended = { pid: undefined, lastExit, restarts };
-    engine.status =
-      engine.failedLoads >= maxFailedLoads
-        ? { state: 'failed', ...ended, reason: line ?? how }
-        : { state: 'restarting', ...ended };
+    const isImpossible =
+      engine.failedLoads >= maxFailedLoads || (!isLoaded && damagedFile.test(line ?? ''));
+    engine.status = isImpossible
+      ? { state: 'failed', ...ended, reason: line ?? how }
+      : { state: 'restarting', ...ended };
     engine.crashes += 1;
     log.error({ last_exit: lastExit, restart_in_ms: delay, restarts }, 'the engine process ended');
     engine.restartTimer = setTimeout(() => start(engine), delay);
