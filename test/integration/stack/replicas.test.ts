@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PanelQuery } from '../../../otel/panels/panel.ts';
 import { service } from '../../../otel/panels/service.ts';
+import { readReadiness } from '../../../stack/model.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
 import { until } from '../../support/until.ts';
@@ -101,7 +102,10 @@ test('a killed replica restarts and the others keep running', { timeout: 60_000 
   const pids = () => children().map(({ pid }) => pid);
   const before = pids();
   signal(before.at(-1)!, 'SIGKILL');
-  await until(() => children().at(-1)?.restarts === 1 && children().at(-1)?.health === 'healthy');
+  await until(() => children().at(-1)?.restarts === 1);
+  // `status` shows a service as healthy when its model is loaded too.
+  await until(async () => (await readReadiness(`http://${instances.at(-1)}`))?.status === 'ready');
+  await until(() => children().at(-1)?.health === 'healthy');
   expect((await sandbox.run('status')).text).toMatch(/chat-3 +healthy .* 1 +SIGKILL/);
   expect(pids().slice(0, -1)).toEqual(before.slice(0, -1));
 });

@@ -1,10 +1,10 @@
-/** The whole stack of `make up`: queries, restarts, and an alert from a failing engine to DingTalk. */
+/** The whole stack of `make up`: queries, a chat service that dies, and an alert from a failing engine to DingTalk. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { signal } from '../../../stack/native/supervisor/processes.ts';
 import { until } from '../../support/until.ts';
 import {
   startDingTalkRobot,
@@ -23,15 +23,6 @@ function childrenOf(pid: number): number[] {
     .split('\n')
     .filter((line) => line !== '')
     .map(Number);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Shortens the waits of Alertmanager, as the rules run 40 times as fast. */
@@ -90,37 +81,17 @@ describe('the whole stack', () => {
     }
   });
 
-  test('stays unchanged on a second up', async () => {
-    const pid = stack.pid('chat');
-    expect(await stack.command('up')).toContain('The stack is already running');
-    expect(stack.pid('chat')).toBe(pid);
-  });
-
   test('shows in `up` a chat service that keeps dying, and its return', async () => {
     const up = async () => (await stack.query('up{job="qwen-instruct"}'))[0];
     await until(async () => (await up()) === 1);
     // After a single kill, the process may be running again before the next scrape.
     await until(async () => {
       const pid = stack.pid('chat');
-      if (pid !== 0) process.kill(pid, 'SIGKILL');
+      if (pid !== 0) signal(pid, 'SIGKILL');
       return (await up()) === 0;
     });
     await until(async () => (await up()) === 1, 60);
   }, 90_000);
-
-  test.each(['chat', 'notifier', 'prometheus', 'alertmanager'])(
-    'restarts %s when it is killed',
-    async (service) => {
-      // A signal to process 0 would reach the own process group.
-      let pid = 0;
-      await until(() => (pid = stack.pid(service)) !== 0);
-      process.kill(pid, 'SIGKILL');
-      await until(() => stack.pid(service) !== pid && stack.pid(service) !== 0);
-      await until(() => stack.isHealthy(), 60);
-      expect(await stack.command('status')).toContain('SIGKILL');
-    },
-    90_000,
-  );
 
   test('has the traces of before the kills', async () => {
     const trace = await fetch(`${stack.chatUrl}/api/traces/${traceId}`);
@@ -138,7 +109,7 @@ describe('the whole stack', () => {
     const breaker = setInterval(() => {
       const chatPid = stack.pid('chat');
       if (chatPid === 0) return;
-      for (const pid of childrenOf(chatPid)) process.kill(pid, 'SIGKILL');
+      for (const pid of childrenOf(chatPid)) signal(pid, 'SIGKILL');
     }, 500);
     const visitor = setInterval(
       () =>
@@ -159,32 +130,4 @@ describe('the whole stack', () => {
     expect(text).toContain('/runbooks/HighErrorRate');
     await until(() => wasNotified('【已恢复】请求失败率过高（HighErrorRate）'), 150);
   }, 300_000);
-
-  test('leaves nothing running after down', async () => {
-    const pids = ['chat', 'notifier', 'prometheus', 'alertmanager'].map((name) => stack.pid(name));
-    await stack.command('down');
-    expect(pids.filter(isRunning)).toEqual([]);
-    expect(await stack.command('status')).toContain('The stack is down');
-  }, 90_000);
-});
-
-test('up names a port in use and the variable that changes it', async () => {
-  const stack = await createStack({});
-  const server = createServer();
-  const port = Number(stack.env['PROMETHEUS_PORT']);
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  try {
-    await expect(stack.command('up')).rejects.toThrow(
-      new RegExp(String.raw`Port ${port} \(prometheus\) is in use.*PROMETHEUS_PORT=`),
-    );
-  } finally {
-    server.close();
-  }
-});
-
-test('up lists every invalid setting', async () => {
-  const stack = await createStack({ CHAT_PORT: 'eight', SCRAPE_INTERVAL: '15' });
-  await expect(stack.command('up')).rejects.toThrow(
-    /CHAT_PORT: expected an integer.*\n.*SCRAPE_INTERVAL: expected/,
-  );
 });

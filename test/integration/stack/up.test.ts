@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { readReadiness } from '../../../stack/model.ts';
 import {
   findOwnProcesses,
   markOf,
@@ -17,6 +18,7 @@ import { readState } from '../../../stack/native/supervisor/state.ts';
 import { runProgram } from '../../../stack/program.ts';
 import { makeGguf } from '../../support/models/make-gguf.ts';
 import { createSandbox, root, type Sandbox } from '../../support/stack/sandbox.ts';
+import { until } from '../../support/until.ts';
 
 const names = ['notifier', 'alertmanager', 'prometheus', 'chat'];
 
@@ -26,7 +28,7 @@ function pidOf(sandbox: Sandbox, name: string): number {
   return state?.children.find((child) => child.name === name)?.pid ?? 0;
 }
 
-describe('the stack', { timeout: 60_000 }, () => {
+describe('the stack', () => {
   let sandbox: Sandbox;
   let folder: string;
   beforeAll(async () => {
@@ -41,58 +43,24 @@ describe('the stack', { timeout: 60_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('starts once when up runs twice at the same time', async () => {
+  test('starts once when up runs twice at the same time, and both print the addresses, the model and what to try', async () => {
     const [first, second] = await Promise.all([sandbox.run('up'), sandbox.run('up')]);
     expect(first.text + second.text).toContain('Another `make` is running here');
     expect(first.text + second.text).toContain('The stack is already running');
     expect([first.code, second.code]).toEqual([0, 0]);
     const leaders = findOwnProcesses(sandbox.runDir).filter(({ leader }) => leader);
     expect(leaders.map(({ name }) => name).toSorted()).toEqual(['supervisor', ...names].toSorted());
-  });
-
-  test('up prints the addresses, the model and what to try', async () => {
-    const { text } = await sandbox.run('up');
-    for (const name of names) {
-      const port = sandbox.env[`${name.toUpperCase()}_PORT`];
-      expect(text).toMatch(
-        new RegExp(`${name} +http://127.0.0.1:${port} +${pidOf(sandbox, name)} `),
-      );
+    for (const { text } of [first, second]) {
+      for (const name of names) {
+        const port = sandbox.env[`${name.toUpperCase()}_PORT`];
+        expect(text).toMatch(
+          new RegExp(`${name} +http://127.0.0.1:${port} +${pidOf(sandbox, name)} `),
+        );
+      }
+      expect(text).toMatch(/any \(any\)\nThe page: http:\/\/127\.0\.0\.1:\d+ /);
+      const links = text.match(/https?:\S+/g) ?? [];
+      expect(links.filter((link) => link.length > 60)).toEqual([]);
     }
-    expect(text).toMatch(/any \(any\)\nThe page: http:\/\/127\.0\.0\.1:\d+ /);
-    const links = text.match(/https?:\S+/g) ?? [];
-    expect(links.filter((link) => link.length > 60)).toEqual([]);
-  });
-
-  test('a second up restarts what changed, and nothing else', async () => {
-    const before = names.map((name) => pidOf(sandbox, name));
-    const { text, code } = await sandbox.run('up', { CHAT_QUEUE_LIMIT: '3' });
-    expect(text).toContain('Restarting chat, because it changed: CHAT_QUEUE_LIMIT\n');
-    expect(code).toBe(0);
-    const after = names.map((name) => pidOf(sandbox, name));
-    expect(after.slice(0, -1)).toEqual(before.slice(0, -1));
-    expect(after.at(-1)).not.toBe(before.at(-1));
-    const environment = readEnvironment(after.at(-1)!);
-    expect(environment['CHAT_QUEUE_LIMIT']).toBe('3');
-    expect(readdirSync(sandbox.runDir)).not.toContain('environment.json');
-  });
-
-  test('a model that cannot be loaded ends up with 1 and the cause, which status, chat and /readyz repeat', async () => {
-    const half = path.join(folder, 'half.gguf');
-    const whole = readFileSync(path.join(folder, 'any.gguf'));
-    writeFileSync(half, whole.subarray(0, whole.length - 1000));
-    const cause = /llama_model_load: error loading model: .*corrupted or incomplete/;
-    const up = await sandbox.run('up', { CHAT_MODEL: half });
-    expect(up.text).toMatch(cause);
-    expect(up.text).not.toContain('The page:');
-    expect(up.code).toBe(1);
-    const { text } = await sandbox.run('status');
-    expect(text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +[3-9] +- /);
-    expect(text).toMatch(cause);
-    const options = { cwd: root, env: sandbox.env };
-    const chat = await runProgram(process.execPath, ['src/cli/chat.ts', 'Hello'], options);
-    expect(chat.text).toMatch(cause);
-    expect(chat.code).toBe(1);
-    expect((await sandbox.run('up')).code).toBe(0);
   });
 
   test('Prometheus scrapes all four and has the rules and the Alertmanager', async () => {
@@ -114,11 +82,42 @@ describe('the stack', { timeout: 60_000 }, () => {
         timeout: 20_000,
       });
     }
-    await sandbox.run('up');
+    const chatUrl = `http://127.0.0.1:${sandbox.env['CHAT_PORT']}`;
+    await until(async () => (await readReadiness(chatUrl))?.status === 'ready');
+    await until(() =>
+      readState(sandbox.runDir)!.children.every(({ health }) => health === 'healthy'),
+    );
     const { text } = await sandbox.run('status');
     for (const name of names) {
       expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +(-|0) +(-|1) +SIGKILL, `));
     }
+  });
+
+  test('a later up restarts what changed and nothing else, and ends with 1 and the cause if the model cannot be loaded', async () => {
+    const before = names.map((name) => pidOf(sandbox, name));
+    const half = path.join(folder, 'half.gguf');
+    const whole = readFileSync(path.join(folder, 'any.gguf'));
+    writeFileSync(half, whole.subarray(0, whole.length - 1000));
+    const cause = /llama_model_load: error loading model: .*corrupted or incomplete/;
+    const up = await sandbox.run('up', { CHAT_MODEL: half, CHAT_QUEUE_LIMIT: '3' });
+    expect(up.text).toMatch(/^Restarting chat, because it changed: .*CHAT_QUEUE_LIMIT/m);
+    expect(up.text).toMatch(cause);
+    expect(up.text).not.toContain('The page:');
+    expect(up.code).toBe(1);
+    const after = names.map((name) => pidOf(sandbox, name));
+    expect(after.slice(0, -1)).toEqual(before.slice(0, -1));
+    expect(after.at(-1)).not.toBe(before.at(-1));
+    expect(readEnvironment(after.at(-1)!)['CHAT_QUEUE_LIMIT']).toBe('3');
+    expect(readdirSync(sandbox.runDir)).not.toContain('environment.json');
+    const options = { cwd: root, env: sandbox.env };
+    const [status, chat] = await Promise.all([
+      sandbox.run('status'),
+      runProgram(process.execPath, ['src/cli/chat.ts', 'Hello'], options),
+    ]);
+    expect(status.text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +\d+ +- /);
+    expect(status.text).toMatch(cause);
+    expect(chat.text).toMatch(cause);
+    expect(chat.code).toBe(1);
   });
 
   test('status reports a killed supervisor, and up repairs the stack', async () => {
@@ -126,11 +125,11 @@ describe('the stack', { timeout: 60_000 }, () => {
     // A process of the stack that still runs after its supervisor has exited.
     const env = { ...sandbox.env, ...markOf('engine', sandbox.runDir) };
     const left = spawn('sleep', ['1000'], { env, detached: true, stdio: 'ignore' });
-    await vi.waitFor(async () => {
-      expect((await sandbox.run('status')).text).toContain(
-        `The supervisor has died, still running: engine (${left.pid})`,
-      );
-    }, 20_000);
+    const running = () => findOwnProcesses(sandbox.runDir).map(({ name }) => name);
+    await until(() => running().every((name) => name === 'engine'));
+    expect((await sandbox.run('status')).text).toContain(
+      `The supervisor has died, still running: engine (${left.pid})`,
+    );
     const { code, text } = await sandbox.run('up');
     expect(text).toContain('Stopping processes that an earlier run left behind: engine');
     expect(code).toBe(0);
@@ -138,17 +137,16 @@ describe('the stack', { timeout: 60_000 }, () => {
     expect(leaders).toHaveLength(names.length + 1);
   });
 
-  test('down leaves nothing running, and a second down does no harm', async () => {
+  test('down leaves nothing running, a second down does no harm, and logs shows the ends of the logs', async () => {
     expect((await sandbox.run('down')).text).toContain('nothing is left running');
     expect(findOwnProcesses(sandbox.runDir)).toEqual([]);
-    expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
-    expect(await sandbox.run('status')).toEqual({ code: 0, text: 'The stack is down.\n' });
-  });
-
-  test('logs shows the ends of the logs after down', async () => {
-    const { code, text } = await sandbox.run('logs');
-    expect(code).toBe(0);
-    expect(text).toMatch(/^The stack is down\.\n[^]*chat\.log/);
+    const isDown = { code: 0, text: 'The stack is down.\n' };
+    const [down, status, logs] = await Promise.all(
+      ['down', 'status', 'logs'].map((each) => sandbox.run(each)),
+    );
+    expect([down, status]).toEqual([isDown, isDown]);
+    expect(logs!.code).toBe(0);
+    expect(logs!.text).toMatch(/^The stack is down\.\n[^]*chat\.log/);
   });
 });
 
@@ -210,14 +208,13 @@ describe('a failure', () => {
     expect(code).toBe(1);
   });
 
-  test('without MODE and engine, native mode is used', async () => {
-    await using sandbox = await createSandbox({ MODE: '', DOCKER_HOST: 'unix:///nowhere.sock' });
-    expect(await sandbox.run('down')).toEqual({ code: 0, text: 'The stack is down.\n' });
-  });
-
-  test('prints Chinese on a Chinese terminal', async () => {
-    await using sandbox = await createSandbox({ LANG: 'zh_CN.UTF-8' });
-    expect((await sandbox.run('down')).text).toBe('整套服务未运行。\n');
+  test('without MODE and engine, native mode is used, in Chinese on a Chinese terminal', async () => {
+    await using sandbox = await createSandbox({
+      MODE: '',
+      DOCKER_HOST: 'unix:///nowhere.sock',
+      LANG: 'zh_CN.UTF-8',
+    });
+    expect(await sandbox.run('down')).toEqual({ code: 0, text: '整套服务未运行。\n' });
   });
 });
 

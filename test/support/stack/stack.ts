@@ -9,8 +9,6 @@ export interface Stack {
   command(name: 'up' | 'down' | 'status'): Promise<string>;
   /** The pid of a child; 0 while it does not run. */
   pid(service: string): number;
-  /** Whether every service answers its health check. */
-  isHealthy(): boolean;
   /** The values of an instant query, now or at a Unix time in seconds. */
   query(expression: string, time?: number): Promise<number[]>;
   /** Kills the remaining processes and removes the folders. */
@@ -32,8 +30,6 @@ export async function createStack(settings: Record<string, string>): Promise<Sta
       const children = readState(sandbox.runDir)?.children ?? [];
       return children.find(({ name }) => name === service)?.pid ?? 0;
     },
-    isHealthy: () =>
-      readState(sandbox.runDir)?.children.every(({ health }) => health === 'healthy') === true,
     async query(expression, time) {
       const query = new URLSearchParams({ query: expression });
       if (time !== undefined) query.set('time', String(time));
