@@ -17,6 +17,11 @@ function chat(stack: Stack): Promise<Response> {
   return fetch(`${stack.chatUrl}/chat`, { method: 'POST', body: '{"prompt":"hi"}' });
 }
 
+/** The trace as JSON, or the error. */
+async function traceOf(stack: Stack, id: string): Promise<string> {
+  return (await fetch(`${stack.chatUrl}/api/traces/${id}`)).text();
+}
+
 function childrenOf(pid: number): number[] {
   const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
   return stdout
@@ -65,6 +70,8 @@ describe('the whole stack', () => {
       await answer.text();
       traceId = answer.headers.get('traceparent')?.split('-')[1] ?? '';
     }
+    // An answered question for a trace means that it is in the file.
+    await until(async () => (await traceOf(stack, traceId)).includes('decode'));
     const queries = [
       'sum(rate(http_requests_total{job="qwen-instruct"}[5m])) by (status_code)',
       'histogram_quantile(0.95, sum(rate(http_request_duration_seconds_bucket{job="qwen-instruct"}[5m])) by (le))',
@@ -94,9 +101,7 @@ describe('the whole stack', () => {
   }, 90_000);
 
   test('has the traces of before the kills', async () => {
-    const trace = await fetch(`${stack.chatUrl}/api/traces/${traceId}`);
-    expect(trace.status).toBe(200);
-    expect(await trace.text()).toContain('decode');
+    expect(await traceOf(stack, traceId)).toContain('decode');
   });
 
   test('notifies DingTalk, signed, when requests fail and when they succeed again', async () => {
