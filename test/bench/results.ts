@@ -40,7 +40,7 @@ export function openResults(settings: Settings, modelPath: string): Results {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memoryGigabytes: Math.round(totalmem() / 2 ** 30),
-    system: `Linux ${release()} ${arch()}`.replace('Linux', process.platform),
+    system: `${process.platform} ${release().split('-')[0]} ${arch()}`,
     smoke: settings.smoke,
   };
   const stored = settings.fresh ? undefined : readResults(settings.results);
