@@ -42,7 +42,7 @@ export async function fetchSuite(): Promise<string> {
 }
 
 async function unpack(): Promise<void> {
-  const index = process.env['PIP_INDEX_URL'] ?? 'https://pypi.org/simple';
+  const index = process.env['PIP_INDEX_URL'] ?? defaultIndex();
   const page = await get(`${index.replace(/\/$/, '')}/jsonschema/`);
   const file = `${source.name}.tar.gz`;
   const [, href] = new RegExp(`href="([^"#]*${file})[^"]*"`).exec(page.toString()) ?? [];
@@ -55,6 +55,12 @@ async function unpack(): Promise<void> {
   mkdirSync(part, { recursive: true });
   execFileSync('tar', ['-xz', '-C', part, '--strip-components=1'], { input: archive });
   renameSync(part, join(toolsDir, source.name));
+}
+
+/** pip's own. @throws Error without python3 and pip. */
+function defaultIndex(): string {
+  const program = 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)';
+  return execFileSync('python3', ['-c', program], { encoding: 'utf8' }).trim();
 }
 
 async function get(url: string): Promise<Buffer> {

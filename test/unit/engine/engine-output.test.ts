@@ -19,7 +19,7 @@ test.each([
     "ENOENT: no such file or directory, open 'any.gguf'",
   ],
   [
-    '/home/runner/work/llama.cpp/ggml/src/ggml.c:5021: GGML_ASSERT(n <= 4) failed',
+    '/build/llama.cpp/ggml/src/ggml.c:5021: GGML_ASSERT(n <= 4) failed',
     'ggml.c:5021: GGML_ASSERT(n <= 4) failed',
   ],
   [

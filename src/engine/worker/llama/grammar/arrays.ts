@@ -97,9 +97,9 @@ function writeItems(compilation: Compilation, leaves: Case, least: number, most:
   if (needed > last || isContradiction) return [{ rule: rules.name('nothing') }];
   let written: Sequence = [space];
   if (last > prefix) {
-    const item = compilation.ruleOf(rest.length === 0 ? [] : rest);
+    const item = compilation.ruleOf(rest);
     const more = rules.name('item');
-    rules.define(more, [prefix === 0 ? [...between, item] : [...between, item]]);
+    rules.define(more, [[...between, item]]);
     const min = Math.max(0, needed - Math.max(1, prefix));
     const max = last === Infinity ? Infinity : Math.min(last, maxItems) - Math.max(1, prefix);
     const others = { rule: more, min, max: Math.max(min, max) };
