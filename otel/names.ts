@@ -110,7 +110,7 @@ export const spanAttributes = {
   frequencyPenalty: 'gen_ai.request.frequency_penalty',
   presencePenalty: 'gen_ai.request.presence_penalty',
   stream: 'gen_ai.request.stream',
-  /** Of embeddings: `float` or `base64`, and the size of a vector. */
+  /** Embeddings only: the encoding (`float` or `base64`) and the size of a vector. */
   encodingFormats: 'gen_ai.request.encoding_formats',
   dimensions: 'gen_ai.embeddings.dimension.count',
   /** `text` or `json`. */

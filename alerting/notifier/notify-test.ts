@@ -10,7 +10,7 @@ import { languageOf } from '../../src/kit/language.ts';
 import { createSettings } from '../../src/kit/settings.ts';
 
 export interface NotifyTest {
-  /** Of the running notifier. */
+  /** Address of the running notifier. */
   url: string;
   token?: string | undefined;
   channel?: string | undefined;

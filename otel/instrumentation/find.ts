@@ -6,9 +6,9 @@ import { join } from 'node:path';
 const name = 'node-llama-cpp';
 
 export interface Found {
-  /** The main file of node-llama-cpp; undefined if there is none. */
+  /** The main file of node-llama-cpp; undefined if it is not installed. */
   file?: string;
-  /** Set if there is none, or a second one. */
+  /** A sentence for the log if node-llama-cpp is not installed, or installed twice. */
   problem?: string;
 }
 

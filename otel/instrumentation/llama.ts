@@ -1,5 +1,5 @@
 /**
- * What the instrumentation uses of node-llama-cpp, as structural types: the package's own types are no part of our `.d.ts`, because
+ * Structural types of the parts of node-llama-cpp that the instrumentation uses: the package's own types are no part of our `.d.ts`, because
  * node-llama-cpp is an optional peer.
  */
 import { basename } from 'node:path';

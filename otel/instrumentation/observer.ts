@@ -1,4 +1,4 @@
-/** What all observed operations share: instruments, the models in use, their contexts and sequences. */
+/** State shared by all observed operations: instruments, the models in use, their contexts and sequences. */
 import type { Meter, Tracer } from '@opentelemetry/api';
 import { capturesContent } from '../environment.ts';
 import { createInferenceTelemetry, type InferenceTelemetry } from '../generation/inference.ts';

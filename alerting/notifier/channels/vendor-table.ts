@@ -1,4 +1,4 @@
-/** What each answer of a chat vendor means. Every vendor has one table; its channel and its stand-in read it. */
+/** The type of a vendor's table of answers and their meanings. Each vendor's channel and stand-in read its table. */
 import type { Delivery } from './channel.ts';
 
 /**

@@ -185,7 +185,7 @@ function createCallLog(db: DatabaseSync, statements: Statements) {
     /** Allows no call for `millis`. */
     block: (channel: string, now: number, millis: number): void =>
       void statements.block.run(channel, now + millis, millis),
-    /** What is left of the last block, in milliseconds; never more than its length. */
+    /** Remaining milliseconds of the last block, at most its length. */
     blockedFor(channel: string, now: number): number {
       const { until = 0, millis = 0 } = statements.blockedUntil.get(channel) ?? {};
       return Math.min(Math.max(0, Number(until) - now), Number(millis));

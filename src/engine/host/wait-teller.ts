@@ -4,7 +4,7 @@ import type { Fact } from '../engine.ts';
 import { readWaiting, type Queue } from './queue.ts';
 import { estimateWaits, measureSpeed, unknownSpeed, type Running } from './wait-estimate.ts';
 
-/** What is known of a request; times are those of `monotonicMillis`. */
+/** Progress of one request; times are those of `monotonicMillis`. */
 interface Progress {
   promptTokens: number;
   maxTokens: number;

@@ -17,7 +17,7 @@ import { createTexts, type Texts } from './texts.ts';
 import { typesOf, valuesOf } from './types-of.ts';
 import { isValid } from './values.ts';
 
-/** What the writers of objects and arrays share. */
+/** Passed to the functions that write objects and arrays. */
 export interface Compilation {
   readonly rules: Rules;
   readonly cases: Cases;

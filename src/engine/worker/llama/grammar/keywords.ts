@@ -39,7 +39,7 @@ const names = check(
 const typeNames = [...jsonTypes.filter((type) => type !== 'fraction'), 'number'];
 const isType = (value: unknown): boolean => typeNames.includes(value as string);
 
-/** What the value of each keyword has to be. */
+/** Validates the value of each keyword; a keyword without an entry is unknown. */
 export const valueChecks: Readonly<Record<string, ValueCheck>> = {
   type: check(`one of ${typeNames.join(', ')}, or a list of them`, (value) =>
     Array.isArray(value) ? isFull(value, isType) : isType(value),

@@ -114,7 +114,7 @@ function isValidObject(
   );
 }
 
-/** What one schema says of a property. */
+/** The schemas within one schema that apply to the property. */
 export function propertyNodes(
   { below }: Cases,
   { matchesPattern }: Texts,
