@@ -1,6 +1,6 @@
 /** The header with navigation, status, language and theme, and the current view below it. */
 import type { VNode } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import type { AlertList, Status } from '../server/answers.ts';
 import { AlertsView } from './alerts/alerts-view.tsx';
 import { RunbookView } from './alerts/runbook.tsx';
@@ -12,6 +12,7 @@ import { linkTo, useRoute, type Route, type View } from './route.ts';
 import { StatusStrip } from './status-strip.tsx';
 import { useStore } from './store.ts';
 import { useTexts } from './texts/texts.ts';
+import { setTitle } from './title.ts';
 import { TraceList } from './traces/trace-list.tsx';
 import { TraceView } from './traces/trace-view.tsx';
 
@@ -25,9 +26,8 @@ export function App(): VNode {
   const status = usePolled<Status>('/api/status', statusSeconds);
   const alerts = usePolled<AlertList>('/api/alerts', alertSeconds);
   const firing = alerts.value?.alerts.filter(({ state }) => state === 'firing').length ?? 0;
-  useEffect(() => {
-    document.title = `${t.views[route.view]} · llamascope`;
-  }, [route.view, t]);
+  // A layout effect runs before the effects of `useTitle`, so the title of a view's content wins.
+  useLayoutEffect(() => setTitle(t.views[route.view]), [route.view, t]);
   return (
     <>
       <a class="skip" href="#content" onClick={focusContent}>

@@ -9,6 +9,7 @@ import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
+import { useTitle } from '../title.ts';
 import { Answer } from './answer.tsx';
 import { Composer, focusField } from './composer.tsx';
 import { ConversationList } from './conversation-list.tsx';
@@ -18,6 +19,7 @@ import {
   createConversation,
   defaultSettings,
   findConversation,
+  titleOf,
   type ChatSettings,
   type Conversation,
 } from './conversations.ts';
@@ -34,6 +36,7 @@ export function ChatView({
   const keys = useStore(credentials);
   useStore(conversations);
   const conversation = findConversation(id);
+  useTitle((conversation && titleOf(conversation)) || t.views.chat);
   // A conversation is created with its first question; before, only its settings exist.
   const [draft, setDraft] = useState<ChatSettings>(defaultSettings);
   const settings = conversation?.settings ?? draft;
