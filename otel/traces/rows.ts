@@ -2,8 +2,10 @@
  * The responses of `GET /api/traces` and `GET /api/traces/{id}`, and the rows of a waterfall built from a trace. Used by the trace
  * store, `make trace` and the console's page, so it imports no Node module.
  */
-import { attributes as a, spanAttributes as s, spans as n } from '../names.ts';
+import { attributes as a, firstTokenEvent, spanAttributes as s, spans as n } from '../names.ts';
 import type { Outcome, Reason } from '../names.ts';
+
+export { generationRoutes as routes } from '../names.ts';
 
 /** `slow` is the slowest tenth of the stored traces, because what counts as slow depends on the model and the machine. */
 export const traceFilters = ['all', 'slow', 'failed', 'rejected', 'cancelled'] as const;
@@ -229,6 +231,8 @@ const factKeys = {
   outputTokens: s.outputTokens,
   tokensPerSecond: s.tokensPerSecond,
   client: s.client,
+  peerAddress: 'network.peer.address',
+  model: a.genAiResponseModel,
   streamEnding: s.streamEnding,
   errorMessage: s.errorMessage,
   errorParam: s.errorParam,
@@ -254,4 +258,10 @@ export function explainError(
 /** The attribute that a waterfall explains under a name of its own; undefined if the span has none. */
 export function factOf(row: Row, name: FactName): string | number | undefined {
   return row.attributes.find(([key]) => key === factKeys[name])?.[1];
+}
+
+/** Milliseconds from the start of the trace to its first token; undefined if it has none. */
+export function firstTokenOf({ rows }: Pick<Waterfall, 'rows'>): number | undefined {
+  return rows.flatMap(({ events }) => events).find(({ name }) => name === firstTokenEvent)
+    ?.atMillis;
 }

@@ -49,7 +49,7 @@ export function App(): VNode {
             </a>
           ))}
         </nav>
-        <StatusStrip status={status.value} failure={status.failure} />
+        <StatusStrip status={status.isStale ? undefined : status.value} failure={status.failure} />
         <Switches />
       </header>
       <CurrentView route={route} status={status.value} alerts={alerts} />

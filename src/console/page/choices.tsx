@@ -6,12 +6,15 @@ interface ChoicesProps<Name extends string> {
   label: string;
   /** The text of each button, in the order of the buttons. */
   texts: Record<Name, string>;
-  value: Name;
+  /** A number after the text of each button. */
+  counts?: Record<Name, number> | undefined;
+  /** Undefined: none is selected. */
+  value: Name | undefined;
   onChoose: (name: Name) => void;
 }
 
 export function Choices<Name extends string>(props: ChoicesProps<Name>): VNode {
-  const { label, texts, value, onChoose } = props;
+  const { label, texts, counts, value, onChoose } = props;
   return (
     <div class="choices" role="group" aria-label={label}>
       {(Object.keys(texts) as Name[]).map((name) => (
@@ -22,6 +25,7 @@ export function Choices<Name extends string>(props: ChoicesProps<Name>): VNode {
           onClick={() => onChoose(name)}
         >
           {texts[name]}
+          {counts !== undefined && <small> {counts[name]}</small>}
         </button>
       ))}
     </div>

@@ -1,8 +1,9 @@
 /** Requests to the service. A failure is a value, because every view shows it as a sentence. */
 import { credentials } from './preferences.ts';
+import { noteServerTime } from './server-clock.ts';
 
 export interface Failure {
-  /** Error code of the service, or `unreachable` if it does not respond. */
+  /** Error code of the service, or `unreachable`, `offline`, `timeout` or `unreadable` if it sent no answer in time or no such answer. */
   code: string;
   message: string;
   /** The message in Chinese, if the service has one. */
@@ -12,20 +13,46 @@ export interface Failure {
 
 export type Result<Value> = { ok: true; value: Value } | { ok: false; failure: Failure };
 
+/** Time limit of a request whose answer is small. Reads of Prometheus end after 4 s in the service. */
+const limitSeconds = 10;
+
 /** @throws DOMException when `signal` aborts */
-export async function getJson<Value>(path: string, signal: AbortSignal): Promise<Result<Value>> {
-  return readResult(await request(path, { signal }), toJson<Value>);
+export function getJson<Value>(path: string, signal: AbortSignal): Promise<Result<Value>> {
+  return readWithin(path, { signal }, toJson<Value>);
 }
 
 /** @throws DOMException when `signal` aborts */
-export async function getText(path: string, signal: AbortSignal): Promise<Result<string>> {
-  return readResult(await request(path, { signal }), (response) => response.text());
+export function getText(path: string, signal: AbortSignal): Promise<Result<string>> {
+  return readWithin(path, { signal }, (response) => response.text());
 }
 
-export async function postJson<Value>(path: string, body: object): Promise<Result<Value>> {
+export function postJson<Value>(path: string, body: object): Promise<Result<Value>> {
   const headers = { 'content-type': 'application/json' };
-  const response = await request(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  return readResult(response, toJson<Value>);
+  const options = { method: 'POST', headers, body: JSON.stringify(body) };
+  return readWithin(path, options, toJson<Value>);
+}
+
+async function readWithin<Value>(
+  path: string,
+  options: RequestInit,
+  read: (response: Response) => Promise<Value>,
+): Promise<Result<Value>> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), limitSeconds * 1000);
+  const { signal } = options;
+  const signals = [limit.signal, ...(signal ? [signal] : [])];
+  try {
+    const response = await request(path, { ...options, signal: AbortSignal.any(signals) });
+    if (response?.ok === true) return { ok: true, value: await read(response) };
+    return { ok: false, failure: await readFailure(response) };
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    // A body that is cut off, or HTML of a proxy.
+    const code = limit.signal.aborted ? 'timeout' : 'unreadable';
+    return { ok: false, failure: { code, message: '' } };
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Undefined if the service does not respond. @throws DOMException when the signal of `options` aborts */
@@ -35,7 +62,9 @@ export async function request(path: string, options: RequestInit): Promise<Respo
   const headers = new Headers(options.headers);
   if (key !== '') headers.set('authorization', `Bearer ${key}`);
   try {
-    return await fetch(path, { ...options, headers });
+    const response = await fetch(path, { ...options, headers });
+    noteServerTime(response.headers.get('date'));
+    return response;
   } catch (error) {
     if (options.signal?.aborted === true) throw error;
     return undefined;
@@ -44,7 +73,9 @@ export async function request(path: string, options: RequestInit): Promise<Respo
 
 /** The error in a response that is no success. */
 export async function readFailure(response: Response | undefined): Promise<Failure> {
-  if (response === undefined) return { code: 'unreachable', message: '' };
+  if (response === undefined) {
+    return { code: navigator.onLine ? 'unreachable' : 'offline', message: '' };
+  }
   const body = (await response.json().catch(() => undefined)) as
     | { error?: { message?: string; message_zh?: string; code?: string } }
     | undefined;
@@ -55,14 +86,6 @@ export async function readFailure(response: Response | undefined): Promise<Failu
     ...(body?.error?.message_zh === undefined ? {} : { messageZh: body.error.message_zh }),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
   };
-}
-
-async function readResult<Value>(
-  response: Response | undefined,
-  read: (response: Response) => Promise<Value>,
-): Promise<Result<Value>> {
-  if (response?.ok !== true) return { ok: false, failure: await readFailure(response) };
-  return { ok: true, value: await read(response) };
 }
 
 async function toJson<Value>(response: Response): Promise<Value> {

@@ -4,6 +4,8 @@ import { promisify } from 'node:util';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TraceSummary } from '../../../otel/traces/rows.ts';
+import { formatNumber, formatSeconds } from '../../../src/console/page/format.ts';
+import { groupRefusals } from '../../../src/console/page/traces/trace-groups.ts';
 import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
@@ -49,15 +51,32 @@ function slowestOf(traces: TraceSummary[]): TraceSummary {
   );
 }
 
-/** The trace ids of the list, in its order. */
-function listedIds(page: Page): Promise<string[]> {
+/** The trace ids of the list, in its order, and for equal refusals their number. */
+function listed(page: Page): Promise<string[]> {
   return page
-    .locator('.trace-row')
-    .evaluateAll((rows) => rows.map((row) => row.getAttribute('href')!.split('/').at(-1)!));
+    .locator('li > .trace-row')
+    .evaluateAll((rows) =>
+      rows.map(
+        (row) => row.getAttribute('href')?.split('/').at(-1) ?? row.querySelector('b')!.textContent,
+      ),
+    );
 }
 
+function expectedRows(traces: TraceSummary[]): string[] {
+  return groupRefusals(traces).map(({ traces: [first, ...others] }) =>
+    others.length === 0 ? first.traceId : `${others.length + 1} times`,
+  );
+}
+
+/** The number of traces may follow the name. */
 async function press(page: Page, name: string): Promise<void> {
-  await page.getByRole('button', { name, exact: true }).click();
+  await page.getByRole('button', { name: new RegExp(`^${name}( \\d+)?$`) }).click();
+}
+
+async function openList(query = ''): Promise<Page> {
+  const page = await browser.open(service.url, { hash: `#/traces${query}` });
+  await page.locator('.trace-row').first().waitFor();
+  return page;
 }
 
 interface Box {
@@ -131,40 +150,87 @@ describe('the list', () => {
     ['All', 'all'],
     ['Failed', 'failed'],
     ['Cancelled', 'cancelled'],
-  ])('under %s has those traces, newest first', async (button, filter) => {
-    const page = await browser.open(service.url, { hash: '#/traces' });
-    await press(page, button === 'All' ? 'Newest first' : button);
-    const expected = (await listTraces(filter)).map(({ traceId }) => traceId);
-    expect(expected).not.toEqual([]);
-    await until(async () => String(await listedIds(page)) === String(expected));
+    ['Rejected', 'rejected'],
+  ])('under %s has those traces and their number, newest first', async (button, filter) => {
+    const page = await openList();
+    await press(page, button);
+    const traces = await listTraces(filter);
+    expect(traces).not.toEqual([]);
+    await page.getByRole('button', { name: `${button} ${traces.length}`, exact: true }).waitFor();
+    const expected = String(expectedRows(traces));
+    await until(async () => String(await listed(page)) === expected);
+  });
+
+  test('keeps filter, order and unfolded refusals when going back, and after a reload', async () => {
+    const page = await openList();
+    await press(page, 'Rejected');
+    await press(page, 'Slowest first');
+    await page.getByRole('button', { name: /times/ }).first().click();
+    await page.locator('.inner .trace-row').first().click();
+    await page.getByText('rejected · queue_full').waitFor();
+    await page.goBack();
+    const isKept = async (): Promise<void> => {
+      await page.locator('.inner .trace-row').first().waitFor();
+      const pressed = await page.locator('[aria-pressed=true]').allInnerTexts();
+      expect(pressed.join()).toMatch(/^Rejected\s+\d+,All time,Slowest first$/);
+    };
+    await isKept();
+    await page.reload();
+    await isKept();
+    await page.locator('.inner .trace-row').first().click();
+    await page.getByRole('heading').getByRole('link', { name: 'Traces' }).click();
+    await isKept();
   });
 
   test('under Slow begins with the slowest', async () => {
-    const page = await browser.open(service.url, { hash: '#/traces' });
+    const page = await openList();
     await press(page, 'Slow');
     const slow = await listTraces('slow');
     expect(slow.length).toBeGreaterThan(1);
-    const expected = slow.toSorted((a, b) => b.durationMillis - a.durationMillis);
-    const ids = String(expected.map(({ traceId }) => traceId));
-    await until(async () => String(await listedIds(page)) === ids);
+    const sorted = slow.toSorted((a, b) => b.durationMillis - a.durationMillis);
+    const expected = String(expectedRows(sorted));
+    await until(async () => String(await listed(page)) === expected);
+  });
+
+  test('shows phases, tokens, first token, model and client of an answer', async () => {
+    const answered = (await listTraces('all')).find(({ outcome }) => outcome === 'completed')!;
+    const { traceId, inputTokens, outputTokens, firstTokenMillis, model, client } = answered;
+    const page = await openList();
+    const row = page.locator(`[href$="${traceId}"]`);
+    const text = await row.innerText();
+    const tokens = `${formatNumber(inputTokens!)} → ${formatNumber(outputTokens!)}`;
+    for (const part of [tokens, formatSeconds(firstTokenMillis! / 1000), model!, client!]) {
+      expect(text).toContain(part);
+    }
+    const phases = await row
+      .locator('.trace-bar i')
+      .evaluateAll((parts) => parts.map(({ className }) => className));
+    expect(phases).toEqual(Object.keys(answered.phases!));
+  });
+
+  test('can be limited to a route, and to the text of an error', async () => {
+    const page = await openList();
+    await page.getByLabel('Route').selectOption('/v1/completions');
+    await until(async () => {
+      const names = await page.locator('.trace-name').allInnerTexts();
+      return names.every((name) => name.startsWith('POST /v1/completions'));
+    });
+    await page.getByLabel('Route').selectOption('');
+    await page.getByLabel('Text of an error').fill('model_NOT');
+    await page.getByText('rejected · model_not_found').waitFor();
+    await until(async () => (await page.locator('li > .trace-row').count()) === 1);
   });
 
   test('shows each outcome', async () => {
-    const page = await browser.open(service.url, { hash: '#/traces' });
-    await page.locator('.trace-row').first().waitFor();
+    const page = await openList();
     const outcomes = new Set(await page.locator('.trace-row .chip').allInnerTexts());
     const some = ['completed · length', 'rejected · queue_full', 'cancelled · client_gone'];
     for (const ending of some) expect(outcomes).toContain(ending);
   });
 
   test('leads from the start page to the slowest request of the last hour in four clicks', async () => {
-    const traces = await listTraces('all');
-    const overall = slowestOf(traces);
-    // The slowest trace is then just older than an hour.
-    const since = overall.startedAt + 1;
     const page = await browser.open(service.url, {
       prepare: async (prepared) => {
-        await prepared.clock.setFixedTime(since + 3_600_000);
         await prepared.addInitScript(() => {
           addEventListener('click', (event) => {
             if (event.isTrusted)
@@ -176,11 +242,38 @@ describe('the list', () => {
     await page.getByRole('link', { name: 'Traces' }).click();
     await press(page, 'Last hour');
     await press(page, 'Slowest first');
-    await page.locator('.trace-row').first().click();
+    const { traceId, name } = slowestOf(await listTraces('all'));
+    await page.locator(`li:first-child > [href$="${traceId}"]`).click();
     await page.locator('[data-span]').first().waitFor();
-    const { traceId } = slowestOf(traces.filter(({ startedAt }) => startedAt >= since));
-    expect(page.url()).toContain(traceId);
     expect(await page.evaluate(() => Number(sessionStorage['clicks']))).toBe(4);
+    expect(await page.title()).toBe(`Trace ${traceId.slice(0, 8)} · ${name} · llamascope`);
+  });
+
+  test('of the last hour goes by the clock of the service', async () => {
+    const now = Date.now() + 2 * 3_600_000;
+    const page = await browser.open(service.url, {
+      hash: '#/traces?period=hour',
+      prepare: (prepared) => prepared.clock.setFixedTime(now),
+    });
+    await page.locator('.trace-row .chip').first().waitFor();
+    // A service whose clock shows the same as the browser's.
+    const date = new Date(now).toUTCString();
+    await page.route('**/api/**', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), date } });
+    });
+    await page.reload();
+    await page.getByText('No matching traces.').waitFor();
+    expect(await page.locator('.trace-row').count()).toBe(0);
+  });
+});
+
+describe('the trace of another client', () => {
+  test('says which field was refused and why, and shows no request', async () => {
+    const refused = (await listTraces('rejected')).find(({ error }) => error?.param === 'model')!;
+    const page = await browser.open(service.url, { hash: `#/traces/${refused.traceId}` });
+    await page.locator('.explanation', { hasText: refused.error!.message }).waitFor();
+    expect(await page.locator('.curl').count()).toBe(0);
   });
 });
 

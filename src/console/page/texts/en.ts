@@ -1,15 +1,6 @@
 /** All texts of the page in English. `zh.ts` has the same keys, which the compiler checks. */
-import type { Phase } from '../../../../otel/traces/rows.ts';
 import type { Status } from '../../server/answers.ts';
-
-/** The facts that the sentence about the longest phase mentions. */
-export interface PhaseFacts {
-  percent: number;
-  inputTokens: number;
-  cachedTokens: number;
-  outputTokens: number;
-  queuePosition: number;
-}
+import { enObserving } from './en-observing.ts';
 
 type ByName = Record<string, string>;
 
@@ -92,82 +83,7 @@ export const en = {
   whereTimeWent: 'Show where the time went',
   traceAndCurl: 'Full trace and curl command',
 
-  traces: 'Traces',
-  filter: 'Filter',
-  traceFilters: {
-    all: 'All',
-    slow: 'Slow',
-    failed: 'Failed',
-    rejected: 'Rejected',
-    cancelled: 'Cancelled',
-  },
-  period: 'Time range',
-  tracePeriods: { all: 'All time', hour: 'Last hour' },
-  sort: 'Sort',
-  traceSorts: { newest: 'Newest first', slowest: 'Slowest first' },
-  outcomes: {
-    completed: 'completed',
-    cancelled: 'cancelled',
-    rejected: 'rejected',
-    failed: 'failed',
-    other: 'no generation',
-  } as ByName,
-  noTraces: 'No traces yet. Each question in the chat creates one.',
-  noMatchingTraces: 'No matching traces.',
-  tracesHint: 'Recent requests; slow and failed ones are kept longest. “Slow” is the slowest 10%.',
-  endings: {
-    client_gone: 'The client closed the connection before the answer ended.',
-    bad_request: 'The request was invalid.',
-    model_not_found: 'The requested model is not served here.',
-    internal_error: 'Internal error. See the log of the service.',
-  } as ByName,
-  traceGone: 'Trace not found. Only recent traces are kept.',
-  waterfall: 'Where the time went',
-  spanFrom: (start: string) => `from ${start}`,
-  eventLabel: (name: string, at: string) => `${name} at ${at}`,
-  noAttributes: 'No attributes.',
-  rest: 'other',
-  restMeaning: 'Time that no phase explains, such as reading the request and sending the answer.',
-  phaseMeanings: {
-    tokenize: 'Tokenize: splits the prompt into tokens.',
-    queue: 'Queue: waits for a free sequence while all generate other answers.',
-    prefill:
-      'Prefill: processes the prompt, after earlier prompts. Tokens in the prefix cache are skipped.',
-    decode: 'Decode: generates the answer token by token.',
-  } satisfies Record<Phase, string>,
-  longest: {
-    tokenize: ({ percent, inputTokens }) =>
-      `Tokenize took longest (${percent}%): ${inputTokens} prompt tokens.`,
-    queue: ({ percent, queuePosition }) =>
-      `The queue took longest (${percent}%)${queuePosition > 0 ? `, at position ${queuePosition}` : ''}.`,
-    prefill: ({ percent, inputTokens, cachedTokens }) =>
-      `Prefill took longest (${percent}%): ${inputTokens} prompt tokens, ${cachedTokens} of them cached.`,
-    decode: ({ percent, outputTokens }) =>
-      `Decode took longest (${percent}%): ${outputTokens} output tokens.`,
-  } satisfies Record<Phase, (facts: PhaseFacts) => string>,
-  copyTraceId: 'Copy trace ID',
-  openConversation: 'Open conversation',
-  openInJaeger: 'Open in Jaeger',
-  repeatRequest: 'Repeat this request from a terminal',
-  askFromTerminal: 'Send a request from a terminal',
-  curlHint: 'This request sets its own trace ID:',
-
-  live: 'Live',
-  dashboards: 'Dashboards',
-  range: 'Time range',
-  refreshing: (seconds: number) => `Refreshes every ${seconds} s`,
-  paused: 'Paused',
-  openInGrafana: 'Open in Grafana',
-  noPrometheus: 'Prometheus is not available, so panels have no data.',
-  needsPrometheus: 'Requires Prometheus.',
-  noData: 'No data in this time range. Ask something in the chat, or choose a longer range.',
-  heatMost: (from: string, to: string, percent: number) => `mostly ${from} to ${to} (${percent}%)`,
-  zeroes: (count: number, isRest: boolean) => (isRest ? `${count} others: 0` : `all ${count}: 0`),
-  levels: { orange: 'warning', red: 'critical' },
-  heatNothing: 'no data at this time',
-  plotLabel: (title: string, values: string) =>
-    `${title}. ${values} Use the arrow keys to read values.`,
-  exemplar: (value: string, at: string) => `Trace of a request: ${value} at ${at}`,
+  ...enObserving,
 
   alerts: 'Alerts',
   openAlertmanager: 'Open Alertmanager',
@@ -193,7 +109,15 @@ export const en = {
   deliveries: { pending: 'pending', delivered: 'delivered', dead: 'failed' },
   attempts: (count: number) => `${count} attempts`,
 
+  valuesFrom: 'Not up to date: values from',
+  ago: (seconds: number) =>
+    seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`,
+
   failures: {
+    offline: 'The browser is offline, and the service does not respond.',
+    timeout: 'The service did not answer within 10 s.',
+    unreadable:
+      'The answer of the service was cut off or is not JSON. Is there a proxy in between?',
     unreachable:
       'The service does not respond. Check it with make status, or start it with make up.',
     connection_lost: 'The connection was lost.',

@@ -1,5 +1,6 @@
 /** All texts of the page in Chinese, with the same keys as `en.ts`. */
 import type { Texts } from './en.ts';
+import { zhObserving } from './zh-observing.ts';
 
 export const zh: Texts = {
   navigation: '视图',
@@ -75,80 +76,7 @@ export const zh: Texts = {
   whereTimeWent: '查看本次回答的耗时分布',
   traceAndCurl: '完整链路与 curl 命令',
 
-  traces: '链路',
-  filter: '筛选',
-  traceFilters: {
-    all: '全部',
-    slow: '慢',
-    failed: '失败',
-    rejected: '被拒绝',
-    cancelled: '已取消',
-  },
-  period: '时间范围',
-  tracePeriods: { all: '全部时间', hour: '最近 1 小时' },
-  sort: '排序',
-  traceSorts: { newest: '最新在前', slowest: '最慢在前' },
-  outcomes: {
-    completed: '完成',
-    cancelled: '已取消',
-    rejected: '被拒绝',
-    failed: '失败',
-    other: '非生成请求',
-  },
-  noTraces: '暂无链路：每次提问都会产生一条。',
-  noMatchingTraces: '没有符合条件的链路。',
-  tracesHint: '最近的请求；慢的和失败的保留最久。“慢”指耗时最长的 10%。',
-  endings: {
-    client_gone: '客户端在回答结束前关闭了连接。',
-    bad_request: '请求无效。',
-    model_not_found: '本服务不提供所请求的模型。',
-    internal_error: '内部错误，详见服务日志。',
-  },
-  traceGone: '未找到该链路。仅保留最近的链路。',
-  waterfall: '耗时分布',
-  spanFrom: (start) => `始于 ${start}`,
-  eventLabel: (name, at) => `${name}（${at}）`,
-  noAttributes: '没有属性。',
-  rest: '其他',
-  restMeaning: '各阶段之外的时间，例如读取请求和发送回答。',
-  phaseMeanings: {
-    tokenize: '分词：把提示词切分为 token。',
-    queue: '排队：并发槽位已满，等待其他回答完成。',
-    prefill: '预填充：处理提示词（含等待更早的提示词处理完成），命中前缀缓存的部分不再计算。',
-    decode: '解码：逐个 token 生成回答。',
-  },
-  longest: {
-    tokenize: ({ percent, inputTokens }) =>
-      `耗时最多的是分词（${percent}%）：提示词 ${inputTokens} 个 token。`,
-    queue: ({ percent, queuePosition }) =>
-      `耗时最多的是排队（${percent}%）${queuePosition > 0 ? `，排在第 ${queuePosition} 位` : ''}。`,
-    prefill: ({ percent, inputTokens, cachedTokens }) =>
-      `耗时最多的是预填充（${percent}%）：提示词 ${inputTokens} 个 token，其中 ${cachedTokens} 个命中前缀缓存。`,
-    decode: ({ percent, outputTokens }) =>
-      `耗时最多的是解码（${percent}%）：生成 ${outputTokens} 个 token。`,
-  },
-  copyTraceId: '复制 trace ID',
-  openConversation: '打开会话',
-  openInJaeger: '在 Jaeger 中打开',
-  repeatRequest: '在终端中重现该请求',
-  askFromTerminal: '在终端中发送请求',
-  curlHint: '该请求自带 trace ID：',
-
-  live: '实时',
-  dashboards: '看板',
-  range: '时间范围',
-  refreshing: (seconds) => `每 ${seconds} 秒刷新`,
-  paused: '已暂停',
-  openInGrafana: '在 Grafana 中打开',
-  noPrometheus: 'Prometheus 不可用，面板暂无数据。',
-  needsPrometheus: '需要 Prometheus。',
-  noData: '此时间范围内没有数据。可先在“对话”页提问，或选择更长的时间范围。',
-  heatMost: (from, to, percent) => `多数在 ${from} 到 ${to} 之间（${percent}%）`,
-  zeroes: (count, isRest) => (isRest ? `另有 ${count} 条为 0` : `全部 ${count} 条为 0`),
-  levels: { orange: '警告', red: '严重' },
-  heatNothing: '该时刻没有数据',
-  plotLabel: (title, values) => `${title}。${values} 用方向键读取数值。`,
-  exemplar: (value, at) => `对应请求的链路：${value}，${at}`,
+  ...zhObserving,
 
   alerts: '告警',
   openAlertmanager: '打开 Alertmanager',
@@ -169,7 +97,13 @@ export const zh: Texts = {
   deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
   attempts: (count) => `已尝试 ${count} 次`,
 
+  valuesFrom: '数据不是最新：',
+  ago: (seconds) => (seconds < 120 ? `${seconds} 秒前` : `${Math.round(seconds / 60)} 分钟前`),
+
   failures: {
+    offline: '浏览器已离线，服务无响应。',
+    timeout: '服务在 10 秒内没有应答。',
+    unreadable: '服务的应答不完整或不是 JSON，请检查中间的代理。',
     unreachable: '服务无响应。请用 make status 检查，未启动时运行 make up。',
     connection_lost: '连接已断开。',
     page_closed: '页面已关闭。',

@@ -7,20 +7,13 @@ import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useTexts } from '../texts/texts.ts';
 
-const example: ChatRequest = {
-  messages: [{ role: 'user', content: 'What is the capital of France?' }],
-  temperature: 0.7,
-  max_tokens: 128,
-};
-
-/** @param request undefined: the example, if the request of the trace was not sent from this browser */
-export function Curl({ request }: { request: ChatRequest | undefined }): VNode {
+export function Curl({ request }: { request: ChatRequest }): VNode {
   const t = useTexts();
   const [traceId, spanId] = useMemo(() => [randomHex(16), randomHex(8)] as const, []);
   return (
     <section class="card padded curl">
-      <h2>{request === undefined ? t.askFromTerminal : t.repeatRequest}</h2>
-      <CodeBlock text={toCurl(request ?? example, `00-${traceId}-${spanId}-01`)} />
+      <h2>{t.repeatRequest}</h2>
+      <CodeBlock text={toCurl(request, `00-${traceId}-${spanId}-01`)} />
       <p class="hint">
         {t.curlHint} <a href={linkTo('traces', traceId)}>{traceId.slice(0, 8)}</a>
       </p>

@@ -1,76 +1,131 @@
-/** The recent traces, filtered by the service and sorted here. */
+/** The recent traces. Filters, order and page are in the URL, so that going back and sharing a link keep them. */
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TraceFilter, TraceSummary } from '../../../../otel/traces/rows.ts';
-import { Choices } from '../choices.tsx';
-import { FailureMessage } from '../failure-message.tsx';
-import { formatSeconds, formatTime } from '../format.ts';
+import { formatSeconds } from '../format.ts';
 import { usePolled } from '../polling.ts';
-import { linkTo } from '../route.ts';
+import { linkTo, useRoute, type Query } from '../route.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { useTexts } from '../texts/texts.ts';
-import { Outcome } from './outcome.tsx';
+import { useTitle } from '../title.ts';
+import { TraceFilters } from './trace-filters.tsx';
+import { chooseScale, groupRefusals } from './trace-groups.ts';
+import { toPath } from './trace-query.ts';
+import { GroupRow } from './trace-row.tsx';
 
-type Sort = 'newest' | 'slowest';
-type Period = 'all' | 'hour';
-const hourMillis = 3_600_000;
+interface TraceListAnswer {
+  traces: TraceSummary[];
+  nextCursor?: string;
+  counts: Record<TraceFilter, number>;
+}
 
-/** The limit of the service. */
-const maxTraces = 500;
 const everySeconds = 5;
+
+/** Positions of the list by its URL, for going back to it. */
+const scrolled = new Map<string, number>();
+/** For the link from a trace to the list that it was opened from. */
+let lastQuery: Query = {};
+
+export function linkToList(): string {
+  return linkTo('traces', undefined, lastQuery);
+}
 
 export function TraceList(): VNode {
   const t = useTexts();
-  const [filter, setFilter] = useState<TraceFilter>('all');
-  const [period, setPeriod] = useState<Period>('all');
-  const [sort, setSort] = useState<Sort>('newest');
-  const path = `/api/traces?limit=${maxTraces}&filter=${filter}`;
-  const { value, failure } = usePolled<{ traces: TraceSummary[] }>(path, everySeconds);
-  const choose = (next: TraceFilter): void => {
-    setFilter(next);
-    setSort(next === 'slow' ? 'slowest' : 'newest');
-  };
-  const since = period === 'all' ? 0 : Date.now() - hourMillis;
-  const recent = (value?.traces ?? []).filter(({ startedAt }) => startedAt >= since);
-  const traces =
-    sort === 'newest' ? recent : recent.toSorted((a, b) => b.durationMillis - a.durationMillis);
-  const longest = Math.max(...traces.map(({ durationMillis }) => durationMillis), 1);
+  const { query } = useRoute();
+  // Also after a trace, which has the same view.
+  useTitle(t.views.traces);
+  lastQuery = query;
+  const polled = usePolled<TraceListAnswer>(toPath(query), everySeconds);
+  // Kept while another list loads.
+  const last = useRef<TraceListAnswer>(undefined);
+  last.current = polled.value ?? last.current;
+  const list = last.current;
+  const content = useScrollPosition(linkToList(), list !== undefined);
+  const traces = list?.traces ?? [];
+  const scale = chooseScale(traces);
+  const isFiltered = Object.keys(query).some((name) => name !== 'sort' && name !== 'open');
   return (
-    <main class="page" id="content">
+    <main class="page wide-page" id="content" ref={content}>
       <header class="page-head">
         <h1>{t.traces}</h1>
-        <Choices label={t.filter} texts={t.traceFilters} value={filter} onChoose={choose} />
-        <Choices label={t.period} texts={t.tracePeriods} value={period} onChoose={setPeriod} />
-        <Choices label={t.sort} texts={t.traceSorts} value={sort} onChoose={setSort} />
+        <TraceFilters query={query} counts={list?.counts} traces={traces} />
       </header>
-      <FailureMessage failure={failure} />
-      <ol class="trace-list card">
-        {traces.map((trace) => (
-          <TraceRow key={trace.traceId} trace={trace} longestMillis={longest} />
-        ))}
-      </ol>
-      {value !== undefined && traces.length === 0 && (
-        <p class="empty">
-          {value.traces.length === 0 && filter === 'all' ? t.noTraces : t.noMatchingTraces}
-        </p>
+      <StaleNote polled={polled} />
+      {traces.length > 0 && (
+        <div class="card traces" aria-busy={polled.value === undefined}>
+          <ColumnHeads scaleMillis={scale} />
+          <ol class="trace-list">
+            {groupRefusals(traces).map((group) => (
+              <GroupRow
+                key={group.key}
+                group={group}
+                scaleMillis={scale}
+                isOpen={query['open'] === group.key}
+              />
+            ))}
+          </ol>
+        </div>
       )}
+      {list !== undefined && traces.length === 0 && (
+        <p class="empty">{isFiltered ? t.noMatchingTraces : t.noTraces}</p>
+      )}
+      <Pages query={query} next={list?.nextCursor} />
       <p class="hint">{t.tracesHint}</p>
     </main>
   );
 }
 
-function TraceRow({ trace, longestMillis }: { trace: TraceSummary; longestMillis: number }): VNode {
-  const width = `${(100 * trace.durationMillis) / longestMillis}%`;
+function ColumnHeads({ scaleMillis }: { scaleMillis: number }): VNode {
+  const t = useTexts();
+  const { time, request, outcome, tokens, firstToken, client, duration } = t.traceColumns;
   return (
-    <li>
-      <a class="trace-row" href={linkTo('traces', trace.traceId)}>
-        <time>{formatTime(trace.startedAt)}</time>
-        <span class="trace-name">{trace.name}</span>
-        <Outcome outcome={trace.outcome} reason={trace.reason} failed={trace.failed} />
-        <span class="track" aria-hidden="true">
-          <span class={`bar-span ${trace.failed ? 'failed' : 'outer'}`} style={{ width }} />
-        </span>
-        <span class="span-time">{formatSeconds(trace.durationMillis / 1000)}</span>
-      </a>
-    </li>
+    <div class="trace-row trace-heads" aria-hidden="true">
+      <span>{time}</span>
+      <span>{request}</span>
+      <span>{outcome}</span>
+      <span class="number">{tokens}</span>
+      <span class="number">{firstToken}</span>
+      <span class="client">{client}</span>
+      <span class="scale">
+        <span>0</span>
+        <span>{formatSeconds(scaleMillis / 1000)}</span>
+      </span>
+      <span class="number">{duration}</span>
+    </div>
   );
+}
+
+function Pages({ query, next }: { query: Query; next: string | undefined }): VNode | null {
+  const t = useTexts();
+  const link = (cursor?: string): string => linkTo('traces', undefined, { ...query, cursor });
+  if (query['cursor'] === undefined && next === undefined) return null;
+  return (
+    <nav class="trace-pages" aria-label={t.tracePages}>
+      {query['cursor'] !== undefined && (
+        <a class="button small" href={link()}>
+          {t.firstPage}
+        </a>
+      )}
+      {next !== undefined && (
+        <a class="button small" href={link(next)}>
+          {t.nextPage}
+        </a>
+      )}
+    </nav>
+  );
+}
+
+/** Scrolls to where the list was when it was left. */
+function useScrollPosition(key: string, isShown: boolean): { current: HTMLElement | null } {
+  const element = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    const { current } = element;
+    if (current === null || !isShown) return undefined;
+    current.scrollTop = scrolled.get(key) ?? 0;
+    const note = (): void => void scrolled.set(key, current.scrollTop);
+    current.addEventListener('scroll', note, { passive: true });
+    return () => current.removeEventListener('scroll', note);
+  }, [key, isShown]);
+  return element;
 }

@@ -1,0 +1,70 @@
+/** The console's page when the service answers late, with rubbish or not at all. */
+import type { Page, Route } from 'playwright-core';
+import { beforeAll, expect, test } from 'vitest';
+import { shared } from '../../support/shared.ts';
+import { useConsoleBrowser } from '../../support/console/browser.ts';
+
+const browser = useConsoleBrowser();
+let service: { url: string };
+
+beforeAll(async () => {
+  service = await shared('chat');
+});
+
+/** The state of the service in the header. */
+function strip(page: Page, text: string): ReturnType<Page['getByText']> {
+  return page.locator('.bar .status').getByText(text);
+}
+
+const broken: Record<string, (route: Route) => Promise<void>> = {
+  'cut off': (route) => route.fulfill({ body: '{"state":"rea' }),
+  'HTML of a proxy': (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<h1>Log in</h1>' }),
+};
+
+test.each(Object.entries(broken))(
+  'an answer that is %s is shown, and polling goes on',
+  async (_, answer) => {
+    const page = await browser.open(service.url, {
+      prepare: (prepared) => prepared.clock.install(),
+    });
+    await strip(page, 'ready').waitFor();
+    await page.route('**/api/status', answer);
+    await page.clock.fastForward(4000);
+    await strip(page, 'cut off or is not JSON').waitFor();
+    expect(await strip(page, 'ready').count()).toBe(0);
+    await page.unroute('**/api/status');
+    await page.clock.fastForward(21_000);
+    await strip(page, 'ready').waitFor();
+  },
+);
+
+test('a service that hangs is not shown as ready', async () => {
+  const page = await browser.open(service.url, {
+    prepare: (prepared) => prepared.clock.install(),
+  });
+  await strip(page, 'ready').waitFor();
+  const asked = page.waitForRequest('**/api/status');
+  await page.route('**/api/status', () => {});
+  await page.clock.fastForward(4000);
+  await asked;
+  await page.clock.fastForward(11_000);
+  await strip(page, 'did not answer within 10 s').waitFor();
+  expect(await strip(page, 'ready').count()).toBe(0);
+});
+
+test('the list of traces is marked as old while the browser is offline, and is read again at once', async () => {
+  await fetch(`${service.url}/chat`, { method: 'POST', body: '{"prompt":"hello"}' });
+  const page = await browser.open(service.url, {
+    hash: '#/traces',
+    expected: [/ERR_INTERNET_DISCONNECTED/],
+  });
+  await page.locator('.trace-row .chip').first().waitFor();
+  await page.context().setOffline(true);
+  const note = page.locator('#content .stale-note');
+  await note.getByText('The browser is offline').waitFor();
+  expect(await note.innerText()).toMatch(/values from \d+ s ago/);
+  expect(await page.locator('.trace-row .chip').count()).toBeGreaterThan(0);
+  await page.context().setOffline(false);
+  await note.waitFor({ state: 'detached' });
+});
