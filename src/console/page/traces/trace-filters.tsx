@@ -72,7 +72,8 @@ interface SelectProps {
 }
 
 function Select({ label, all, value, found, onChoose }: SelectProps): VNode {
-  const options = new Set([...found, value].filter((each) => each !== undefined && each !== ''));
+  const options = new Set([...found, value ?? ''].filter((each) => each !== undefined));
+  options.delete('');
   return (
     <select
       aria-label={label}
@@ -81,7 +82,7 @@ function Select({ label, all, value, found, onChoose }: SelectProps): VNode {
     >
       <option value="">{all}</option>
       {[...options]
-        .toSorted((one, other) => one.localeCompare(other))
+        .toSorted((one = '', other = '') => one.localeCompare(other))
         .map((option) => (
           <option key={option} value={option}>
             {option}
