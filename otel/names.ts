@@ -53,7 +53,13 @@ export const serviceStates = [
 ] as const;
 export type ServiceState = (typeof serviceStates)[number];
 /** Routes that start a generation. SLIs count only these. */
-export const generationRoutes = ['/chat', '/v1/chat/completions', '/v1/completions'] as const;
+export const generationRoutes = [
+  '/chat',
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/messages',
+  '/v1/responses',
+] as const;
 /** Status codes whose `http.server.request.duration` series exist before the first request. */
 export const initialStatusCodes = [200, 400, 429, 499, 500, 503] as const;
 

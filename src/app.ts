@@ -15,6 +15,7 @@ import { createChatCompletions } from './api/openai/chat-completions.ts';
 import { createCompletions } from './api/openai/completions.ts';
 import { createEmbeddings } from './api/openai/embeddings.ts';
 import { createModel, createModelList } from './api/openai/models.ts';
+import { createResponses } from './api/openai/responses/responses.ts';
 import { createOpenApi } from './api/openapi.ts';
 import type { ApiEnv, Log } from './api/request-context.ts';
 import { createChat } from './api/routes/chat.ts';
@@ -117,6 +118,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
   const endpoints = [
     createChatCompletions(options, readBody),
     createCompletions(options, readBody),
+    createResponses(options, readBody),
     createEmbeddings({ engine, model, limits, readBody, embeddings: options.embeddings }),
     createModelList(model),
     createModel(model),

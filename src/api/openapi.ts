@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ChatError, type ChatErrorCode } from '../errors.ts';
 import { ChatCompletionChunk } from './openai/chat-completion-answers.ts';
+import { ResponseEvent } from './openai/responses/answers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ErrorBody, toErrorBody } from './error-body.ts';
 
@@ -36,8 +37,9 @@ export function createOpenApi(others: readonly Endpoint[], options: OpenApiOptio
 function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): object {
   const schemas: Schemas = {
     Error: toSchema(ErrorBody),
-    // A frame of a streamed chat completion: an OpenAPI 3.1 response cannot describe server-sent events.
+    // Frames of streams: an OpenAPI 3.1 response cannot describe server-sent events.
     ChatCompletionChunk: toSchema(ChatCompletionChunk),
+    ResponseEvent: toSchema(ResponseEvent),
   };
   const paths: Record<string, object> = {};
   for (const endpoint of endpoints) {

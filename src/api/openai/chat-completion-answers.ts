@@ -127,8 +127,8 @@ export function toChatChunks(run: Run, model: string, includeUsage: boolean): St
     choices: [{ index: 0, delta, logprobs: toChatLogprobs(logprobs), finish_reason: finishReason }],
   });
   return {
-    first: () => chunk({ role: 'assistant', content: '' }),
-    piece: (piece) => chunk(toDelta(piece), piece.logprobs),
+    first: () => [chunk({ role: 'assistant', content: '' })],
+    piece: (piece) => [chunk(toDelta(piece), piece.logprobs)],
     last() {
       const { finishReason, summary } = run.finished();
       const end = { ...chunk({}, [], finishReason), timings: toTimings(summary) };

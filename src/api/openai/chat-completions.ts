@@ -59,7 +59,7 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
         stream: body.stream === true,
-        idPrefix: 'chatcmpl',
+        idPrefix: 'chatcmpl-',
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;

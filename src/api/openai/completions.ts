@@ -99,7 +99,7 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
         stream: body.stream === true,
-        idPrefix: 'cmpl',
+        idPrefix: 'cmpl-',
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
@@ -147,7 +147,7 @@ async function toWhole(run: Run, model: string): Promise<Frame> {
 function toChunks(run: Run, model: string, includeUsage: boolean): StreamFrames {
   const { shape, frame } = createFrames(run, model);
   return {
-    piece: (piece) => frame(piece.type === 'content' ? piece.text : '', piece.logprobs, null),
+    piece: (piece) => [frame(piece.type === 'content' ? piece.text : '', piece.logprobs, null)],
     last() {
       const { finishReason, summary } = run.finished();
       const end = { ...frame('', [], finishReason), timings: toTimings(summary) };

@@ -5,8 +5,10 @@ import type { AnswerLogprob } from '../run/generation.ts';
 
 const Token = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 
+export const ChatLogprob = Token.extend({ top_logprobs: z.array(Token) });
+
 export const ChatLogprobs = z.object({
-  content: z.array(Token.extend({ top_logprobs: z.array(Token) })),
+  content: z.array(ChatLogprob),
   refusal: z.null(),
 });
 

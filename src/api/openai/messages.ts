@@ -10,9 +10,10 @@ const TextPart = z.object({
   text: z.string(),
 });
 
-const Content = z.union([z.string(), z.array(TextPart).min(1)], {
-  error: 'expected a string or an array of {"type":"text","text":"..."} parts',
-});
+const error = 'expected a string or an array of {"type":"text","text":"..."} parts';
+const Content = z.union([z.string(), z.array(TextPart).min(1)], { error });
+// Clients send an empty array, null or nothing for an answer that had only calls, or none at all.
+const PastContent = z.union([z.string(), z.array(TextPart)], { error }).nullish();
 
 const PastToolCall = z.object({
   id: z.string().min(1).max(256),
@@ -31,7 +32,7 @@ const Message = z.discriminatedUnion(
     z.object({ role: z.enum(['system', 'developer', 'user']), content: Content, name }),
     z.object({
       role: z.literal('assistant'),
-      content: Content.nullish(),
+      content: PastContent,
       tool_calls: z.array(PastToolCall).nullish(),
       name,
     }),
@@ -42,8 +43,6 @@ const Message = z.discriminatedUnion(
 
 export const Messages = z.array(Message).min(1);
 
-type RequestedCall = z.infer<typeof PastToolCall>;
-
 /** @throws ChatError `bad_request` if arguments are not a JSON object or a tool message answers no earlier call. */
 export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
   const calls = new Set<string>();
@@ -51,17 +50,18 @@ export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
     const path = `messages.${index}`;
     const content = toText(message.content ?? '');
     if (message.role === 'tool') {
-      if (!calls.has(message.tool_call_id)) throw unknownCall(path, message.tool_call_id);
+      if (!calls.has(message.tool_call_id)) {
+        throw unknownCall(`${path}.tool_call_id`, message.tool_call_id);
+      }
       return { role: 'tool', content, toolCallId: message.tool_call_id };
     }
     if (message.role !== 'assistant') {
       return { role: message.role === 'user' ? 'user' : 'system', content };
     }
-    const given = message.tool_calls ?? [];
-    if (given.length === 0 && typeof message.content !== 'string' && !message.content) {
-      throw refuseField(`${path}.content`, 'required without tool_calls; expected a string');
-    }
-    const toolCalls = given.map((call, at) => toCall(call, `${path}.tool_calls.${at}`));
+    const toolCalls = (message.tool_calls ?? []).map(({ id, function: called }, at) => {
+      const param = `${path}.tool_calls.${at}.function.arguments`;
+      return toCall({ id, name: called.name, text: called.arguments }, param);
+    });
     for (const call of toolCalls) calls.add(call.id);
     return toolCalls.length === 0
       ? { role: 'assistant', content }
@@ -73,10 +73,13 @@ function toText(content: z.infer<typeof Content>): string {
   return typeof content === 'string' ? content : content.map((part) => part.text).join('');
 }
 
-function toCall({ id, function: called }: RequestedCall, path: string): ToolCall {
-  const param = `${path}.function.arguments`;
+/** `param` is the field of the arguments. @throws ChatError `bad_request` if `text` is not a JSON object. */
+export function toCall(
+  { id, name: called, text: given }: { id: string; name: string; text: string },
+  param: string,
+): ToolCall {
   // Some clients send an empty string for a tool without parameters.
-  const text = called.arguments.trim() === '' ? '{}' : called.arguments;
+  const text = given.trim() === '' ? '{}' : given;
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -86,14 +89,11 @@ function toCall({ id, function: called }: RequestedCall, path: string): ToolCall
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw refuseField(param, `expected the text of a JSON object, got ${describe(parsed)}`);
   }
-  return { id, name: called.name, arguments: parsed as ToolCall['arguments'] };
+  return { id, name: called, arguments: parsed as ToolCall['arguments'] };
 }
 
-function unknownCall(path: string, id: string): Error {
+export function unknownCall(param: string, id: string): Error {
   const shown = /^[\w-]{1,64}$/.test(id) ? `"${id}"` : 'another string';
-  return refuseField(
-    `${path}.tool_call_id`,
-    `expected the id of a call in an earlier assistant message, got ${shown}`,
-    'expected the id of a call in an earlier assistant message',
-  );
+  const expectation = 'expected the id of a call in an earlier assistant message';
+  return refuseField(param, `${expectation}, got ${shown}`, expectation);
 }

@@ -62,7 +62,7 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
         sampling: toSampling(body),
         ...(format === undefined ? {} : { format }),
         stream: true,
-        idPrefix: 'chatcmpl',
+        idPrefix: 'chatcmpl-',
       });
       // Plain text has no comments that could keep the connection alive before the answer begins.
       await run.started;

@@ -49,6 +49,8 @@ export interface Run {
   prefilled: Promise<void>;
   /** @throws ChatError that ended the generation. */
   pieces: () => AsyncGenerator<Piece, void, void>;
+  /** Known when the generation has started. */
+  inputTokens: () => number;
   /** Available once `pieces` is exhausted. */
   finished: () => Finished;
   /** Ends the generation because its client has disconnected. */
@@ -76,7 +78,7 @@ export interface RunDeps {
 export interface RequestedGeneration extends GenerationRequest {
   requestedModel?: string | null | undefined;
   stream: boolean;
-  idPrefix: 'chatcmpl' | 'cmpl';
+  idPrefix: 'chatcmpl-' | 'cmpl-' | 'resp_' | 'msg_';
 }
 
 /** @throws ChatError `model_not_found`. Every later error is thrown by the members of the run. */
@@ -87,7 +89,7 @@ export function startGeneration(
 ): Run {
   checkModel(deps.model, request.requestedModel);
   const account = c.get('account');
-  const id = `${request.idPrefix}-${randomUUID()}`;
+  const id = `${request.idPrefix}${randomUUID()}`;
   account.generation.admitted(admittedFact(deps.model.id, request, id));
   account.note(describeSampling(request));
   const { prompt, sampling, format } = request;
@@ -106,6 +108,7 @@ export function startGeneration(
     wait: () => answer.wait,
     prefilled: answer.prefilled.promise,
     pieces: () => answer.pieces.items(),
+    inputTokens: () => answer.inputTokens,
     finished() {
       if (answer.finished !== undefined) return answer.finished;
       throw new Error('finished() before the pieces were exhausted');

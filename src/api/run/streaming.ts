@@ -56,12 +56,15 @@ export function streamText(
 }
 
 export interface StreamFrames {
-  first?(): object;
-  piece(piece: Piece): object;
+  /** Before the first token. */
+  first?(): object[];
+  piece(piece: Piece): object[];
   last(): object[];
+  /** For streams whose events have names: an event is named as its `type`, and no `[DONE]` ends the stream. */
+  named?: { error(error: ChatError): object[] };
 }
 
-/** Server-sent events as OpenAI sends them. @throws ChatError that ends the generation before the headers are sent. */
+/** Server-sent events as OpenAI and Anthropic send them. @throws ChatError that ends the generation before the headers are sent. */
 export async function streamFrames(
   c: Context<ApiEnv>,
   timeouts: StreamTimeouts,
@@ -69,11 +72,19 @@ export async function streamFrames(
   frames: StreamFrames,
 ): Promise<Response> {
   const { keepAliveMillis } = timeouts;
+  const { named } = frames;
+  const toEvent = (frame: object): string => {
+    const name = named !== undefined && 'type' in frame ? `event: ${String(frame.type)}\n` : '';
+    return `${name}data: ${JSON.stringify(frame)}\n\n`;
+  };
+  const toEvents = (all: readonly object[]): string => all.map(toEvent).join('');
   const started = await isFulfilledWithin(keepAliveMillis, run.started);
   return streamText(c, timeouts, run, {
     contentType: 'text/event-stream',
     async body(write) {
-      const send = (frame: object): Promise<void> => write(`data: ${JSON.stringify(frame)}\n\n`);
+      const send = async (all: readonly object[]): Promise<void> => {
+        if (all.length > 0) await write(toEvents(all));
+      };
       const waitFor = async (promise: Promise<void>): Promise<void> => {
         while (!(await isFulfilledWithin(keepAliveMillis, promise))) await write(commentOf(run));
       };
@@ -82,10 +93,10 @@ export async function streamFrames(
       if (frames.first !== undefined) await send(frames.first());
       await waitFor(run.prefilled);
       for await (const piece of run.pieces()) await send(frames.piece(piece));
-      for (const frame of frames.last()) await send(frame);
-      await write('data: [DONE]\n\n');
+      await send(frames.last());
+      if (named === undefined) await write('data: [DONE]\n\n');
     },
-    error: (error) => `data: ${JSON.stringify(toErrorBody(error))}\n\n`,
+    error: (error) => toEvents(named?.error(error) ?? [toErrorBody(error)]),
   });
 }
 

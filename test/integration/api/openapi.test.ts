@@ -48,7 +48,10 @@ function toZod({ schema }: Content): z.ZodType {
 }
 
 const frame = toZod({ schema: { $ref: '#/components/schemas/ChatCompletionChunk' } });
-const completionFrame = toZod({ schema: { $ref: '#/components/schemas/Completion' } });
+const frameSchemas: Record<string, z.ZodType> = {
+  '/v1/completions': toZod({ schema: { $ref: '#/components/schemas/Completion' } }),
+  '/v1/responses': toZod({ schema: { $ref: '#/components/schemas/ResponseEvent' } }),
+};
 
 test('is OpenAPI 3.1', async () => {
   const result = await new Validator().validate(document as never);
@@ -77,6 +80,7 @@ test('has an example for every route and every error', () => {
     'post /v1/chat/completions',
     'post /v1/completions',
     'post /v1/embeddings',
+    'post /v1/responses',
   ]);
   for (const { operation } of operations) {
     const { '200': answer, '201': created, ...errors } = operation.responses;
@@ -134,9 +138,11 @@ describe('the real service', () => {
     if (type === 'application/json') toZod(documented!).parse(JSON.parse(text));
     if (type !== 'text/event-stream') return;
     const frames = toFrames(text);
-    expect(frames.pop()).toBe('data: [DONE]');
-    const schema = path === '/v1/completions' ? completionFrame : frame;
-    for (const each of frames) schema.parse(JSON.parse(each.slice('data: '.length)));
+    const schema = frameSchemas[path] ?? frame;
+    // Streams whose events have names end with an event instead.
+    const last = text.startsWith('event:') ? undefined : frames.pop();
+    expect([undefined, 'data: [DONE]']).toContain(last);
+    for (const each of frames) schema.parse(JSON.parse(each.replace(/^(event: .*\n)?data: /, '')));
   });
 
   const reads = operations.filter(({ method, path }) => method === 'get' && !path.endsWith('}'));

@@ -6,9 +6,16 @@ import { createApiApp } from '../../support/api/app.ts';
 const call = { id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' } };
 const answered = { role: 'tool', content: 'x', tool_call_id: 'call_1' };
 const parameters = { type: 'object', properties: { a: { type: 'string' } } };
-const routes = ['/v1/chat/completions', '/v1/completions', '/v1/embeddings', '/tokenize', '/chat'];
+const routes = [
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/responses',
+  '/v1/embeddings',
+  '/tokenize',
+  '/chat',
+];
 const fields =
-  'messages prompt content input model stream stream_options max_tokens temperature top_p top_k seed stop n tools tool_choice parallel_tool_calls response_format logprobs top_logprobs logit_bias presence_penalty repeat_penalty with_pieces encoding_format dimensions echo suffix functions __proto__ constructor'.split(
+  'messages prompt content input model stream stream_options max_tokens temperature top_p top_k seed stop n tools tool_choice parallel_tool_calls response_format logprobs top_logprobs logit_bias presence_penalty repeat_penalty with_pieces encoding_format dimensions echo suffix functions instructions text previous_response_id include store __proto__ constructor'.split(
     ' ',
   );
 const likely = fc.oneof(
@@ -22,6 +29,10 @@ const likely = fc.oneof(
     { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'object' } } },
     { type: 'json_object' },
     { include_usage: true },
+    [{ role: 'user', content: 'a' }, { type: 'reasoning' }],
+    [{ type: 'function_call', call_id: 'a', name: 'f', arguments: '{}' }],
+    [{ type: 'item_reference', id: 'a' }],
+    { format: { type: 'json_schema', name: 'a', schema: {} } },
     { 5: -100 },
     'required',
     'none',

@@ -54,12 +54,6 @@ const invalid: [string, string, unknown, string][] = [
     'messages.0.content.0.text: required; expected string.',
   ],
   [
-    'an empty assistant message',
-    chat,
-    { messages: [{ role: 'assistant', content: null }] },
-    'messages.0.content: required without tool_calls',
-  ],
-  [
     'arguments that are not JSON',
     chat,
     { messages: [called('{a')] },
