@@ -7,9 +7,10 @@ import type { InferenceTelemetry } from '../otel/generation/inference.ts';
 import { isIgnored } from '../otel/http.ts';
 import { spanAttributes as s } from '../otel/names.ts';
 import type { Telemetry } from '../otel/sdk.ts';
+import { createCountTokens, createMessages } from './api/anthropic/messages.ts';
 import { createBodyReader } from './api/body.ts';
 import type { Endpoint } from './api/endpoint.ts';
-import { toErrorBody } from './api/error-body.ts';
+import { toBodyOf } from './api/error-body.ts';
 import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
 import { createChatCompletions } from './api/openai/chat-completions.ts';
 import { createCompletions } from './api/openai/completions.ts';
@@ -119,6 +120,8 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createChatCompletions(options, readBody),
     createCompletions(options, readBody),
     createResponses(options, readBody),
+    createMessages(options, readBody),
+    createCountTokens(options, readBody),
     createEmbeddings({ engine, model, limits, readBody, embeddings: options.embeddings }),
     createModelList(model),
     createModel(model),
@@ -148,12 +151,20 @@ function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHa
     console: pages,
     'console-write': [...pages, requireOwnOrigin, requireTokenBeyondLoopback(metricsToken)],
   };
-  return ({ operation, access, method }) => [
+  return ({ operation, access, method, errorForm }) => [
+    ...(errorForm === undefined ? [] : [setErrorForm(errorForm)]),
     ...(operation === undefined ? [] : [account({ ...options, statusByCode }, operation)]),
     ...(method === 'POST' ? [refuseWhenDraining(draining)] : []),
     ...byAccess[access],
     ...(method === 'POST' ? [limitBody] : []),
   ];
+}
+
+function setErrorForm(form: NonNullable<Endpoint['errorForm']>): MiddlewareHandler<ApiEnv> {
+  return async function setErrorForm(c, next) {
+    c.set('errorForm', form);
+    await next();
+  };
 }
 
 /** Writes the W3C trace context of the request's server span into the response. */
@@ -172,7 +183,7 @@ function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
     c.header('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') c.header('www-authenticate', 'Bearer');
   // 499 is outside the range that Hono types.
-  return c.json(toErrorBody(error), statusByCode[error.code] as 400);
+  return c.json(toBodyOf(c.get('errorForm'), error), statusByCode[error.code] as 400);
 }
 
 function recordError(error: ChatError, c: Context<ApiEnv>, log: Log): void {

@@ -43,8 +43,8 @@ export interface Config {
   hangSeconds: number;
   /** Whether /v1/embeddings answers; needs a second context. */
   embeddings: boolean;
-  /** Whether a request may use any model name. */
-  anyModel: boolean;
+  /** Whether a request must name the served model, or none. */
+  strictModel: boolean;
   /** Empty: no key is required. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
@@ -89,7 +89,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     graceSeconds: settings.read('CHAT_GRACE_SECONDS', integer(0, 3600), 15),
     hangSeconds: settings.read('CHAT_HANG_SECONDS', integer(1, 3600), 30),
     embeddings: settings.read('CHAT_EMBEDDINGS', flag, false),
-    anyModel: settings.read('CHAT_ANY_MODEL', flag, false),
+    strictModel: settings.read('CHAT_STRICT_MODEL', flag, false),
     apiKeys,
     metricsToken: settings.secret('METRICS_TOKEN'),
     peers,

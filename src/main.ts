@@ -79,7 +79,7 @@ const app = createApp({
   model: {
     ...model,
     aliases: [path.basename(model.path), path.basename(model.path, '.gguf')],
-    anyModel: config.anyModel,
+    strict: config.strictModel,
   },
   limits: { deadlineSeconds: config.deadlineSeconds, shutdown: shutdown.signal },
   timeouts: defaultTimeouts,

@@ -32,6 +32,8 @@ export interface Endpoint {
   /** By media type. */
   answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;
   errors: readonly ChatErrorCode[];
+  /** The form of its errors, where it is not OpenAI's. */
+  errorForm?: 'anthropic';
   handle(c: Context<ApiEnv>): Response | Promise<Response>;
 }
 

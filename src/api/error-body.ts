@@ -1,6 +1,8 @@
-/** Turns a ChatError into OpenAI's error object. */
+/** Turns a ChatError into OpenAI's error object, or into that of another API. */
 import { z } from 'zod';
 import type { ChatError, ChatErrorCode } from '../errors.ts';
+import { toAnthropicError } from './anthropic/errors.ts';
+import type { Endpoint } from './endpoint.ts';
 
 export const ErrorBody = z.object({
   error: z.object({
@@ -30,4 +32,9 @@ export function toErrorBody(error: ChatError): z.infer<typeof ErrorBody> {
       ...(error.zh === undefined ? {} : { message_zh: error.zh }),
     },
   };
+}
+
+/** The error in the form of the endpoint's API. */
+export function toBodyOf(form: Endpoint['errorForm'], error: ChatError) {
+  return form === 'anthropic' ? toAnthropicError(error) : toErrorBody(error);
 }

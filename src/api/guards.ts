@@ -10,7 +10,10 @@ import type { ApiEnv } from './request-context.ts';
 /** Sets `client` to an id that does not reveal the key. */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler<ApiEnv> {
   return async function requireApiKey(c, next) {
-    c.set('client', keys.length === 0 ? 'anonymous' : requireBearer(keys, c));
+    c.set(
+      'client',
+      keys.length === 0 ? 'anonymous' : requireBearer(keys, c, c.req.header('x-api-key')),
+    );
     await next();
   };
 }
@@ -42,9 +45,13 @@ export const limitBody = bodyLimit({
   },
 });
 
-/** @returns an id that does not reveal the matching key. @throws ChatError `unauthorized` */
-export function requireBearer(keys: readonly string[], c: Context): string {
-  const match = matchBearer(c.req.header('authorization'), keys);
+/**
+ * `otherwise`: the key of a request without a bearer token; Anthropic's clients send it as `x-api-key`.
+ * @returns an id that does not reveal the matching key. @throws ChatError `unauthorized`
+ */
+export function requireBearer(keys: readonly string[], c: Context, otherwise?: string): string {
+  const other = otherwise === undefined ? undefined : `Bearer ${otherwise}`;
+  const match = matchBearer(c.req.header('authorization') ?? other, keys);
   if ('id' in match) return match.id;
   const problem = match.got === 'none' ? 'required; send "Bearer <key>"' : 'unknown key';
   throw new ChatError('unauthorized', `authorization: ${problem}.`);

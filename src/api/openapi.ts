@@ -1,10 +1,12 @@
 /** GET /openapi.json: OpenAPI 3.1, generated from the schemas that check the requests. */
 import { z } from 'zod';
 import { ChatError, type ChatErrorCode } from '../errors.ts';
+import { MessageEvent } from './anthropic/answers.ts';
+import { AnthropicError } from './anthropic/errors.ts';
 import { ChatCompletionChunk } from './openai/chat-completion-answers.ts';
 import { ResponseEvent } from './openai/responses/answers.ts';
 import type { Endpoint } from './endpoint.ts';
-import { ErrorBody, toErrorBody } from './error-body.ts';
+import { ErrorBody, toBodyOf } from './error-body.ts';
 
 interface OpenApiOptions {
   version: string;
@@ -40,6 +42,8 @@ function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): ob
     // Frames of streams: an OpenAPI 3.1 response cannot describe server-sent events.
     ChatCompletionChunk: toSchema(ChatCompletionChunk),
     ResponseEvent: toSchema(ResponseEvent),
+    MessageEvent: toSchema(MessageEvent),
+    AnthropicError: toSchema(AnthropicError),
   };
   const paths: Record<string, object> = {};
   for (const endpoint of endpoints) {
@@ -113,18 +117,19 @@ function toAnswer(endpoint: Endpoint, schemas: Schemas): object {
 /** One response for each status, with one example for each error code of that status. */
 function toErrors(endpoint: Endpoint, options: OpenApiOptions): Record<string, object> {
   const responses: Record<string, object> = {};
+  const errorSchema = endpoint.errorForm === 'anthropic' ? 'AnthropicError' : 'Error';
   for (const status of new Set(endpoint.errors.map((code) => options.statusByCode[code]))) {
     const codes = endpoint.errors.filter((code) => options.statusByCode[code] === status);
     const message = 'What is wrong and what to do.';
     const examples = codes.map((code) => [
       code,
-      { value: toErrorBody(new ChatError(code, message)) },
+      { value: toBodyOf(endpoint.errorForm, new ChatError(code, message)) },
     ]);
     responses[status] = {
       description: codes.join(', '),
       content: {
         'application/json': {
-          schema: { $ref: '#/components/schemas/Error' },
+          schema: { $ref: `#/components/schemas/${errorSchema}` },
           examples: Object.fromEntries(examples) as object,
         },
       },

@@ -4,12 +4,15 @@ import type { RequestIdVariables } from 'hono/request-id';
 import type { Embeddings, Generation, GenerationSummary } from '../../otel/generation/inference.ts';
 import type { Reason, StreamEnding } from '../../otel/names.ts';
 import type { ChatError } from '../errors.ts';
+import type { Endpoint } from './endpoint.ts';
 
 export type ApiEnv = {
   Bindings: Partial<HttpBindings>;
   Variables: RequestIdVariables & {
     /** An opaque id of the API key, or `anonymous`. Clients take turns in the queue. */
     client: string;
+    /** Set on routes whose errors do not have OpenAI's form. */
+    errorForm: Endpoint['errorForm'];
     /** Set on routes that generate. */
     account: Account;
     /** Set on the route of embeddings. */

@@ -5,8 +5,8 @@ export interface ServedModel {
   id: string;
   /** Other names that a request may use. */
   aliases: readonly string[];
-  /** CHAT_ANY_MODEL: a request may use any name. */
-  anyModel: boolean;
+  /** CHAT_STRICT_MODEL: a request with another name is refused. Else it is answered, and the answer has the served model's name. */
+  strict: boolean;
   title: string;
   /** Whether this is the built-in demo model. */
   demo: boolean;
@@ -14,10 +14,13 @@ export interface ServedModel {
   notice?: string | undefined;
 }
 
-/** @throws ChatError `model_not_found` */
+/** The model of a request. @throws ChatError `model_not_found` */
 export function checkModel(model: ServedModel, requested: string | null | undefined): void {
-  const { id, aliases, anyModel } = model;
-  if (requested === undefined || requested === null || anyModel) return;
+  if (requested !== undefined && requested !== null && model.strict) findModel(model, requested);
+}
+
+/** @throws ChatError `model_not_found` */
+export function findModel({ id, aliases }: ServedModel, requested: string): void {
   if (requested === id || aliases.includes(requested)) return;
   throw new ChatError(
     'model_not_found',

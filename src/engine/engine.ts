@@ -114,8 +114,8 @@ export type Fact =
       text: string;
       logprob?: TokenLogprob & { top: readonly TokenLogprob[] };
     }
-  /** `text` was held back as a possible stop sequence and belongs to the answer. */
-  | { type: 'ended'; at: number; finishReason: FinishReason; text: string };
+  /** `text` was held back as a possible stop sequence and belongs to the answer. `stopSequence`: the one that ended the answer. */
+  | { type: 'ended'; at: number; finishReason: FinishReason; text: string; stopSequence?: string };
 
 /** One decode of llama.cpp: how many tokens it evaluated, and of how many sequences. */
 export interface Batch {

@@ -27,6 +27,7 @@ const starters: { [Name in keyof SharedServices]: () => Promise<Started<Name>> }
     const nowhere = 'http://127.0.0.1:1';
     const service = await startChatService({
       CHAT_EMBEDDINGS: 'true',
+      CHAT_STRICT_MODEL: 'false',
       PROMETHEUS_URL: nowhere,
       ALERTMANAGER_URL: nowhere,
     });

@@ -12,9 +12,11 @@ export const only = <T extends string | number | boolean>(value: T, why: string)
 /** A field that is not supported. */
 export const unsupported = (why: string) => z.null({ error: `not supported (${why})` }).optional();
 
-const ignored = z.unknown().optional().meta({ description: 'Accepted and ignored.' });
+export const ignored = z.unknown().optional().meta({ description: 'Accepted and ignored.' });
 
-const Stop = z.string().min(1).max(256);
+const Stop = z.string().max(256);
+// Four are OpenAI's limit; evaluations with lm-eval send more.
+export const Stops = z.array(Stop).max(16);
 const penalty = z.number().min(-2).max(2).nullish();
 
 export const SamplingFields = z.object({
@@ -29,16 +31,14 @@ export const SamplingFields = z.object({
     .nullish()
     .meta({ description: 'As max_tokens; takes precedence.' }),
   temperature: z.number().min(0).max(2).nullish().meta({ default: defaults.temperature }),
-  top_p: z.number().gt(0).max(1).nullish().meta({ default: defaults.topP }),
+  top_p: z.number().min(0).max(1).nullish().meta({ default: defaults.topP }),
   top_k: z.int().min(0).max(1_000_000).nullish().meta({ default: defaults.topK }),
   min_p: z.number().min(0).max(1).nullish().meta({ default: defaults.minP }),
   seed: z
     .int()
     .nullish()
     .meta({ description: 'The same seed gives the same answer. Random by default.' }),
-  stop: z
-    .union([Stop, z.array(Stop).max(4)], { error: 'expected a string or up to 4 strings' })
-    .nullish(),
+  stop: z.union([Stop, Stops], { error: 'expected a string or up to 16 strings' }).nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
   // Logits are divided by the temperature: with a much smaller value they become infinite in 32 bits.
@@ -100,7 +100,7 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Sampling {
     topK: fields.top_k ?? defaults.topK,
     minP: fields.min_p ?? defaults.minP,
     seed: fields.seed ?? undefined,
-    stop: typeof stop === 'string' ? [stop] : stop,
+    stop: [stop].flat().filter((text) => text !== ''),
     ...(fields.presence_penalty ? { presencePenalty: fields.presence_penalty } : {}),
     ...(fields.frequency_penalty ? { frequencyPenalty: fields.frequency_penalty } : {}),
     ...(fields.repeat_penalty ? { repeatPenalty: fields.repeat_penalty } : {}),

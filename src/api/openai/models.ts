@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ChatErrorCode } from '../../errors.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
-import { checkModel, type ServedModel } from '../served-model.ts';
+import { findModel, type ServedModel } from '../served-model.ts';
 
 export const ModelCard = z.object({
   id: z.string(),
@@ -49,7 +49,7 @@ export function createModel(model: ServedModel): Endpoint {
     answers: answersJson('Model', ModelCard, toCard(model)),
     errors: [...errors, 'model_not_found'],
     handle(c) {
-      checkModel(model, c.req.param('id'));
+      findModel(model, c.req.param('id')!);
       return c.json(toCard(model));
     },
   };

@@ -64,6 +64,8 @@ export type Wait =
 
 interface Finished {
   finishReason: FinalReason;
+  /** The stop sequence that ended the answer. */
+  stopSequence?: string | undefined;
   summary: GenerationSummary;
 }
 
@@ -193,7 +195,8 @@ function finish(answer: Answer, fact: Extract<Fact, { type: 'ended' }>): void {
   const hasCalls = fact.finishReason === 'stop' && parser.calls() > 0;
   const finishReason = hasCalls ? 'tool_calls' : fact.finishReason;
   capture.end();
-  answer.finished = { finishReason, summary: account.end(finishReason) };
+  const { stopSequence } = fact;
+  answer.finished = { finishReason, stopSequence, summary: account.end(finishReason) };
   pieces.end();
 }
 

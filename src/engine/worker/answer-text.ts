@@ -9,8 +9,8 @@ const incomplete = '\uFFFD';
 const maxPendingTokens = 64;
 
 export interface AnswerText {
-  /** The text that is certain after this token, and whether the token completed a stop sequence. */
-  push(token: number): { text: string; stopped: boolean };
+  /** The text that is certain after this token, and the stop sequence that the token completed. */
+  push(token: number): { text: string; stopped: string | undefined };
   /** The text held back when the answer ends without another token; an incomplete character is dropped. */
   flush(): string;
 }
@@ -44,14 +44,15 @@ export function createAnswerText(options: {
       held += decode(token);
       const cut = firstStop(held, options.stop);
       if (cut !== -1) {
+        const found = held;
         const text = held.slice(0, cut);
         held = '';
-        return { text, stopped: true };
+        return { text, stopped: options.stop.find((stop) => found.startsWith(stop, cut)) };
       }
       const safe = held.length - possibleStopLength(held, options.stop);
       const text = held.slice(0, safe);
       held = held.slice(safe);
-      return { text, stopped: false };
+      return { text, stopped: undefined };
     },
     flush() {
       const text = held;

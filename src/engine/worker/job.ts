@@ -25,6 +25,7 @@ export interface Job extends Writable<PlannedJob> {
 }
 
 export type JobFact = Fact & { id: number };
+type Ended = Extract<Fact, { type: 'ended' }> & { id: number };
 
 export function createJob(
   model: LoadedModel,
@@ -83,7 +84,8 @@ export async function evaluate(model: LoadedModel, job: Job, slice: number): Pro
   const { text, stopped } = job.answer.push(next.value.token);
   const logprob = describeLogprob(model, next.value);
   const facts: JobFact[] = [...prefilled, { id: job.id, type: 'token', at, text, ...logprob }];
-  if (stopped) return [...facts, ended(job, 'stop', '')];
+  if (stopped !== undefined)
+    return [...facts, { ...ended(job, 'stop', ''), stopSequence: stopped }];
   if (job.outputTokens < job.maxTokens) return facts;
   return [...facts, ended(job, 'length', job.answer.flush())];
 }
@@ -106,7 +108,7 @@ function endPrefill(job: Job, endedAt: number): JobFact {
   };
 }
 
-function ended({ id }: Job, finishReason: FinishReason, text: string): JobFact {
+function ended({ id }: Job, finishReason: FinishReason, text: string): Ended {
   return { id, type: 'ended', at: monotonicMillis(), finishReason, text };
 }
 

@@ -50,6 +50,7 @@ function toZod({ schema }: Content): z.ZodType {
 const frame = toZod({ schema: { $ref: '#/components/schemas/ChatCompletionChunk' } });
 const frameSchemas: Record<string, z.ZodType> = {
   '/v1/completions': toZod({ schema: { $ref: '#/components/schemas/Completion' } }),
+  '/v1/messages': toZod({ schema: { $ref: '#/components/schemas/MessageEvent' } }),
   '/v1/responses': toZod({ schema: { $ref: '#/components/schemas/ResponseEvent' } }),
 };
 
@@ -80,6 +81,8 @@ test('has an example for every route and every error', () => {
     'post /v1/chat/completions',
     'post /v1/completions',
     'post /v1/embeddings',
+    'post /v1/messages',
+    'post /v1/messages/count_tokens',
     'post /v1/responses',
   ]);
   for (const { operation } of operations) {

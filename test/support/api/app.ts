@@ -60,7 +60,7 @@ export type AppOverrides = Partial<Omit<AppOptions, 'limits'>> & { deadlineSecon
 export const demoModel: AppOptions['model'] = {
   id: 'demo',
   aliases: ['demo-file.gguf', 'demo-file'],
-  anyModel: false,
+  strict: false,
   title: 'as scripted',
   demo: true,
 };

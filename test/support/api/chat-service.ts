@@ -6,6 +6,13 @@ import { until } from '../until.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+const defaults = {
+  CHAT_PORT: '0',
+  CHAT_THREADS: '1',
+  CHAT_MODEL: 'demo',
+  CHAT_STRICT_MODEL: 'true',
+};
+
 export interface ChatService {
   url: string;
   process: ChildProcess;
@@ -19,11 +26,11 @@ export interface ChatService {
   stop(): Promise<number | null>;
 }
 
-/** @throws Error with the service's log if it exits or does not become ready in time. */
+/** Other than by default, an unknown model is an error. @throws Error with the service's log if it exits or does not become ready in time. */
 export async function startChatService(env: Record<string, string> = {}): Promise<ChatService> {
   const child = spawn(process.execPath, ['--import', './otel/register.ts', 'src/main.ts'], {
     cwd: root,
-    env: { ...process.env, CHAT_PORT: '0', CHAT_THREADS: '1', CHAT_MODEL: 'demo', ...env },
+    env: { ...process.env, ...defaults, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const log: string[] = [];

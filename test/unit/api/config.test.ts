@@ -69,9 +69,9 @@ test('reads keys from a file and shows none in an error', () => {
 });
 
 test('reads flags as true or false', () => {
-  const on = { CHAT_EMBEDDINGS: 'true', CHAT_ANY_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
-  expect(readConfig(on)).toMatchObject({ embeddings: true, anyModel: true, hangSeconds: 3 });
-  expect(readConfig({})).toMatchObject({ embeddings: false, anyModel: false, hangSeconds: 30 });
+  const on = { CHAT_EMBEDDINGS: 'true', CHAT_STRICT_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
+  expect(readConfig(on)).toMatchObject({ embeddings: true, strictModel: true, hangSeconds: 3 });
+  expect(readConfig({})).toMatchObject({ embeddings: false, strictModel: false, hangSeconds: 30 });
   expect(() => readConfig({ CHAT_EMBEDDINGS: 'yes' })).toThrow(
     'CHAT_EMBEDDINGS: expected "true" or "false", got "yes"',
   );

@@ -10,12 +10,13 @@ const routes = [
   '/v1/chat/completions',
   '/v1/completions',
   '/v1/responses',
+  '/v1/messages',
   '/v1/embeddings',
   '/tokenize',
   '/chat',
 ];
 const fields =
-  'messages prompt content input model stream stream_options max_tokens temperature top_p top_k seed stop n tools tool_choice parallel_tool_calls response_format logprobs top_logprobs logit_bias presence_penalty repeat_penalty with_pieces encoding_format dimensions echo suffix functions instructions text previous_response_id include store __proto__ constructor'.split(
+  'messages prompt content input model stream stream_options max_tokens temperature top_p top_k seed stop n tools tool_choice parallel_tool_calls response_format logprobs top_logprobs logit_bias presence_penalty repeat_penalty with_pieces encoding_format dimensions echo suffix functions instructions text previous_response_id include store system stop_sequences tool_choice thinking __proto__ constructor'.split(
     ' ',
   );
 const likely = fc.oneof(

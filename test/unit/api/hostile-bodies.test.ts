@@ -107,7 +107,6 @@ const invalid: [string, string, unknown, string][] = [
     { ...hello, temperature: 'hot' },
     'temperature: expected number, got a string of 3',
   ],
-  ['top_p 0', chat, { ...hello, top_p: 0 }, 'top_p: expected number to be >0, got 0'],
   [
     'a repeat penalty that makes logits infinite',
     chat,
@@ -122,16 +121,10 @@ const invalid: [string, string, unknown, string][] = [
     'seed: expected int to be <=9007199254740991, got 9007199254740992',
   ],
   [
-    'five stop strings',
+    '17 stop strings',
     chat,
-    { ...hello, stop: ['a', 'b', 'c', 'd', 'e'] },
-    'stop: expected a string or up to 4 strings, got an array of 5',
-  ],
-  [
-    'an empty stop string',
-    chat,
-    { ...hello, stop: [''] },
-    'stop.0: expected string to have >=1 characters',
+    { ...hello, stop: Array.from({ length: 17 }, String) },
+    'stop: expected a string or up to 16 strings, got an array of 17',
   ],
   [
     'a penalty above 2',
@@ -338,6 +331,6 @@ test.each(invalid)(
 );
 
 test('names the invalid field as param', async () => {
-  const response = await createApiApp().post(chat, { ...hello, stop: [''] });
+  const response = await createApiApp().post(chat, { ...hello, stop: [1] });
   expect((await response.json()).error.param).toBe('stop.0');
 });

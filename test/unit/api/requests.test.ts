@@ -152,16 +152,16 @@ test.each([
   }
 });
 
-test('accepts the names of its model, and with CHAT_ANY_MODEL any name', async () => {
-  const api = createApiApp();
-  for (const model of ['demo', 'demo-file.gguf', 'demo-file', undefined]) {
-    expect((await api.post(chat, { ...hello, model })).status).toBe(200);
-  }
-  const unknown = await api.post(chat, { ...hello, model: 'gpt-4o' });
-  expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found']);
-  const open = createApiApp({ model: { ...demoModel, anyModel: true } });
+test('answers any model name with its own, and with CHAT_STRICT_MODEL only its names', async () => {
+  const open = createApiApp();
   const answer = await open.post(chat, { ...hello, model: 'gpt-4o' });
   expect([answer.status, (await answer.json()).model]).toEqual([200, 'demo']);
+  const strict = createApiApp({ model: { ...demoModel, strict: true } });
+  for (const model of ['demo', 'demo-file.gguf', 'demo-file', undefined]) {
+    expect((await strict.post(chat, { ...hello, model })).status).toBe(200);
+  }
+  const unknown = await strict.post(chat, { ...hello, model: 'gpt-4o' });
+  expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found']);
 });
 
 test('logs an unknown field once, and only names that look like a field', async () => {
@@ -248,8 +248,9 @@ test('counts each embeddings request once, however it ends', async () => {
   const api = createApiApp();
   await api.post('/v1/embeddings', { input: ['a', 'b'], encoding_format: 'base64' });
   await api.post('/v1/embeddings', { input: [] });
-  await api.post('/v1/embeddings', { input: 'a', model: 'unknown' });
-  const lines = api.log.filter(({ message }) => message === 'embeddings');
+  const strict = createApiApp({ model: { ...demoModel, strict: true } });
+  await strict.post('/v1/embeddings', { input: 'a', model: 'unknown' });
+  const lines = [...api.log, ...strict.log].filter(({ message }) => message === 'embeddings');
   expect(lines.map(({ facts }) => facts)).toMatchObject([
     { outcome: 'completed', reason: 'stop', inputTokens: 4, route: '/v1/embeddings' },
     { outcome: 'rejected', reason: 'bad_request', inputTokens: 0 },

@@ -11,7 +11,7 @@ function feed(text: ReturnType<typeof answer>, input: string | Buffer): string[]
   for (const byte of Buffer.from(input)) {
     const { text: piece, stopped } = text.push(byte);
     pieces.push(piece);
-    if (stopped) return pieces;
+    if (stopped !== undefined) return pieces;
   }
   return [...pieces, text.flush()];
 }

@@ -1,0 +1,191 @@
+/** The conversation and tools of Anthropic's Messages API, checked and converted for the chat template. */
+import { z } from 'zod';
+import type { ChatMessage, JsonFormat, Prompt } from '../../engine/engine.ts';
+import { refuseField } from '../body.ts';
+import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
+import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
+import { unsupported } from '../openai/fields.ts';
+import { unknownCall } from '../openai/messages.ts';
+
+const TextBlock = z.object({
+  type: z.literal('text', { error: 'expected "text", the only supported content' }),
+  text: z.string(),
+});
+
+const Texts = z.union([z.string(), z.array(TextBlock)], {
+  error: 'expected a string or an array of {"type":"text","text":"..."} blocks',
+});
+
+const id = z.string().min(1).max(256);
+const thinking = { description: 'Accepted and ignored.' };
+
+const Block = z.discriminatedUnion(
+  'type',
+  [
+    TextBlock,
+    z.object({
+      type: z.literal('tool_use'),
+      id,
+      name: z.string().min(1).max(64),
+      input: z.record(z.string(), z.unknown()),
+    }),
+    z.object({
+      type: z.literal('tool_result'),
+      tool_use_id: id,
+      content: Texts.nullish(),
+      is_error: z.boolean().nullish(),
+    }),
+    z.object({ type: z.enum(['thinking', 'redacted_thinking']) }).meta(thinking),
+  ],
+  { error: 'expected a "type" of "text", "tool_use" or "tool_result"' },
+);
+
+const Message = z.object({
+  role: z.enum(['user', 'assistant', 'system']),
+  content: z.union([z.string(), z.array(Block)], {
+    error: 'expected a string or an array of blocks',
+  }),
+});
+
+const ToolDefinition = z.object({
+  type: z.literal('custom', { error: 'expected "custom", the only kind of tool served' }).nullish(),
+  name: z.string().regex(toolName, { error: toolNameError }),
+  description: z.string().nullish(),
+  input_schema: z.record(z.string(), z.unknown()),
+  strict: z.boolean().nullish(),
+});
+
+const parallel = { disable_parallel_tool_use: z.boolean().nullish() };
+
+const JsonOutput = z.object({
+  type: z.literal('json_schema'),
+  schema: z.record(z.string(), z.unknown()),
+});
+
+export const ConversationFields = z.object({
+  model: z.string().max(256).nullish(),
+  messages: z.array(Message).min(1),
+  system: Texts.nullish(),
+  tools: z.array(ToolDefinition).max(maxTools).nullish(),
+  tool_choice: z
+    .discriminatedUnion(
+      'type',
+      [
+        z.object({ type: z.enum(['auto', 'any']), ...parallel }),
+        z.object({ type: z.literal('none') }),
+        z.object({ type: z.literal('tool'), name: z.string(), ...parallel }),
+      ],
+      { error: 'expected a "type" of "auto", "any", "tool" or "none"' },
+    )
+    .nullish(),
+  output_config: z.object({ format: JsonOutput.nullish(), effort: z.string().nullish() }).nullish(),
+  thinking: z
+    .object({ type: z.string() })
+    .nullish()
+    .meta({ description: 'Accepted and ignored: the models served here do not think.' }),
+  mcp_servers: unsupported('send tools'),
+  container: unsupported('this service runs no code'),
+});
+
+type Fields = z.infer<typeof ConversationFields>;
+
+export interface Conversation extends Pick<ToolsAndFormat, 'format'> {
+  prompt: Prompt;
+}
+
+/** @throws ChatError `bad_request` for a result without its call, or tools that cannot be combined. */
+export function toConversation(fields: Fields): Conversation {
+  const { tools, format } = toToolsAndFormat(fields);
+  const messages = toMessages(fields);
+  return {
+    prompt: { kind: 'chat', messages, ...(tools === undefined ? {} : { tools }) },
+    ...(format === undefined ? {} : { format }),
+  };
+}
+
+function toToolsAndFormat(fields: Fields): ToolsAndFormat {
+  const { tool_choice: choice, output_config: output } = fields;
+  const isParallel =
+    choice?.type !== 'none' &&
+    choice?.type !== 'tool' &&
+    choice?.disable_parallel_tool_use !== true;
+  return chooseFormat({
+    tools: (fields.tools ?? []).map(({ input_schema: parameters, ...tool }, index) =>
+      toTool({ ...tool, parameters }, `tools.${index}.input_schema`),
+    ),
+    choice: toChoice(choice),
+    parallel: isParallel,
+    format: toFormat(output?.format),
+    fields: { name: (index) => `tools.${index}.name`, choice: 'tool_choice.name' },
+  });
+}
+
+function toChoice(choice: Fields['tool_choice']): ToolChoice {
+  if (choice?.type === 'tool') return { only: [choice.name], mode: 'required' };
+  if (choice?.type === 'any') return 'required';
+  return choice?.type ?? 'auto';
+}
+
+function toFormat(format: z.infer<typeof JsonOutput> | null | undefined): JsonFormat | undefined {
+  if (!format) return undefined;
+  return { kind: 'json_schema', schema: format.schema, strict: true };
+}
+
+function toMessages({ system, messages: given }: Fields): ChatMessage[] {
+  const messages: ChatMessage[] = [];
+  const calls = new Set<string>();
+  const systemText = toText(system ?? '');
+  if (systemText !== '') messages.push({ role: 'system', content: systemText });
+  for (const [index, { role, content }] of given.entries()) {
+    const path = `messages.${index}.content`;
+    if (typeof content === 'string') messages.push({ role, content });
+    else if (role === 'assistant') messages.push(toAnswer(content, path, calls));
+    else messages.push(...toQuestion(content, role, path, calls));
+  }
+  return messages;
+}
+
+type Blocks = readonly z.infer<typeof Block>[];
+
+function toAnswer(blocks: Blocks, path: string, calls: Set<string>): ChatMessage {
+  const toolCalls = blocks.flatMap((block, index) => {
+    if (block.type === 'tool_result') throw misplaced(`${path}.${index}`, 'user');
+    if (block.type !== 'tool_use') return [];
+    calls.add(block.id);
+    return [{ id: block.id, name: block.name, arguments: block.input }];
+  });
+  const content = textOf(blocks);
+  return toolCalls.length === 0
+    ? { role: 'assistant', content }
+    : { role: 'assistant', content, toolCalls };
+}
+
+/** Results first, as their order in the blocks: a chat template expects each result as a message of its own. */
+function toQuestion(
+  blocks: Blocks,
+  role: 'user' | 'system',
+  path: string,
+  calls: ReadonlySet<string>,
+): ChatMessage[] {
+  const results = blocks.flatMap((block, index): ChatMessage[] => {
+    if (block.type === 'tool_use') throw misplaced(`${path}.${index}`, 'assistant');
+    if (block.type !== 'tool_result') return [];
+    const { tool_use_id: toolCallId } = block;
+    if (!calls.has(toolCallId)) throw unknownCall(`${path}.${index}.tool_use_id`, toolCallId);
+    return [{ role: 'tool', content: toText(block.content ?? ''), toolCallId }];
+  });
+  const content = textOf(blocks);
+  return results.length > 0 && content === '' ? results : [...results, { role, content }];
+}
+
+function misplaced(path: string, role: string): Error {
+  return refuseField(`${path}.type`, `expected in a message of the role "${role}"`);
+}
+
+function textOf(blocks: Blocks): string {
+  return toText(blocks.filter((block) => block.type === 'text'));
+}
+
+function toText(content: z.infer<typeof Texts>): string {
+  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+}
