@@ -20,7 +20,12 @@ const precompress: Plugin = {
 // `make console` bundles src/console/page into src/console/dist, which the chat service serves at / and /console/.
 export default defineConfig({
   root: 'src/console/page',
-  base: '/console/',
+  // Relative, so that the page also works below the path of a proxy: https://example.org/llm/.
+  base: './',
+  experimental: {
+    renderBuiltUrl: (file, { hostType }) =>
+      hostType === 'html' ? `./console/${file}` : { relative: true },
+  },
   publicDir: false,
   plugins: [precompress],
   build: {

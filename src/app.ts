@@ -129,7 +129,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createChat(options, readBody),
     createVersion(engine, model.id),
     createHealth({ engine, draining }),
-    createReadiness({ engine, model, draining }),
+    createReadiness(options),
     createMetrics(telemetry),
     createTraceList(telemetry),
     createTrace(telemetry),

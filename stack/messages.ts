@@ -205,6 +205,7 @@ export const columns = {
   upFor: { en: 'up for', zh: '运行时长' },
   restarts: { en: 'restarts', zh: '重启次数' },
   engineRestarts: { en: 'engine restarts', zh: '引擎重启' },
+  queue: { en: 'queue', zh: '排队' },
   threads: { en: 'threads', zh: '线程' },
   lastExit: { en: 'last exit', zh: '上次退出' },
 } satisfies Record<string, Text>;

@@ -25,6 +25,8 @@ export interface Readiness {
   restarts: number;
   /** Threads that decode now, in state `ready`. */
   threads?: number;
+  /** Requests that wait for a sequence, and how many may. Absent in the answer of a service of an older version. */
+  queue?: { depth: number; limit: number };
   model: ModelCard;
 }
 

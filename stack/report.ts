@@ -82,7 +82,8 @@ function showNextSteps(urls: Record<string, string>): void {
 export function describeReadiness(
   health: string,
   readiness: Readiness | undefined,
-): { state: string; threads: string; engineRestarts: string } {
+): { state: string; queue: string; threads: string; engineRestarts: string } {
+  const queue = readiness?.queue;
   const isServing = readiness === undefined || readiness.status === 'ready';
   return {
     state: localize(
@@ -90,6 +91,7 @@ export function describeReadiness(
         ? (healthTexts[health] ?? { en: health, zh: health })
         : stateTexts[readiness.status],
     ),
+    queue: queue === undefined ? '-' : `${queue.depth}/${queue.limit}`,
     threads: String(readiness?.threads ?? '-'),
     engineRestarts: String(readiness?.restarts ?? '-'),
   };

@@ -154,7 +154,7 @@ function resend(c: Context, deps: AppDeps, id: number) {
   return c.json({ status }, 202);
 }
 
-/** Converts a notification for /api/notifications: times become text, and the rendered message replaces the payload. */
+/** Converts a notification for /api/notifications: times become text, the message and the names of its alerts replace the payload. */
 function describe(notification: Notification, options: MessageOptions) {
   const { payload, progress: _, traceparent, ...facts } = notification;
   const message = renderMessage([payload], options);
@@ -167,6 +167,14 @@ function describe(notification: Notification, options: MessageOptions) {
     finishedAt: toTime(facts.finishedAt),
     traceId: traceIdOf(traceparent),
     message: { title: message.title, text },
+    alerts: payload.alerts.map(({ status, labels, annotations, startsAt, endsAt }) => ({
+      status,
+      labels,
+      summary: annotations['summary'] ?? '',
+      summaryZh: annotations['summary_zh'] ?? annotations['summary'] ?? '',
+      startsAt,
+      endsAt,
+    })),
   };
 }
 

@@ -97,13 +97,17 @@ export async function showContainerStatus(settings: Settings): Promise<number> {
   );
   const readiness = new Map(await Promise.all(answers));
   const rows = containers.map(({ name, id, state: health, ...life }) => {
-    const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
+    const { state, queue, threads, engineRestarts } = describeReadiness(
+      health,
+      readiness.get(name),
+    );
     const { upFor, restarts, lastExit } = describeLife(life);
     return {
       service: name,
       state,
       container: id.slice(0, 12),
       upFor,
+      queue,
       restarts,
       engineRestarts,
       threads,

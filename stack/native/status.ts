@@ -40,11 +40,11 @@ function describeChild(
   { name, health, pid, since, ...ended }: ChildState,
   readiness: ReadonlyMap<string, Readiness | undefined>,
 ) {
-  const { state, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
+  const { state, queue, threads, engineRestarts } = describeReadiness(health, readiness.get(name));
   const life = { ...ended, since: pid === undefined ? undefined : since };
   const { upFor, restarts, lastExit } = describeLife(life);
   const process = { service: name, state, pid: String(pid ?? '-'), upFor };
-  return { ...process, restarts, engineRestarts, threads, lastExit };
+  return { ...process, queue, restarts, engineRestarts, threads, lastExit };
 }
 
 /** The readiness of each chat service by name. */

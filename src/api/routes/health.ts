@@ -17,6 +17,8 @@ const Readiness = z.object({
   restarts: z.int(),
   /** Threads that decode now, in state `ready`. */
   threads: z.int().optional(),
+  /** Requests that wait for a sequence, and how many may. */
+  queue: z.object({ depth: z.int(), limit: z.int() }),
   model: ModelCard,
 });
 
@@ -39,11 +41,14 @@ export function createHealth({ engine, draining }: HealthDeps): Endpoint {
   };
 }
 
-export function createReadiness({
-  engine,
-  model,
-  draining,
-}: HealthDeps & { model: ServedModel }): Endpoint {
+export interface ReadinessDeps extends HealthDeps {
+  engine: Pick<Engine, 'status' | 'pending'>;
+  model: ServedModel;
+  queueLimit: number;
+}
+
+export function createReadiness(deps: ReadinessDeps): Endpoint {
+  const { engine, model, draining, queueLimit } = deps;
   return {
     method: 'GET',
     path: '/readyz',
@@ -54,6 +59,7 @@ export function createReadiness({
       status: 'ready',
       restarts: 0,
       threads: 2,
+      queue: { depth: 0, limit: 64 },
       model: toCard(model),
     }),
     errors: [],
@@ -67,10 +73,18 @@ export function createReadiness({
         ...(reason && { reason }),
         restarts: engineStatus.restarts,
         ...(threads && { threads }),
+        queue: { depth: countWaiting(engine), limit: queueLimit },
       };
       return c.json({ ...body, model: toCard(model) }, status === 'ready' ? 200 : 503);
     },
   };
+}
+
+/** Each running request holds a sequence; the rest waits in the queue. */
+export function countWaiting(engine: Pick<Engine, 'status' | 'pending'>): number {
+  const status = engine.status();
+  const sequences = status.state === 'ready' ? status.facts.sequences : 0;
+  return Math.max(0, engine.pending() - sequences);
 }
 
 function reasonOf(status: EngineStatus): string | undefined {

@@ -25,7 +25,10 @@ export function App(): VNode {
   const route = useRoute();
   const status = usePolled<Status>('/api/status', statusSeconds);
   const alerts = usePolled<AlertList>('/api/alerts', alertSeconds);
-  const firing = alerts.value?.alerts.filter(({ state }) => state === 'firing').length ?? 0;
+  const firing = (alerts.value?.alerts ?? []).filter(
+    ({ state, notifies }) => state === 'firing' && notifies,
+  );
+  const isCritical = firing.some(({ severity }) => severity === 'critical');
   // A layout effect runs before the effects of `useTitle`, so the title of a view's content wins.
   useLayoutEffect(() => setTitle(t.views[route.view]), [route.view, t]);
   return (
@@ -45,11 +48,22 @@ export function App(): VNode {
               aria-current={isCurrent(view, route) ? 'page' : undefined}
             >
               {t.views[view]}
-              {view === 'alerts' && firing > 0 && <b class="count">{firing}</b>}
+              {view === 'alerts' && firing.length > 0 && (
+                <b
+                  class={`count ${isCritical ? 'critical' : ''}`}
+                  title={t.firingCount(firing.length)}
+                >
+                  {firing.length}
+                </b>
+              )}
             </a>
           ))}
         </nav>
-        <StatusStrip status={status.isStale ? undefined : status.value} failure={status.failure} />
+        <StatusStrip
+          status={status.isStale ? undefined : status.value}
+          failure={status.failure}
+          missing={alerts.value?.missing ?? []}
+        />
         <Switches />
       </header>
       <CurrentView route={route} status={status.value} alerts={alerts} />

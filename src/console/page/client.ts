@@ -55,6 +55,11 @@ async function readWithin<Value>(
   }
 }
 
+/** A path of the service below the address of the page, which may be the path of a proxy. @param path starts with a slash */
+export function addressOf(path: string): string {
+  return new URL(`.${path}`, document.baseURI).href;
+}
+
 /** Undefined if the service does not respond. @throws DOMException when the signal of `options` aborts */
 export async function request(path: string, options: RequestInit): Promise<Response | undefined> {
   const { apiKey, metricsToken } = credentials.get();
@@ -62,7 +67,7 @@ export async function request(path: string, options: RequestInit): Promise<Respo
   const headers = new Headers(options.headers);
   if (key !== '') headers.set('authorization', `Bearer ${key}`);
   try {
-    const response = await fetch(path, { ...options, headers });
+    const response = await fetch(addressOf(path), { ...options, headers });
     noteServerTime(response.headers.get('date'));
     return response;
   } catch (error) {

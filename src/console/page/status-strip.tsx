@@ -1,19 +1,21 @@
-/** The state of the service in the header: state, model, queue, sequences, context, restarts. */
+/** The state of the service in the header: state, model, queue, sequences, context, restarts, and what alerts lack. */
 import type { VNode } from 'preact';
-import type { Status } from '../server/answers.ts';
+import type { Missing, Status } from '../server/answers.ts';
 import type { Failure } from './client.ts';
 import { useFailureText } from './failure-message.tsx';
+import { linkTo } from './route.ts';
 import { useTexts } from './texts/texts.ts';
 
 interface StatusStripProps {
   status: Status | undefined;
   failure: Failure | undefined;
+  missing: readonly Missing[];
 }
 
 /** The other states pass. */
 const dotOf: Partial<Record<Status['state'], string>> = { ready: 'good', failed: 'bad' };
 
-export function StatusStrip({ status, failure }: StatusStripProps): VNode {
+export function StatusStrip({ status, failure, missing }: StatusStripProps): VNode {
   const t = useTexts();
   const failureText = useFailureText();
   if (failure !== undefined || status === undefined) {
@@ -33,7 +35,18 @@ export function StatusStrip({ status, failure }: StatusStripProps): VNode {
       <span role="status">
         <i class={`dot ${dotOf[state] ?? 'waiting'}`} /> {t.states[state]}
       </span>
-      {cause !== undefined && <span title={cause}>{cause}</span>}
+      {cause !== undefined && (
+        <span class="cause" title={cause}>
+          {cause}
+        </span>
+      )}
+      {missing
+        .filter(({ isConfigured }) => isConfigured)
+        .map(({ peer }) => (
+          <a key={peer} class="missing" href={linkTo('alerts')}>
+            {t.missingShort[peer]}
+          </a>
+        ))}
       <span class="model" title={model.notice ?? model.id}>
         <span>{model.title}</span>
         {model.demo && <b class="chip">{t.demo}</b>}

@@ -1,4 +1,4 @@
-/** Alerts and silences of Alertmanager, over its API v2. Used by GET /api/alerts and POST /api/silences. */
+/** Alerts and silences of Alertmanager, over its API v2. Used by GET /api/alerts and the endpoints of silences. */
 import { z } from 'zod';
 import { askPeer } from './peers.ts';
 
@@ -9,6 +9,7 @@ const ActiveAlert = z.object({
   labels: Labels,
   annotations: Labels,
   startsAt: z.string(),
+  receivers: z.array(z.object({ name: z.string() })),
   status: z.object({ silencedBy: z.array(z.string()), inhibitedBy: z.array(z.string()) }),
 });
 
@@ -19,6 +20,7 @@ const StoredSilence = z.object({
   createdBy: z.string(),
   comment: z.string(),
   endsAt: z.string(),
+  status: z.object({ state: z.string() }),
 });
 
 export type StoredSilence = z.infer<typeof StoredSilence>;
@@ -56,4 +58,10 @@ export async function postSilence(
     z.object({ silenceID: z.string() }),
   );
   return answer.silenceID;
+}
+
+/** Ends a silence now. @throws ChatError `peer_unreachable` */
+export async function expireSilence(url: string | undefined, id: string): Promise<void> {
+  const path = `/api/v2/silence/${encodeURIComponent(id)}`;
+  await askPeer({ peer: 'alertmanager', url, path, method: 'DELETE' }, z.object({}));
 }

@@ -1,21 +1,24 @@
-/** GET /api/alerts: alerts from Alertmanager and notifications from the notifier. If one program is not available, answers from the other. */
+/** GET /api/alerts: the alerts of Alertmanager, and which program on the path of an alert does not answer. */
+import { z } from 'zod';
 import type { Text } from '../../../otel/text.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Config } from '../../config.ts';
-import { toChatError } from '../../errors.ts';
 import { readAlerts, readSilences, type ActiveAlert, type StoredSilence } from './alertmanager.ts';
 import { AlertList, type Alert } from './answers.ts';
 import { createGraphLink } from './graph-page.ts';
-import { readDeliveries } from './notifications.ts';
-import { toText } from './peers.ts';
+import { readWatchdog } from './notifications.ts';
+import { askPeer, findMissing, tryPeer } from './peers.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { SharedReads } from './shared-reads.ts';
 
-/** Key of the shared read, which POST /api/silences invalidates. */
+/** Key of the shared read, which the endpoints of silences invalidate. */
 export const alertsKey = 'alerts';
 
 /** The Watchdog always fires, to prove that alerts are delivered. It is not listed, because it needs no action. */
-const watchdog = 'Watchdog';
+export const watchdog = 'Watchdog';
+
+/** The receiver without a webhook in stack/alertmanager/alertmanager.yml. */
+const silentReceiver = 'nobody';
 
 export type AlertListDeps = Pick<Config, 'peers' | 'notifierToken'>;
 
@@ -27,7 +30,7 @@ export function createAlertList(
   return {
     method: 'GET',
     path: '/api/alerts',
-    summary: 'Active alerts and recent notifications',
+    summary: 'Active alerts, and which program on the path of an alert does not answer',
     access: 'console',
     answers: answersJson('AlertList', AlertList, exampleAlerts),
     errors: ['unauthorized', 'forbidden'],
@@ -39,22 +42,23 @@ async function readAll(
   { peers, notifierToken }: AlertListDeps,
   runbooks: Runbooks,
 ): Promise<AlertList> {
-  const [alerts, deliveries] = await Promise.allSettled([
-    listAlerts(peers, runbooks),
-    readDeliveries(peers.notifier, notifierToken),
+  const { prometheus, alertmanager, notifier } = peers;
+  const [rules, alerts, seen] = await Promise.all([
+    tryPeer('prometheus', prometheus !== undefined, askPrometheus(prometheus)),
+    tryPeer('alertmanager', alertmanager !== undefined, listAlerts(peers, runbooks)),
+    tryPeer('notifier', notifier !== undefined, readWatchdog(notifier, notifierToken)),
   ]);
   return {
-    ...(alerts.status === 'fulfilled'
-      ? { source: 'alertmanager', alerts: alerts.value }
-      : { source: 'none', reason: toText(toChatError(alerts.reason)), alerts: [] }),
-    ...(deliveries.status === 'fulfilled'
-      ? deliveries.value
-      : {
-          notifications: [],
-          notificationsReason: toText(toChatError(deliveries.reason)),
-          watchdogSeenAt: null,
-        }),
+    alerts: alerts.value ?? [],
+    watchdogSeenAt: seen.value ?? null,
+    missing: findMissing([rules, alerts, seen]),
   };
+}
+
+/** Without Prometheus no alert fires. @throws ChatError `peer_unreachable` */
+function askPrometheus(url: string | undefined): Promise<object> {
+  const path = '/api/v1/status/buildinfo';
+  return askPeer({ peer: 'prometheus', url, path }, z.object({}));
 }
 
 /** @throws ChatError `peer_unreachable` */
@@ -79,13 +83,8 @@ async function listAlerts(
 }
 
 function toAlert(alert: ActiveAlert, silences: StoredSilence[], runbooks: Runbooks): Alert {
-  const { fingerprint, labels, annotations, startsAt, status } = alert;
+  const { fingerprint, labels, annotations, startsAt, receivers, status } = alert;
   const { silencedBy, inhibitedBy } = status;
-  const text = (key: string): Text => {
-    const en = annotations[key] ?? '';
-    return { en, zh: annotations[`${key}_zh`] ?? en };
-  };
-  const runbook = annotations['runbook_url']?.split('/').at(-1) ?? '';
   const dashboardUrl = annotations['dashboard_url'] ?? '';
   return {
     fingerprint,
@@ -93,21 +92,33 @@ function toAlert(alert: ActiveAlert, silences: StoredSilence[], runbooks: Runboo
     severity: labels['severity'] ?? '',
     state: silencedBy.length > 0 ? 'silenced' : inhibitedBy.length > 0 ? 'inhibited' : 'firing',
     startsAt,
-    summary: text('summary'),
-    description: text('description'),
+    summary: textOf(annotations, 'summary'),
+    description: textOf(annotations, 'description'),
     labels,
-    ...(runbooks.has(runbook) ? { runbook } : {}),
+    notifies: receivers.some(({ name }) => name !== silentReceiver),
+    ...runbookOf(annotations, runbooks),
     // The page links to this URL, and any client of Alertmanager may have written it.
     ...(/^https?:\/\//.test(dashboardUrl) ? { dashboardUrl } : {}),
-    silenceIds: silencedBy,
     silences: silences
       .filter(({ id }) => silencedBy.includes(id))
-      .map(({ createdBy, comment, endsAt }) => ({ createdBy, reason: comment, endsAt })),
+      .map(({ id, createdBy, comment, endsAt }) => ({ id, createdBy, reason: comment, endsAt })),
   };
 }
 
+type Annotations = Record<string, string>;
+
+/** The annotation in both languages. */
+export function textOf(annotations: Annotations, key: string): Text {
+  const en = annotations[key] ?? '';
+  return { en, zh: annotations[`${key}_zh`] ?? en };
+}
+
+export function runbookOf(annotations: Annotations, runbooks: Runbooks): { runbook?: string } {
+  const runbook = annotations['runbook_url']?.split('/').at(-1) ?? '';
+  return runbooks.has(runbook) ? { runbook } : {};
+}
+
 const exampleAlerts: AlertList = {
-  source: 'alertmanager',
   alerts: [
     {
       fingerprint: 'c0ffee0000000001',
@@ -118,22 +129,11 @@ const exampleAlerts: AlertList = {
       summary: { en: 'The queue fills up', zh: '队列积压' },
       description: { en: '80% of the queue is taken.', zh: '队列已占用 80%。' },
       labels: { alertname: 'QueueBacklog', severity: 'warning', job: 'qwen-instruct' },
+      notifies: true,
       runbook: 'QueueBacklog',
-      silenceIds: [],
       silences: [],
     },
   ],
-  notifications: [
-    {
-      id: 1,
-      at: '2026-04-26T03:21:52.000Z',
-      channel: 'inbox',
-      state: 'delivered',
-      attempts: 1,
-      title: 'QueueBacklog: The queue fills up',
-      lastReason: null,
-      lastDetail: null,
-    },
-  ],
   watchdogSeenAt: '2026-04-26T03:21:00.000Z',
+  missing: [],
 };

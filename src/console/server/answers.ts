@@ -110,41 +110,106 @@ const Alert = z.object({
   summary: Text,
   description: Text,
   labels: z.record(z.string(), z.string()),
+  /** Whether its route leads to a receiver that notifies somebody. */
+  notifies: z.boolean(),
   /** Name for GET /api/runbooks/{name}. */
   runbook: z.string().optional(),
   dashboardUrl: z.string().optional(),
-  silenceIds: z.array(z.string()),
-  silences: z.array(z.object({ createdBy: z.string(), reason: z.string(), endsAt: z.string() })),
+  silences: z.array(
+    z.object({ id: z.string(), createdBy: z.string(), reason: z.string(), endsAt: z.string() }),
+  ),
 });
 export type Alert = z.infer<typeof Alert>;
 
-export const Notification = z.object({
+const Missing = z.object({
+  peer: z.enum(['prometheus', 'alertmanager', 'notifier']),
+  /** False: no URL is set, so nobody expects an answer. */
+  isConfigured: z.boolean(),
+  reason: Text,
+});
+export type Missing = z.infer<typeof Missing>;
+
+/** GET /api/alerts */
+export const AlertList = z.object({
+  /** Newest first, without the Watchdog. Empty if Alertmanager is missing. */
+  alerts: z.array(Alert),
+  /** When the notifier last received the Watchdog, the alert that always fires to prove that alerts are delivered. */
+  watchdogSeenAt: z.string().nullable(),
+  /** The programs on the path of an alert that do not answer. */
+  missing: z.array(Missing),
+});
+export type AlertList = z.infer<typeof AlertList>;
+
+const AlertingRule = z.object({
+  name: z.string(),
+  severity: z.string(),
+  /** The labels that the rule adds, without the severity. */
+  labels: z.record(z.string(), z.string()),
+  summary: Text,
+  /** `broken`: Prometheus cannot evaluate the rule, so it never fires. */
+  state: z.enum(['firing', 'pending', 'inactive', 'broken']),
+  /** In state `broken`. */
+  error: z.string().optional(),
+  /** The condition as PromQL. */
+  query: z.string(),
+  /** The first comparison of the condition; absent if it compares nothing with a number. */
+  bound: z.object({ operator: z.enum(['>', '>=', '<', '<=', '==']), value: z.number() }).optional(),
+  /** UCUM: `s`, `1` for a ratio, or empty. */
+  unit: z.enum(['s', '1', '']),
+  /** How long the condition must hold. */
+  forSeconds: z.number(),
+  /** What is compared with the bound, now: the worst series. Null without one. */
+  value: z.number().nullable(),
+  /** Since when the condition holds, in the states `firing` and `pending`. */
+  activeAt: z.string().optional(),
+  /** The last time at which it fired, within the last 7 days. */
+  lastFiredAt: z.string().nullable(),
+  runbook: z.string().optional(),
+});
+export type AlertingRule = z.infer<typeof AlertingRule>;
+
+/** GET /api/rules */
+export const RuleList = z.object({
+  /** In the order of severity and name, without the Watchdog. */
+  rules: z.array(AlertingRule),
+  /** Why there are no rules. */
+  reason: Text.optional(),
+});
+export type RuleList = z.infer<typeof RuleList>;
+
+export const Delivery = z.object({
   id: z.int(),
-  /** When the notifier received the alert. */
-  at: z.string(),
+  /** Whether it told of the start or of the end. */
+  about: z.enum(['firing', 'resolved']),
   channel: z.string(),
   state: z.enum(['pending', 'delivered', 'dead']),
+  /** When it was delivered or given up; else when the notifier received it. */
+  at: z.string(),
   attempts: z.int(),
-  /** In the language of the notifier. */
-  title: z.string(),
   /** Why the last attempt failed. */
   lastReason: z.string().nullable(),
   lastDetail: z.string().nullable(),
 });
-export type Notification = z.infer<typeof Notification>;
+export type Delivery = z.infer<typeof Delivery>;
 
-/** GET /api/alerts */
-export const AlertList = z.object({
-  source: z.enum(['alertmanager', 'none']),
-  /** Why Alertmanager was not read. */
-  reason: Text.optional(),
-  /** Newest first, without the Watchdog. */
-  alerts: z.array(Alert),
-  /** Newest first. */
-  notifications: z.array(Notification),
-  /** Why the notifier was not read. */
-  notificationsReason: Text.optional(),
-  /** When the notifier last received the Watchdog, the alert that always fires to prove that alerts are delivered. */
-  watchdogSeenAt: z.string().nullable(),
+const Episode = z.object({
+  name: z.string(),
+  labels: z.record(z.string(), z.string()),
+  severity: z.string(),
+  summary: Text,
+  firedAt: z.string(),
+  /** Null while it fires. */
+  resolvedAt: z.string().nullable(),
+  /** Oldest first. */
+  deliveries: z.array(Delivery),
 });
-export type AlertList = z.infer<typeof AlertList>;
+export type Episode = z.infer<typeof Episode>;
+
+/** GET /api/alert-history */
+export const AlertHistory = z.object({
+  hours: z.int(),
+  /** Newest first, without the Watchdog. */
+  episodes: z.array(Episode),
+  missing: z.array(Missing),
+});
+export type AlertHistory = z.infer<typeof AlertHistory>;

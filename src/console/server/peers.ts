@@ -1,8 +1,9 @@
 /** Requests to the programs around the service (Prometheus, Alertmanager, the notifier) for the console. */
 import type { z } from 'zod';
 import type { Text } from '../../../otel/text.ts';
-import { ChatError } from '../../errors.ts';
+import { ChatError, toChatError } from '../../errors.ts';
 import { explainFetchFailure } from '../../kit/fetch-failure.ts';
+import type { Missing } from './answers.ts';
 
 /** Timeout of one request: most people wait longer than this before they reload a page. */
 const timeoutMillis = 4000;
@@ -25,11 +26,13 @@ export interface PeerRequest {
   token?: string | undefined;
   /** Sent as JSON with POST. */
   body?: object;
+  /** POST with a body, else GET. */
+  method?: 'DELETE';
 }
 
 /** @throws ChatError `peer_unreachable` in both languages: which peer, what happened, what to do. */
 export async function askPeer<T extends z.ZodType>(
-  { peer, url, path, token, body }: PeerRequest,
+  { peer, url, path, token, body, method }: PeerRequest,
   schema: T,
 ): Promise<z.infer<T>> {
   const { en, zh, variable } = peers[peer];
@@ -56,8 +59,9 @@ export async function askPeer<T extends z.ZodType>(
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      ...(method !== undefined && { method }),
     });
-    if (response.ok) answer = await response.json();
+    if (response.ok) answer = method === 'DELETE' ? {} : await response.json();
   } catch (error) {
     if (error instanceof SyntaxError) throw fail(unexpectedAnswer, error);
     const reason = explainFetchFailure(error);
@@ -77,4 +81,24 @@ export async function askPeer<T extends z.ZodType>(
 /** The message of an error in both languages, for an answer that is incomplete without the peer. */
 export function toText(error: ChatError): Text {
   return { en: error.message, zh: error.zh ?? error.message };
+}
+
+/** What a peer answered, or why it is missing. */
+export type PeerAnswer<T> = { value: T } | { value?: undefined; missing: Missing };
+
+/** @param isConfigured whether there is a URL of the peer */
+export async function tryPeer<T>(
+  peer: Missing['peer'],
+  isConfigured: boolean,
+  answer: Promise<T>,
+): Promise<PeerAnswer<T>> {
+  try {
+    return { value: await answer };
+  } catch (error) {
+    return { missing: { peer, isConfigured, reason: toText(toChatError(error)) } };
+  }
+}
+
+export function findMissing(answers: readonly PeerAnswer<unknown>[]): Missing[] {
+  return answers.flatMap((answer) => ('missing' in answer ? [answer.missing] : []));
 }

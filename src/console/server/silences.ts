@@ -1,11 +1,11 @@
-/** POST /api/silences: silences one alert in Alertmanager for some minutes, with a reason. */
+/** POST /api/silences: silences one alert in Alertmanager for some minutes, with a reason. POST /api/silences/{id}/expire ends it. */
 import { z } from 'zod';
 import type { ReadBody } from '../../api/body.ts';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Log } from '../../api/request-context.ts';
 import type { Config } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
-import { postSilence, readAlerts } from './alertmanager.ts';
+import { expireSilence, postSilence, readAlerts, readSilences } from './alertmanager.ts';
 import { alertsKey } from './alerts.ts';
 import type { SharedReads } from './shared-reads.ts';
 
@@ -73,6 +73,40 @@ export function createSilence(deps: SilenceDeps, share: SharedReads): Endpoint {
       share.forget(alertsKey);
       deps.log.info({ silence: id, alert: alert.labels['alertname'], minutes }, 'alert silenced');
       return c.json({ id }, 201);
+    },
+  };
+}
+
+const Expired = z.object({ id: z.string() });
+
+export function createSilenceEnd(deps: SilenceDeps, share: SharedReads): Endpoint {
+  return {
+    method: 'POST',
+    path: '/api/silences/:id/expire',
+    summary: 'Ends a silence now',
+    access: 'console-write',
+    parameters: {
+      id: {
+        in: 'path',
+        description: 'Id of a silence.',
+        example: '3c6d9a52-3f1b-4a5e-9a55-8a3f9b6d2c11',
+      },
+    },
+    answers: answersJson('ExpiredSilence', Expired, { id: '3c6d9a52-3f1b-4a5e-9a55-8a3f9b6d2c11' }),
+    errors: ['unauthorized', 'forbidden', 'not_found', 'shutdown', 'peer_unreachable'],
+    async handle(c) {
+      const id = c.req.param('id') ?? '';
+      const { alertmanager } = deps.peers;
+      const silences = await readSilences(alertmanager);
+      if (!silences.some((silence) => silence.id === id && silence.status.state !== 'expired')) {
+        throw new ChatError('not_found', 'id: no active silence has it. Reload the list.', {
+          zh: 'id：没有这个生效中的静默，请刷新列表。',
+        });
+      }
+      await expireSilence(alertmanager, id);
+      share.forget(alertsKey);
+      deps.log.info({ silence: id }, 'silence ended');
+      return c.json({ id });
     },
   };
 }

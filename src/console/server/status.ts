@@ -1,5 +1,6 @@
 /** GET /api/status: the model, the state of the engine, the queue, and links to the rest of the stack. */
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
+import { countWaiting } from '../../api/routes/health.ts';
 import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
 import type { Config } from '../../config.ts';
@@ -38,8 +39,6 @@ export function createStatus(deps: StatusDeps): Endpoint {
       const status = deps.engine.status();
       const facts = status.state === 'ready' ? status.facts : undefined;
       const { id, title, demo, notice } = deps.model;
-      // Each running request holds a sequence; the rest waits in the queue.
-      const waiting = Math.max(0, deps.engine.pending() - (facts?.sequences ?? 0));
       return c.json({
         service: { name, version },
         model: { id, title, demo, ...(notice === undefined ? {} : { notice }) },
@@ -47,7 +46,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
         ...(status.state === 'failed' && { failure: status.reason }),
         restarts: status.restarts,
         ...(facts && { sequences: facts.sequences, contextTokens: facts.contextTokens }),
-        queue: { depth: waiting, limit: queueLimit },
+        queue: { depth: countWaiting(deps.engine), limit: queueLimit },
         needsKey: deps.needsKey,
         links,
       } satisfies Status);

@@ -61,10 +61,12 @@ test('is OpenAPI 3.1', async () => {
 
 test('has an example for every route and every error', () => {
   expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
+    'get /api/alert-history',
     'get /api/alerts',
     'get /api/panels',
     'get /api/panels/{id}',
     'get /api/runbooks/{name}',
+    'get /api/rules',
     'get /api/status',
     'get /api/traces',
     'get /api/traces/{id}',
@@ -76,6 +78,7 @@ test('has an example for every route and every error', () => {
     'get /v1/models/{id}',
     'get /version',
     'post /api/silences',
+    'post /api/silences/{id}/expire',
     'post /chat',
     'post /tokenize',
     'post /v1/chat/completions',

@@ -70,12 +70,16 @@ test('an alert is counted in the tab of every view, and shown in the language of
 });
 
 describe('a silence', () => {
-  test('requires a reason, lasts an hour in Alertmanager, and is shown to others', async () => {
-    await raiseAlert(stack, { name: 'HighLatency', severity: 'warning' });
+  test('requires a reason, lasts as long as chosen, is shown to others, and is lifted in place', async () => {
+    await raiseAlert(stack, { name: 'ChatLatencyHigh', severity: 'warning' });
     const page = await openAlerts();
-    const alert = card(page, 'HighLatency');
-    await alert.getByRole('button', { name: 'Silence for 1 hour' }).click();
-    const send = alert.getByRole('button', { name: 'Silence', exact: true });
+    const alert = card(page, 'ChatLatencyHigh');
+    await alert.getByRole('button', { name: 'Silence…' }).click();
+    const lengths = alert.getByRole('group', { name: 'Duration' }).getByRole('button');
+    expect(await lengths.allInnerTexts()).toEqual(['15 minutes', '1 hour', '1 day']);
+    await lengths.first().click();
+    await alert.getByLabel('Reason').focus();
+    const send = alert.getByRole('button', { name: 'Silence for 15 minutes' });
     await page.keyboard.type('   ');
     expect(await send.isDisabled()).toBe(true);
     await page.keyboard.type('a load test runs');
@@ -86,24 +90,27 @@ describe('a silence', () => {
       ['a load test runs', 'active'],
     ]);
     const [{ startsAt, endsAt, matchers }] = kept as [KeptSilence];
-    expect(Date.parse(endsAt) - Date.parse(startsAt)).toBeCloseTo(3_600_000, -4);
+    expect(Date.parse(endsAt) - Date.parse(startsAt)).toBeCloseTo(900_000, -4);
     expect(matchers).toContainEqual(
-      expect.objectContaining({ name: 'alertname', value: 'HighLatency' }),
+      expect.objectContaining({ name: 'alertname', value: 'ChatLatencyHigh' }),
     );
-    const next = card(await openAlerts(), 'HighLatency');
+    const next = card(await openAlerts(), 'ChatLatencyHigh');
     await next
       .getByText(
         /^Silenced until (\d{4}-\d\d-\d\d )?[\d:]+ by llamascope console: .?a load test runs/,
       )
       .waitFor();
-    expect(await next.getByRole('button', { name: 'Silence for 1 hour' }).count()).toBe(0);
+    expect(await next.getByRole('button', { name: 'Silence…' }).count()).toBe(0);
+    await next.getByRole('button', { name: 'End silence' }).click();
+    await next.getByText('firing', { exact: true }).waitFor();
+    expect((await readSilences()).map(({ status }) => status.state)).toEqual(['expired']);
   });
 
   test('of a resolved alert is refused with a message', async () => {
     await raiseAlert(stack, { name: 'QueueBacklog' });
     const page = await openAlerts({ expected: [/status of 409/] });
     const alert = card(page, 'QueueBacklog');
-    await alert.getByRole('button', { name: 'Silence for 1 hour' }).click();
+    await alert.getByRole('button', { name: 'Silence…' }).click();
     await raiseAlert(stack, { name: 'QueueBacklog', over: true });
     await until(async () => {
       const alerts = await fetch(`${alertmanagerOf(stack)}/api/v2/alerts`);
@@ -146,18 +153,28 @@ describe('a runbook', () => {
 test('failed notifications are listed with the reason and without the token', async () => {
   // Alertmanager groups alerts for ten seconds.
   await until(async () => {
-    const answer = await fetch(`${stack.chatUrl}/api/alerts`);
+    const answer = await fetch(`${stack.chatUrl}/api/alert-history`);
     return (await answer.text()).includes('"dead"');
   }, 40);
   const page = await openAlerts();
-  const rows = page.locator('.notification-list li').filter({ hasText: 'HighErrorRate' });
-  await rows.first().waitFor();
-  const texts = await rows.allInnerTexts();
-  expect(
-    texts.some((text) => /failed\s+dingtalk.*sign not match/s.test(text)),
-    texts.join('\n'),
-  ).toBe(true);
+  const entry = page.locator('[data-episode="HighErrorRate"]');
+  await entry.getByText('still firing').waitFor();
+  expect(await entry.innerText()).toMatch(/Start:\s+dingtalk · failed .*sign not match/s);
   expect(await page.content()).not.toContain(robotToken);
+});
+
+test('a quiet page has all rules with state, threshold, value now and last firing', async () => {
+  const page = await openAlerts();
+  const rule = page.locator('[data-rule="EngineNotReady"]');
+  await rule.getByText(/^ok$/).waitFor();
+  expect(await rule.locator('summary').innerText()).toMatch(
+    /EngineNotReady\s+The engine is not ready\s+now (100%|–)\s+< 50% for 2 min\s+not within 7 days/,
+  );
+  await rule.locator('summary').click();
+  await rule.getByText('avg_over_time(inference_ready').waitFor();
+  await page.locator('[data-rule="TargetDown"]').getByText('= 0 for 60 s').waitFor();
+  const chinese = await openAlerts({ locale: 'zh-CN' });
+  await chinese.locator('[data-rule="EngineNotReady"]').getByText('推理引擎未就绪').waitFor();
 });
 
 describe('without Alertmanager', () => {
@@ -166,6 +183,9 @@ describe('without Alertmanager', () => {
     const page = await browser.open(url, { hash: '#/alerts' });
     await page.getByText('Alertmanager at http://127.0.0.1:1 does not answer').waitFor();
     await page.getByText('NOTIFIER_URL: not set.').waitFor();
+    // Programs that nobody has set up are not in the header.
+    await page.getByRole('link', { name: 'Alertmanager is down' }).waitFor();
+    expect(await page.getByRole('link', { name: 'The notifier is down' }).count()).toBe(0);
     expect(await page.getByText('No alerts are firing.').count()).toBe(0);
   });
 });

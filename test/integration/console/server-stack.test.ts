@@ -212,7 +212,8 @@ describe('alerts', () => {
       summary: { en: 'Requests are failing', zh: '请求失败率过高' },
       description: { en: 'Many of them.', zh: 'Many of them.' },
       runbook: 'HighErrorRate',
-      silenceIds: [],
+      notifies: true,
+      silences: [],
     });
     expect(await findAlert('HighErrorRate')).not.toHaveProperty('dashboardUrl');
     const page = await fetch(`${stack.chatUrl}/api/runbooks/HighErrorRate`);
@@ -220,21 +221,35 @@ describe('alerts', () => {
     expect(await page.text()).toMatch(/^# HighErrorRate\n[^]*## 中文/);
   });
 
-  test('are listed with their notifications, and without the Watchdog', async () => {
+  test('are in the history with their deliveries, and without the Watchdog', async () => {
     const delivery = async () =>
-      (await get('/api/alerts')).notifications.find((one: Json) =>
-        one.title.includes('HighErrorRate'),
-      );
+      (await get('/api/alert-history')).episodes.find(({ name }: Json) => name === 'HighErrorRate')
+        ?.deliveries[0];
     await until(async () => (await delivery())?.state === 'delivered', 40);
-    expect(await delivery()).toMatchObject({ channel: 'inbox', attempts: 1, lastReason: null });
+    expect(await delivery()).toMatchObject({ about: 'firing', channel: 'inbox', attempts: 1 });
     const watchdog = createAlert({ labels: { alertname: 'Watchdog', severity: 'none' } });
     const body = JSON.stringify(createWebhook([watchdog]));
     await fetch(`${notifier()}/alerts/default`, { method: 'POST', body });
     await until(async () => (await get('/api/alerts')).watchdogSeenAt !== null);
-    const { source, alerts } = await get('/api/alerts');
-    expect(source).toBe('alertmanager');
+    const { missing, alerts } = await get('/api/alerts');
+    expect(missing).toEqual([]);
     expect(alerts.map(({ name }: Json) => name)).not.toContain('Watchdog');
   }, 120_000);
+
+  test('have a rule each, with the value now of most', async () => {
+    const { rules } = await get('/api/rules');
+    expect(rules.length).toBeGreaterThan(27);
+    for (const { state, name } of rules) expect(state, name).not.toBe('broken');
+    const byName = Object.fromEntries(rules.map((rule: Json) => [rule.name, rule]));
+    expect(byName['EngineNotReady']).toMatchObject({
+      state: 'inactive',
+      bound: { operator: '<', value: 0.5 },
+      unit: '1',
+      value: expect.any(Number),
+    });
+    expect(byName['TargetDown']).toMatchObject({ bound: { operator: '==', value: 0 }, value: 1 });
+    expect(byName['QueueBacklog']).toMatchObject({ value: 0, lastFiredAt: null });
+  });
 
   test('are silenced one by one, for an hour and with a reason', async () => {
     await raiseAlert('HighLatency');
@@ -245,11 +260,14 @@ describe('alerts', () => {
     expect(answer.status).toBe(201);
     const { id } = (await answer.json()) as { id: string };
     await until(async () => (await findAlert('HighLatency')).state === 'silenced');
-    expect((await findAlert('HighLatency')).silenceIds).toEqual([id]);
+    expect((await findAlert('HighLatency')).silences).toMatchObject([{ id }]);
     expect((await findAlert('QueueBacklog')).state).toBe('firing');
     const kept = await (await fetch(`${alertmanagerUrl}/api/v2/silence/${id}`)).json();
     expect(kept).toMatchObject({ createdBy: 'llamascope console', comment: 'a disk is changed' });
     expect(Date.parse(kept.endsAt) - Date.parse(kept.startsAt)).toBeGreaterThan(3_590_000);
+    const path = `${stack.chatUrl}/api/silences/${id}/expire`;
+    expect((await fetch(path, { method: 'POST' })).status).toBe(200);
+    await until(async () => (await findAlert('HighLatency')).state === 'firing');
   }, 60_000);
 
   test('are not silenced without a reason, nor after they are resolved', async () => {

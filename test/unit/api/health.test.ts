@@ -10,7 +10,11 @@ const model = { id: 'demo', aliases: [], strict: false, title: 'Demo', demo: tru
 const line = 'llama_model_load: error loading model: corrupted or incomplete';
 
 function app(status: EngineStatus, draining = false) {
-  const deps = { engine: { status: () => status }, draining: () => draining };
+  const deps = {
+    engine: { status: () => status, pending: () => 5 },
+    draining: () => draining,
+    queueLimit: 64,
+  };
   const routes = new Hono();
   for (const endpoint of [createHealth(deps), createReadiness({ ...deps, model })] as Endpoint[]) {
     routes.get(endpoint.path, (c) => endpoint.handle(c as never));
@@ -21,7 +25,7 @@ function app(status: EngineStatus, draining = false) {
 const ready: EngineStatus = {
   state: 'ready',
   pid: 1,
-  facts: { threads: 2 } as EngineFacts,
+  facts: { threads: 2, sequences: 4 } as EngineFacts,
   restarts: 2,
 };
 
@@ -51,9 +55,15 @@ test.each<[EngineStatus, boolean, number, object]>([
   const service = app(status, draining);
   const readiness = await service.request('/readyz');
   expect(readiness.status).toBe(code);
-  const answer = (await readiness.json()) as { status: keyof typeof stateTexts; model: object };
-  const { model: card, ...rest } = answer;
+  const answer = (await readiness.json()) as {
+    status: keyof typeof stateTexts;
+    model: object;
+    queue: object;
+  };
+  const { model: card, queue, ...rest } = answer;
   expect(rest).toEqual(body);
+  // Of the five pending requests, four hold a sequence.
+  expect(queue).toEqual({ depth: status.state === 'ready' ? 1 : 5, limit: 64 });
   expect(card).toMatchObject({ id: 'demo' });
   const health = await service.request('/healthz');
   expect(health.status).toBe(200);

@@ -17,7 +17,7 @@ async function ask(
   { host = '127.0.0.1:8000', origin, token, from = '127.0.0.1' }: RequestFields,
   options: AppOverrides = {},
 ): Promise<Answer> {
-  const isWrite = path === '/api/silences';
+  const isWrite = path.startsWith('/api/silences');
   const headers = {
     host,
     ...(origin === undefined ? {} : { origin }),
@@ -46,7 +46,10 @@ describe('a service on loopback', () => {
     '/api/panels/queue-depth',
     '/api/alerts',
     '/api/runbooks/QueueBacklog',
+    '/api/rules',
+    '/api/alert-history',
     '/api/silences',
+    '/api/silences/c0/expire',
     '/',
     '/console/index.js',
   ])('refuses %s under a foreign host name, in both languages', async (path) => {
@@ -86,9 +89,11 @@ describe('a service on loopback', () => {
   test.each(['http://evil.example', 'http://127.0.0.1:8001', 'null'])(
     'refuses writes from a page of %s',
     async (origin) => {
-      const answer = await ask('/api/silences', { origin });
-      expect(answer.status).toBe(403);
-      expect((await answer.json()).error.message).toMatch(/^origin: expected/);
+      for (const path of ['/api/silences', '/api/silences/c0/expire']) {
+        const answer = await ask(path, { origin });
+        expect(answer.status).toBe(403);
+        expect((await answer.json()).error.message).toMatch(/^origin: expected/);
+      }
     },
   );
 });

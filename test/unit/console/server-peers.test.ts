@@ -149,30 +149,39 @@ describe('a Prometheus that', () => {
 });
 
 describe('alerts', () => {
-  test('give a reason in both languages for a missing Alertmanager and a missing notifier', async () => {
-    const data = await get(createConsole({}), '/api/alerts');
-    expect(data).toMatchObject({ source: 'none', alerts: [], notifications: [] });
-    expect(data.reason.en).toContain('ALERTMANAGER_URL: not set.');
-    expect(data.notificationsReason.zh).toContain('NOTIFIER_URL：未设置。');
+  test('name each missing program and its reason in both languages', async () => {
+    const { missing, ...rest } = await get(createConsole({}), '/api/alerts');
+    expect(rest).toEqual({ alerts: [], watchdogSeenAt: null });
+    const peers = ['prometheus', 'alertmanager', 'notifier'].map((peer) => ({
+      peer,
+      isConfigured: false,
+      reason: {
+        en: expect.stringContaining(`${peer.toUpperCase()}_URL: not set.`),
+        zh: expect.stringContaining(`${peer.toUpperCase()}_URL：未设置。`),
+      },
+    }));
+    expect(missing).toEqual(peers);
   });
 
-  test('of an Alertmanager without a notifier are listed, except the Watchdog', async () => {
+  test('of an Alertmanager alone are listed, except the Watchdog', async () => {
     const alert = {
       fingerprint: 'c0ffee',
       labels: { alertname: 'QueueBacklog' },
       annotations: {},
       startsAt: '2026-04-26T03:21:41.5Z',
+      receivers: [{ name: 'nobody' }],
       status: { state: 'suppressed', silencedBy: [], inhibitedBy: ['c0'] },
     };
     const watchdog = { ...alert, labels: { alertname: 'Watchdog' } };
     const url = await startPeer((_, response) => response.end(JSON.stringify([watchdog, alert])));
     const data = await get(createConsole({ alertmanager: url }), '/api/alerts');
-    expect(data).toMatchObject({
-      source: 'alertmanager',
-      alerts: [{ name: 'QueueBacklog', state: 'inhibited', severity: '' }],
-      notificationsReason: {},
-    });
-    expect(data.alerts).toHaveLength(1);
+    expect(data.alerts).toMatchObject([
+      { name: 'QueueBacklog', state: 'inhibited', severity: '', notifies: false },
+    ]);
+    expect(data.missing.map(({ peer }: { peer: string }) => peer)).toEqual([
+      'prometheus',
+      'notifier',
+    ]);
   });
 
   test('ask the notifier with its token, which is in no answer', async () => {
@@ -184,7 +193,118 @@ describe('alerts', () => {
     });
     const data = await get(createConsole({ notifier: url }, 'canary'), '/api/alerts');
     expect(authorization).toBe('Bearer canary');
-    expect(data.notificationsReason.en).toContain('answered with status 401');
+    expect(data.missing.at(-1)).toMatchObject({ peer: 'notifier', isConfigured: true });
+    expect(data.missing.at(-1).reason.en).toContain('answered with status 401');
     expect(JSON.stringify(data)).not.toContain('canary');
+  });
+});
+
+describe('rules', () => {
+  const rule = {
+    type: 'alerting',
+    name: 'HighErrorRate',
+    query: 'sum(rate(errors[5m])) / sum(rate(all[5m])) > 0.05',
+    duration: 300,
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'Requests are failing',
+      summary_zh: '请求失败率过高',
+      description: '{{ $value | humanizePercentage }} of requests',
+      runbook_url: 'http://127.0.0.1:8060/runbooks/HighErrorRate',
+    },
+    state: 'pending',
+    health: 'ok',
+    alerts: [{ labels: {}, state: 'pending', activeAt: '2026-04-26T03:20:00Z', value: '0.1' }],
+  };
+  const idle = { ...rule, name: 'Watchdog', query: 'vector(1)', alerts: [], state: 'inactive' };
+  const broken = {
+    ...idle,
+    name: 'Broken',
+    query: 'max(up) < 1',
+    health: 'err',
+    lastError: 'found duplicate series',
+  };
+
+  test('have a state, a threshold, the value now and the last firing', async () => {
+    const queries: string[] = [];
+    const firedAt = Date.parse('2026-04-25T22:00:00Z') / 1000;
+    const url = await startPeer((request, response) => {
+      const { pathname, searchParams } = new URL(request.url!, 'http://x');
+      const query = searchParams.get('query') ?? '';
+      if (query !== '') queries.push(query);
+      const labels = { alertname: 'HighErrorRate', severity: 'critical', instance: 'a' };
+      const result = query.startsWith('label_replace')
+        ? [{ metric: { rule: '0' }, value: [firedAt, '0.1'] }]
+        : [{ metric: labels, value: [firedAt, String(firedAt)] }];
+      const groups = [{ name: 'seed', rules: [rule, idle, broken] }];
+      const data = pathname === '/api/v1/rules' ? { groups } : { result };
+      response.end(JSON.stringify({ status: 'success', data }));
+    });
+    const { rules } = await get(createConsole({ prometheus: url }), '/api/rules');
+    expect(rules).toEqual(
+      [
+        {
+          name: 'HighErrorRate',
+          severity: 'critical',
+          labels: {},
+          summary: { en: 'Requests are failing', zh: '请求失败率过高' },
+          state: 'pending',
+          query: rule.query,
+          bound: { operator: '>', value: 0.05 },
+          unit: '1',
+          forSeconds: 300,
+          value: 0.1,
+          activeAt: '2026-04-26T03:20:00Z',
+          lastFiredAt: '2026-04-25T22:00:00.000Z',
+          runbook: 'HighErrorRate',
+        },
+        expect.objectContaining({
+          name: 'Broken',
+          state: 'broken',
+          error: 'found duplicate series',
+          value: null,
+          lastFiredAt: null,
+        }),
+      ].toReversed(),
+    );
+    expect(queries[0]).toBe(
+      'label_replace(max(sum(rate(errors[5m])) / sum(rate(all[5m]))), "rule", "0", "", "")' +
+        ' or label_replace(min(max(up)), "rule", "1", "", "")',
+    );
+  });
+
+  test('without Prometheus are replaced by the reason', async () => {
+    const { rules, reason } = await get(createConsole({}), '/api/rules');
+    expect(rules).toEqual([]);
+    expect(reason.zh).toContain('PROMETHEUS_URL：未设置。');
+  });
+});
+
+test.each(['0', '169', 'many', '1.5'])('a history of %s hours is refused', async (hours) => {
+  const answer = await createConsole({}).request(`/api/alert-history?hours=${hours}`);
+  expect(answer.status).toBe(400);
+});
+
+describe('a silence', () => {
+  test('is ended in Alertmanager, and only one that is active', async () => {
+    const calls: string[] = [];
+    const url = await startPeer((request, response) => {
+      calls.push(`${request.method} ${request.url}`);
+      const facts = { createdBy: 'a', comment: 'b', endsAt: '2026-04-26T03:21:41.5Z' };
+      const silences = [
+        { id: 'c0', ...facts, status: { state: 'active' } },
+        { id: 'c1', ...facts, status: { state: 'expired' } },
+      ];
+      response.end(request.method === 'DELETE' ? '' : JSON.stringify(silences));
+    });
+    const app = createConsole({ alertmanager: url });
+    const bindings = { incoming: { socket: { remoteAddress: '127.0.0.1' } } };
+    const end = (id: string) =>
+      app.request(`/api/silences/${id}/expire`, { method: 'POST' }, bindings);
+    expect(await (await end('c0')).json()).toEqual({ id: 'c0' });
+    expect(calls).toContain('DELETE /api/v2/silence/c0');
+    expect((await end('c1')).status).toBe(404);
+    expect((await end('..%2fstatus')).status).toBe(404);
+    expect(calls.filter((call) => call.startsWith('DELETE'))).toHaveLength(1);
   });
 });

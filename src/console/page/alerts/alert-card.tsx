@@ -6,6 +6,7 @@ import { formatTime } from '../format.ts';
 import { ProgramLink } from '../program-link.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Runbook } from './runbook.tsx';
+import { Silence } from './silence.tsx';
 import { SilenceForm } from './silence-form.tsx';
 
 export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }): VNode {
@@ -23,16 +24,15 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
         <h2>{name}</h2>
         <span class={`chip ${state}`}>{t.alertStates[state]}</span>
         <span class="chip">{t.severities[severity] ?? severity}</span>
+        {!alert.notifies && <span class="chip">{t.notifiesNobody}</span>}
         <span class="muted">{t.since(formatTime(alert.startsAt))}</span>
       </header>
       <p>
         <strong>{pick(alert.summary)}</strong>
       </p>
       <p>{pick(alert.description)}</p>
-      {alert.silences.map(({ createdBy, reason, endsAt }) => (
-        <p key={endsAt} class="muted">
-          {t.silencedUntil(formatTime(endsAt), createdBy)} <q dir="auto">{reason}</q>
-        </p>
+      {alert.silences.map((silence) => (
+        <Silence key={silence.id} silence={silence} onDone={onChange} />
       ))}
       <div class="actions">
         {sections.map((section) => (

@@ -1,12 +1,14 @@
-/** The active alerts, and the recent notifications about them. */
+/** The active alerts, all rules with their values, and what happened within the last day. */
 import type { VNode } from 'preact';
-import type { Alert, AlertList, Notification, Status } from '../../server/answers.ts';
+import type { Alert, AlertList, Missing, RuleList, Status } from '../../server/answers.ts';
 import { FailureMessage } from '../failure-message.tsx';
 import { formatTime } from '../format.ts';
-import type { Polled } from '../polling.ts';
+import { usePolled, type Polled } from '../polling.ts';
 import { ProgramLink } from '../program-link.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { AlertCard } from './alert-card.tsx';
+import { History } from './history.tsx';
+import { Rules } from './rules.tsx';
 
 interface AlertsViewProps {
   alerts: Polled<AlertList>;
@@ -17,31 +19,50 @@ interface AlertsViewProps {
 const stateOrder = ['firing', 'silenced', 'inhibited'];
 const severityOrder = ['critical', 'page', 'error', 'warning', 'ticket', 'info', 'none'];
 
+const ruleSeconds = 10;
+
 export function AlertsView({ alerts: { value, failure, reload }, status }: AlertsViewProps): VNode {
   const t = useTexts();
-  const pick = usePick();
+  const rules = usePolled<RuleList>('/api/rules', ruleSeconds);
   const alerts = (value?.alerts ?? []).toSorted((a, b) => rank(a) - rank(b));
   const isQuiet = alerts.every(({ state }) => state !== 'firing');
+  const hasAlertmanager = value?.missing.every(({ peer }) => peer !== 'alertmanager') === true;
   return (
     <main class="page" id="content">
       <header class="page-head">
         <h1>{t.alerts}</h1>
+        <ProgramLink base={status?.links.prometheus} path="/alerts">
+          {t.openPrometheus}
+        </ProgramLink>
         <ProgramLink base={status?.links.alertmanager}>{t.openAlertmanager}</ProgramLink>
       </header>
       <FailureMessage failure={failure} />
-      {value?.source === 'none' && (
-        <p class="notice" role="status">
-          {value.reason === undefined ? t.noAlertmanager : pick(value.reason)}
-        </p>
+      {value?.missing.map((missing) => (
+        <MissingNotice key={missing.peer} missing={missing} />
+      ))}
+      {hasAlertmanager && isQuiet && <p class="all-well">{t.nothingFires}</p>}
+      {value !== undefined && value.watchdogSeenAt !== null && (
+        <p class="hint">{t.watchdog(formatTime(value.watchdogSeenAt))}</p>
       )}
-      {value?.source === 'alertmanager' && isQuiet && <p class="all-well">{t.nothingFires}</p>}
       <ul class="alert-list">
         {alerts.map((alert) => (
           <AlertCard key={alert.fingerprint} alert={alert} onChange={reload} />
         ))}
       </ul>
-      {value !== undefined && <Notifications list={value} />}
+      <History rules={rules.value?.rules ?? []} />
+      <Rules list={rules.value} failure={rules.failure} />
     </main>
+  );
+}
+
+/** What does not work without the program, and why it does not answer. */
+function MissingNotice({ missing: { peer, isConfigured, reason } }: { missing: Missing }): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  return (
+    <p class={isConfigured ? 'failure' : 'notice'} role="status">
+      <strong>{t.missing[peer]}</strong> {pick(reason)}
+    </p>
   );
 }
 
@@ -52,48 +73,4 @@ function rank({ state, severity }: Alert): number {
 /** An unknown item comes last. */
 function indexIn(list: readonly string[], item: string): number {
   return list.includes(item) ? list.indexOf(item) : list.length;
-}
-
-function Notifications({ list }: { list: AlertList }): VNode {
-  const t = useTexts();
-  const pick = usePick();
-  const { notifications, notificationsReason, watchdogSeenAt } = list;
-  return (
-    <section>
-      <h2>{t.notifications}</h2>
-      {notificationsReason !== undefined && <p class="notice">{pick(notificationsReason)}</p>}
-      {watchdogSeenAt !== null && <p class="hint">{t.watchdog(formatTime(watchdogSeenAt))}</p>}
-      {notifications.length === 0 && notificationsReason === undefined && (
-        <p class="empty">{t.noNotifications}</p>
-      )}
-      <ol class="notification-list card">
-        {notifications.map((notification) => (
-          <li key={notification.id}>
-            <time>{formatTime(notification.at)}</time>
-            <span class={`chip ${notification.state}`}>
-              {t.deliveries[notification.state]}
-              {notification.attempts > 1 && ` · ${t.attempts(notification.attempts)}`}
-            </span>
-            <span class="muted">{notification.channel}</span>
-            <span class="notification-title" dir="auto">
-              {notification.title}
-            </span>
-            <LastReason notification={notification} />
-          </li>
-        ))}
-      </ol>
-    </section>
-  );
-}
-
-/** Why the last attempt failed. */
-function LastReason({ notification }: { notification: Notification }): VNode | null {
-  const { state, lastReason, lastDetail } = notification;
-  if (state === 'delivered' || lastReason === null) return null;
-  return (
-    <span class="last-reason" dir="auto">
-      {lastReason}
-      {lastDetail !== null && `: ${lastDetail}`}
-    </span>
-  );
 }

@@ -8,6 +8,7 @@ import { language, type Language } from '../preferences.ts';
 import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
+import { useTitle } from '../title.ts';
 
 export function Runbook({ name }: { name: string }): VNode | null {
   const current = useStore(language);
@@ -44,6 +45,7 @@ function inLanguage(page: string, current: Language): string {
 
 export function RunbookView({ name }: { name: string }): VNode {
   const t = useTexts();
+  useTitle(`${name} · ${t.runbook}`);
   return (
     <main class="page" id="content">
       <header class="page-head">

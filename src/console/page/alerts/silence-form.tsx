@@ -1,11 +1,13 @@
-/** Silences an alert for an hour. The reason is required: others will see the silence. */
+/** Silences an alert for a while. The reason is required: others will see the silence. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Choices } from '../choices.tsx';
 import { postJson, type Failure } from '../client.ts';
 import { FailureMessage } from '../failure-message.tsx';
 import { useTexts } from '../texts/texts.ts';
 
-const minutes = 60;
+const minutes = { quarter: 15, hour: 60, day: 1440 };
+type Length = keyof typeof minutes;
 
 interface SilenceFormProps {
   fingerprint: string;
@@ -14,6 +16,7 @@ interface SilenceFormProps {
 
 export function SilenceForm({ fingerprint, onDone }: SilenceFormProps): VNode {
   const t = useTexts();
+  const [length, setLength] = useState<Length>('hour');
   const [reason, setReason] = useState('');
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure>();
@@ -21,7 +24,8 @@ export function SilenceForm({ fingerprint, onDone }: SilenceFormProps): VNode {
   useEffect(() => field.current?.focus(), []);
   const silence = async (): Promise<void> => {
     setBusy(true);
-    const result = await postJson('/api/silences', { fingerprint, minutes, reason: reason.trim() });
+    const body = { fingerprint, minutes: minutes[length], reason: reason.trim() };
+    const result = await postJson('/api/silences', body);
     setBusy(false);
     if (result.ok) onDone();
     else setFailure(result.failure);
@@ -34,6 +38,12 @@ export function SilenceForm({ fingerprint, onDone }: SilenceFormProps): VNode {
         void silence();
       }}
     >
+      <Choices
+        label={t.silenceLength}
+        texts={t.silenceLengths}
+        value={length}
+        onChoose={setLength}
+      />
       <label>
         {t.silenceReason}
         <input
@@ -45,7 +55,7 @@ export function SilenceForm({ fingerprint, onDone }: SilenceFormProps): VNode {
         />
       </label>
       <button type="submit" class="primary" disabled={busy || reason.trim() === ''}>
-        {t.silenceNow}
+        {t.silenceFor(t.silenceLengths[length])}
       </button>
       <FailureMessage failure={failure} />
     </form>

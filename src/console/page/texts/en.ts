@@ -1,5 +1,6 @@
 /** All texts of the page in English. `zh.ts` has the same keys, which the compiler checks. */
 import type { Status } from '../../server/answers.ts';
+import { enAlerts } from './en-alerts.ts';
 import { enObserving } from './en-observing.ts';
 
 type ByName = Record<string, string>;
@@ -85,29 +86,7 @@ export const en = {
 
   ...enObserving,
 
-  alerts: 'Alerts',
-  openAlertmanager: 'Open Alertmanager',
-  noAlertmanager: 'Alertmanager is not available.',
-  nothingFires: 'No alerts are firing.',
-  alertStates: { firing: 'firing', silenced: 'silenced', inhibited: 'inhibited' },
-  severities: {
-    critical: 'critical',
-    warning: 'warning',
-    info: 'info',
-    none: 'none',
-  } as ByName,
-  since: (time: string) => `since ${time}`,
-  runbook: 'Runbook',
-  openGraph: 'Open in Prometheus',
-  silence: 'Silence for 1 hour',
-  silenceReason: 'Reason (visible to others)',
-  silenceNow: 'Silence',
-  silencedUntil: (time: string, by: string) => `Silenced until ${time} by ${by}:`,
-  notifications: 'Recent notifications',
-  watchdog: (time: string) => `Alert delivery works: last Watchdog received at ${time}.`,
-  noNotifications: 'No notifications yet.',
-  deliveries: { pending: 'pending', delivered: 'delivered', dead: 'failed' },
-  attempts: (count: number) => `${count} attempts`,
+  ...enAlerts,
 
   valuesFrom: 'Not up to date: values from',
   ago: (seconds: number) =>

@@ -1,5 +1,6 @@
 /** All texts of the page in Chinese, with the same keys as `en.ts`. */
 import type { Texts } from './en.ts';
+import { zhAlerts } from './zh-alerts.ts';
 import { zhObserving } from './zh-observing.ts';
 
 export const zh: Texts = {
@@ -78,24 +79,7 @@ export const zh: Texts = {
 
   ...zhObserving,
 
-  alerts: '告警',
-  openAlertmanager: '打开 Alertmanager',
-  noAlertmanager: '无法连接 Alertmanager，暂时看不到告警。',
-  nothingFires: '当前没有告警。',
-  alertStates: { firing: '告警中', silenced: '已静默', inhibited: '被抑制' },
-  severities: { critical: '严重', warning: '警告', info: '提示', none: '无' },
-  since: (time) => `始于 ${time}`,
-  runbook: '处理手册',
-  openGraph: '在 Prometheus 中打开',
-  silence: '静默 1 小时',
-  silenceReason: '静默原因（会显示给其他人）',
-  silenceNow: '静默',
-  silencedUntil: (time, by) => `已由 ${by} 静默至 ${time}：`,
-  notifications: '最近的通知',
-  watchdog: (time) => `告警链路正常：最近一次心跳（Watchdog）送达于 ${time}。`,
-  noNotifications: '暂无通知。',
-  deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
-  attempts: (count) => `已尝试 ${count} 次`,
+  ...zhAlerts,
 
   valuesFrom: '数据不是最新：',
   ago: (seconds) => (seconds < 120 ? `${seconds} 秒前` : `${Math.round(seconds / 60)} 分钟前`),

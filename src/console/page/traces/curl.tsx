@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { ChatRequest } from '../chat/answer-stream.ts';
+import { addressOf } from '../client.ts';
 import { CodeBlock } from '../copy-button.tsx';
 import { credentials } from '../preferences.ts';
 import { linkTo } from '../route.ts';
@@ -24,7 +25,7 @@ export function Curl({ request }: { request: ChatRequest }): VNode {
 function toCurl(request: ChatRequest, traceparent: string): string {
   const body = JSON.stringify({ ...request, stream: true });
   const lines = [
-    `curl -N ${location.origin}/v1/chat/completions`,
+    `curl -N ${addressOf('/v1/chat/completions')}`,
     `-H 'content-type: application/json'`,
     `-H 'traceparent: ${traceparent}'`,
     // Not the key itself: commands are pasted into chats and tickets.

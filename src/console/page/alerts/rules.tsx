@@ -1,0 +1,103 @@
+/** All alerting rules: state, value now, threshold, last firing. A row opens its condition. */
+import type { VNode } from 'preact';
+import type { AlertingRule, RuleList } from '../../server/answers.ts';
+import type { Failure } from '../client.ts';
+import { FailureMessage } from '../failure-message.tsx';
+import { formatSeconds, formatTime, formatValue } from '../format.ts';
+import { linkTo } from '../route.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
+import { fillLabels } from './fill-labels.ts';
+
+interface RulesProps {
+  list: RuleList | undefined;
+  failure: Failure | undefined;
+}
+
+/** What needs attention first. */
+const order: AlertingRule['state'][] = ['firing', 'broken', 'pending', 'inactive'];
+
+export function Rules({ list, failure }: RulesProps): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  const rules = (list?.rules ?? []).toSorted(
+    (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
+  );
+  const pending = rules.filter(({ state }) => state === 'pending').length;
+  return (
+    <section>
+      <h2>{t.rules}</h2>
+      <FailureMessage failure={failure} />
+      {list?.reason !== undefined && <p class="empty">{pick(list.reason)}</p>}
+      {rules.length > 0 && <p class="hint">{t.rulesHint(rules.length, pending)}</p>}
+      <ul class="rule-list card">
+        {rules.map((rule) => (
+          <Rule key={rule.query} rule={rule} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Rule({ rule }: { rule: AlertingRule }): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  const { name, severity, state, labels, summary, value, unit, lastFiredAt, activeAt } = rule;
+  return (
+    <li>
+      <details class="rule" data-rule={name}>
+        <summary>
+          <span class={`chip ${state}`}>{t.ruleStates[state]}</span>
+          <span class="rule-name">
+            <b>{name}</b> <span class="muted">{fillLabels(pick(summary), labels)}</span>
+          </span>
+          <span class="rule-number">
+            <span class="muted">{t.valueNow}</span> {formatValue(value, unit || '{}')}
+          </span>
+          <Threshold rule={rule} />
+          <span class="rule-last muted">
+            {state === 'pending' && activeAt !== undefined
+              ? t.pendingSince(formatTime(activeAt))
+              : lastFiredAt === null
+                ? t.neverFired
+                : t.lastFired(formatTime(lastFiredAt))}
+          </span>
+        </summary>
+        <div class="rule-facts">
+          {rule.error !== undefined && (
+            <p class="failure" dir="auto">
+              {rule.error}
+            </p>
+          )}
+          <pre tabIndex={0}>
+            <code>{rule.query}</code>
+          </pre>
+          <p class="actions">
+            <span class="chip">{t.severities[severity] ?? severity}</span>
+            {Object.entries(labels).map(([label, text]) => (
+              <code key={label}>
+                {label}={text}
+              </code>
+            ))}
+            {rule.runbook !== undefined && (
+              <a href={linkTo('runbooks', rule.runbook)}>{t.runbook}</a>
+            )}
+          </p>
+        </div>
+      </details>
+    </li>
+  );
+}
+
+function Threshold({ rule: { bound, unit, forSeconds } }: { rule: AlertingRule }): VNode {
+  const t = useTexts();
+  return (
+    <span class="rule-bound">
+      {bound !== undefined && (
+        <>
+          {bound.operator.replace('==', '=')} {formatValue(bound.value, unit || '{}')}
+        </>
+      )}{' '}
+      {forSeconds > 0 && <span class="muted">{t.forSome(formatSeconds(forSeconds))}</span>}
+    </span>
+  );
+}

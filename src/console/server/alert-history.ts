@@ -1,0 +1,221 @@
+/** GET /api/alert-history: what fired and resolved within the last hours, and who was notified of it. */
+import { z } from 'zod';
+import { answersJson, type Endpoint } from '../../api/endpoint.ts';
+import type { Config } from '../../config.ts';
+import { ChatError } from '../../errors.ts';
+import { watchdog, type AlertListDeps } from './alerts.ts';
+import { AlertHistory, type Delivery, type Episode } from './answers.ts';
+import { readNotifications, type NotifiedAlert, type StoredNotification } from './notifications.ts';
+import { askPeer, findMissing, tryPeer } from './peers.ts';
+import { hasLabels } from './rules.ts';
+import type { SharedReads } from './shared-reads.ts';
+
+const defaultHours = 24;
+const maxHours = 168;
+/** Prometheus answers at most 11,000 points a series. */
+const pointsPerSeries = 2880;
+const minStepSeconds = 15;
+
+const Firings = z.object({
+  data: z.object({
+    result: z.array(
+      z.object({
+        metric: z.record(z.string(), z.string()),
+        values: z.array(z.tuple([z.number(), z.string()])),
+      }),
+    ),
+  }),
+});
+
+export interface Span {
+  /** Epoch seconds. */
+  from: number;
+  to: number;
+  stepSeconds: number;
+}
+
+export function createAlertHistory(
+  { peers, notifierToken }: AlertListDeps,
+  share: SharedReads,
+): Endpoint {
+  const read = async (hours: number): Promise<AlertHistory> => {
+    const span = spanOf(hours, Date.now() / 1000);
+    const { prometheus, notifier } = peers;
+    const [firings, notifications] = await Promise.all([
+      tryPeer('prometheus', prometheus !== undefined, readFirings(prometheus, span)),
+      tryPeer('notifier', notifier !== undefined, readNotifications(notifier, notifierToken)),
+    ]);
+    return {
+      hours,
+      episodes: joinHistory(firings.value ?? [], notifications.value ?? [], span),
+      missing: findMissing([firings, notifications]),
+    };
+  };
+  return {
+    method: 'GET',
+    path: '/api/alert-history',
+    summary: 'What fired and resolved within the last hours, and who was notified',
+    access: 'console',
+    parameters: {
+      hours: {
+        in: 'query',
+        description: `1 to ${maxHours}; ${defaultHours} by default.`,
+        example: '24',
+      },
+    },
+    answers: answersJson('AlertHistory', AlertHistory, exampleHistory),
+    errors: ['bad_request', 'unauthorized', 'forbidden'],
+    async handle(c) {
+      const hours = readHours(c.req.query('hours'));
+      return c.json(await share(`history ${hours}`, () => read(hours)));
+    },
+  };
+}
+
+/** @throws ChatError `bad_request` */
+function readHours(given: string | undefined): number {
+  const hours = given === undefined ? defaultHours : Number(given);
+  if (Number.isInteger(hours) && hours >= 1 && hours <= maxHours) return hours;
+  throw new ChatError('bad_request', `hours: expected an integer from 1 to ${maxHours}.`, {
+    zh: `hours：应为 1 到 ${maxHours} 的整数。`,
+    param: 'hours',
+  });
+}
+
+export function spanOf(hours: number, now: number): Span {
+  const seconds = hours * 3600;
+  const stepSeconds = Math.max(minStepSeconds, Math.ceil(seconds / pointsPerSeries));
+  const to = Math.floor(now / stepSeconds) * stepSeconds;
+  return { from: to - seconds, to, stepSeconds };
+}
+
+/** @throws ChatError `peer_unreachable` */
+async function readFirings(
+  url: Config['peers']['prometheus'],
+  { from, to, stepSeconds }: Span,
+): Promise<z.infer<typeof Firings>['data']['result']> {
+  const search = new URLSearchParams({
+    query: `ALERTS{alertstate="firing",alertname!="${watchdog}"}`,
+    start: String(from),
+    end: String(to),
+    step: String(stepSeconds),
+    timeout: '3s',
+  });
+  const path = `/api/v1/query_range?${search.toString()}`;
+  return (await askPeer({ peer: 'prometheus', url, path }, Firings)).data.result;
+}
+
+/**
+ * One list of what fired: the firings of Prometheus with their notifications. A notification about an alert that Prometheus does
+ * not know, such as a test message or an alert of the notifier itself, is an episode of its own.
+ */
+export function joinHistory(
+  firings: z.infer<typeof Firings>['data']['result'],
+  notifications: readonly StoredNotification[],
+  span: Span,
+): Episode[] {
+  const episodes = firings.flatMap(({ metric, values }) => {
+    const { __name__: _, alertstate: __, alertname = '', ...labels } = metric;
+    return toRuns(
+      values.map(([at]) => at),
+      span,
+    ).map(({ firedAt, resolvedAt }) => ({
+      ...emptyEpisode(alertname, labels),
+      firedAt: toTime(firedAt),
+      resolvedAt: resolvedAt === null ? null : toTime(resolvedAt),
+    }));
+  });
+  for (const notification of notifications.toReversed()) {
+    const seconds = Date.parse(notification.receivedAt) / 1000;
+    if (seconds < span.from) continue;
+    for (const alert of notification.alerts) {
+      let episode = episodes.find((each) => isAbout(alert, each, span));
+      if (episode === undefined) {
+        const { alertname = '', ...labels } = alert.labels;
+        episode = { ...emptyEpisode(alertname, labels), firedAt: alert.startsAt, resolvedAt: null };
+        episodes.push(episode);
+      }
+      tell(episode, alert, notification);
+    }
+  }
+  return episodes.toSorted((a, b) => Date.parse(b.firedAt) - Date.parse(a.firedAt));
+}
+
+function emptyEpisode(name: string, { severity = '', ...labels }: Record<string, string>) {
+  const deliveries: Delivery[] = [];
+  return { name, labels, severity, summary: { en: '', zh: '' }, deliveries };
+}
+
+/** The periods without a gap. Times are epoch seconds. */
+export function toRuns(
+  times: readonly number[],
+  { to, stepSeconds }: Span,
+): { firedAt: number; resolvedAt: number | null }[] {
+  const runs: { firedAt: number; last: number }[] = [];
+  for (const at of times) {
+    const run = runs.at(-1);
+    // One missing point may be a late evaluation.
+    if (run !== undefined && at - run.last <= 2 * stepSeconds) run.last = at;
+    else runs.push({ firedAt: at, last: at });
+  }
+  return runs.map(({ firedAt, last }) => ({
+    firedAt,
+    resolvedAt: last + 2 * stepSeconds > to ? null : last + stepSeconds,
+  }));
+}
+
+function isAbout(alert: NotifiedAlert, episode: Episode, { from, stepSeconds }: Span): boolean {
+  const own = { ...episode.labels, alertname: episode.name };
+  if (!hasLabels(alert.labels, own)) return false;
+  const startsAt = Date.parse(alert.startsAt);
+  const firedAt = Date.parse(episode.firedAt);
+  const margin = 2000 * stepSeconds;
+  // It may have fired before the period.
+  if (firedAt <= from * 1000 + margin) return startsAt <= firedAt + margin;
+  return Math.abs(startsAt - firedAt) <= margin;
+}
+
+/** Adds the delivery, and what the notifier knows more exactly. */
+function tell(episode: Episode, alert: NotifiedAlert, notification: StoredNotification): void {
+  const { id, channel, state, attempts, lastReason, lastDetail } = notification;
+  episode.summary = { en: alert.summary, zh: alert.summaryZh };
+  episode.firedAt = alert.startsAt;
+  const at = notification.finishedAt ?? notification.receivedAt;
+  // Alertmanager writes an unknown end as year 1.
+  if (alert.status === 'resolved') {
+    episode.resolvedAt = Date.parse(alert.endsAt) > 0 ? alert.endsAt : notification.receivedAt;
+  }
+  const facts = { id, channel, state, at, attempts, lastReason, lastDetail };
+  episode.deliveries.push({ ...facts, about: alert.status });
+}
+
+function toTime(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toISOString();
+}
+
+const exampleHistory: AlertHistory = {
+  hours: 24,
+  episodes: [
+    {
+      name: 'QueueBacklog',
+      labels: { job: 'qwen-instruct', instance: '127.0.0.1:8000' },
+      severity: 'warning',
+      summary: { en: 'The queue is filling up', zh: '队列积压' },
+      firedAt: '2026-04-26T03:21:41.500Z',
+      resolvedAt: '2026-04-26T03:29:41.500Z',
+      deliveries: [
+        {
+          id: 1,
+          about: 'firing',
+          channel: 'dingtalk',
+          state: 'delivered',
+          at: '2026-04-26T03:21:52.000Z',
+          attempts: 1,
+          lastReason: null,
+          lastDetail: null,
+        },
+      ],
+    },
+  ],
+  missing: [],
+};
