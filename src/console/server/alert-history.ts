@@ -4,7 +4,7 @@ import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Config } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
 import { watchdog, type AlertListDeps } from './alerts.ts';
-import { AlertHistory, type Delivery, type Episode } from './answers.ts';
+import { AlertHistory, type Episode } from './answers.ts';
 import { readNotifications, type NotifiedAlert, type StoredNotification } from './notifications.ts';
 import { askPeer, findMissing, tryPeer } from './peers.ts';
 import { hasLabels } from './rules.ts';
@@ -116,14 +116,13 @@ export function joinHistory(
 ): Episode[] {
   const episodes = firings.flatMap(({ metric, values }) => {
     const { __name__: _, alertstate: __, alertname = '', ...labels } = metric;
-    return toRuns(
-      values.map(([at]) => at),
-      span,
-    ).map(({ firedAt, resolvedAt }) => ({
-      ...emptyEpisode(alertname, labels),
-      firedAt: toTime(firedAt),
-      resolvedAt: resolvedAt === null ? null : toTime(resolvedAt),
-    }));
+    const times = values.map(([at]) => at);
+    return toRuns(times, span).map(({ firedAt, resolvedAt }) =>
+      createEpisode(alertname, labels, {
+        firedAt: toTime(firedAt),
+        resolvedAt: resolvedAt === null ? null : toTime(resolvedAt),
+      }),
+    );
   });
   for (const notification of notifications.toReversed()) {
     const seconds = Date.parse(notification.receivedAt) / 1000;
@@ -132,7 +131,7 @@ export function joinHistory(
       let episode = episodes.find((each) => isAbout(alert, each, span));
       if (episode === undefined) {
         const { alertname = '', ...labels } = alert.labels;
-        episode = { ...emptyEpisode(alertname, labels), firedAt: alert.startsAt, resolvedAt: null };
+        episode = createEpisode(alertname, labels, { firedAt: alert.startsAt, resolvedAt: null });
         episodes.push(episode);
       }
       tell(episode, alert, notification);
@@ -141,9 +140,12 @@ export function joinHistory(
   return episodes.toSorted((a, b) => Date.parse(b.firedAt) - Date.parse(a.firedAt));
 }
 
-function emptyEpisode(name: string, { severity = '', ...labels }: Record<string, string>) {
-  const deliveries: Delivery[] = [];
-  return { name, labels, severity, summary: { en: '', zh: '' }, deliveries };
+function createEpisode(
+  name: string,
+  { severity = '', ...labels }: Record<string, string>,
+  times: Pick<Episode, 'firedAt' | 'resolvedAt'>,
+): Episode {
+  return { name, labels, severity, summary: { en: '', zh: '' }, ...times, deliveries: [] };
 }
 
 /** The periods without a gap. Times are epoch seconds. */

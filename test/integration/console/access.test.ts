@@ -61,6 +61,8 @@ const views: { name: string; hash: () => string; open: (page: Page) => Promise<v
       await buttons.first().click();
       await page.locator('.runbook').waitFor();
       await buttons.last().click();
+      await page.locator('.rule summary').first().click();
+      await page.locator('.episode').first().waitFor();
     },
   },
   {
@@ -143,10 +145,21 @@ test('every text in zh.ts is Chinese', () => {
 });
 
 describe('a person', () => {
-  test('with a screen of 360 pixels never scrolls sideways', async () => {
-    const page = await browser.open(stack.chatUrl, { viewport: { width: 360, height: 740 } });
+  // 320 pixels: a screen of 1280 with the page at 400 %.
+  test('with a small screen or large zoom never scrolls sideways, and hits every button with a finger', async () => {
+    const page = await browser.open(stack.chatUrl, {
+      viewport: { width: 320, height: 740 },
+      hasTouch: true,
+      isMobile: true,
+    });
     for (const view of views) {
       await show(page, view);
+      const small = await page.evaluate(() =>
+        [...document.querySelectorAll('button, .button, summary, .tabs a, .choices a')]
+          .filter((element) => element.checkVisibility() && element.clientHeight < 40)
+          .map((element) => `${element.clientHeight} px: ${element.outerHTML.slice(0, 120)}`),
+      );
+      expect(small, view.name).toEqual([]);
       const beyond = await page.evaluate(() => {
         const scrolls = (element: Element): boolean =>
           element.closest('pre, .wide, textarea, [aria-hidden]') !== null;
@@ -166,7 +179,8 @@ describe('a person', () => {
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
       'Skip to main content',
     );
-    const reachable = 'a[href], button:not(:disabled), input, summary, [tabindex="0"]';
+    const reachable =
+      'a[href], button:not(:disabled), input, summary, details[open] [tabindex="0"]';
     const count = await page.locator(reachable).count();
     expect(count).toBeGreaterThan(8);
     for (let reached = 1; reached < count; reached += 1) {

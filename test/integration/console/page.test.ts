@@ -1,4 +1,7 @@
-/** The console's page as a whole: Content-Security-Policy, size, languages, screen sizes. */
+/** The console's page as a whole: Content-Security-Policy, size, languages, screen sizes, font size, print, a proxy. */
+import { createServer, request } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Page } from 'playwright-core';
 import { shared } from '../../support/shared.ts';
@@ -95,6 +98,82 @@ test('its first paint is measured', async () => {
   );
   process.stdout.write(`console: ${paints.join(', ')}\n`);
   expect(paints[0]).toMatch(/^first-paint after \d+ ms$/);
+});
+
+test.each([
+  ['#/chat', 'Chat · llamascope'],
+  ['#/traces', 'Traces · llamascope'],
+  ['#/live', /Live · llamascope$/],
+  ['#/alerts', 'Alerts · llamascope'],
+  ['#/runbooks/QueueBacklog', 'QueueBacklog · Runbook · llamascope'],
+])('the tab of %s is called %s', async (hash, title) => {
+  const page = await browser.open(service.url, { hash });
+  await expect.poll(() => page.title()).toMatch(title);
+});
+
+test('every text grows with the font size of the browser', async () => {
+  const page = await browser.open(service.url, { hash: '#/alerts' });
+  await page.getByText('NOTIFIER_URL: not set.').waitFor();
+  const readSizes = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('#page *:not(svg *)')].map((element) => ({
+        html: element.outerHTML.slice(0, 80),
+        size: Number.parseFloat(getComputedStyle(element).fontSize),
+      })),
+    );
+  const usual = await readSizes();
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Page.setFontSizes', { fontSizes: { standard: 28 } });
+  await expect.poll(async () => (await readSizes())[0]?.size).toBeCloseTo(28 * 0.875, 1);
+  const large = await readSizes();
+  const fixed = large.filter(({ size }, index) => size < 1.7 * (usual[index]?.size ?? 0));
+  expect(fixed).toEqual([]);
+  expect(await sideways(page)).toEqual([]);
+});
+
+test('on paper it is whole, and without what can only be clicked', async () => {
+  const page = await browser.open(service.url, { hash: '#/runbooks/QueueBacklog' });
+  await page.getByRole('heading', { name: 'QueueBacklog', exact: true }).waitFor();
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  const main = page.locator('#content');
+  expect(await main.evaluate((element) => element.scrollHeight - element.clientHeight)).toBe(0);
+  expect(await page.locator('.tabs').isVisible()).toBe(false);
+  expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe(
+    'rgb(246, 246, 243)',
+  );
+});
+
+describe('behind a proxy with a path prefix', () => {
+  test('it has its styles, its data and answers', async () => {
+    const proxy = createServer((incoming, outgoing) => {
+      const path = incoming.url?.replace(/^\/llm\//, '/') ?? '/';
+      const { host: _, ...headers } = incoming.headers;
+      const forwarded = request(service.url + path, { method: incoming.method, headers });
+      forwarded.on('response', (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      });
+      // A path outside of the prefix belongs to another program.
+      if (incoming.url?.startsWith('/llm/') === true) incoming.pipe(forwarded);
+      else outgoing.writeHead(404).end();
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    try {
+      const { port } = proxy.address() as AddressInfo;
+      const page = await browser.open(`http://127.0.0.1:${port}/llm`);
+      await page.getByRole('group', { name: 'Service status' }).waitFor();
+      expect(await page.locator('#page').evaluate((it) => getComputedStyle(it).display)).toBe(
+        'flex',
+      );
+      await ask(page, 'Are you there?');
+      await answered(page);
+      await page.locator('.facts-button').click();
+      await page.getByRole('button', { name: /^decode/ }).waitFor();
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+  });
 });
 
 describe('its language', () => {
