@@ -15,6 +15,8 @@ export interface Prefixes {
   place(target: Target, prompt: Prompt): Promise<{ cachedTokens: number; copiedTokens: number }>;
   /** Whether a copy of a state of `sourceTokens` costs less than it takes to evaluate `savedTokens`. */
   isWorthCopying(savedTokens: number, sourceTokens: number): boolean;
+  /** Whether a prompt may take another sequence than the one that holds `reused` tokens of it: `lost` tokens there are kept. */
+  readonly isWorthMoving: (tokens: { reused: number; lost: number }) => boolean;
   /** What happened since the last call; undefined where it is nothing. */
   takeReport(): PrefixReport | undefined;
 }
@@ -43,6 +45,8 @@ const fewestTokens = 24;
 const fileTokens = 256;
 /** Weight of the newest copy in the average. */
 const newestWeight = 0.3;
+/** What the copies of a move may take: as much as sequences that are evaluated together save in five steps. */
+const maxMoveMillis = 50;
 
 interface Copies {
   readonly memory: StateMemory;
@@ -69,6 +73,7 @@ export function createPrefixes(
   return {
     place: (target, prompt) => place(state, target, prompt),
     isWorthCopying: (saved, source) => isWorthCopying(state, saved, source),
+    isWorthMoving: (tokens) => isWorthMoving(state, tokens),
     takeReport: () => takeReport(state),
   };
 }
@@ -79,6 +84,7 @@ const withoutCopies: Prefixes = {
     return { cachedTokens: reusable, copiedTokens: 0 };
   },
   isWorthCopying: () => false,
+  isWorthMoving: () => false,
   takeReport: () => undefined,
 };
 
@@ -121,6 +127,12 @@ function isWorthCopying(state: Copies, savedTokens: number, sourceTokens: number
   const evaluation = state.evaluateMillis(savedTokens);
   if (evaluation === 0 || state.millisPerToken === 0) return savedTokens >= fewestTokens;
   return state.millisPerToken * (sourceTokens + fileTokens) < evaluation;
+}
+
+function isWorthMoving(state: Copies, { reused, lost }: { reused: number; lost: number }): boolean {
+  const { memory, millisPerToken } = state;
+  const tokens = reused + lost + 2 * fileTokens;
+  return memory.bytesOf(lost) <= memory.cacheBytes && tokens * millisPerToken <= maxMoveMillis;
 }
 
 /** @returns false when it failed: the target then holds what it held before, or nothing. */

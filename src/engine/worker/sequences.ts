@@ -6,10 +6,15 @@ export interface SequencePool {
   /**
    * Takes the best free sequence for a prompt of `owner`; `reusable` is how many tokens of it the sequence holds already. The rest of
    * its state, which is of the returned `owner`, is the caller's to drop. Undefined when no sequence is free.
+   *
+   * `isWorthMoving` tells whether the prompt may instead go beside a busy sequence: then the caller copies `reused` tokens, and keeps
+   * `lost` ones elsewhere. llama.cpp evaluates only sequences with consecutive ids together: two that are not take 64 ms a step
+   * instead of 54 (0.5B model, 2 cores).
    */
   take(
     prompt: readonly number[],
     owner: string,
+    isWorthMoving?: (tokens: { reused: number; lost: number }) => boolean,
   ): { sequence: Sequence; reusable: number; owner: string } | undefined;
   give(sequence: Sequence): void;
   /** The sequences, busy or free, whose state is of `owner`: prompts of others must not start from it. */
@@ -46,6 +51,8 @@ interface Candidate {
   rank: (typeof ranks)[number];
   /** Compared within a rank, in tokens. */
   gain: number;
+  /** Tokens of the sequence that the prompt does not share. */
+  lost: number;
   isEmpty: boolean;
 }
 
@@ -60,10 +67,16 @@ export function createSequencePool(
   const taken = new Map<Sequence, Slot>();
 
   return {
-    take(prompt, owner) {
-      const [best] = free.map((slot) => rateSlot(slot, prompt, owner, now())).toSorted(compare);
+    take(prompt, owner, isWorthMoving = () => false) {
+      const rated = free.map((slot) => rateSlot(slot, prompt, owner, now())).toSorted(compare);
+      const [best] = rated;
       if (best === undefined) return undefined;
-      const { slot, reusable, rank } = best;
+      const busyIds = new Set([...taken.keys()].map(({ id }) => id));
+      const [beside = best] = rated.toSorted(
+        (a, b) => countNeighbours(b, busyIds) - countNeighbours(a, busyIds),
+      );
+      const isMoved = isWorthMoving({ reused: best.reusable, lost: beside.lost });
+      const { slot, reusable, rank } = isMoved ? beside : best;
       free.splice(free.indexOf(slot), 1);
       taken.set(slot.sequence, slot);
       if (rank !== 'continues') slot.openingTokens = prompt.length;
@@ -95,12 +108,17 @@ function rateSlot(slot: Slot, prompt: readonly number[], owner: string, now: num
   const isNextTurn = lost === 0 || reusable >= slot.promptTokens - 1;
   const isEdited = reusable >= slot.openingTokens - 1 && lost <= reusable;
   if (reusable > 0 && (isNextTurn || isEdited)) {
-    return { slot, reusable, rank: 'continues', gain: reusable, isEmpty };
+    return { slot, reusable, rank: 'continues', gain: reusable, lost, isEmpty };
   }
   if (isEmpty || now - slot.usedAt > activeMillis) {
-    return { slot, reusable, rank: 'idle', gain: reusable, isEmpty };
+    return { slot, reusable, rank: 'idle', gain: reusable, lost, isEmpty };
   }
-  return { slot, reusable, rank: 'active', gain: Math.max(0, reusable - lost), isEmpty };
+  return { slot, reusable, rank: 'active', gain: Math.max(0, reusable - lost), lost, isEmpty };
+}
+
+function countNeighbours({ slot }: Candidate, busyIds: ReadonlySet<number>): number {
+  const { id } = slot.sequence;
+  return Number(busyIds.has(id - 1)) + Number(busyIds.has(id + 1));
 }
 
 /** The better one first. Equal ones stay in order of last use, because sorting is stable. */

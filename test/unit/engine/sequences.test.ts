@@ -23,6 +23,8 @@ function createPool(count: number) {
   return {
     pass: (more: number) => (seconds += more),
     take: (prompt: readonly number[], owner = '') => pool.take(prompt, owner),
+    takeBeside: (prompt: readonly number[], isWorthMoving: Parameters<typeof pool.take>[2]) =>
+      pool.take(prompt, '', isWorthMoving),
     cutShort(prompt: readonly number[], length: number, owner = '') {
       const { sequence } = pool.take(prompt, owner)!;
       states[sequence.id]!.push(...prompt.slice(0, length));
@@ -166,4 +168,30 @@ test('a sequence that is taken is not given twice', () => {
   const pool = createPool(1);
   expect(pool.take([1, 2])).toMatchObject({ reusable: 0 });
   expect(pool.take([1, 2])).toBeUndefined();
+});
+
+test('a prompt goes beside a busy sequence where the copies are worth it', () => {
+  const pool = createPool(5);
+  const openings = [1, 2, 3, 4, 5].map((seed) => tokens(seed, 200));
+  for (const opening of openings) pool.turn(opening);
+  expect(pool.take([...openings[0]!, 1])?.sequence.id).toBe(0);
+  const moved: unknown[] = [];
+  const next = [...openings[3]!, 1];
+  const isWorthMoving = (cost: object) => moved.push(cost) > 1;
+  expect(pool.takeBeside(next, isWorthMoving)?.sequence.id).toBe(3);
+  expect(pool.takeBeside([...openings[4]!, 1], isWorthMoving)?.sequence.id).toBe(4);
+  expect(pool.takeBeside(tokens(6, 50), isWorthMoving)?.sequence.id).toBe(1);
+  expect(moved).toEqual([
+    { reused: 200, lost: 200 },
+    { reused: 200, lost: 0 },
+    { reused: 0, lost: 200 },
+  ]);
+});
+
+test('a prompt fills the gap between two busy sequences first', () => {
+  const pool = createPool(4);
+  for (const seed of [1, 2, 3, 4]) pool.turn(tokens(seed, 10));
+  pool.take([...tokens(2, 10), 1]);
+  pool.take([...tokens(4, 10), 1]);
+  expect(pool.takeBeside(tokens(5, 10), () => true)?.sequence.id).toBe(2);
 });
