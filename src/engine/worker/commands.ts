@@ -33,7 +33,6 @@ export function createCommands(
         contextTokens: scheduler.contextTokens(),
       }),
     onFailed: (id, error) => report(toErrorReport(id, error)),
-    isExpecting: () => prepared.size > 0,
   });
   return { model, scheduler, report, prepared, sharePrefix, slicedWork: createTurns() };
 }

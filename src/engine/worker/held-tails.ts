@@ -28,16 +28,15 @@ export function remainingTokens({ promptTokens, evaluatedTokens }: PromptProgres
 
 /**
  * For each prompt in order of admission, while nothing decodes: how many of its last tokens to hold back (0: do not wait).
- * `isExpecting`: more prompts are about to arrive.
  */
-export function heldBackTokens(prompts: readonly PromptProgress[], isExpecting: boolean): number[] {
+export function heldBackTokens(prompts: readonly PromptProgress[]): number[] {
   return prompts.map((prompt) => {
     const awaited = promptsToAwait(prompt, prompts);
     const tail = tailTokens(prompt, awaited.length);
     const isWaiting = [prompt, ...awaited].some(
       (each) => remainingTokens(each) > tailTokens(each, awaited.length),
     );
-    return isExpecting || (awaited.length > 0 && isWaiting) ? tail : 0;
+    return awaited.length > 0 && isWaiting ? tail : 0;
   });
 }
 

@@ -24,15 +24,14 @@ export interface StepPlan<Job> {
   readonly deferred: Job | undefined;
 }
 
-/** `jobs` are in order of admission. `isExpecting`: more prompts are about to arrive. */
+/** `jobs` are in order of admission. */
 export function planStep<Job extends PlannedJob>(
   jobs: readonly Job[],
   budget: PrefillBudget,
-  isExpecting: boolean,
 ): StepPlan<Job> {
   const decoding = jobs.filter((job) => job.isDecoding);
   const prefilling = jobs.filter((job) => !job.isDecoding);
-  const heldBack = decoding.length > 0 ? [] : heldBackTokens(prefilling, isExpecting);
+  const heldBack = decoding.length > 0 ? [] : heldBackTokens(prefilling);
   const deferred = prefilling.filter((job) => isDeferredBehind(job, decoding, budget));
   const slices = splitAmongPrompts(
     stepTokens(budget, decoding.length),

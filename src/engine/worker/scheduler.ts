@@ -3,11 +3,9 @@
  * are prefilled, all issued together and awaited together. Between steps the KV cache can be edited, and a cancelled request
  * leaves at once. One loop per request would halve the throughput.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMillis } from '../../../otel/clock.ts';
 import type { PrefixReport } from '../engine.ts';
 import { createEmbeddingJobs, type EmbeddingJobs } from './embedding-jobs.ts';
-import { remainingTokens } from './held-tails.ts';
 import { createJob, evaluate, type Job, type JobFact } from './job.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
 import { planStep } from './plan-step.ts';
@@ -26,8 +24,6 @@ export interface SchedulerOptions {
   /** Called with the facts since the last call, while the next step is evaluated. */
   onFacts(facts: readonly JobFact[]): void;
   onFailed(id: number, error: unknown): void;
-  /** Whether requests are about to start: they are being tokenized, or just were. */
-  isExpecting(): boolean;
 }
 
 export interface Scheduler {
@@ -62,13 +58,6 @@ interface State {
   steps: number;
   stepStartedAt: number | undefined;
 }
-
-/**
- * After idling, wait this fraction of the first prompt's prefill time for others arriving with it. A prompt that misses the first
- * step is prefilled next to a decode, which can double its time to first token.
- */
-const gatherFraction = 1 / 400;
-const maxGatherMillis = 20;
 
 export function createScheduler(model: LoadedModel, options: SchedulerOptions): Scheduler {
   const pool = createSequencePool(model.sequences);
@@ -122,15 +111,14 @@ async function loop(state: State): Promise<void> {
   const { jobs, arrivals, embeddings } = state;
   const hasWork = (): boolean => jobs.size > 0 || arrivals.size > 0 || embeddings.size() > 0;
   state.isLooping = true;
-  for (let isFirst = true; hasWork(); isFirst = false) {
+  while (hasWork()) {
     state.stepStartedAt = performance.now();
     for (const job of jobs.values()) if (job.isCancelled) await leave(state, job);
     for (const job of jobs.values()) if (hasArrived(state, job)) await startFromPrefix(state, job);
-    await admitAll(state);
-    if (isFirst) await gather(state);
+    for (const [id, { prepared, owner }] of arrivals) await admit(state, id, prepared, owner);
     // Flush while llama.cpp is busy: the binding submits the batch one event-loop turn later. Saves 0.4 ms of idle time per step.
     setImmediate(() => setImmediate(flush, state));
-    await step(state, isFirst);
+    await step(state);
     state.stepStartedAt = undefined;
   }
   flush(state);
@@ -142,20 +130,8 @@ function flush(state: State): void {
   state.facts = [];
 }
 
-async function admitAll(state: State): Promise<void> {
-  for (const [id, { prepared, owner }] of state.arrivals) await admit(state, id, prepared, owner);
-}
-
-async function gather(state: State): Promise<void> {
-  const tokens = [...state.jobs.values()].reduce((sum, job) => sum + remainingTokens(job), 0);
-  const millis = Math.min(maxGatherMillis, prefillMillis(state.budget, tokens) * gatherFraction);
-  if (millis < 1 || state.options.isExpecting()) return;
-  await delay(millis);
-  await admitAll(state);
-}
-
 async function admit(state: State, id: number, prepared: Prepared, owner: string): Promise<void> {
-  const taken = state.pool.take(prepared.prompt, owner);
+  const taken = state.pool.take(prepared.prompt, owner, state.prefixes.isWorthMoving);
   if (taken === undefined) return;
   state.arrivals.delete(id);
   const { sequence } = taken;
@@ -222,10 +198,8 @@ function hasArrived({ jobs }: State, { awaited }: Job): boolean {
   return jobs.get(job.id) !== job || job.evaluatedTokens >= tokens;
 }
 
-async function step(state: State, isFirst: boolean): Promise<void> {
+async function step(state: State): Promise<void> {
   state.steps += 1;
-  // Prompts that arrive in the same moment as the first one get into the second step.
-  const isExpecting = isFirst && state.options.isExpecting();
   markShared(state);
   // While texts wait to be embedded, they and the prompts take turns.
   const isForTexts = state.embeddings.size() > 0 && state.steps % 2 === 0;
@@ -233,7 +207,7 @@ async function step(state: State, isFirst: boolean): Promise<void> {
     ({ awaited, isDecoding }) => awaited === undefined && (isDecoding || !isForTexts),
   );
   if (isForTexts || jobs.every(({ isDecoding }) => isDecoding)) await embedSlice(state);
-  const plan = planStep(jobs, state.budget, isExpecting);
+  const plan = planStep(jobs, state.budget);
   const { work, decoding, promptTokens, deferred } = plan;
   const startedAt = performance.now();
   await Promise.all(work.map(({ job, slice }) => run(state, job, slice)));

@@ -6,13 +6,12 @@ import type { ArrayModel } from './model.ts';
 
 type JobFact = Fact & { id: number };
 
-export function run(model: ArrayModel, isExpecting: () => boolean = () => false) {
+export function run(model: ArrayModel) {
   const facts: JobFact[] = [];
   const failed: [number, unknown][] = [];
   const scheduler = createScheduler(model, {
     onFacts: (step) => facts.push(...step),
     onFailed: (id, error) => failed.push([id, error]),
-    isExpecting,
   });
   const of = (id: number) => facts.filter((fact) => fact.id === id);
   const has = (id: number, type: Fact['type']) => of(id).some((fact) => fact.type === type);

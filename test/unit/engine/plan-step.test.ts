@@ -40,7 +40,7 @@ const slices = (plan: ReturnType<typeof planStep>) =>
 
 describe('planStep', () => {
   test('is one token of each sequence that decodes and a slice of a prompt, in ascending sequence ids', () => {
-    const plan = planStep([decoding(2, 1), prefilling(1, 500), decoding(0, 9)], unmeasured, false);
+    const plan = planStep([decoding(2, 1), prefilling(1, 500), decoding(0, 9)], unmeasured);
     expect(slices(plan)).toEqual([
       [0, 0],
       [1, 126],
@@ -51,22 +51,21 @@ describe('planStep', () => {
 
   test('defers a long prompt behind a decode that ends soon, and names the first one', () => {
     const first = prefilling(1, 1000);
-    const plan = planStep([decoding(0, 80), first, prefilling(2, 1200)], slow, false);
+    const plan = planStep([decoding(0, 80), first, prefilling(2, 1200)], slow);
     expect(slices(plan)).toEqual([[0, 0]]);
     expect(plan.deferred).toBe(first);
   });
 
   test('the longest of the decodes decides, and the time waited so far counts', () => {
     const prompt = prefilling(2, 1000);
-    const isDeferred = (...jobs: PlannedJob[]) =>
-      planStep(jobs, slow, false).deferred !== undefined;
+    const isDeferred = (...jobs: PlannedJob[]) => planStep(jobs, slow).deferred !== undefined;
     expect(isDeferred(decoding(0, 90), decoding(1, 1), prompt)).toBe(true);
     expect(isDeferred(decoding(0, 0), decoding(1, 90), prompt)).toBe(true);
     expect(isDeferred(decoding(0, 90), { ...prompt, deferredMillis: 4900 })).toBe(false);
   });
 
   test('is empty without jobs', () => {
-    expect(planStep([], slow, true)).toMatchObject({ work: [], decoding: 0, promptTokens: 0 });
+    expect(planStep([], slow)).toMatchObject({ work: [], decoding: 0, promptTokens: 0 });
   });
 });
 
@@ -74,32 +73,31 @@ describe('heldBackTokens', () => {
   const together = [prefilling(0, 100), prefilling(1, 100), prefilling(2, 100)];
 
   test('is the part of a prompt beyond whole multiples of 16, for prompts admitted together', () => {
-    expect(heldBackTokens(together, false)).toEqual([4, 4, 4]);
+    expect(heldBackTokens(together)).toEqual([4, 4, 4]);
   });
 
   test('is 0 for all once every prompt has only its tail left', () => {
     const ready = [0, 1, 2].map((id) => prefilling(id, 100, { evaluatedTokens: 96 }));
-    expect(heldBackTokens(ready, false)).toEqual([0, 0, 0]);
+    expect(heldBackTokens(ready)).toEqual([0, 0, 0]);
   });
 
   test('of two prompts is the part beyond a tile, so that each fills half of a step', () => {
-    expect(heldBackTokens([prefilling(0, 128), prefilling(1, 100)], false)).toEqual([64, 36]);
+    expect(heldBackTokens([prefilling(0, 128), prefilling(1, 100)])).toEqual([64, 36]);
   });
 
   test('of a long prompt is the last token', () => {
-    expect(heldBackTokens([prefilling(0, 257), prefilling(1, 257)], false)).toEqual([1, 1]);
+    expect(heldBackTokens([prefilling(0, 257), prefilling(1, 257)])).toEqual([1, 1]);
   });
 
-  test('is 0 for a single prompt, unless more are expected', () => {
-    expect(heldBackTokens([prefilling(0, 100)], false)).toEqual([0]);
-    expect(heldBackTokens([prefilling(0, 100)], true)).toEqual([4]);
+  test('is 0 for a single prompt', () => {
+    expect(heldBackTokens([prefilling(0, 100)])).toEqual([0]);
   });
 
   test('a prompt does not wait for one that was admitted later, is much longer, or has over 1,024 tokens left', () => {
     const first = prefilling(0, 700);
-    expect(heldBackTokens([first, prefilling(1, 700, { admittedAtStep: 3 })], false)[0]).toBe(0);
-    expect(heldBackTokens([first, prefilling(1, 1500)], false)[0]).toBe(0);
-    expect(heldBackTokens([first, prefilling(1, 1100)], false)[0]).toBe(0);
-    expect(heldBackTokens([first, prefilling(1, 1000)], false)[0]).toBe(1);
+    expect(heldBackTokens([first, prefilling(1, 700, { admittedAtStep: 3 })])[0]).toBe(0);
+    expect(heldBackTokens([first, prefilling(1, 1500)])[0]).toBe(0);
+    expect(heldBackTokens([first, prefilling(1, 1100)])[0]).toBe(0);
+    expect(heldBackTokens([first, prefilling(1, 1000)])[0]).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 /** Which prompts are evaluated in which step, and which wait for others. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { createArrayModel, type ArrayModel } from '../../support/engine/model.ts';
 import { prompt, run, stopClock } from '../../support/engine/scheduler.ts';
 
@@ -156,54 +156,6 @@ test('a long prompt does not wait for an answer that does not end soon', async (
     [0, 1],
     [1, 13],
   ]);
-});
-
-test('after idling, the first prompt holds back its tail for prompts that are being tokenized', async () => {
-  const model = createArrayModel({ sequences: 2 });
-  let expecting = true;
-  const { scheduler, reach } = run(model, () => expecting);
-  scheduler.start(1, model.prepared(prompt(1, 100)));
-  await nextTurn();
-  scheduler.start(2, model.prepared(prompt(2, 100)));
-  expecting = false;
-  await reach(1, 'token');
-  expect(model.batches.slice(0, 3)).toEqual([
-    [[0, 96]],
-    [[1, 64]],
-    [
-      [0, 4],
-      [1, 36],
-    ],
-  ]);
-});
-
-test('after idling, the first prompt waits up to 20 ms for others', async () => {
-  const model = createArrayModel({ sequences: 2 });
-  const { scheduler, reach } = run(model);
-  scheduler.start(1, model.prepared(prompt(1, 100), { maxTokens: 1 }));
-  await nextTurn();
-  // 15 ms per token: the next prompt of 100 tokens waits for 4 ms.
-  clock.millis = 1500;
-  await reach(1, 'ended');
-  scheduler.start(2, model.prepared(prompt(2, 100)));
-  await nextTurn();
-  expect(model.batches).toHaveLength(1);
-  scheduler.start(3, model.prepared(prompt(3, 100)));
-  await vi.waitFor(() => expect(model.batches).toHaveLength(2));
-  await reach(2, 'token');
-  const tokens = model.batches.slice(1, 3).map((batch) => batch.map(([, count]) => count));
-  expect(tokens).toEqual([
-    [64, 64],
-    [36, 36],
-  ]);
-});
-
-test('after the first step no prompt waits for one that is being tokenized', async () => {
-  const model = createArrayModel({ sequences: 2 });
-  const { scheduler, reach } = run(model, () => true);
-  scheduler.start(1, model.prepared(prompt(1, 100)));
-  await reach(1, 'token');
-  expect(model.batches.slice(0, 2)).toEqual([[[0, 96]], [[0, 4]]]);
 });
 
 test.each([
