@@ -70,6 +70,26 @@ export function increase(key: MetricKey, options: QueryOptions = {}): string {
   return summed('increase', series(key, options.where), options);
 }
 
+/** Scrapes of an instance may fail for this long without a wrong count. */
+const gap = '1h';
+const gapSeconds = 3600;
+const countStep = '15s';
+
+/**
+ * How often what the counter in `selector` counts has happened: a whole number, unlike that of `increase()`, which extrapolates to the
+ * edges of its window and shows 7.5 for six requests. Adds the differences between samples. A counter that restarted or is new
+ * counts from zero if Prometheus knew its instance or its process is new; otherwise it has counted before Prometheus looked.
+ */
+export function counted(selector: string, options: RangeOptions = {}): string {
+  const { window = '5m' } = options;
+  const grown = `${selector} - last_over_time(${selector}[${gap}] offset ${countStep}) >= 0`;
+  const isKnown = `last_over_time(up[${gap}] offset 1m)`;
+  const isNew = `time() - ${metrics.processStartTime.scraped} < ${gapSeconds}`;
+  // A sum with 0 has no name, as the difference has none.
+  const fromZero = `(${selector} and on (job, instance) (${isKnown} or on (job, instance) ${isNew})) + 0`;
+  return `sum${grouping(options)} (sum_over_time((${grown} or ${fromZero})[${window}:${countStep}]))`;
+}
+
 /** Rate averaged over series that all report the same quantity. */
 export function meanRate(key: MetricKey, options: QueryOptions = {}): string {
   return `avg${grouping(options)} (${ranged('rate', series(key, options.where), options)})`;

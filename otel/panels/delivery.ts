@@ -2,12 +2,12 @@
 import { jobs } from '../names.ts';
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, quantile, series, summed } from '../promql.ts';
+import { counted, quantile, series } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
 
 const byIntegration = (counter: string): string =>
-  summed('increase', `${counter}{integration=~"webhook|email"}`, { by: ['integration'] });
+  counted(`${counter}{integration=~"webhook|email"}`, { by: ['integration'] });
 
 export const delivery = definePanels({
   firing: {
@@ -41,9 +41,9 @@ export const delivery = definePanels({
     kind: 'timeseries',
     unit: '{alert}',
     queries: {
-      sent: summed('increase', 'prometheus_notifications_sent_total'),
-      failed: summed('increase', 'prometheus_notifications_errors_total'),
-      dropped: summed('increase', 'prometheus_notifications_dropped_total'),
+      sent: counted('prometheus_notifications_sent_total'),
+      failed: counted('prometheus_notifications_errors_total'),
+      dropped: counted('prometheus_notifications_dropped_total'),
     },
     idle: 'value',
   },
@@ -70,8 +70,7 @@ export const delivery = definePanels({
     kind: 'stacked',
     unit: '{notification}',
     queries: {
-      '{{channel}} {{outcome}}': increase('notifierNotifications', {
-        where: notifier,
+      '{{channel}} {{outcome}}': counted(series('notifierNotifications', notifier), {
         by: ['channel', 'outcome'],
       }),
     },

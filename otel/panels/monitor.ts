@@ -2,7 +2,7 @@
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
 import { ratioTexts } from '../outcomes.ts';
-import { selectedChat } from '../promql.ts';
+import { counted, selectedChat } from '../promql.ts';
 
 /** The same recorded rates as the availability SLO, of the selected instances. */
 const available = `${selectedChat}, slo="availability"`;
@@ -16,7 +16,7 @@ export const monitor = definePanels({
     },
     kind: 'stat',
     unit: '{request}',
-    queries: `sum(increase(http_requests_total{${selectedChat}}[1h]))`,
+    queries: counted(`http_requests_total{${selectedChat}}`, { window: '1h' }),
     idle: 'zero',
   },
   successRatio: {

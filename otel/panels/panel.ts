@@ -49,6 +49,11 @@ export interface Panel {
   thresholds?: Thresholds;
   /** Action for a red panel, and the name of its runbook in `alerting/runbooks/`. Required with `thresholds`. */
   whenRed?: Text & { runbook: string };
+  /**
+   * Words shown on the page instead of a value below 0, which is what is left of a budget: `{times}` is how often the whole budget was
+   * spent.
+   */
+  overspent?: Text;
   /** Words shown instead of values: `{ '1': { en: 'ready', … } }`. */
   words?: Readonly<Record<string, Text>>;
 }

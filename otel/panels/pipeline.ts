@@ -2,7 +2,7 @@
 import { jobs } from '../names.ts';
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, percentiles, series, summed } from '../promql.ts';
+import { counted, percentiles, series } from '../promql.ts';
 
 /** Matcher of the chat service and the notifier. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
@@ -85,15 +85,14 @@ export const pipeline = definePanels({
     kind: 'stacked',
     unit: '{loss}',
     queries: {
-      '{{job}} spans {{error_type}}': increase('otelSdkProcessorSpanProcessed', {
-        where: `${ours}, error_type!=""`,
-        by: ['job', 'errorType'],
-      }),
-      '{{job}} measurements refused': increase('telemetrySeriesRefused', {
-        where: ours,
+      '{{job}} spans {{error_type}}': counted(
+        series('otelSdkProcessorSpanProcessed', `${ours}, error_type!=""`),
+        { by: ['job', 'errorType'] },
+      ),
+      '{{job}} measurements refused': counted(series('telemetrySeriesRefused', ours), {
         by: ['job'],
       }),
-      '{{job}} spans not stored': increase('telemetrySpansLost', { where: ours, by: ['job'] }),
+      '{{job}} spans not stored': counted(series('telemetrySpansLost', ours), { by: ['job'] }),
     },
     idle: 'zero',
     thresholds: { red: 1, when: 'above' },
@@ -125,7 +124,7 @@ export const pipeline = definePanels({
     kind: 'timeseries',
     unit: '{evaluation}',
     queries: {
-      '{{rule_group}}': summed('increase', 'prometheus_rule_evaluation_failures_total', {
+      '{{rule_group}}': counted('prometheus_rule_evaluation_failures_total', {
         by: ['rule_group'],
       }),
     },

@@ -1,7 +1,7 @@
 /** Capacity of the service: queue, context, prefix cache, processes; and how requests and streams end. */
 import { definePanels } from './panel.ts';
 import { defaultThresholds } from '../thresholds.ts';
-import { increase, meanRate, percentiles, rate, selectedChat, series, sum } from '../promql.ts';
+import { counted, meanRate, percentiles, rate, selectedChat, series, sum } from '../promql.ts';
 
 const prompt = `${selectedChat}, type=~"input|cached_input"`;
 
@@ -92,10 +92,10 @@ export const service = definePanels({
     kind: 'stacked',
     unit: '{request}',
     queries: {
-      '{{outcome}} {{reason}}': increase('inferenceRequests', {
-        where: `${selectedChat}, outcome!="completed"`,
-        by: ['outcome', 'reason'],
-      }),
+      '{{outcome}} {{reason}}': counted(
+        series('inferenceRequests', `${selectedChat}, outcome!="completed"`),
+        { by: ['outcome', 'reason'] },
+      ),
     },
     idle: 'zero',
   },

@@ -47,6 +47,7 @@ export const slo = definePanels({
       '{{slo}}': `1 - ${total('job:slo_errors:rate5m')} / (${total('job:slo_requests:rate5m')} > 0) / ${budget}`,
     },
     idle: 'nothing',
+    overspent: { en: 'spent {times} times over', zh: '已超支，用量为预算的 {times} 倍' },
     thresholds: { red: 0, orange: 0.25, when: 'below' },
     whenRed: {
       en: 'Release nothing risky until the budget grows again. The panel Rejections and failures shows the causes.',

@@ -58,6 +58,8 @@ const Panel = z.object({
     .object({ red: z.number(), orange: z.number().optional(), when: z.enum(['above', 'below']) })
     .optional(),
   whenRed: Text.extend({ runbook: z.string() }).optional(),
+  /** Words in place of a negative rest of a budget; `{times}` is how often it was spent. */
+  overspent: Text.optional(),
   /** Words in place of numbers, by number. */
   words: z.record(z.string(), Text).optional(),
 }) as unknown as z.ZodType<PanelInfo>;
