@@ -85,7 +85,7 @@ function readHours(given: string | undefined): number {
 export function spanOf(hours: number, now: number): Span {
   const seconds = hours * 3600;
   const stepSeconds = Math.max(minStepSeconds, Math.ceil(seconds / pointsPerSeries));
-  const to = Math.floor(now / stepSeconds) * stepSeconds;
+  const to = Math.floor(now);
   return { from: to - seconds, to, stepSeconds };
 }
 

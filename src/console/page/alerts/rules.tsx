@@ -55,8 +55,8 @@ function Rule({ rule }: { rule: AlertingRule }): VNode {
           </span>
           <Threshold rule={rule} />
           <span class="rule-last muted">
-            {state === 'pending' && activeAt !== undefined
-              ? t.pendingSince(formatTime(activeAt))
+            {activeAt !== undefined
+              ? t.since(formatTime(activeAt))
               : lastFiredAt === null
                 ? t.neverFired
                 : t.lastFired(formatTime(lastFiredAt))}

@@ -58,7 +58,6 @@ export const enAlerts = {
   } satisfies Record<AlertingRule['state'], string>,
   valueNow: 'now',
   forSome: (duration: string) => `for ${duration}`,
-  pendingSince: (time: string) => `since ${time}`,
   neverFired: 'not within 7 days',
   lastFired: (time: string) => `last ${time}`,
   history: 'What happened',

@@ -37,7 +37,6 @@ export const zhAlerts: typeof enAlerts = {
   ruleStates: { firing: '告警中', pending: '待触发', inactive: '正常', broken: '无法评估' },
   valueNow: '当前',
   forSome: (duration) => `持续 ${duration}`,
-  pendingSince: (time) => `始于 ${time}`,
   neverFired: '7 天内未触发',
   lastFired: (time) => `上次触发 ${time}`,
   history: '告警记录',
