@@ -4,7 +4,7 @@ import type { Missing, Status } from '../server/answers.ts';
 import type { Failure } from './client.ts';
 import { useFailureText } from './failure-message.tsx';
 import { linkTo } from './route.ts';
-import { useTexts } from './texts/texts.ts';
+import { usePick, useTexts } from './texts/texts.ts';
 
 interface StatusStripProps {
   status: Status | undefined;
@@ -17,6 +17,7 @@ const dotOf: Partial<Record<Status['state'], string>> = { ready: 'good', failed:
 
 export function StatusStrip({ status, failure, missing }: StatusStripProps): VNode {
   const t = useTexts();
+  const pick = usePick();
   const failureText = useFailureText();
   if (failure !== undefined || status === undefined) {
     return (
@@ -42,8 +43,8 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
       )}
       {missing
         .filter(({ isConfigured }) => isConfigured)
-        .map(({ peer }) => (
-          <a key={peer} class="missing" href={linkTo('alerts')}>
+        .map(({ peer, reason }) => (
+          <a key={peer} class="missing" href={linkTo('alerts')} title={pick(reason)}>
             {t.missingShort[peer]}
           </a>
         ))}

@@ -1,10 +1,10 @@
 /** The active alerts, all rules with their values, and what happened within the last day. */
 import type { VNode } from 'preact';
 import type { Alert, AlertList, Missing, RuleList, Status } from '../../server/answers.ts';
-import { FailureMessage } from '../failure-message.tsx';
 import { formatTime } from '../format.ts';
 import { usePolled, type Polled } from '../polling.ts';
 import { ProgramLink } from '../program-link.tsx';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { AlertCard } from './alert-card.tsx';
 import { History } from './history.tsx';
@@ -21,8 +21,9 @@ const severityOrder = ['critical', 'page', 'error', 'warning', 'ticket', 'info',
 
 const ruleSeconds = 10;
 
-export function AlertsView({ alerts: { value, failure, reload }, status }: AlertsViewProps): VNode {
+export function AlertsView({ alerts: polled, status }: AlertsViewProps): VNode {
   const t = useTexts();
+  const { value, reload } = polled;
   const rules = usePolled<RuleList>('/api/rules', ruleSeconds);
   const alerts = (value?.alerts ?? []).toSorted((a, b) => rank(a) - rank(b));
   const isQuiet = alerts.every(({ state }) => state !== 'firing');
@@ -36,11 +37,11 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
         </ProgramLink>
         <ProgramLink base={status?.links.alertmanager}>{t.openAlertmanager}</ProgramLink>
       </header>
-      <FailureMessage failure={failure} />
+      <StaleNote polled={polled} />
       {value?.missing.map((missing) => (
         <MissingNotice key={missing.peer} missing={missing} />
       ))}
-      {hasAlertmanager && isQuiet && <p class="all-well">{t.nothingFires}</p>}
+      {hasAlertmanager && !polled.isStale && isQuiet && <p class="all-well">{t.nothingFires}</p>}
       {value !== undefined && value.watchdogSeenAt !== null && (
         <p class="hint">{t.watchdog(formatTime(value.watchdogSeenAt))}</p>
       )}
@@ -50,7 +51,7 @@ export function AlertsView({ alerts: { value, failure, reload }, status }: Alert
         ))}
       </ul>
       <History rules={rules.value?.rules ?? []} />
-      <Rules list={rules.value} failure={rules.failure} />
+      <Rules polled={rules} />
     </main>
   );
 }

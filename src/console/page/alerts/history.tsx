@@ -3,10 +3,10 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { AlertHistory, AlertingRule, Delivery, Episode } from '../../server/answers.ts';
 import { Choices } from '../choices.tsx';
-import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import type { HistoryCounts } from '../texts/en-alerts.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { fillLabels } from './fill-labels.ts';
 
@@ -22,7 +22,8 @@ export function History({ rules }: { rules: readonly AlertingRule[] }): VNode {
   const t = useTexts();
   const [period, setPeriod] = useState<Period>('day');
   const path = `/api/alert-history?hours=${periodHours[period]}`;
-  const { value, failure } = usePolled<AlertHistory>(path, everySeconds);
+  const polled = usePolled<AlertHistory>(path, everySeconds);
+  const { value } = polled;
   const episodes = value?.episodes ?? [];
   const isUnknown = value?.missing.some(({ peer }) => peer === 'notifier') === true;
   const isComplete = value?.missing.length === 0;
@@ -32,7 +33,7 @@ export function History({ rules }: { rules: readonly AlertingRule[] }): VNode {
         <h2>{t.history}</h2>
         <Choices label={t.period} texts={t.historyPeriods} value={period} onChoose={setPeriod} />
       </header>
-      <FailureMessage failure={failure} />
+      <StaleNote polled={polled} />
       {episodes.length > 0 && <p class="hint">{t.historySum(countAll(episodes))}</p>}
       {isComplete && episodes.length === 0 && <p class="empty">{t.noHistory}</p>}
       <ol class="episode-list card">

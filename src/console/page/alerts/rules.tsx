@@ -1,24 +1,20 @@
 /** All alerting rules: state, value now, threshold, last firing. A row opens its condition. */
 import type { VNode } from 'preact';
 import type { AlertingRule, RuleList } from '../../server/answers.ts';
-import type { Failure } from '../client.ts';
-import { FailureMessage } from '../failure-message.tsx';
 import { formatSeconds, formatTime, formatValue } from '../format.ts';
+import type { Polled } from '../polling.ts';
 import { linkTo } from '../route.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { fillLabels } from './fill-labels.ts';
-
-interface RulesProps {
-  list: RuleList | undefined;
-  failure: Failure | undefined;
-}
 
 /** What needs attention first. */
 const order: AlertingRule['state'][] = ['firing', 'broken', 'pending', 'inactive'];
 
-export function Rules({ list, failure }: RulesProps): VNode {
+export function Rules({ polled }: { polled: Polled<RuleList> }): VNode {
   const t = useTexts();
   const pick = usePick();
+  const { value: list } = polled;
   const rules = (list?.rules ?? []).toSorted(
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
   );
@@ -26,7 +22,7 @@ export function Rules({ list, failure }: RulesProps): VNode {
   return (
     <section>
       <h2>{t.rules}</h2>
-      <FailureMessage failure={failure} />
+      <StaleNote polled={polled} />
       {list?.reason !== undefined && <p class="empty">{pick(list.reason)}</p>}
       {rules.length > 0 && <p class="hint">{t.rulesHint(rules.length, pending)}</p>}
       <ul class="rule-list card">
