@@ -21,10 +21,11 @@ CONSOLE := src/console/dist/index.html
 # Values from the command line reach the programs unexpanded through the environment, so quotes and $ stay text.
 export QUESTION := $(value Q)
 export TRACE_ID := $(value ID)
+export NOTIFY_TEMPLATE := $(value TEMPLATE)
 ifdef MODEL
 export CHAT_MODEL := $(value MODEL)
 endif
-unexport Q ID MODEL
+unexport Q ID MODEL TEMPLATE
 
 .PHONY: help
 help: ## list the targets
@@ -80,7 +81,7 @@ models: $(LIBRARIES) ## list the models: size, licence, sources, and which are o
 	@node src/models/main.ts --list
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name; else the only one)
+notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: generate

@@ -764,6 +764,13 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
       'From the start or end of an alert until a channel accepted its notification; without reminders.',
     buckets: [1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900, 3600],
   },
+  notifierTemplateFailures: {
+    name: 'notifier.template.failures',
+    kind: 'counter',
+    unit: '{failure}',
+    labels: [a.channel],
+    meaning: 'Templates of NOTIFIER_CONFIG that failed; the built-in text was sent.',
+  },
   notifierPendingAge: {
     name: 'notifier.pending.age',
     kind: 'gauge',

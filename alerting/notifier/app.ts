@@ -10,14 +10,17 @@ import type { Telemetry } from '../../otel/sdk.ts';
 import { matchBearer } from '../../src/kit/bearer.ts';
 import { nameRoute } from '../../src/kit/requests.ts';
 import type { Intake } from './intake.ts';
-import { headings, writeParts } from './message/markdown.ts';
-import { renderMessage } from './message/message.ts';
+import type { Channel } from './channels/channel.ts';
+import { createComposer } from './message/compose.ts';
+import type { Composer } from './message/compose.ts';
+import { headings, writeWhole } from './message/markdown.ts';
 import type { MessageOptions } from './message/message.ts';
 import { languages, renderRunbook } from './runbook-page.ts';
+import type { Route } from './routes.ts';
 import { states } from './outbox/outbox.ts';
 import type { Notification, Outbox } from './outbox/outbox.ts';
 import { queueTest } from './test-message.ts';
-import type { TestDeps } from './test-message.ts';
+import type { TestChannel, TestDeps } from './test-message.ts';
 import { traceIdOf } from './traces.ts';
 import type { Watchdog } from './watch/watchdog.ts';
 import { parseWebhook } from './webhook.ts';
@@ -29,8 +32,11 @@ export interface AppDeps {
   /** The bearer token that /alerts and /api require; undefined: no token is required. */
   token: string | undefined;
   message: MessageOptions;
+  /** For the templates of channels and routes. */
+  channels: readonly (TestChannel & Pick<Channel, 'style' | 'texts'>)[];
+  routes: readonly Route[];
   /** For test messages. */
-  test: Pick<TestDeps, 'channels' | 'intakeOf'>;
+  test: Pick<TestDeps, 'intakeOf' | 'warnings'>;
   /** Called with the channel of a notification that is queued again. */
   onResent: (channel: string) => void;
   telemetry: Pick<Telemetry, 'scrape'>;
@@ -57,15 +63,21 @@ const limitBody = bodyLimit({
 });
 
 export function createApp(deps: AppDeps) {
+  const { outbox, channels } = deps;
   const guard = requireToken(deps.token);
+  const composers = new Map(
+    channels.map((channel) => [channel.name, createComposer(channel, deps.routes, deps.message)]),
+  );
+  const removed = createComposer({ name: '' }, [], deps.message);
+  const composerOf = (channel: string): Composer => composers.get(channel) ?? removed;
   const app = new Hono();
   app.use(nameRoute);
   app.post('/alerts/:route', refusePages, guard, limitBody, (c) =>
     acceptWebhook(c, deps, c.req.param('route')),
   );
-  app.get('/api/notifications', guard, (c) => listNotifications(c, deps));
+  app.get('/api/notifications', guard, (c) => listNotifications(c, deps, composerOf));
   app.post('/api/notifications/test', refusePages, guard, limitBody, (c) =>
-    queueTest(c, { outbox: deps.outbox, ...deps.test }),
+    queueTest(c, { outbox, channels, composerOf, ...deps.test }),
   );
   app.post('/api/notifications/:id{[0-9]+}/resend', refusePages, guard, (c) =>
     resend(c, deps, Number(c.req.param('id'))),
@@ -125,7 +137,11 @@ async function acceptWebhook(c: Context, { watchdog, intake, log }: AppDeps, rou
   }
 }
 
-function listNotifications(c: Context, { outbox, watchdog, message }: AppDeps) {
+function listNotifications(
+  c: Context,
+  { outbox, watchdog }: AppDeps,
+  composerOf: (channel: string) => Composer,
+) {
   const limit = Math.min(Number(c.req.query('limit')) || 100, maxListed);
   const wanted = c.req.query('state');
   const state = states.find((known) => known === wanted);
@@ -135,7 +151,7 @@ function listNotifications(c: Context, { outbox, watchdog, message }: AppDeps) {
   const notifications = outbox.list(Math.max(1, Math.floor(limit)), state);
   return c.json({
     watchdog: { lastSeenAt: toTime(watchdog.lastSeenAt()) },
-    notifications: notifications.map((notification) => describe(notification, message)),
+    notifications: notifications.map((one) => describe(one, composerOf(one.channel))),
   });
 }
 
@@ -155,10 +171,9 @@ function resend(c: Context, deps: AppDeps, id: number) {
 }
 
 /** Converts a notification for /api/notifications: times become text, the message and the names of its alerts replace the payload. */
-function describe(notification: Notification, options: MessageOptions) {
+function describe(notification: Notification, compose: Composer) {
   const { payload, progress: _, traceparent, ...facts } = notification;
-  const message = renderMessage([payload], options);
-  const [text] = writeParts(message, { style: headings, maxBytes: Number.POSITIVE_INFINITY });
+  const { message } = compose([notification]);
   return {
     ...facts,
     receivedAt: toTime(facts.receivedAt),
@@ -166,7 +181,7 @@ function describe(notification: Notification, options: MessageOptions) {
     nextAttemptAt: toTime(facts.nextAttemptAt),
     finishedAt: toTime(facts.finishedAt),
     traceId: traceIdOf(traceparent),
-    message: { title: message.title, text },
+    message: { title: message.title, text: writeWhole(message, headings) },
     alerts: payload.alerts.map(({ status, labels, annotations, startsAt, endsAt }) => ({
       status,
       labels,

@@ -10,6 +10,7 @@ import type { Channel } from './channels/channel.ts';
 import { isLoopback } from '../../src/kit/loopback.ts';
 import type { PublicUrls } from './message/links.ts';
 import { texts } from './message/message-texts.ts';
+import { template } from './message/template.ts';
 import { findZone, readTz, systemZone } from './message/time.ts';
 import { parseMatchers } from './routes.ts';
 import type { Matcher, Route } from './routes.ts';
@@ -117,6 +118,9 @@ const File = z.strictObject({
         match: z.array(z.string()).default([]),
         channels: z.array(z.string()).min(1, 'expected at least one channel'),
         continue: z.boolean().default(false),
+        /** Liquid for what this route sends; preferred to the channel's. */
+        title: z.string().optional(),
+        body: z.string().optional(),
       }),
     )
     .default([]),
@@ -151,6 +155,8 @@ function readConfigFile(settings: Settings): { channels: Channel[]; routes: Rout
     path: route.path,
     channels: route.channels,
     continue: route.continue,
+    title: readText(route.title, (sentence) => addProblem(`routes.${index}.title`, sentence)),
+    body: readText(route.body, (sentence) => addProblem(`routes.${index}.body`, sentence)),
     match: route.match.flatMap((matcher, position): Matcher[] => {
       try {
         return parseMatchers(matcher);
@@ -161,6 +167,16 @@ function readConfigFile(settings: Settings): { channels: Channel[]; routes: Rout
     }),
   }));
   return { channels, routes };
+}
+
+/** Checks a template of a route. */
+function readText(
+  given: string | undefined,
+  addProblem: (sentence: string) => void,
+): string | undefined {
+  const problem = template.optional().safeParse(given).error;
+  if (problem !== undefined) addProblem(problem.issues[0]?.message ?? 'invalid');
+  return given;
 }
 
 function checkNames(channels: Channel[], routes: Route[], settings: Settings): void {

@@ -45,9 +45,10 @@ try {
 
 function start(config: Config): void {
   const { routes } = config;
-  for (const warning of [...config.warnings, useProxy(process.env).warning]) {
-    if (warning !== undefined) log.warn(warning);
-  }
+  const warnings = [...config.warnings, useProxy(process.env).warning].filter(
+    (warning) => warning !== undefined,
+  );
+  for (const warning of warnings) log.warn(warning);
   const telemetry = currentTelemetry();
   const { tracer } = telemetry;
   const outbox = openOutbox({ path: config.db });
@@ -71,7 +72,7 @@ function start(config: Config): void {
   const onDelivery = observeNotifier(telemetry.meter, { channels, outbox, watchdog });
   const onDead = createDeadLetters({ marks: outbox.marks, intake, now });
   for (const channel of config.channels) {
-    const options = { channel, outbox, message: config, tracer, onDelivery, onDead, log };
+    const options = { channel, outbox, message: config, routes, tracer, onDelivery, onDead, log };
     workers.set(channel.name, startWorker(options));
   }
 
@@ -84,8 +85,10 @@ function start(config: Config): void {
     watchdog,
     token: config.token,
     message: config,
+    routes,
+    channels: config.channels,
     test: {
-      channels: config.channels,
+      warnings,
       intakeOf: (channel) => createIntake({ ...intakeOptions, channels: [channel] }),
     },
     onResent: wake,

@@ -21,6 +21,8 @@ export interface Attempt {
   delivery: Delivery;
   notifications: readonly Pick<Notification, 'eventAt'>[];
   seconds: number;
+  /** Templates of title and body that failed. */
+  failures: number;
 }
 
 /** Returns the function that workers call after every attempt. */
@@ -29,6 +31,7 @@ export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Ob
   for (const channel of channels) {
     instruments.zero('notifierNotifications', labels(channel, 'delivered'));
     instruments.zero('notifierDeliveryAge', { [attributes.channel]: channel });
+    instruments.zero('notifierTemplateFailures', { [attributes.channel]: channel });
     for (const kind of ['delivered', 'retry', 'dead'] as const)
       instruments.zero('notifierAttemptDuration', labels(channel, kind));
     for (const reason of retryReasons)
@@ -48,7 +51,10 @@ export function observeNotifier(meter: Meter, { channels, outbox, watchdog }: Ob
   instruments.observe('notifierHeartbeatAge', (result) =>
     result.observe(watchdog.silentMillis() / 1000),
   );
-  return ({ channel, delivery, notifications, seconds }: Attempt): void => {
+  return ({ channel, delivery, notifications, seconds, failures }: Attempt): void => {
+    const isFailure = delivery.kind === 'delivered' && delivery.isTemplateFailure === true;
+    const failed = failures + (isFailure ? 1 : 0);
+    instruments.add('notifierTemplateFailures', failed, { [attributes.channel]: channel });
     const isPart = delivery.kind === 'partial';
     const kind = isPart ? 'delivered' : delivery.kind;
     instruments.record('notifierAttemptDuration', seconds, labels(channel, kind));

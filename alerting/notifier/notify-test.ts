@@ -1,7 +1,9 @@
 /**
- * `make notify-test CHANNEL=name`: lets the running notifier send one test message, and prints what became of it. Without CHANNEL:
- * the only channel.
+ * `make notify-test CHANNEL=name`: lets the running notifier send one test message, and prints what became of it and the message as
+ * rendered. Without CHANNEL: the only channel. `TEMPLATE=file` (or a text with `{{ }}`) renders the message by that template instead,
+ * and sends nothing.
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Text } from '../../otel/text.ts';
@@ -14,12 +16,19 @@ export interface NotifyTest {
   url: string;
   token?: string | undefined;
   channel?: string | undefined;
+  /** Liquid: the message is rendered by it, not sent. */
+  template?: string | undefined;
   say: (text: Text) => void;
   request?: (url: string, init?: RequestInit) => Response | Promise<Response>;
   timeoutMillis?: number;
 }
 
-const Queued = z.object({ id: z.number(), channel: z.string(), storesOnly: z.boolean() });
+const Rendered = z.object({
+  channel: z.string(),
+  rendered: z.string(),
+  warnings: z.array(z.string()),
+});
+const Queued = Rendered.extend({ id: z.number(), storesOnly: z.boolean() });
 const Refused = z.object({
   error: z.string().optional(),
   channels: z.array(z.string()).optional(),
@@ -40,14 +49,14 @@ const pollMillis = 100;
 
 /** Returns the exit code: 0 when the channel accepted the message, 2 for an unknown channel, else 1. */
 export async function sendTest(options: NotifyTest): Promise<number> {
-  const { url, token, channel, say, request = fetch, timeoutMillis = 60_000 } = options;
+  const { url, token, channel, template, say, request = fetch, timeoutMillis = 60_000 } = options;
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const ask = (path: string, init: RequestInit = {}): Response | Promise<Response> =>
     request(url + path, { ...init, headers, signal: AbortSignal.timeout(timeoutMillis) });
   const startedAt = performance.now();
   let answer: Response;
   try {
-    const body = JSON.stringify({ channel });
+    const body = JSON.stringify({ channel, template });
     answer = await ask('/api/notifications/test', { method: 'POST', body });
   } catch (error) {
     const reason = explainFetchFailure(error);
@@ -58,20 +67,27 @@ export async function sendTest(options: NotifyTest): Promise<number> {
     return 1;
   }
   const body: unknown = await answer.json().catch(() => undefined);
+  if (template !== undefined) return showRendered(options, answer, body);
   const parsed = Queued.safeParse(body);
   if (!answer.ok || !parsed.success) return refuse(options, answer.status, body);
-  const { id, channel: name, storesOnly } = parsed.data;
+  const { id, channel: name, storesOnly, rendered, warnings } = parsed.data;
+  const showMessage = (): void => {
+    say({ en: `\n${rendered}`, zh: `\n${rendered}` });
+    warn(say, warnings);
+  };
   for (;;) {
     const found = Notifications.safeParse(await (await ask('/api/notifications?limit=500')).json());
     const sent = found.data?.notifications.find((each) => each.id === id);
     const millis = Math.round(performance.now() - startedAt);
     if (sent?.state === 'delivered') {
       say(storesOnly ? stored(name, url) : delivered(name, id, millis));
+      showMessage();
       return 0;
     }
     const why = [sent?.lastReason, sent?.lastDetail].filter(Boolean).join(', ');
     if (sent?.state === 'dead') {
       say({ en: `${name}: not delivered (${why}).`, zh: `${name}：发送失败（${why}）。` });
+      showMessage();
       return 1;
     }
     if ((sent?.attempts ?? 0) > 0 || millis > timeoutMillis) {
@@ -83,6 +99,24 @@ export async function sendTest(options: NotifyTest): Promise<number> {
       return 1;
     }
     await delay(pollMillis);
+  }
+}
+
+function showRendered(options: NotifyTest, { ok, status }: Response, body: unknown): number {
+  const parsed = Rendered.safeParse(body);
+  if (!ok || !parsed.success) return refuse(options, status, body);
+  const { channel, rendered, warnings } = parsed.data;
+  options.say({
+    en: `${channel}: rendered, not sent.\n\n${rendered}`,
+    zh: `${channel}：仅渲染，未发送。\n\n${rendered}`,
+  });
+  warn(options.say, warnings);
+  return 0;
+}
+
+function warn(say: NotifyTest['say'], warnings: readonly string[]): void {
+  for (const warning of warnings) {
+    say({ en: `\nWarning: ${warning}`, zh: `\n警告：${warning}` });
   }
 }
 
@@ -112,6 +146,18 @@ function refuse({ say, url, channel }: NotifyTest, status: number, body: unknown
   return 2;
 }
 
+/** The template itself, or the content of the file that it names. */
+function readTemplate(given: string | undefined): string | undefined {
+  if (!given || /\{[{%]/.test(given)) return given || undefined;
+  try {
+    return readFileSync(given, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'an error';
+    const expected = 'TEMPLATE: expected a file, or a text with {{ }}';
+    throw new Error(`${expected}, got ${code} for ${given}.`, { cause: error });
+  }
+}
+
 async function main(): Promise<number> {
   const settings = createSettings(process.env);
   const port = settings.text('NOTIFIER_PORT') ?? '8060';
@@ -121,6 +167,7 @@ async function main(): Promise<number> {
     url: (settings.text('NOTIFIER_URL') ?? `http://127.0.0.1:${port}`).replace(/\/$/, ''),
     token,
     channel: process.argv[2] || undefined,
+    template: readTemplate(process.env['NOTIFY_TEMPLATE']),
     say: (text) => process.stdout.write(`${text[languageOf(process.env)]}\n`),
   });
 }

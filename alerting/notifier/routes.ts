@@ -1,4 +1,5 @@
 /** Decides which alerts go to which channels, by matchers on their labels in Alertmanager's syntax. Used by `intake.ts`. */
+import type { OwnTexts } from './channels/channel.ts';
 import type { Recipient } from './outbox/accept.ts';
 import type { Alert } from './webhook.ts';
 
@@ -7,7 +8,7 @@ export interface Matcher {
   matches: (value: string) => boolean;
 }
 
-export interface Route {
+export interface Route extends OwnTexts {
   /** Last segment of the webhook's URL, `/alerts/{path}`; undefined matches any path. */
   path: string | undefined;
   /** An alert matches if all matchers match. */
@@ -115,13 +116,33 @@ function channelsOf(
   path: string,
   labels: Record<string, string>,
 ): ReadonlySet<string> | undefined {
-  const chosen = new Set<string>();
+  const chosen = matchingRoutes(routes, path, labels);
+  return chosen.length === 0 ? undefined : new Set(chosen.flatMap(({ channels }) => channels));
+}
+
+/** The route that sends an alert to this channel: the first one, if several do. */
+export function findRoute(
+  routes: readonly Route[],
+  path: string,
+  labels: Record<string, string>,
+  channel: string,
+): Route | undefined {
+  return matchingRoutes(routes, path, labels).find(({ channels }) => channels.includes(channel));
+}
+
+/** The first route that matches, and later ones while `continue` is true. */
+function matchingRoutes(
+  routes: readonly Route[],
+  path: string,
+  labels: Record<string, string>,
+): Route[] {
+  const chosen: Route[] = [];
   for (const route of routes) {
     const isPath = route.path === undefined || route.path === path;
     if (!isPath || !route.match.every(({ label, matches }) => matches(labels[label] ?? '')))
       continue;
-    for (const channel of route.channels) chosen.add(channel);
-    if (!route.continue) return chosen;
+    chosen.push(route);
+    if (!route.continue) break;
   }
-  return chosen.size > 0 ? chosen : undefined;
+  return chosen;
 }

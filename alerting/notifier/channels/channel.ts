@@ -1,5 +1,6 @@
 /** The contract of a channel: its kind with the settings, `deliver`, and the outcome of one call. Used by `channels/` and the worker. */
 import { z } from 'zod';
+import type { MarkdownStyle } from '../message/markdown.ts';
 import type { Message } from '../message/message.ts';
 
 export const retryReasons = [
@@ -21,7 +22,13 @@ export type DeadReason = (typeof deadReasons)[number];
  */
 export type Delivery =
   /** `notice` is logged once: what was sent differs from what was configured. */
-  | { kind: 'delivered'; detail?: string; notice?: string }
+  | {
+      kind: 'delivered';
+      detail?: string;
+      notice?: string;
+      /** The channel's own template failed; the built-in text was sent. */
+      isTemplateFailure?: boolean;
+    }
   | { kind: 'partial'; progress: string; notice?: string }
   | {
       kind: 'retry';
@@ -57,13 +64,30 @@ export interface Call {
   signal: AbortSignal;
 }
 
+/** Liquid for the title and the body of a message, in place of the built-in text. */
+export interface OwnTexts {
+  title?: string | undefined;
+  body?: string | undefined;
+}
+
 export interface Channel {
   /** Unique among the configured channels; the `channel` label of the metrics. */
   name: string;
+  texts?: OwnTexts;
+  /** The markup of its texts; CommonMark by default. */
+  style?: MarkdownStyle;
   /** Rate limits; all of them apply. Empty: the channel is not limited. */
   rates?: readonly Rate[];
   /** Makes one call. A failure of the receiver is returned as a `Delivery`; the promise is not rejected. */
   deliver(message: Message, call: Call): Promise<Delivery>;
+  /**
+   * The message as this channel sends it, for people: without secrets and signatures. `template` is tried in place of the channel's
+   * own, by a channel that has one.
+   * @throws Error of a template that fails.
+   */
+  show?(message: Message, template?: string): string;
+  /** The kind has a template of its own, which gives more than the body. */
+  hasTemplate?: boolean;
   /** True if messages reach nobody, but are only listed. */
   storesOnly?: boolean;
   /** Closes connections. */

@@ -1,6 +1,7 @@
 /** The kinds of channel, and channels from settings. A new kind is a file in `channels/` and an entry of `kinds`. */
 import { z } from 'zod';
 import type { Settings } from '../../../src/kit/settings.ts';
+import { template } from '../message/template.ts';
 import type { Channel, ChannelKind } from './channel.ts';
 import { dingtalk } from './dingtalk/dingtalk.ts';
 import { email } from './email/email.ts';
@@ -35,25 +36,35 @@ export function channelsFromEnvironment(settings: Settings): Channel[] {
 
 /** The channel of one entry of `channels` in NOTIFIER_CONFIG, or none and a problem; problems start with `place`. */
 export function channelFromFile(entry: unknown, place: string, settings: Settings): Channel[] {
-  const named = z.looseObject({ name: z.string().regex(/^[\w.-]+$/), kind: z.string() });
-  const parsed = named.safeParse(entry);
+  const isObject = typeof entry === 'object' && entry !== null;
+  const parsed = Named.safeParse(isObject ? readFiles({ ...entry }, place, settings) : entry);
   if (!parsed.success) {
     for (const { path, message } of parsed.error.issues) {
       settings.problem(`${[place, ...path].join('.')}: ${message}`);
     }
     return [];
   }
-  const { name, kind: kindName, ...given } = parsed.data;
+  const { name, kind: kindName, title, body, ...given } = parsed.data;
   const kind = kinds.find((candidate) => candidate.kind === kindName);
   if (kind === undefined) {
     const known = kinds.map((each) => each.kind).join(', ');
     settings.problem(`${place}.kind: expected one of ${known}, got "${kindName}"`);
     return [];
   }
-  return createChannel(kind, name, readFiles(given, place, settings), (key, sentence) => {
+  const created = createChannel(kind, name, given, (key, sentence) => {
     settings.problem(`${place}${key && '.'}${key}: ${sentence ?? 'required'}`);
   });
+  for (const channel of created) channel.texts = { title, body };
+  return created;
 }
+
+/** The keys that every channel has; the others belong to its kind. */
+const Named = z.looseObject({
+  name: z.string().regex(/^[\w.-]+$/),
+  kind: z.string(),
+  title: template.optional(),
+  body: template.optional(),
+});
 
 function createChannel(
   kind: ChannelKind,

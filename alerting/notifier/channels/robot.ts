@@ -5,6 +5,9 @@ import type { PostOptions } from './post.ts';
 import { judgeByTable } from './vendor-table.ts';
 import type { VendorTable } from './vendor-table.ts';
 
+/** Between the parts of a long message, when people read them in one text. */
+export const partSeparator = '\n\n----\n\n';
+
 /** Posts one part to a robot. `redact` removes the channel's secrets from the vendor's answer. */
 export async function callRobot(
   table: VendorTable,

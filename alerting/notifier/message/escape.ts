@@ -11,6 +11,11 @@ export function escapeCommonMark(text: string): string {
   return guardStart(text.replaceAll(marks, String.raw`\$&`));
 }
 
+/** CommonMark as plain text: without the backslashes. */
+export function unescapeCommonMark(text: string): string {
+  return text.replaceAll(/\\([!-/:-@[-`{-~])/g, '$1').replaceAll(separator, '');
+}
+
 /** Feishu: its cards read HTML entities. https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text */
 export function escapeFeishu(text: string): string {
   return guardStart(text.replaceAll(marks, (mark) => `&#${mark.codePointAt(0)};`));
@@ -20,7 +25,7 @@ export function escapeFeishu(text: string): string {
 export function escapeWeCom(text: string): string {
   return guardStart(
     text
-      .replaceAll(/[*_~\]]/g, `$&${separator}`)
+      .replaceAll(/[*_~]|\](?=[([:])/g, `$&${separator}`)
       .replaceAll('`', '｀')
       .replaceAll('<', '＜'),
   );

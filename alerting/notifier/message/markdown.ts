@@ -21,6 +21,10 @@ export const headings: MarkdownStyle = {
   title: (text) => `### ${text}`,
 };
 
+/** The whole message in one text. */
+export const writeWhole = (message: Message, style: MarkdownStyle): string =>
+  writeParts(message, { style, maxBytes: Number.POSITIVE_INFINITY }).join('');
+
 export interface PartOptions {
   style: MarkdownStyle;
   /** Limit of one part, counted as UTF-8 inside a JSON string. */
@@ -47,6 +51,7 @@ export function writeParts(message: Message, options: PartOptions): string[] {
 }
 
 function writeBodies(message: Message, style: MarkdownStyle, maxBytes: number): string[] {
+  if (message.body !== undefined) return pack([message.body], '\n', maxBytes);
   const { escape, item = (text) => `- ${text}` } = style;
   const notes = message.notes.map(escape);
   if (message.sections.length > 0) {

@@ -39,6 +39,9 @@ const chinese = {
     not_resolved: '对账补发：告警已恢复，但未收到 Alertmanager 的恢复通知',
     notifier: '由通知服务自身发出',
   } satisfies Record<Origin, string>,
+  /** A template of NOTIFIER_CONFIG that cannot be rendered. */
+  templateFailed: (part: 'title' | 'body') =>
+    `NOTIFIER_CONFIG 中的${part === 'title' ? '标题' : '正文'}模板渲染失败，本条使用内置格式`,
   colon: '：',
   /** Separator between the names of alerts. */
   comma: '、',
@@ -76,6 +79,8 @@ const english: Texts = {
       'Found by reconciliation: this alert is resolved, but no notification of that arrived from Alertmanager',
     notifier: 'Sent by the notifier itself',
   },
+  templateFailed: (part) =>
+    `The ${part} template of NOTIFIER_CONFIG failed; this is the built-in text`,
   colon: ': ',
   comma: ', ',
   units: { d: 'd', h: 'h', m: 'm', s: 's' },

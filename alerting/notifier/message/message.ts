@@ -36,6 +36,10 @@ export interface Message {
   /** Notes about the message as a whole. */
   notes: string[];
   alerts: Alert[];
+  /** The text of a template in the channel's markup, in place of the sections, lines and notes. */
+  body?: string;
+  /** The variables of a template. */
+  facts: () => ReturnType<typeof describe>;
 }
 
 export interface MessageOptions {
@@ -60,8 +64,9 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
   const firing = alerts.filter(({ status }) => status === 'firing');
   const resolved = alerts.filter(({ status }) => status === 'resolved');
   const truncated = payloads.reduce((sum, { truncatedAlerts }) => sum + truncatedAlerts, 0);
+  const title = renderTitle(firing, resolved, words);
   return {
-    title: renderTitle(firing, resolved, words),
+    title,
     isFiring: firing.length > 0,
     severity: highest(firing),
     sections: isDigest
@@ -77,6 +82,25 @@ export function renderMessage(payloads: readonly Payload[], options: MessageOpti
       ...(truncated > 0 ? [words.truncated(truncated)] : []),
     ],
     alerts,
+    facts: () => describe(title, alerts, options),
+  };
+}
+
+/** `labels`: those that all alerts share. */
+function describe(title: string, alerts: readonly Alert[], options: MessageOptions) {
+  const firing = alerts.filter(({ status }) => status === 'firing');
+  const [first, ...others] = alerts;
+  const shared = Object.entries(first?.labels ?? {}).filter(([name, value]) =>
+    others.every(({ labels }) => labels[name] === value),
+  );
+  return {
+    title,
+    status: firing.length > 0 ? 'firing' : 'resolved',
+    severity: highest(firing),
+    labels: Object.fromEntries(shared),
+    firing: firing.length,
+    resolved: alerts.length - firing.length,
+    alerts: alerts.map((alert) => describeAlert(alert, options)),
   };
 }
 
@@ -87,12 +111,12 @@ function highest(alerts: readonly Alert[]): string {
   return severities.find((severity) => given.includes(severity)) ?? given.find(Boolean) ?? '';
 }
 
-/** One alert: its headline. Several: their severity, counts and names. */
+/** One alert: its headline. Several: their severity, counts and summaries. */
 function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
   const alerts = [...firing, ...resolved];
   const [first] = alerts;
   if (first !== undefined && alerts.length === 1) {
-    return cut(headline(first, words), maxTitleCharacters);
+    return cutTitle(headline(first, words));
   }
   const counts: [string, number][] = [
     [words.firing, firing.length],
@@ -102,22 +126,25 @@ function renderTitle(firing: Alert[], resolved: Alert[], words: Texts): string {
     .filter(([, count]) => count > 0)
     .map(([word, count]) => `${word} ${count}`)
     .join(' · ');
-  const names = [...new Set(alerts.map(nameOf))];
+  const names = [...new Set(alerts.map((alert) => summaryOf(alert, words) || nameOf(alert)))];
   const shown = names.slice(0, 3).join(words.comma) + (names.length > 3 ? ' …' : '');
   const badge = words.badge(
     firing.length === 0 ? words.resolved : severityOf(highest(firing), words),
   );
-  return cut(`${badge}${states}${words.colon}${shown}`, maxTitleCharacters);
+  return cutTitle(`${badge}${states}${words.colon}${shown}`);
 }
 
 const severityOf = (severity: string, words: Texts): string =>
   words.severities.get(severity) ?? (severity || words.firing);
 
+const summaryOf = (alert: Alert, words: Texts): string =>
+  cut(annotation(alert, 'summary', words), maxLabelCharacters);
+
 /** `[critical] Time to first token is high (TimeToFirstTokenHigh)`; a resolved alert also has its duration. */
 function headline(alert: Alert, words: Texts): string {
   const isFiring = alert.status === 'firing';
   const state = isFiring ? severityOf(alert.labels['severity'] ?? '', words) : words.resolved;
-  const summary = cut(annotation(alert, 'summary', words), maxLabelCharacters);
+  const summary = summaryOf(alert, words);
   const name = nameOf(alert);
   const lasted = isFiring ? undefined : durationOf(alert, words);
   return [
@@ -164,6 +191,34 @@ function renderLine(alert: Alert, words: Texts, timeZone: string): string {
   return parts.filter(Boolean).join(' · ');
 }
 
+/** What a template may say about one alert, beside its fields: in the message's language and zone. Unknown facts are empty. */
+function describeAlert(alert: Alert, { locale, timeZone, publicUrls = {} }: MessageOptions) {
+  const words = texts[locale];
+  const timeOf = (given: string): string => {
+    const time = readTime(given);
+    return time === undefined ? '' : formatTime(time, timeZone);
+  };
+  const links = new Map(
+    renderLinks(alert, words, publicUrls).map(({ name, url }) => [name, url] as const),
+  );
+  const isFiring = alert.status === 'firing';
+  return {
+    ...alert,
+    name: nameOf(alert),
+    severity: alert.labels['severity'] ?? '',
+    summary: annotation(alert, 'summary', words),
+    description: isFiring ? annotation(alert, 'description', words) : '',
+    action: isFiring ? annotation(alert, 'action', words) : '',
+    started: timeOf(alert.startsAt),
+    ended: isFiring ? '' : timeOf(alert.endsAt),
+    lasted: isFiring ? '' : (durationOf(alert, words) ?? ''),
+    runbook: links.get(words.runbook) ?? '',
+    graph: links.get(words.dashboard) ?? '',
+    trace: links.get(words.trace) ?? '',
+    query: links.get(words.query) ?? '',
+  };
+}
+
 function annotation({ annotations }: Alert, name: string, words: Texts): string {
   return cut(annotations[name + words.annotationSuffix] ?? annotations[name] ?? '');
 }
@@ -199,7 +254,8 @@ function renderLinks(
     [words.runbook, annotations['runbook_url']],
     [words.dashboard, annotations['dashboard_url']],
     [words.trace, annotations['trace_url']],
-    [words.query, generatorURL],
+    // Both open Prometheus; that of the dashboard has the graph.
+    [words.query, annotations['dashboard_url'] ? undefined : generatorURL],
   ];
   return links.flatMap(([name, given = '']) => {
     const url = publicLink(given, publicUrls, words.language);
@@ -213,6 +269,9 @@ function renderLinks(
 function nameOf({ labels }: Alert): string {
   return cut(labels['alertname'] ?? 'alert', maxLabelCharacters);
 }
+
+/** One line of at most 110 characters. */
+export const cutTitle = (text: string): string => cut(text, maxTitleCharacters);
 
 /** Joins the text into one line and cuts it to `max` characters, not inside a surrogate pair. */
 function cut(text: string, max = maxTextCharacters): string {

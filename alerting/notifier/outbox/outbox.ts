@@ -10,6 +10,8 @@ import { createAlertHistory } from './alert-history.ts';
 import { openDatabase, prepareAll, writeLazily } from './database.ts';
 import { queries } from './queries.ts';
 import type { Statements } from './queries.ts';
+import { createPayloads } from './payloads.ts';
+import type { Payloads } from './payloads.ts';
 import { createTold } from './told.ts';
 import type { ToldTable } from './told.ts';
 
@@ -77,6 +79,7 @@ export function openOutbox(options: OutboxOptions) {
   const statements = prepareAll(db, queries);
   const alerts = createAlertHistory(db);
   const told = createTold(db);
+  const payloads = createPayloads(statements);
   return {
     accept: createAccept({ db, statements, alerts, told, keep }),
     /** Stores the trace that the delivery attempts of each notification join. */
@@ -85,8 +88,8 @@ export function openOutbox(options: OutboxOptions) {
         for (const { id, traceparent } of traced) statements.setTraceparent.run(traceparent, id);
       });
     },
-    ...createQueue(db, statements, told),
-    ...createList(statements, told),
+    ...createQueue(db, statements, { told, payloads }),
+    ...createList(statements, { told, payloads }),
     alerts,
     calls: createCallLog(db, statements),
     marks: createMarks(statements),
@@ -99,8 +102,13 @@ export function openOutbox(options: OutboxOptions) {
   };
 }
 
+interface Tables {
+  told: ToldTable;
+  payloads: Payloads;
+}
+
 /** A worker's access to the notifications of its channel. */
-function createQueue(db: DatabaseSync, statements: Statements, told: ToldTable) {
+function createQueue(db: DatabaseSync, statements: Statements, { told, payloads }: Tables) {
   return {
     /** Notifications to send now, in order of arrival. A notification is not due while an earlier one of its group waits for a retry. */
     due: (channel: string, now: number) => statements.due.all(channel, now) as unknown as Due[],
@@ -126,7 +134,7 @@ function createQueue(db: DatabaseSync, statements: Statements, told: ToldTable) 
     hasDeliveredSince: (channel: string, time: number) =>
       statements.deliveredSince.get(channel, time) !== undefined,
     read: (ids: readonly number[]) =>
-      statements.read.all(JSON.stringify(ids)).map(readNotification),
+      statements.read.all(JSON.stringify(ids)).map((row) => readNotification(row, payloads.get)),
     /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
     settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void {
       const values = settledValues(delivery, now, nextAttemptAt);
@@ -140,11 +148,11 @@ function createQueue(db: DatabaseSync, statements: Statements, told: ToldTable) 
 }
 
 /** Access for the HTTP API and the metrics. */
-function createList(statements: Statements, told: ToldTable) {
+function createList(statements: Statements, { told, payloads }: Tables) {
   return {
     /** Newest first. */
     list: (limit: number, state?: State) =>
-      statements.list.all(state ?? null, limit).map(readNotification),
+      statements.list.all(state ?? null, limit).map((row) => readNotification(row, payloads.peek)),
     /** Queues a dead notification again. */
     resend(id: number, now: number): 'pending' | 'not_dead' | 'unknown' {
       const state = statements.state.get(id)?.['state'];
@@ -225,13 +233,15 @@ function settledValues(delivery: Delivery, now: number, nextAttemptAt: number) {
   ];
 }
 
-/** The payload was validated before it was stored, so it is only parsed here. */
-function readNotification(row: Record<string, unknown>): Notification {
-  const { alerts, ...columns } = row as unknown as Omit<Notification, 'payload'> & {
-    payload: string;
+function readNotification(
+  row: Record<string, unknown>,
+  payloadOf: (webhookId: number) => Payload,
+): Notification {
+  const { webhookId, alerts, ...columns } = row as unknown as Omit<Notification, 'payload'> & {
+    webhookId: number;
     alerts: string | null;
   };
-  const payload = JSON.parse(columns.payload) as Payload;
+  const payload = payloadOf(webhookId);
   if (alerts === null) return { ...columns, payload };
   const indexes = new Set(JSON.parse(alerts) as number[]);
   const own = payload.alerts.filter((_, index) => indexes.has(index));

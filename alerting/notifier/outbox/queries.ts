@@ -6,7 +6,7 @@ const maxDue = 2000;
 
 const columns = `n.id, w.route, n.channel, n.state, n.attempts, n.last_reason AS lastReason,
   n.last_detail AS lastDetail, w.received_at AS receivedAt, n.queued_at AS queuedAt,
-  n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.payload, n.alerts, n.progress,
+  n.next_attempt_at AS nextAttemptAt, n.finished_at AS finishedAt, w.id AS webhookId, n.alerts, n.progress,
   n.digest_id AS digestId, n.traceparent, n.refusals, n.first_refused_at AS firstRefusedAt,
   n.event_at AS eventAt`;
 const joined = 'FROM notifications n JOIN webhooks w ON w.id = n.webhook_id';
@@ -27,6 +27,7 @@ export const queries = {
   addNotification: `INSERT INTO notifications
     (webhook_id, channel, group_key, next_attempt_at, wait_millis, queued_at, alerts, waits_for, event_at)
     VALUES (?1, ?2, ?3, ?4, 0, ?4, ?5, ?6, ?7)`,
+  payloadOf: 'SELECT payload FROM webhooks WHERE id = ?',
   groupOf: 'SELECT group_key AS groupKey FROM notifications WHERE id = ?',
   setTraceparent: 'UPDATE notifications SET traceparent = ? WHERE id = ?',
   // Webhooks up to the first id, except webhooks with pending notifications, or after the second id with dead notifications.

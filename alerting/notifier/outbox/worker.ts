@@ -5,8 +5,10 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { Channel, Delivery } from '../channels/channel.ts';
 import type { Attempt } from '../metrics.ts';
-import { renderMessage } from '../message/message.ts';
+import { createComposer } from '../message/compose.ts';
+import type { Composer } from '../message/compose.ts';
 import type { MessageOptions } from '../message/message.ts';
+import type { Route } from '../routes.ts';
 import { traceAttempt, traceIdOf } from '../traces.ts';
 import type { Due, Notification, Notifications, Outbox } from './outbox.ts';
 import { createRateLimit } from './rate-limit.ts';
@@ -16,6 +18,8 @@ export interface WorkerOptions {
   channel: Channel;
   outbox: Outbox;
   message: MessageOptions;
+  /** For the templates of routes. */
+  routes?: readonly Route[];
   tracer: Tracer;
   /** Called after every attempt. */
   onDelivery: (attempt: Attempt) => void;
@@ -33,6 +37,7 @@ export type Worker = ReturnType<typeof startWorker>;
 
 interface State extends Required<Omit<WorkerOptions, 'onDead'>> {
   onDead: WorkerOptions['onDead'];
+  compose: Composer;
   /** Notices that were logged. */
   noticed: Set<string>;
   limit: RateLimit;
@@ -54,7 +59,7 @@ const maxRefusals = 3;
 const diskRetryMillis = 1000;
 
 export function startWorker(options: WorkerOptions) {
-  const { channel, outbox, clock = systemClock } = options;
+  const { channel, outbox, clock = systemClock, routes = [] } = options;
   const stopping = new AbortController();
   const giveUp = new AbortController();
   const state: State = {
@@ -63,7 +68,9 @@ export function startWorker(options: WorkerOptions) {
     onDead: undefined,
     noticed: new Set(),
     ...options,
+    routes,
     clock,
+    compose: createComposer(channel, routes, options.message),
     limit: createRateLimit(channel, outbox.calls, clock),
     stopping: stopping.signal,
     giveUp: giveUp.signal,
@@ -138,7 +145,7 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   const { clock, limit, random, tracer } = state;
   const startedAt = clock.elapsed();
   limit.callStarted();
-  const { delivery, title } = await traceAttempt(tracer, notifications, async () => {
+  const { delivery, title, failures } = await traceAttempt(tracer, notifications, async () => {
     const sent = await send(state, notifications);
     return { ...sent, delivery: giveUp(state, notifications, sent.delivery) };
   });
@@ -147,6 +154,7 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   const attempts = notifications[0].attempts + 1;
   report(state, notifications, delivery, {
     title,
+    failures,
     attempts,
     duration_ms: Math.round(clock.elapsed() - startedAt),
   });
@@ -162,23 +170,22 @@ export function backoffMillis(attempts: number, random: () => number): number {
 }
 
 async function send(
-  { channel, message: options, giveUp }: State,
+  { channel, compose, giveUp }: State,
   notifications: Notifications,
-): Promise<{ delivery: Delivery; title: string }> {
+): Promise<{ delivery: Delivery; title: string; failures: string[] }> {
   const { queuedAt, id, progress } = notifications[0];
   const suffix = notifications.length > 1 ? '-digest' : '';
   const call = { id: `llamascope-${queuedAt}-${id}${suffix}`, progress, signal: giveUp };
-  let title = '';
+  let [title, failures]: [string, string[]] = ['', []];
   try {
-    const payloads = notifications.map(({ payload }) => payload);
-    const message = renderMessage(payloads, options);
-    title = message.title;
-    return { delivery: await channel.deliver(message, call), title };
+    const composed = compose(notifications);
+    [title, failures] = [composed.message.title, composed.failures];
+    return { delivery: await channel.deliver(composed.message, call), title, failures };
   } catch (error) {
     // A bug in the channel. Store only the name of the error, because its message may contain a secret.
     const detail = `${error instanceof Error ? error.name : 'Error'} in channel ${channel.name}`;
     const reason = 'unexpected_answer';
-    return { delivery: { kind: 'retry', reason, afterSeconds: 0, detail }, title };
+    return { delivery: { kind: 'retry', reason, afterSeconds: 0, detail }, title, failures };
   }
 }
 
@@ -220,31 +227,38 @@ const logLines = {
   dead: ['error', 'notification not delivered; giving up'],
 } as const;
 
+interface Facts {
+  title: string;
+  failures: string[];
+  attempts: number;
+  duration_ms: number;
+}
+
 function report(
   state: State,
   notifications: Notifications,
   delivery: Delivery,
-  more: { title: string; attempts: number; duration_ms: number },
+  { failures, ...more }: Facts,
 ): void {
   const { channel, clock, log, onDelivery } = state;
   const { name } = channel;
   const [{ id, traceparent, receivedAt }] = notifications;
   const count = notifications.length;
-  onDelivery({ channel: name, delivery, notifications, seconds: more.duration_ms / 1000 });
+  const seen = { failures: failures.length, seconds: more.duration_ms / 1000 };
+  onDelivery({ channel: name, delivery, notifications, ...seen });
   const { kind, ...facts } = delivery;
-  logNotice(state, delivery);
+  if ('notice' in delivery && delivery.notice !== undefined) logOnce(state, delivery.notice);
+  for (const failure of failures) logOnce(state, `${failure}; the built-in text was sent`);
   const digest = count > 1 ? { digest_of: count } : {};
   const about = { notification: id, ...digest, channel: name, trace_id: traceIdOf(traceparent) };
   const [level, sentence] = logLines[kind];
   log[level]({ ...about, ...more, age_ms: clock.now() - receivedAt, ...facts }, sentence);
 }
 
-/** Logs a notice of the channel at its first time, such as that a mention was refused. */
-function logNotice({ channel, log, noticed }: State, delivery: Delivery): void {
-  const notice = 'notice' in delivery ? delivery.notice : undefined;
-  if (notice === undefined || noticed.has(notice)) return;
+/** Logs a notice at its first time, such as that a mention was refused. */
+function logOnce({ channel, log, noticed }: State, notice: string): void {
+  if (!noticed.has(notice)) log.warn({ channel: channel.name }, notice);
   noticed.add(notice);
-  log.warn({ channel: channel.name }, notice);
 }
 
 function settle(

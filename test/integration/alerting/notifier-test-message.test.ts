@@ -14,7 +14,9 @@ test('the running notifier sends the message: exit code 0; it is listed; after t
       env: { ...process.env, NOTIFIER_URL: notifier.url, LLAMASCOPE_LANG: 'en' },
     });
   const { code, text } = await run();
-  expect(text).toMatch(/^dingtalk: delivered in \d+ ms \(notification 1\)\.\n$/);
+  expect(text).toMatch(/^dingtalk: delivered in \d+ ms \(notification 1\)\.\n\n### /);
+  expect(text).toContain(robot.received[0]?.text);
+  expect(text).toContain('Warning: NOTIFIER_PUBLIC_URL: links in messages point to 127.0.0.1');
   expect(code).toBe(0);
   expect(robot.received[0]?.text).toContain('测试消息：一切正常');
   expect(await notifier.list()).toMatchObject([{ channel: 'dingtalk', state: 'delivered' }]);

@@ -12,7 +12,7 @@ import { createOutbox, english } from '../../support/alerting/notifier-parts.ts'
 
 const firing = createWebhook([createAlert()]);
 
-interface Options extends Partial<AppDeps> {
+interface Options extends Omit<Partial<AppDeps>, 'channels' | 'routes'> {
   channels?: string[];
   routes?: Route[];
 }
@@ -38,8 +38,10 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
     }),
     token: undefined,
     message: english,
+    channels: channels.map((name) => ({ name })),
+    routes,
     test: {
-      channels: channels.map((name) => ({ name })),
+      warnings: [],
       intakeOf: (channel) => createIntake({ ...intakeOptions, channels: [channel] }),
     },
     onResent: (channel) => void woken.push(channel),
@@ -129,7 +131,7 @@ test('each channel gets the alerts that its routes match; an alert without a mat
   });
   const routes = [route('robot', 'severity="critical"'), route('inbox', 'severity=~"info|none"')];
   const named = (alertname: string, severity: string) =>
-    createAlert({ labels: { alertname, severity }, fingerprint: alertname });
+    createAlert({ labels: { alertname, severity }, annotations: {}, fingerprint: alertname });
   const { post, list } = startApp({ routes });
   await post(createWebhook([named('A', 'critical'), named('B', 'info'), named('C', 'warning')]));
   const { notifications } = await list();

@@ -135,9 +135,11 @@ channels:
   - { name: three, kind: dingtalk, url: https://x.example/, card: true, mention: { all: true } }
   - { name: mail, kind: email, url: http://canary, from: nobody, to: [] }
   - { name: two, kind: webhook, url_file: /nowhere/url }
+  - { name: own, kind: inbox, body: '{{ title' }
 routes:
   - { match: [severity], channels: [four] }
   - { match: ['a=~"("'], channels: [two] }
+  - { channels: [two], title: '{% iff %}' }
 `);
   const expected = [
     'channels.0.url: expected an http or https URL, got something else (not shown)',
@@ -151,7 +153,9 @@ routes:
     'channels.6.url_file: expected a readable file, got ENOENT for /nowhere/url',
     'routes.0.match.0: expected a matcher like severity="critical", got "severity"',
     'routes.1.match.0: expected a regular expression, got "(" (Invalid',
+    'channels.7.body: expected a Liquid template: output "{{ title" not closed, line:1, col:1',
     'routes: expected one of two, got "four"',
+    'routes.2.title: expected a Liquid template: tag "iff" not found, line:1, col:1',
   ];
   const problems = (): unknown => {
     try {

@@ -72,7 +72,6 @@ test('a card has the links of its first alert as buttons', async () => {
       btns: [
         { title: 'Runbook', actionURL: 'http://127.0.0.1:8060/runbooks/HighErrorRate?lang=en' },
         { title: 'Graph' },
-        { title: 'Query' },
       ],
     },
   });

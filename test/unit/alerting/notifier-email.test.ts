@@ -40,7 +40,7 @@ test('an email has a subject, text, HTML, and a Message-ID that every attempt sh
   const [first, second] = server.received.map(({ mail }) => mail);
   expect(first?.subject).toBe('[critical] Requests are failing (HighErrorRate)');
   expect(first?.text).toContain('Started: 2026-04-26 03:21:41 (UTC)');
-  expect(first?.text).toContain('Runbook: http://127.0.0.1:8060/runbooks/HighErrorRate');
+  expect(first?.text).toContain('Runbook http://127.0.0.1:8060/runbooks/HighErrorRate');
   expect(first?.html).toContain(
     '<a href="http://127.0.0.1:8060/runbooks/HighErrorRate?lang=en">Runbook</a>',
   );

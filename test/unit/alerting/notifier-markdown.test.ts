@@ -46,7 +46,7 @@ test('a digest of 1,000 alerts lists each of them, in numbered parts', () => {
   const parts = writeParts(renderMessage(webhooks, chinese), { style: headings, maxBytes: 4096 });
   expect(Math.max(...parts.map(jsonBytes))).toBeLessThanOrEqual(4096);
   expect(parts[1]).toMatch(
-    new RegExp(`^### 【严重】告警 1000：HighErrorRate \\(2/${parts.length}\\)\n\n- 🔥`),
+    new RegExp(`^### 【严重】告警 1000：请求失败率过高 \\(2/${parts.length}\\)\n\n- 🔥`),
   );
   const listed = parts.join('\n').match(/instance=host-\d+ /g);
   expect(new Set(listed).size).toBe(1000);

@@ -19,8 +19,8 @@ function write(message: ReturnType<typeof render>, maxBytes = 20_000): string[] 
 
 const text = (...args: Parameters<typeof render>): string => write(render(...args)).join('');
 
-const links = (language: string, [runbook, graph, query]: string[]) =>
-  `[${runbook}](http://127.0.0.1:8060/runbooks/HighErrorRate?lang=${language}) · [${graph}](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29) · [${query}](http://127.0.0.1:9090/graph?g0.expr=up&g0.tab=1)`;
+const links = (language: string, [runbook, graph]: string[]) =>
+  `[${runbook}](http://127.0.0.1:8060/runbooks/HighErrorRate?lang=${language}) · [${graph}](http://127.0.0.1:9090/graph?g0.expr=sum%28up%29)`;
 const action = { action_en: 'make status', action_zh: 'make status' };
 const withAction = createAlert({ annotations: { ...createAlert().annotations, ...action } });
 
@@ -33,7 +33,7 @@ test('a firing alert in Chinese: since when, the value against its threshold, a 
 
 处理：make status
 
-${links('zh', ['处理手册', '图表', '查询'])}
+${links('zh', ['处理手册', '图表'])}
 
 标签：job=qwen-instruct`);
 });
@@ -47,7 +47,7 @@ Started: 2026-04-26 03:21:41 (UTC)
 
 First action: make status
 
-${links('en', ['Runbook', 'Graph', 'Query'])}
+${links('en', ['Runbook', 'Graph'])}
 
 Labels: job=qwen-instruct`);
 });
@@ -59,7 +59,7 @@ test('a resolved alert has its duration, and not the value and the action of its
 
 恢复：2026-04-26 11:29:53 (Asia/Shanghai)
 
-${links('zh', ['处理手册', '图表', '查询'])}
+${links('zh', ['处理手册', '图表'])}
 
 标签：job=qwen-instruct`);
   expect(text(resolved, english)).toMatch(
@@ -92,13 +92,13 @@ test('lists firing before resolved alerts, counts both, and notes truncated aler
   const alerts = [
     createAlert({ status: 'resolved' }),
     createAlert(),
-    createAlert({ labels: { alertname: 'TargetDown' } }),
+    createAlert({ labels: { alertname: 'TargetDown' }, annotations: {} }),
   ];
   const message = render(alerts, chinese, { truncatedAlerts: 7 });
-  expect(message.title).toBe('【严重】告警 2 · 已恢复 1：HighErrorRate、TargetDown');
+  expect(message.title).toBe('【严重】告警 2 · 已恢复 1：请求失败率过高、TargetDown');
   expect(message.sections.map(({ heading }) => heading)).toEqual([
     '【严重】请求失败率过高（HighErrorRate）',
-    '【告警】请求失败率过高（TargetDown）',
+    '【告警】TargetDown',
     '【已恢复】请求失败率过高（HighErrorRate），持续 8 分 12 秒',
   ]);
   expect(write(message).at(-1)).toMatch(/另有 7 条告警未列出，请查看 Alertmanager$/);
@@ -121,7 +121,7 @@ test('a digest has one line per alert, in order of arrival', () => {
     createWebhook([createAlert({ labels: { alertname: 'TargetDown', instance: 'b:1' } })]),
   ];
   const digest = write(renderMessage(webhooks, chinese)).join('');
-  expect(digest).toBe(`### 【严重】告警 2 · 已恢复 1：HighErrorRate、TargetDown
+  expect(digest).toBe(`### 【严重】告警 2 · 已恢复 1：请求失败率过高
 
 汇总：已达到发送频率限制，本条合并了 3 条通知
 
@@ -159,8 +159,12 @@ test('links to this machine become the public addresses; others stay', () => {
     'https://n.example/runbooks/X?lang=en',
     'https://p.example/prom/graph?g0.expr=up',
     'https://traces.example.com/trace/1',
-    'https://p.example/prom/graph?g0.expr=up',
   ]);
+});
+
+test('the query is linked if there is no graph', () => {
+  const [section] = render([createAlert({ annotations: {} })], english).sections;
+  expect(section?.links.map(({ name }) => name)).toEqual(['Query']);
 });
 
 test.each([

@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '../../../alerting/notifier/outbox/database.ts';
 import { openOutbox } from '../../../alerting/notifier/outbox/outbox.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
@@ -48,6 +48,23 @@ test('a file of version 1 is migrated, and its pending notifications stay pendin
   expect(outbox.calls.since('robot', 0, 9999)).toEqual([5000]);
   outbox.close();
   openOutbox({ path }).close();
+});
+
+test('a stored payload is parsed once for all its channels, attempts and parts', () => {
+  const path = newPath();
+  const before = openOutbox({ path });
+  const recipients = ['robot', 'mail'].map((channel) => ({ channel, alerts: null }));
+  before.accept({ route: 'default', payload: createWebhook([createAlert()]), recipients }, 1000);
+  before.close();
+  const outbox = openOutbox({ path });
+  const parse = vi.spyOn(JSON, 'parse');
+  onTestFinished(() => parse.mockRestore());
+  const [first] = outbox.read([1]);
+  for (const ids of [[1], [2], [1, 2]]) {
+    for (const { payload } of outbox.read(ids)) expect(payload).toBe(first?.payload);
+  }
+  outbox.list(10);
+  expect(parse).toHaveBeenCalledTimes(1);
 });
 
 test('a file of a newer version is rejected with a reason', () => {

@@ -5,9 +5,11 @@ import { dingtalk } from '../../../alerting/notifier/channels/dingtalk/dingtalk.
 import { feishu } from '../../../alerting/notifier/channels/feishu/feishu.ts';
 import { wecom } from '../../../alerting/notifier/channels/wecom/wecom.ts';
 import { table as dingtalkTable } from '../../../alerting/notifier/channels/dingtalk/table.ts';
+import { table as emailTable } from '../../../alerting/notifier/channels/email/table.ts';
 import { table as feishuTable } from '../../../alerting/notifier/channels/feishu/table.ts';
 import type { VendorRow, VendorTable } from '../../../alerting/notifier/channels/vendor-table.ts';
 import { writeTable } from '../../../alerting/notifier/channels/vendor-table.ts';
+import { table as webhookTable } from '../../../alerting/notifier/channels/webhook/table.ts';
 import { table as wecomTable } from '../../../alerting/notifier/channels/wecom/table.ts';
 import type {
   Channel,
@@ -70,6 +72,19 @@ const outcomes: Record<VendorRow['meaning'], object> = {
   their_fault: { ...retry, reason: 'server_error', isRefusal: true },
 };
 
+test.each([
+  ...vendors.map(({ kind, table }) => [kind.kind, table] as const),
+  ['email', emailTable] as const,
+  ['webhook', webhookTable] as const,
+])('the page of %s lists its table in both languages', (kind, table) => {
+  const folder = new URL(`../../../alerting/notifier/channels/${kind}/`, import.meta.url);
+  const page = readFileSync(new URL('README.md', folder), 'utf8');
+  for (const language of ['en', 'zh'] as const) {
+    const [, ...rows] = writeTable(table, language).split('\n');
+    expect(page).toContain(rows.join('\n'));
+  }
+});
+
 describe.each(vendors)('$vendor', (vendor) => {
   const { start, table } = vendor;
   const { codeField: code, messageField: message } = table;
@@ -110,15 +125,6 @@ describe.each(vendors)('$vendor', (vendor) => {
     );
     expect(found).toBe(row);
     expect(source).toMatch(/^https:/);
-  });
-
-  test('the page of the vendor lists the table in both languages', () => {
-    const page = readFileSync(
-      new URL(`../../../alerting/notifier/channels/${vendor.kind.kind}/README.md`, import.meta.url),
-      'utf8',
-    );
-    expect(page).toContain(writeTable(table, 'en'));
-    expect(page).toContain(writeTable(table, 'zh'));
   });
 
   test('a code that is in no table is retried, and counts against the content', async () => {

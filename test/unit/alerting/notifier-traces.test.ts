@@ -82,7 +82,7 @@ test('a digest counts each of its notifications; dead letters and the age of the
     // The others are reminders.
     eventAt: index < 2 ? eventAt : null,
   }));
-  const attempt = { channel: 'robot', notifications, seconds: 0.3 };
+  const attempt = { channel: 'robot', notifications, seconds: 0.3, failures: 1 };
   onDelivery({ ...attempt, delivery: { kind: 'partial', progress: '1' } });
   onDelivery({ ...attempt, delivery: { kind: 'delivered' } });
   const page = await text();
@@ -93,6 +93,8 @@ test('a digest counts each of its notifications; dead letters and the age of the
   expect(page).toContain(
     'notifier_attempt_duration_seconds_count{channel="robot",outcome="delivered"} 2',
   );
+  expect(page).toContain('notifier_template_failures_total{channel="robot"} 2');
+  expect(page).toContain('notifier_template_failures_total{channel="mail"} 0');
   expect(await text()).toContain('notifier_dead_letters{channel="mail"} 2');
   expect(await text()).toContain('notifier_dead_letters{channel="robot"} 0');
   expect(await text()).toMatch(/notifier_heartbeat_age_seconds 6[0-9]/);

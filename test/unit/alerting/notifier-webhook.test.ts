@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { webhook } from '../../../alerting/notifier/channels/webhook/webhook.ts';
+import { table } from '../../../alerting/notifier/channels/webhook/table.ts';
 import { createCall, createChannel, createMessage } from '../../support/alerting/notifier-parts.ts';
 import { startWebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
 import type { WebhookReceiver } from '../../support/alerting/webhook-receiver.ts';
@@ -38,20 +39,24 @@ test('credentials in the URL become Basic authorization', async () => {
 });
 
 test.each([
-  [201, { kind: 'delivered' }],
   [204, { kind: 'delivered' }],
   [301, { kind: 'retry', reason: 'unexpected_answer' }],
-  [400, { kind: 'dead', reason: 'refused', detail: 'HTTP 400' }],
-  [401, { kind: 'dead', reason: 'refused' }],
-  [404, { kind: 'retry', reason: 'server_error' }],
-  [410, { kind: 'dead', reason: 'refused' }],
-  [408, { kind: 'retry', reason: 'server_error' }],
-  [425, { kind: 'retry', reason: 'server_error' }],
+  [422, { kind: 'dead', reason: 'refused', detail: 'HTTP 422' }],
   [429, { kind: 'retry', reason: 'rate_limited' }],
-  [500, { kind: 'retry', reason: 'server_error' }],
-  [503, { kind: 'retry', reason: 'server_error' }],
+  [502, { kind: 'retry', reason: 'server_error' }],
 ])('the outcome of HTTP %i', async (status, expected) => {
   receiver.statuses.push(status);
   const channel = createChannel(webhook, { url: receiver.url });
   expect(await channel.deliver(createMessage(), createCall())).toMatchObject(expected);
 });
+
+test.each(table.rows)(
+  'HTTP $code is judged as the table says: $meaning',
+  async ({ code, meaning }) => {
+    receiver.statuses.push(code);
+    const channel = createChannel(webhook, { url: receiver.url });
+    const { kind } = await channel.deliver(createMessage(), createCall());
+    const kinds = { delivered: 'delivered', their_fault: 'retry', slow_down: 'retry' } as const;
+    expect(kind).toBe(meaning in kinds ? kinds[meaning as keyof typeof kinds] : 'dead');
+  },
+);

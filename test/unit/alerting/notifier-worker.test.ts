@@ -112,6 +112,34 @@ test('an exception in a channel is retried, and its message is not logged', asyn
   expect(JSON.stringify(deliveries)).not.toContain('canary');
 });
 
+test('a template that fails: the built-in text is sent, counted, and said once in the log', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b']) addNotification(outbox, name);
+  const lines: string[] = [];
+  const titles: string[] = [];
+  let failed = 0;
+  run(outbox, [], {
+    channel: {
+      name: 'robot',
+      texts: { title: '{{ typo }}' },
+      deliver({ title }) {
+        titles.push(title);
+        return Promise.resolve({ kind: 'delivered' });
+      },
+    },
+    onDelivery: ({ failures }) => void (failed += failures),
+    log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+  });
+  await until(isIdle(outbox));
+  expect(titles).toEqual([
+    '[firing] Requests are failing (a)',
+    '[firing] Requests are failing (b)',
+  ]);
+  expect(failed).toBe(2);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain('undefined variable: typo, line:1, col:4; the built-in text was sent');
+});
+
 test('after three days of failures a notification is dead and still listed', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing');
@@ -276,8 +304,8 @@ test('after a restart the calls of the last minute still count', async () => {
   }
   expect(robot.received.map(({ title }) => title).slice(14)).toEqual([
     '[firing] Requests are failing (alert 1.14)',
-    '[firing] firing 15: alert 2.0, alert 2.1, alert 2.2 …',
-    '[firing] firing 15: alert 3.0, alert 3.1, alert 3.2 …',
+    '[firing] firing 15: Requests are failing',
+    '[firing] firing 15: Requests are failing',
   ]);
   await robot.close();
 });

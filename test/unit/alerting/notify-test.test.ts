@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { createApp } from '../../../alerting/notifier/app.ts';
 import { inbox } from '../../../alerting/notifier/channels/inbox/inbox.ts';
+import { webhook } from '../../../alerting/notifier/channels/webhook/webhook.ts';
 import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
 import { sendTest } from '../../../alerting/notifier/notify-test.ts';
@@ -14,7 +15,10 @@ import { freePort } from '../../support/free-ports.ts';
 const url = 'http://notifier';
 
 /** A notifier with these channels, and the terminal of `make notify-test`. */
-function startNotifier(channels: readonly Channel[], token?: string) {
+function startNotifier(
+  channels: readonly Channel[],
+  { token, warnings = [] }: { token?: string; warnings?: string[] } = {},
+) {
   const outbox = createOutbox();
   const tracer = trace.getTracer('test');
   const log = pino({ level: 'silent' });
@@ -38,8 +42,10 @@ function startNotifier(channels: readonly Channel[], token?: string) {
   const app = createApp({
     outbox,
     intake: createIntake(options),
+    channels,
+    routes: [],
     test: {
-      channels,
+      warnings,
       intakeOf: (channel) => createIntake({ ...options, channels: [channel] }),
     },
     watchdog: { received() {}, lastSeenAt: () => undefined },
@@ -52,16 +58,26 @@ function startNotifier(channels: readonly Channel[], token?: string) {
   });
   return {
     outbox,
-    notifyTest: async (channel?: string, given = token) => {
+    notifyTest: async (
+      channel?: string,
+      { given = token, template }: { given?: string | undefined; template?: string } = {},
+    ) => {
       const said: string[] = [];
       const code = await sendTest({
         url,
         token: given,
         channel,
+        template,
         say: ({ en }) => void said.push(en),
         request: (to, init) => app.request(to.slice(url.length), init),
       });
-      return { code, said: said.join('\n').replaceAll(/\d+ ms/g, '9 ms') };
+      return {
+        code,
+        said: said
+          .join('\n')
+          .replaceAll(/\d+ ms/g, '9 ms')
+          .replace(/Started: .*/, 'Started: now'),
+      };
     },
   };
 }
@@ -78,13 +94,23 @@ function answering(name: string, delivery: Delivery): Channel & { received: stri
   };
 }
 
+/** The test message as markdown; its time varies. */
+const shown = `
+### [info] Test message: nothing is wrong (NotifierTest)
+
+Started: now
+
+If you can read this, you will receive alerts here.
+
+Sent by the notifier itself`;
+
 test('goes through the outbox of the running notifier to one channel, and is listed', async () => {
   const dingtalk = answering('dingtalk', { kind: 'delivered' });
   const wecom = answering('wecom', { kind: 'delivered' });
   const { notifyTest, outbox } = startNotifier([dingtalk, wecom]);
   expect(await notifyTest('wecom')).toEqual({
     code: 0,
-    said: 'wecom: delivered in 9 ms (notification 1).',
+    said: `wecom: delivered in 9 ms (notification 1).\n${shown}`,
   });
   expect([dingtalk.received.length, wecom.received.length]).toEqual([0, 1]);
   expect(outbox.list(10)).toMatchObject([{ channel: 'wecom', route: 'test', state: 'delivered' }]);
@@ -96,7 +122,7 @@ test('the inbox is not "delivered"', async () => {
   const { notifyTest } = startNotifier([createChannel(inbox, {})]);
   const { code, said } = await notifyTest();
   expect(said).toBe(
-    'robot: stored, nobody was notified: no robot or mail server is configured. It is listed at http://notifier/api/notifications.',
+    `robot: stored, nobody was notified: no robot or mail server is configured. It is listed at http://notifier/api/notifications.\n${shown}`,
   );
   expect(code).toBe(0);
 });
@@ -104,7 +130,7 @@ test('the inbox is not "delivered"', async () => {
 test.each<[Delivery, string]>([
   [
     { kind: 'dead', reason: 'refused', detail: 'DingTalk: errcode 310000' },
-    'dingtalk: not delivered (refused, DingTalk: errcode 310000).',
+    `dingtalk: not delivered (refused, DingTalk: errcode 310000).\n${shown}`,
   ],
   [
     { kind: 'retry', reason: 'network', afterSeconds: 60, detail: 'ECONNREFUSED' },
@@ -129,8 +155,8 @@ test.each([
 });
 
 test('without the token: exit code 1 and what is expected', async () => {
-  const { notifyTest } = startNotifier([createChannel(inbox, {})], 'secret');
-  const { code, said } = await notifyTest(undefined, 'canary');
+  const { notifyTest } = startNotifier([createChannel(inbox, {})], { token: 'secret' });
+  const { code, said } = await notifyTest(undefined, { given: 'canary' });
   expect(said).toMatch(/^Not sent: .*authorization: expected "Bearer <NOTIFIER_TOKEN>"/);
   expect(said).not.toContain('canary');
   expect(code).toBe(1);
@@ -144,4 +170,40 @@ test('with the stack down nothing is "delivered"', async () => {
   expect(said).toEqual([
     `Not sent: no notifier answers at ${down} (ECONNREFUSED). Start it with \`make up\`.`,
   ]);
+});
+
+test('TEMPLATE renders the message, and sends nothing; a wrong one is an error', async () => {
+  const dingtalk = answering('dingtalk', { kind: 'delivered' });
+  const { notifyTest, outbox } = startNotifier([dingtalk], {
+    warnings: ['links point to 127.0.0.1'],
+  });
+  const template = '{{ alerts[0].name }}: {{ severity }}';
+  expect(await notifyTest('dingtalk', { template })).toEqual({
+    code: 0,
+    said: `dingtalk: rendered, not sent.
+
+### [info] Test message: nothing is wrong (NotifierTest)
+
+NotifierTest: info
+
+Warning: links point to 127.0.0.1`,
+  });
+  for (const [wrong, reason] of [
+    ['{{ typo }}', 'undefined variable: typo, line:1, col:4'],
+    ['{{ title', 'output "{{ title" not closed, line:1, col:1'],
+  ]) {
+    const { code, said } = await notifyTest('dingtalk', { template: wrong ?? '' });
+    expect(said).toContain(reason);
+    expect(code).toBe(1);
+  }
+  expect(outbox.list(9)).toEqual([]);
+  expect(dingtalk.received).toEqual([]);
+});
+
+test('TEMPLATE for a webhook gives its JSON', async () => {
+  const { notifyTest } = startNotifier([createChannel(webhook, { url: 'http://127.0.0.1:1/' })]);
+  const template = '{"text": {{ title | json }}}';
+  const { said } = await notifyTest('robot', { template });
+  expect(said).toContain('"text": "[info] Test message: nothing is wrong (NotifierTest)"');
+  expect((await notifyTest('robot', { template: 'no JSON {{ title }}' })).code).toBe(1);
 });

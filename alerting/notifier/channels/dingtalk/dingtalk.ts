@@ -8,7 +8,7 @@ import { webUrl } from '../../../../src/kit/settings.ts';
 import { headings, writeParts } from '../../message/markdown.ts';
 import type { Message } from '../../message/message.ts';
 import { createRedaction, defineKind, keyword, mentions, withHeadroom } from '../channel.ts';
-import { callRobot, sendPart } from '../robot.ts';
+import { callRobot, partSeparator, sendPart } from '../robot.ts';
 import { table } from './table.ts';
 
 /** 20 calls a minute; a robot that exceeds them is blocked for ten minutes. https://open.dingtalk.com/document/robots/custom-robot-access */
@@ -45,21 +45,23 @@ export const dingtalk = defineKind({
   create(name, settings, { timeoutSeconds = 10, now = Date.now } = {}) {
     const { url, secret, card, keyword } = settings;
     const redact = createRedaction([url.href, ...url.searchParams.values(), secret]);
+    const write = (message: Message, mentioned: string): string[] =>
+      writeParts(message, {
+        style: headings,
+        maxBytes: maxTextBytes,
+        footer: [keyword, mentioned].filter(Boolean).join('\n\n'),
+      });
     return {
       name,
       rates,
+      show: (message) => write(message, '').join(partSeparator),
       deliver(message, call) {
         const { mobiles, users, all } = (message.isFiring && settings.mention) || nobody;
         const at = { atMobiles: mobiles, atUserIds: users, isAtAll: all };
         // DingTalk mentions a person only if the text contains the mention as well.
         const mentioned = [...mobiles, ...users].map((person) => `@${person}`).join(' ');
-        const write = (isMentioning: boolean) =>
-          writeParts(message, {
-            style: headings,
-            maxBytes: maxTextBytes,
-            footer: [keyword, isMentioning ? mentioned : ''].filter(Boolean).join('\n\n'),
-          });
-        return sendPart(write, call, (text) => {
+        const parts = (isMentioning: boolean) => write(message, isMentioning ? mentioned : '');
+        return sendPart(parts, call, (text) => {
           const markdown = { msgtype: 'markdown', markdown: { title: message.title, text }, at };
           const body = card ? writeCard(message, text) : markdown;
           const post = { url: signUrl(url, secret, now()), body, timeoutSeconds, now };

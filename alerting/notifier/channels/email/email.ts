@@ -8,6 +8,7 @@ import { isLoopback } from '../../../../src/kit/loopback.ts';
 import { writeHtml, writeText } from '../../message/mail-text.ts';
 import { createRedaction, defineKind } from '../channel.ts';
 import type { Delivery, RetryReason } from '../channel.ts';
+import { table } from './table.ts';
 
 /** Fields that nodemailer adds to an error of a server. https://nodemailer.com/smtp/#error-codes */
 interface MailError {
@@ -63,6 +64,7 @@ export const email = defineKind({
     return {
       name,
       rates,
+      show: (message) => writeText(message),
       async deliver(message, call) {
         const before = readProgress(call.progress, to);
         // If a person resends a dead notification, it goes only to the recipients that the server rejected.
@@ -161,9 +163,10 @@ function reasonOf({ code, responseCode }: MailError): RetryReason {
   return code === 'EPROTOCOL' ? 'unexpected_answer' : 'network';
 }
 
-/** 5xx replies, except 503: a bad sequence of commands in one session. https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1 */
+/** 5xx replies, except those of the table that pass: 503 is a bad sequence of commands in one session. */
 function isPermanent({ responseCode = 0 }: MailError): boolean {
-  return responseCode >= 500 && responseCode !== 503;
+  const row = table.rows.find(({ code }) => code === responseCode);
+  return responseCode >= 500 && row?.meaning !== 'their_fault';
 }
 
 /**

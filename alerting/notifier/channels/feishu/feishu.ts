@@ -7,8 +7,9 @@ import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
 import { escapeFeishu } from '../../message/escape.ts';
 import { writeParts } from '../../message/markdown.ts';
+import type { Message } from '../../message/message.ts';
 import { createRedaction, defineKind, keyword, mentions, withHeadroom } from '../channel.ts';
-import { callRobot, sendPart } from '../robot.ts';
+import { callRobot, partSeparator, sendPart } from '../robot.ts';
 import { table } from './table.ts';
 
 /** 100 a minute and 5 a second. https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot */
@@ -58,17 +59,20 @@ export const feishu = defineKind({
   create(name, { url, secret, mention, keyword }, { timeoutSeconds = 10, now = Date.now } = {}) {
     const redact = createRedaction([url.href, url.pathname.split('/').at(-1), secret]);
     const mentioned = [...mention.users, ...(mention.all ? ['all'] : [])];
+    const write = (message: Message, tags: string): string[] => {
+      const footer = [keyword, tags].filter(Boolean).join('\n\n');
+      return writeParts(message, { style, maxBytes: maxTextBytes, footer });
+    };
     return {
       name,
       rates,
+      style,
+      show: (message) => [message.title, write(message, '').join(partSeparator)].join('\n\n'),
       deliver(message, call) {
-        const mentionTags = mentioned.map((user) => `<at id=${user}></at>`).join(' ');
-        const write = (isMentioning: boolean) => {
-          const tags = message.isFiring && isMentioning ? mentionTags : '';
-          const footer = [keyword, tags].filter(Boolean).join('\n\n');
-          return writeParts(message, { style, maxBytes: maxTextBytes, footer });
-        };
-        return sendPart(write, call, (content, index, count) => {
+        const tags = mentioned.map((user) => `<at id=${user}></at>`).join(' ');
+        const parts = (isMentioning: boolean) =>
+          write(message, message.isFiring && isMentioning ? tags : '');
+        return sendPart(parts, call, (content, index, count) => {
           const part = count > 1 ? ` (${index + 1}/${count})` : '';
           const card = {
             config: { wide_screen_mode: true },

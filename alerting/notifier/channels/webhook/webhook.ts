@@ -1,25 +1,15 @@
 /** Any HTTP endpoint: the message and its alerts as JSON, or the JSON of a template, with an `Idempotency-Key` that is the same for every attempt. */
 import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
-import { headings, writeParts } from '../../message/markdown.ts';
-import { parseTemplate } from '../../message/template.ts';
+import { headings, writeWhole } from '../../message/markdown.ts';
+import type { Message } from '../../message/message.ts';
+import { firstLine, parseTemplate, template } from '../../message/template.ts';
 import type { Template } from '../../message/template.ts';
 import { defineKind } from '../channel.ts';
 import type { Delivery } from '../channel.ts';
 import { postJson } from '../post.ts';
 import type { Answer } from '../post.ts';
-
-/** Client errors that pass: a receiver that is being deployed answers 404, a busy one 409, 421 or 423. */
-const temporary = new Set([404, 409, 421, 423]);
-
-const template = z.string().transform((text, context) => {
-  try {
-    return parseTemplate(text);
-  } catch (error) {
-    context.addIssue(`expected a Liquid template: ${(error as Error).message}`);
-    return z.NEVER;
-  }
-});
+import { table } from './table.ts';
 
 export const webhook = defineKind({
   kind: 'webhook',
@@ -38,14 +28,17 @@ export const webhook = defineKind({
   }),
   create(name, settings, { timeoutSeconds = 10 } = {}) {
     const { url, token, method, expect } = settings;
+    const render = settings.template === undefined ? undefined : parseTemplate(settings.template);
     return {
       name,
+      hasTemplate: true,
+      show(message, given) {
+        const facts = describe(message, exampleId);
+        if (given !== undefined) return toJson(JSON.parse(parseTemplate(given)(facts.all)));
+        return toJson(writeBody(render, facts).body);
+      },
       async deliver(message, { id, signal }) {
-        const [text] = writeParts(message, { style: headings, maxBytes: Number.POSITIVE_INFINITY });
-        const { title, isFiring, severity, notes, alerts } = message;
-        const status = isFiring ? 'firing' : 'resolved';
-        const facts = { id, status, severity, title, text, notes, alerts };
-        const { body, notice } = writeBody(settings.template, facts);
+        const { body, notice } = writeBody(render, describe(message, id));
         const result = await postJson({
           url,
           method,
@@ -60,30 +53,60 @@ export const webhook = defineKind({
         });
         if (result.kind !== 'answer') return result;
         const delivery = judge(result, expect);
-        return delivery.kind === 'delivered' && notice ? { ...delivery, notice } : delivery;
+        return delivery.kind === 'delivered' && notice
+          ? { ...delivery, notice, isTemplateFailure: true }
+          : delivery;
       },
     };
   },
 });
 
-/** The facts as JSON if there is no template, or if it fails: a wrong template must not silence the channel. */
+const exampleId = 'llamascope-0';
+
+interface Facts {
+  /** The body without a template. */
+  plain: object;
+  /** The variables of a template. */
+  all: object;
+}
+
+function describe(message: Message, id: string): Facts {
+  const text = writeWhole(message, headings);
+  const { title, isFiring, severity, notes, alerts } = message;
+  const status = isFiring ? 'firing' : 'resolved';
+  const plain = { id, status, severity, title, text, notes, alerts };
+  return { plain, all: { ...plain, ...message.facts(), title } };
+}
+
+/** The built-in body if there is no template, or if it fails: a wrong template must not silence the channel. */
 function writeBody(
   render: Template | undefined,
-  facts: object,
+  { plain, all }: Facts,
 ): { body: unknown; notice?: string } {
-  if (render === undefined) return { body: facts };
+  if (render === undefined) return { body: plain };
   try {
-    return { body: JSON.parse(render(facts)) as unknown };
+    return { body: JSON.parse(render(all)) as unknown };
   } catch (error) {
-    const kind = error instanceof SyntaxError ? 'it gave no JSON' : 'it cannot be rendered';
-    return { body: facts, notice: `the template failed (${kind}); sent without it` };
+    const kind = error instanceof SyntaxError ? 'it gave no JSON' : firstLine(error);
+    return { body: plain, notice: `the template failed (${kind}); sent without it` };
   }
 }
+
+/** Fields that hold the secret of a service, such as `token` and `device_key`. */
+const secretField = /token|key|secret|password|auth/i;
+
+const toJson = (body: unknown): string =>
+  JSON.stringify(
+    body,
+    (name, value: unknown) => (secretField.test(name) && typeof value === 'string' ? '***' : value),
+    2,
+  );
 
 function judge({ status, json }: Answer, expect: Record<string, unknown>): Delivery {
   const detail = `HTTP ${status}`;
   const retry = { kind: 'retry', afterSeconds: 0, isRefusal: true } as const;
-  if (temporary.has(status)) return { ...retry, reason: 'server_error', detail };
+  const isTemporary = table.rows.find(({ code }) => code === status)?.meaning === 'their_fault';
+  if (isTemporary) return { ...retry, reason: 'server_error', detail };
   if (status >= 300) return { kind: 'dead', reason: 'refused', detail };
   const wrong = Object.keys(expect).find((field) => json?.[field] !== expect[field]);
   if (wrong === undefined) return { kind: 'delivered', detail };

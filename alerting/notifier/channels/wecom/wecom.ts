@@ -7,7 +7,7 @@ import { webUrl } from '../../../../src/kit/settings.ts';
 import { escapeWeCom } from '../../message/escape.ts';
 import { writeParts } from '../../message/markdown.ts';
 import { createRedaction, defineKind, mentions, withHeadroom } from '../channel.ts';
-import { callRobot, sendPart } from '../robot.ts';
+import { callRobot, partSeparator, sendPart } from '../robot.ts';
 import { table } from './table.ts';
 
 /** 20 messages a minute. https://developer.work.weixin.qq.com/document/path/91770 */
@@ -38,6 +38,8 @@ export const wecom = defineKind({
     return {
       name,
       rates,
+      style,
+      show: (message) => writeParts(message, { style, maxBytes: maxTextBytes }).join(partSeparator),
       deliver(message, call) {
         const footer = message.isFiring ? mentioned.map((user) => `<@${user}>`).join(' ') : '';
         const parts = writeParts(message, { style, maxBytes: maxTextBytes, footer });
