@@ -85,10 +85,27 @@ test('HighLatency goes to nobody by its name; a wait for the first token or for 
   expect(receivers('TimePerOutputTokenHigh')).toEqual(['notifier']);
 });
 
-test('critical alerts are repeated every hour, warnings every 12 hours', () => {
-  const { routes } = parse(readFileSync(shipped, 'utf8')).route;
-  const repeats = routes.map((route: { repeat_interval?: string }) => route.repeat_interval);
-  expect(repeats).toEqual(['50s', undefined, undefined, '1h', '12h']);
+interface Timed {
+  group_interval?: string;
+  repeat_interval?: string;
+}
+
+// Fault: Alertmanager 0.35 warns of a `repeat_interval` below `group_interval`.
+test('critical alerts are repeated every hour, warnings every 12 hours, and none sooner than its group_interval', () => {
+  const { route } = parse(readFileSync(shipped, 'utf8')) as { route: Timed & { routes: Timed[] } };
+  expect(route.routes.map(({ repeat_interval: repeat }) => repeat)).toEqual([
+    '50s',
+    undefined,
+    undefined,
+    '1h',
+    '12h',
+  ]);
+  const secondsOf = (text = '0s'): number =>
+    Number.parseInt(text, 10) * { s: 1, m: 60, h: 3600 }[text.slice(-1) as 's' | 'm' | 'h'];
+  for (const own of route.routes) {
+    const { group_interval: group, repeat_interval: repeat } = { ...route, ...own };
+    expect(secondsOf(repeat)).toBeGreaterThanOrEqual(secondsOf(group));
+  }
 });
 
 test('the password of the mail server is in its own file, and TLS is required', () => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { killAtEveryStep, steps } from '../../support/alerting/notifier-kill.ts';
 
+// Fault: the notifier is killed while it posts, stores, calls, settles.
 test('a notifier killed 20 times loses nothing, keeps the order, and repeats nothing to a receiver that detects repeats', async () => {
   const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
   const { killed, repeats, faults } = await killAtEveryStep(seeds);

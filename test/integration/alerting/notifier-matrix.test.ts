@@ -82,11 +82,15 @@ async function untilAlertmanagerGivesUp(): Promise<void> {
 
 const page: RobotAnswer = { status: 502, body: '<html>' };
 const rows: [string, RobotAnswer[]][] = [
+  // Fault: the robot answers 200 with an error code. Alone: counts it as success. Result: tried again, and each notification arrives once.
   ['error-code', [{ status: 200, body: '{"code":19999,"msg":"busy"}' }]],
+  // Fault: the robot answers 404 or 429. Alone: one attempt a `group_interval`. Result: tried again, and each notification arrives once.
   ['not-found', [{ status: 404, body: '<html>' }]],
   ['too-many', [{ status: 429, body: '', headers: { 'retry-after': '1' } }]],
+  // Fault: the robot answers 502 or 503, or resets the connection. Alone: 9 attempts in 30 s, then a new window. Result: tried again, and each notification arrives once.
   ['unavailable', [page, { status: 503, body: '' }]],
   ['reset', ['reset', 'reset']],
+  // Fault: the robot hangs. Alone: one attempt a `group_interval`. Result: tried again, and each notification arrives once.
   ['hang', ['hang']],
 ];
 
@@ -99,6 +103,7 @@ test.each(rows)('a robot that fails with %s gets each notification once', async 
   expect(sent(name)).toEqual(['firing', 'resolved']);
 });
 
+// Fault: the robot answers after `group_interval`. Alone: endless duplicates.
 test('a robot slower than group_interval gets each notification once', async () => {
   const answered = Promise.withResolvers<void>();
   robot.beforeAnswer = () => answered.promise;
@@ -117,6 +122,7 @@ test('a robot slower than group_interval gets each notification once', async () 
 });
 
 test.each<[string, RobotAnswer]>([
+  // Fault: the robot answers 429, or is down, until the alert is over. Alone: **never delivered**. Result: the firing, then the end.
   ['429-until-over', { status: 429, body: '', headers: { 'retry-after': '8' } }],
   ['down-until-over', 'reset'],
 ])(
@@ -133,6 +139,7 @@ test.each<[string, RobotAnswer]>([
   },
 );
 
+// Fault: an alert fires, ends, fires and ends. Alone: one firing, one resolved.
 test('a flapping alert is sent in order and is resolved in the end', async () => {
   await fire('flap');
   await until(() => sent('flap').length === 1);
@@ -145,6 +152,7 @@ test('a flapping alert is sent in order and is resolved in the end', async () =>
   ).not.toContain(false);
 });
 
+// Fault: two Alertmanagers send the same. Alone: 2 deliveries.
 test('a pair of Alertmanagers that both send causes one notification', async () => {
   const webhookUrl = `${notifier.url}/alerts/default`;
   const pair = await Promise.all([
@@ -159,6 +167,7 @@ test('a pair of Alertmanagers that both send causes one notification', async () 
   await Promise.all(pair.map((one) => one.stop()));
 });
 
+// Fault: 300 alerts in one webhook, and all but one end. Alone: with a limit, the one that fires is cut off.
 test('300 alerts in one webhook, 299 of them resolved: the one that is firing is sent', async () => {
   const alertmanager = await startAlertmanager({ webhookUrl: `${notifier.url}/alerts/default` });
   const send = (endsAt?: string): Promise<unknown> =>
@@ -195,6 +204,7 @@ test('300 alerts in one webhook, 299 of them resolved: the one that is firing is
   await alertmanager.stop();
 }, 150_000);
 
+// Fault: Alertmanager is killed after a delivery. Alone: the firing again, or no resolved.
 test('Alertmanager killed right after a delivery: the firing is not repeated, the end is sent', async () => {
   await fire('killed');
   await until(() => sent('killed').length === 1);
@@ -205,6 +215,7 @@ test('Alertmanager killed right after a delivery: the firing is not repeated, th
   expect(sent('killed')).toEqual(['firing', 'resolved']);
 }, 60_000);
 
+// Fault: Alertmanager is down at the crossing. Alone: sent when it is back.
 test('Alertmanager down until Prometheus drops the alert: sent when it is back', async () => {
   await alerting.stopAlertmanager();
   await fire('down-at-crossing');
@@ -218,6 +229,7 @@ test('Alertmanager down until Prometheus drops the alert: sent when it is back',
   expect(sent('down-at-crossing')).toEqual(['firing', 'resolved']);
 }, 100_000);
 
+// Fault: the notifier is down while an alert comes and goes. Alone: **never delivered**.
 test('an alert that fired and ended while the notifier was down is found, and marked as such', async () => {
   await alerting.silence('silenced');
   await fire('silenced');
@@ -233,10 +245,12 @@ test('an alert that fired and ended while the notifier was down is found, and ma
   );
 }, 100_000);
 
+// Fault: an alert is silenced all the while. Alone: nothing.
 test('a silenced alert is not sent', () => {
   expect(sent('silenced')).toEqual([]);
 });
 
+// Fault: Alertmanager loses its data while an alert ends. Alone: **resolved never delivered**.
 test('an alert that ended while Alertmanager lost its data is found, and marked as such', async () => {
   await fire('endless');
   await until(() => sent('endless').length === 1);

@@ -90,6 +90,7 @@ test('resolved is sent after firing, even when firing failed first', async () =>
   ]);
 });
 
+// Fault: another program locks the outbox.
 test('answers 503 while the outbox is locked, and accepts the alert afterwards', async () => {
   const other = new DatabaseSync(settings['NOTIFIER_DB'] ?? '');
   other.exec('BEGIN EXCLUSIVE');

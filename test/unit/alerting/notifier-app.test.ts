@@ -175,6 +175,7 @@ test.each([
   expect(answer['error']).toContain(sentence);
 });
 
+// Fault: the disk is full.
 test('a full disk is answered with 503, and stored notifications stay', async () => {
   const { post, list } = startApp({ outbox: createOutbox({ maxBytes: 160 * 1024 }) });
   expect((await post(firing)).status).toBe(200);

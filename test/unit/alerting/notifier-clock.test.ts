@@ -9,6 +9,7 @@ import {
 
 const hours = 3_600_000;
 
+// Fault: the clock steps 8 h back or forward while a retry waits. Result: the retry is due at once.
 test.each([
   ['while it waits', 300_000 - 1, []],
   ['after it', 300_000, [1]],
@@ -30,6 +31,7 @@ test('a notification of before the clock was set back is due at once', () => {
 
 const rates = [{ count: 2, perSeconds: 60 }];
 
+// Fault: the clock steps while a rate is used up or a robot is blocked.
 test('a rate limit and a block run on the monotonic clock', () => {
   const outbox = createOutbox();
   let [wall, elapsed] = [virtualStart, 0];
@@ -48,6 +50,7 @@ test('a rate limit and a block run on the monotonic clock', () => {
   expect(limit.waitMillis()).toBe(600_000);
 });
 
+// Fault: the clock was set back before a start.
 test('after a restart with the clock set back, stored calls do not count and a block lasts its length at most', () => {
   const outbox = createOutbox();
   const clock = { now: () => virtualStart, elapsed: () => 0 };

@@ -191,6 +191,7 @@ test('the time zone is NOTIFIER_TIME_ZONE, then TZ, then the system’s', () => 
   expect(readConfig({}).timeZone).toBe(systemZone());
 });
 
+// Fault: `TZ` is `CST-8`, or starts with a colon. Result: times are in that zone, without a warning.
 test.each([
   ['CST-8', '+08:00'],
   ['<+0530>-5:30', '+05:30'],
@@ -202,6 +203,7 @@ test.each([
   expect([timeZone, warnings]).toEqual([zone, []]);
 });
 
+// Fault: `TZ` is a zone that `Intl` does not know.
 test('a TZ that means no zone is a warning, and the system’s zone is used', () => {
   const { timeZone, warnings } = readConfig({ TZ: 'CET-1CEST,M3.5.0,M10.5.0/3' });
   expect(timeZone).toBe(systemZone());

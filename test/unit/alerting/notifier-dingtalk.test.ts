@@ -97,6 +97,7 @@ describe('a message that the robot refuses is dead, with its reason', () => {
     expect(await deliver(settings, createMessage(), options)).toEqual(expected);
   });
 
+  // Fault: the clock is two hours late when a message is signed. Result: retried, because each attempt is signed anew.
   test('but a clock two hours late is retried, because each attempt is signed anew', async () => {
     const late = { now: () => Date.now() - 7_200_000 };
     const expected = { kind: 'retry', reason: 'clock' };

@@ -85,6 +85,7 @@ test('a refused recipient makes the notification dead; a resend goes to that rec
   expect(recipients()).toEqual([[ada, bob], [eve]]);
 });
 
+// Fault: a mail server refuses one recipient, and one for now.
 test('one recipient rejected temporarily and one refused: a retry for the first, then dead for the second', async () => {
   server.recipientErrors.set(bob, [451]).set(eve, [550]);
   const channel = create();
@@ -155,6 +156,7 @@ test('a refused password makes the notification dead and is not in the detail', 
   await strict.close();
 });
 
+// Fault: a mail server has a self-signed certificate.
 test('an untrusted TLS certificate is retried, not delivered', async () => {
   const secure = await startMailServer({ secure: true });
   const url = `smtps://127.0.0.1:${secure.port}`;

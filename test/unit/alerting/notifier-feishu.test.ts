@@ -68,12 +68,25 @@ test.each<[string, object, CallOptions]>([
   expect(await deliver(settings, createMessage(), options)).toEqual(expected);
 });
 
+// Fault: the clock is two hours late when a card is signed.
 test('a clock two hours late is retried, because each attempt is signed anew', async () => {
   const late = { now: () => Date.now() - 7_200_000 };
   const expected = { kind: 'retry', reason: 'clock' };
   expect(await deliver({}, createMessage(), late)).toMatchObject(expected);
 });
 
+// Fault: Feishu answers HTTP 400 with 9499, which means two things.
+test('9499 "too many request" is retried after a pause, 9499 "Bad Request" is dead', async () => {
+  for (const [msg, expected] of [
+    ['too many request', { kind: 'retry', reason: 'rate_limited', afterSeconds: 5 }],
+    ['Bad Request', { kind: 'dead', reason: 'refused' }],
+  ] as const) {
+    robot.answers.push({ status: 400, body: JSON.stringify({ code: 9499, msg }) });
+    expect(await deliver()).toMatchObject(expected);
+  }
+});
+
+// Fault: the mentioned person is not in the group.
 test('a mention of somebody who is not in the group: the card is sent without it', async () => {
   const mention = { users: ['ou_unknown'] };
   const channel = createChannel(feishu, { url: robot.url, secret, mention });

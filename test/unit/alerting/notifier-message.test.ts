@@ -138,6 +138,7 @@ test.each([
   expect(write(render([createAlert()], english, { origin })).join('')).toContain(note);
 });
 
+// Fault: a rule asks for markup, and its description has an image and a mention.
 test('an author who asks for markup gets links, but neither mentions nor images', () => {
   const description = '[page](http://x/y) ![graph](http://x/z.png) <at id=all>';
   const annotations = { description, markup: 'markdown' };
@@ -177,6 +178,7 @@ test.each([
   expect(text([createAlert({ startsAt })], { locale: 'en', timeZone })).toContain(shown);
 });
 
+// Fault: a label has a name that every JavaScript object has.
 test.each(['constructor', '__proto__'])('a severity named %s is shown as it is', (severity) => {
   const alert = createAlert({ labels: { alertname: 'Odd', severity } });
   expect(render([alert], chinese).title).toBe(`【${severity}】请求失败率过高（Odd）`);

@@ -51,6 +51,7 @@ function settle(outbox: ReturnType<typeof createOutbox>, at: number): void {
   outbox.settle(ids, { kind: 'delivered' }, at, 0);
 }
 
+// Fault: a sender is late: firing, resolved, and firing again with the same start. Alone: 3 deliveries.
 test('firing, resolved and firing with the same start are three messages, and the alert counts as firing', () => {
   const outbox = createOutbox();
   for (const [index, alert] of [firing, resolved, firing].entries()) {
@@ -60,6 +61,7 @@ test('firing, resolved and firing with the same start are three messages, and th
   expect(outbox.alerts.since(0)).toMatchObject([{ status: 'firing', endsAt: null }]);
 });
 
+// Fault: `repeat_interval` of a group is 15 m. Alone: a reminder every 15 m.
 test('reminders every 15 minutes are told', () => {
   const outbox = createOutbox();
   for (let time = virtualStart; time < virtualStart + 60 * minute; time += 15 * minute) {
@@ -90,6 +92,7 @@ test('a group that grows within a minute has only its new alert', () => {
   expect(accept(outbox, [firing, other], virtualStart + 10_000)).toEqual(['resolved']);
 });
 
+// Fault: an alert fires again after its notification was refused. Alone: 2 attempts.
 test('after a dead firing the next one is news, within the minute too', () => {
   const outbox = createOutbox();
   accept(outbox, [firing], virtualStart);
@@ -97,6 +100,7 @@ test('after a dead firing the next one is news, within the minute too', () => {
   expect(accept(outbox, [firing], virtualStart + 1000)).toEqual(['firing']);
 });
 
+// Fault: the same alert is in two groups (`continue: true`). Alone: 2 deliveries, in any order.
 test('an end in another group waits for its firing', () => {
   const outbox = createOutbox();
   accept(outbox, [firing], virtualStart);
@@ -110,6 +114,7 @@ test('an end in another group waits for its firing', () => {
   expect(outbox.due('robot', virtualStart + 5000).map(({ id }) => id)).toEqual([2]);
 });
 
+// Fault: two Alertmanagers, restarts, delays, failures and steps of the clock in random order (200; `make chaos`: 100,000).
 test('whatever the order of events, the last message is the state of the alert, and nothing is told twice within a minute', () => {
   const step = fc.tuple(fc.nat(stepKinds - 1), fc.nat(7));
   fc.assert(

@@ -29,6 +29,7 @@ const versionOne = `
   CREATE INDEX notifications_pending ON notifications (channel, group_key, id) WHERE state = 'pending';
   PRAGMA user_version = 1;`;
 
+// Fault: the outbox is of version 1.
 test('a file of version 1 is migrated, and its pending notifications stay pending', () => {
   const path = newPath();
   const old = new DatabaseSync(path);
@@ -67,6 +68,7 @@ test('a stored payload is parsed once for all its channels, attempts and parts',
   expect(parse).toHaveBeenCalledTimes(1);
 });
 
+// Fault: the outbox is of a newer version.
 test('a file of a newer version is rejected with a reason', () => {
   const path = newPath();
   openDatabase(path).exec('PRAGMA user_version = 99');
@@ -131,4 +133,20 @@ test('a firing after its end counts as firing again, so that the reconciliation 
   alerts.record(createWebhook([createAlert({ status: 'resolved' })]), 'default', virtualStart + 1);
   alerts.record(firing, 'default', virtualStart + 2);
   expect(alerts.since(0)).toMatchObject([{ status: 'firing', endsAt: null }]);
+});
+
+// Fault: the reconciliation is off for months.
+test('alerts that ended are forgotten after a week, those that fire after 35 days', () => {
+  const outbox = createOutbox({ path: ':memory:' });
+  const day = 86_400_000;
+  for (let index = 1; index <= 100; index += 1) {
+    const status = index % 2 === 0 ? 'resolved' : 'firing';
+    const alert = createAlert({ status, fingerprint: `alert ${index}` });
+    const recipients = [{ channel: 'robot', alerts: null }];
+    const payload = createWebhook([alert], `group ${index}`);
+    outbox.accept({ route: 'default', payload, recipients }, virtualStart + index * day);
+  }
+  const kept = outbox.alerts.since(0).map(({ status }) => status);
+  expect(kept.filter((status) => status === 'resolved')).toHaveLength(4);
+  expect(kept.filter((status) => status === 'firing')).toHaveLength(18);
 });

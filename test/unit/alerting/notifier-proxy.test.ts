@@ -25,6 +25,7 @@ async function startProxy() {
   return { asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
+// Fault: `HTTPS_PROXY` and `NO_PROXY` are set.
 test('requests go through the proxy, except to NO_PROXY and this machine', async () => {
   const [proxy, local] = [await startProxy(), await startProxy()];
   const { warning, restore } = useProxy({

@@ -108,6 +108,7 @@ describe.each(vendors)('$vendor', (vendor) => {
     body: JSON.stringify({ [code]: number, [message]: sentence }),
   });
 
+  // Fault: a robot answers with a code of its vendor, with HTTP 200 or 400. Result: retried, paused, dead, or sent without the mention, as the table of the vendor says.
   test.each(table.rows)(`$code "$sentence" means $meaning`, async (row) => {
     const { code, sentence, meaning, afterSeconds } = row;
     const meant = { ...outcomes[meaning], ...(afterSeconds !== undefined && { afterSeconds }) };
@@ -127,6 +128,7 @@ describe.each(vendors)('$vendor', (vendor) => {
     expect(source).toMatch(/^https:/);
   });
 
+  // Fault: a robot answers with a code that nobody documents.
   test('a code that is in no table is retried, and counts against the content', async () => {
     const expected = { kind: 'retry', reason: 'server_error', isRefusal: true };
     expect(await answered(coded(999_999, 'new'))).toMatchObject(expected);

@@ -5,6 +5,7 @@ import { parseMatchers } from '../../../alerting/notifier/routes.ts';
 const matches = (text: string, labels: Record<string, string>): boolean =>
   parseMatchers(text).every(({ label, matches }) => matches(labels[label] ?? ''));
 
+// Fault: a route has matchers in braces, quoted names, or classes such as `[[:alpha:]]`. Result: they match as in Alertmanager.
 test.each<[string, Record<string, string>, boolean]>([
   ['severity="critical"', { severity: 'critical' }, true],
   ['severity=critical', { severity: 'critical' }, true],
@@ -36,6 +37,7 @@ test.each(['severity', 'a="b" c="d"', '{a="b"', '="x"', 'a="b', 'a==b'])(
   },
 );
 
+// Fault: a route has a regular expression that only Go reads. Result: an error at the start.
 test.each(['x=~"("', String.raw`x=~"\\Qa\\E"`, String.raw`x=~"\\pN"`, 'x=~"[[:nope:]]"'])(
   '%s, which JavaScript would read differently, is an error',
   (text) => {

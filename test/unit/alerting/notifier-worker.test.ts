@@ -112,6 +112,7 @@ test('an exception in a channel is retried, and its message is not logged', asyn
   expect(JSON.stringify(deliveries)).not.toContain('canary');
 });
 
+// Fault: a template of NOTIFIER_CONFIG fails.
 test('a template that fails: the built-in text is sent, counted, and said once in the log', async () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b']) addNotification(outbox, name);
@@ -160,6 +161,7 @@ test('notifications within the rate are sent one by one', async () => {
   expect(sent).toEqual(Array.from({ length: 18 }, (_, index) => `alert ${index}`));
 });
 
+// Fault: 1,000 alerts in a minute, and a robot of 20 calls a minute. Alone: the robot is blocked for 10 minutes, again and again.
 test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, and never exceed its rate', async () => {
   const time = createVirtualClock();
   const robot = await startDingTalkRobot('SECtest', { now: time.now });
@@ -198,6 +200,7 @@ test('1,000 alerts in a minute reach a robot of 20 calls a minute, each once, an
   await robot.close();
 });
 
+// Fault: the notifier restarts while a digest waits.
 test('after a restart a digest is retried with the same notifications', async () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b', 'c']) addNotification(outbox, name);
@@ -243,6 +246,7 @@ function runWithCulprit(outbox: Outbox, count: number, answer: Delivery) {
   return { sent, dead, calls: () => calls };
 }
 
+// Fault: one of 83 alerts in a digest is refused, or answered three times with an unknown code. Result: the digest is halved until the culprit is alone; 82 arrive.
 test.each([
   ['refused', refused, 20],
   ['answered three times with an unknown code', unknown, 45],
@@ -259,6 +263,7 @@ test.each([
   expect(calls()).toBeLessThan(most);
 });
 
+// Fault: the robot refuses every message with an unknown code.
 test('an unknown code for every content is the vendor’s fault: nothing is dead', async () => {
   const outbox = createOutbox();
   for (const name of ['a', 'b']) addNotification(outbox, name);
@@ -310,6 +315,7 @@ test('after a restart the calls of the last minute still count', async () => {
   await robot.close();
 });
 
+// Fault: the notifier restarts while a robot is blocked.
 test('after a restart a blocked robot stays blocked', async () => {
   const clock = createVirtualClock();
   const outbox = createOutbox();
