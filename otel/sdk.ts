@@ -6,6 +6,7 @@ import {
   context,
   createNoopMeter,
   diag,
+  logs,
   metrics as metricsApi,
   propagation,
   ProxyTracerProvider,
@@ -264,6 +265,8 @@ interface Flushable {
 async function stop(sdk: NodeSDK, parts: readonly Flushable[]): Promise<void> {
   const flushes = await Promise.allSettled(parts.map((part) => part.forceFlush()));
   await sdk.shutdown();
+  // The SDK warns about every line that is logged after it.
+  logs.disable();
   const failed = flushes.find((flush) => flush.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }

@@ -207,6 +207,7 @@ test('the log has one line per request, the last one included, and then "stopped
   expect(loggedEndings(all, lines)).toEqual(all.map((request) => [endingOf(request, lines)]));
   expect(lines.size).toBe(all.length);
   expect(JSON.parse(service.log.at(-1)!)).toMatchObject({ msg: 'stopped' });
+  expect(service.log.filter((line) => line.includes('LoggerProvider'))).toEqual([]);
   expect(exitCode).toBe(0);
 });
 
