@@ -38,7 +38,7 @@ function isOf(id: string, minutes = 5): (response: Response) => boolean {
 async function openAt(id: string): Promise<{ page: Page; answer: PanelData }> {
   const dashboard = list.dashboards.find(({ rows }) => rows.some((row) => row.panels.includes(id)));
   const page = await browser.open(stack.chatUrl, {
-    hash: `#/live/${dashboard!.id}`,
+    hash: `#/live/${dashboard!.id}?range=5m`,
     viewport: { width: 1280, height: 3000 },
   });
   await card(page, id).locator('canvas').waitFor();
@@ -173,6 +173,89 @@ describe('a plot', () => {
     await page.locator('[data-span="decode"]').waitFor();
     expect(page.url()).toContain(answer.exemplars[0]!.traceId);
   });
+
+  test('moves its exemplars at once when the time range changes', async () => {
+    const { page } = await openAt('generation-time');
+    const panel = card(page, 'generation-time');
+    const response = page.waitForResponse(isOf('generation-time', 60));
+    await page.getByRole('button', { name: '1h', exact: true }).click();
+    const { from, to, exemplars } = (await (await response).json()) as PanelData;
+    const [{ at, traceId }] = exemplars as [PanelData['exemplars'][0]];
+    const over = (await panel.locator('.u-over').boundingBox())!;
+    await vi.waitFor(async () => {
+      const dot = (await panel.locator(`[href$="${traceId}"]`).last().boundingBox())!;
+      const share = (dot.x + dot.width / 2 - over.x) / over.width;
+      expect(share).toBeCloseTo((at - from) / (to - from), 1);
+    }, 3000);
+  });
+
+  test('draws a value between two gaps as a dot', async () => {
+    const points = Array.from({ length: 60 }, (_, step) => [
+      1_790_000_000 + 5 * step,
+      step === 30 ? 0.5 : null,
+    ]);
+    const range = { from: points[0]![0], to: points[59]![0], stepSeconds: 5 };
+    const answer = { source: 'prometheus', ...range, exemplars: [] };
+    const page = await browser.open(stack.chatUrl, {
+      hash: '#/live/qwen-monitor?range=5m&panel=cpu',
+      async prepare(prepared) {
+        await prepared.route('**/api/panels/cpu?**', (route) =>
+          route.fulfill({ json: { ...answer, series: [{ legend: 'a', points }] } }),
+        );
+      },
+    });
+    const panel = card(page, 'cpu');
+    await panel.locator('canvas').waitFor();
+    const [color] = await colorsOf(panel, ['--line-1']);
+    await until(async () => {
+      const [rows = []] = await findColors(panel.locator('canvas'), [color!]);
+      return rows.length >= 3 && rows.length < 12;
+    });
+  });
+});
+
+describe('the view', () => {
+  test('has the panels of the overview first, with a whole number of requests', async () => {
+    const page = await browser.open(stack.chatUrl, { hash: '#/live' });
+    await page.locator('[aria-current]', { hasText: 'Overview' }).waitFor();
+    const total = card(page, 'total-requests').locator('strong');
+    await until(async () => /^[1-9]\d*$/.test(await total.innerText()));
+    expect(await page.title()).toBe('Overview · Live · llamascope');
+  });
+
+  test('begins with the shortest range that has the last request, and keeps the chosen one', async () => {
+    const startedAt = Date.now() - 20 * 60_000;
+    const page = await browser.open(stack.chatUrl, {
+      hash: '#/live/inference',
+      async prepare(prepared) {
+        await prepared.route('**/api/traces?limit=1', (route) =>
+          route.fulfill({ json: { traces: [{ startedAt }] } }),
+        );
+      },
+    });
+    const chosen = (): Promise<string> =>
+      page.locator('.choices [aria-pressed=true]').first().innerText();
+    await until(async () => (await chosen()) === '1h');
+    await page.getByRole('button', { name: '6h', exact: true }).click();
+    await page.reload();
+    await until(async () => (await chosen()) === '6h');
+    await page.goBack();
+    await until(async () => (await chosen()) === '1h');
+  });
+
+  test('has an address for each panel, and fills the screen', async () => {
+    const page = await browser.open(stack.chatUrl, { hash: '#/live/inference?range=5m' });
+    await page.getByRole('link', { name: 'Queue', exact: true }).click();
+    await page.getByRole('link', { name: 'All panels of Inference' }).waitFor();
+    expect(page.url()).toContain('range=5m&panel=queue-depth');
+    expect(await page.locator('.panel').count()).toBe(1);
+    expect(await page.title()).toBe('Queue · Live · llamascope');
+    await page.getByRole('button', { name: 'Full screen' }).click();
+    await page.locator('.bar').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Leave full screen' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.bar').waitFor();
+  });
 });
 
 /** The position of zero in a plot, from the top of its canvas. */
@@ -199,7 +282,7 @@ describe('the time range', () => {
 
   test('moves on until it is paused', async () => {
     const page = await browser.open(stack.chatUrl, {
-      hash: '#/live/inference',
+      hash: '#/live/inference?range=5m',
       prepare: (prepared) => prepared.clock.install(),
     });
     await card(page, 'ready').locator('.figures').waitFor();

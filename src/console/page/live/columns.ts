@@ -30,6 +30,14 @@ export function stack(values: readonly Column[]): Column[] {
   );
 }
 
+/** The indices of values between two gaps. */
+export function lonePoints(column: ArrayLike<number | null | undefined>): number[] {
+  const isKnown = (index: number): boolean => typeof column[index] === 'number';
+  return Array.from(column, (_, index) => index).filter(
+    (index) => isKnown(index) && !isKnown(index - 1) && !isKnown(index + 1),
+  );
+}
+
 export interface HeatRows {
   /** Upper bounds, from one below the first to the last bucket that is not empty. */
   bounds: string[];

@@ -2,9 +2,11 @@
 import type { VNode } from 'preact';
 import type { PanelInfo } from '../../../../otel/panels/panel.ts';
 import type { PanelData, Series } from '../../server/answers.ts';
-import { formatValue } from '../format.ts';
-import { usePick } from '../texts/texts.ts';
+import { formatTime } from '../format.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
+import { nameInWords } from './legend-words.ts';
 import { lastValue, levelOf } from './levels.ts';
+import { valueInWords } from './values.ts';
 
 interface FiguresProps {
   panel: PanelInfo;
@@ -13,6 +15,7 @@ interface FiguresProps {
 
 export function Figures({ panel, data }: FiguresProps): VNode {
   const shown = data.series.filter(({ points }) => lastValue(points) !== null);
+  if (shown.length === 0) return <EarlierValue panel={panel} data={data} />;
   return (
     <ul class={`figures ${panel.kind}`}>
       {shown.map((series) => (
@@ -22,10 +25,22 @@ export function Figures({ panel, data }: FiguresProps): VNode {
   );
 }
 
+/** No series has a value now. */
+function EarlierValue({ panel, data }: FiguresProps): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  const known = data.series.flatMap(({ points }) =>
+    points.filter(([, value]) => value !== null).slice(-1),
+  );
+  const [at, value] = known.toSorted(([one], [other]) => other - one)[0] ?? [0, null];
+  return (
+    <p class="empty">{t.earlierValue(valueInWords(panel, value, pick), formatTime(at * 1000))}</p>
+  );
+}
+
 function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode {
   const pick = usePick();
   const value = lastValue(series.points)!;
-  const words = panel.words?.[String(value)];
   if (panel.kind === 'info') {
     return (
       <li>
@@ -36,10 +51,8 @@ function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode 
   return (
     <li>
       <span class="figure">
-        <strong class={levelOf(value, panel.thresholds)}>
-          {words === undefined ? formatValue(value, panel.unit) : pick(words)}
-        </strong>
-        {series.legend !== '' && <span>{series.legend}</span>}
+        <strong class={levelOf(value, panel.thresholds)}>{valueInWords(panel, value, pick)}</strong>
+        {series.legend !== '' && <span>{nameInWords(series.legend, pick)}</span>}
       </span>
       {panel.kind === 'gauge' ? (
         <meter min={0} max={1} value={value} aria-label={pick(panel.title)} />

@@ -2,9 +2,11 @@
 import type { VNode } from 'preact';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
 import { formatBound, formatValue } from '../format.ts';
-import { useTexts } from '../texts/texts.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
 import { colorOf } from './colors.ts';
 import { toHeatRows, type Column, type Columns } from './columns.ts';
+import { nameInWords } from './legend-words.ts';
+import { valueInWords } from './values.ts';
 
 interface LegendProps {
   panel: PanelInfo;
@@ -17,6 +19,7 @@ const maxZeroSeries = 6;
 
 export function Legend({ panel, columns, cursor }: LegendProps): VNode {
   const t = useTexts();
+  const pick = usePick();
   const valueOf = (column: Column): number | null | undefined =>
     column[cursor ?? column.length - 1];
   const all = columns.names.map((name, index) => ({ name, values: columns.values[index]!, index }));
@@ -29,7 +32,7 @@ export function Legend({ panel, columns, cursor }: LegendProps): VNode {
       {shown.map(({ name, values, index }) => (
         <li key={name} title={name}>
           <i style={{ background: `var(${colorOf(name, index)})` }} />
-          {shorten(name)} <b>{formatValue(valueOf(values), panel.unit)}</b>
+          {nameInWords(shorten(name), pick)} <b>{valueInWords(panel, valueOf(values), pick)}</b>
         </li>
       ))}
       {shown.length < all.length && (
@@ -55,8 +58,7 @@ function Limits({ thresholds, unit }: { thresholds: Thresholds; unit: string }):
       {limits.map((level) => (
         <li key={level} class="limit">
           <i class={level} />
-          <span class="visually-hidden">{t.levels[level]}</span> {sign}{' '}
-          {formatValue(thresholds[level], unit)}
+          {t.levels[level]} {sign} {formatValue(thresholds[level], unit)}
         </li>
       ))}
     </>

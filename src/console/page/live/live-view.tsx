@@ -1,28 +1,21 @@
-/** The same dashboards as in Grafana, over a chosen time range. */
+/** The same dashboards as in Grafana. Dashboard, time range, a single panel and the view for a wall are in the URL. */
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { PanelInfo } from '../../../../otel/panels/panel.ts';
 import type { Dashboard, PanelList, Status } from '../../server/answers.ts';
 import { Choices } from '../choices.tsx';
-import { FailureMessage } from '../failure-message.tsx';
 import { ProgramLink } from '../program-link.tsx';
 import { usePolled } from '../polling.ts';
-import { linkTo } from '../route.ts';
+import { changeQuery, linkTo, useRoute, type Query } from '../route.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
-import { PanelCard } from './panel-card.tsx';
+import { useTitle } from '../title.ts';
+import { PanelCard, usualHeight } from './panel-card.tsx';
+import { isRange, ranges, rangeTexts, suitingRange, type RangeName } from './ranges.ts';
 import { WithoutPrometheus } from './without-prometheus.tsx';
 
-const rangeTexts = { '5m': '5m', '15m': '15m', '1h': '1h', '6h': '6h', '24h': '24h' };
-type RangeName = keyof typeof rangeTexts;
-
-/** Minutes to look back, and seconds between two polls. */
-const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {
-  '5m': { minutes: 5, everySeconds: 5 },
-  '15m': { minutes: 15, everySeconds: 5 },
-  '1h': { minutes: 60, everySeconds: 15 },
-  '6h': { minutes: 360, everySeconds: 60 },
-  '24h': { minutes: 1440, everySeconds: 120 },
-};
+/** Heights of larger plots, in CSS pixels. */
+const heights = { wall: 230, alone: 420 };
 
 interface LiveViewProps {
   dashboard: string | undefined;
@@ -32,34 +25,52 @@ interface LiveViewProps {
 export function LiveView({ dashboard, status }: LiveViewProps): VNode {
   const t = useTexts();
   const pick = usePick();
-  const { value: list, failure } = usePolled<PanelList>('/api/panels', 0);
-  const [rangeName, setRangeName] = useState<RangeName>('5m');
-  const range = ranges[rangeName];
+  const { query } = useRoute();
+  const panelList = usePolled<PanelList>('/api/panels', 0);
+  const list = panelList.value;
+  const rangeName = useRange(query['range']);
   const [isPaused, setPaused] = useState(false);
+  const isWall = query['wall'] !== undefined;
+  useLeaveWall(isWall);
   const current = list?.dashboards.find(({ id }) => id === dashboard) ?? list?.dashboards[0];
+  const panels = new Map(list?.panels.map((panel) => [panel.id, panel]));
+  const alone = panels.get(query['panel'] ?? '');
+  const name = alone?.title ?? current?.title;
+  useTitle(name === undefined ? t.views.live : `${pick(name)} · ${t.views.live}`);
+  const range = rangeName && ranges[rangeName];
   return (
-    <main class="page wide-page" id="content">
+    <main class={`page wide-page ${isWall ? 'wall' : ''}`} id="content">
       <header class="page-head">
-        <h1>{t.live}</h1>
+        <h1>{isWall && name !== undefined ? pick(name) : t.live}</h1>
         <nav class="choices" aria-label={t.dashboards}>
           {list?.dashboards.map(({ id, title }) => (
             <a
               key={id}
-              href={linkTo('live', id)}
+              href={linkTo('live', id, { range: query['range'] })}
               aria-current={id === current?.id ? 'page' : undefined}
             >
               {pick(title)}
             </a>
           ))}
         </nav>
-        <Choices label={t.range} texts={rangeTexts} value={rangeName} onChoose={setRangeName} />
-        <button
-          type="button"
-          class="small"
-          aria-pressed={!isPaused}
-          onClick={() => setPaused(!isPaused)}
-        >
-          {isPaused ? t.paused : t.refreshing(range.everySeconds)}
+        <Choices
+          label={t.range}
+          texts={rangeTexts}
+          value={rangeName}
+          onChoose={(name) => changeQuery({ range: name })}
+        />
+        {range !== undefined && (
+          <button
+            type="button"
+            class="small"
+            aria-pressed={!isPaused}
+            onClick={() => setPaused(!isPaused)}
+          >
+            {isPaused ? t.paused : t.refreshing(range.everySeconds)}
+          </button>
+        )}
+        <button type="button" class="small" onClick={() => (isWall ? leaveWall() : enterWall())}>
+          {isWall ? t.leaveFullScreen : t.fullScreen}
         </button>
         {current !== undefined && (
           <ProgramLink base={status?.links.grafana} path={`/d/${current.id}`}>
@@ -67,15 +78,16 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
           </ProgramLink>
         )}
       </header>
-      <FailureMessage failure={failure} />
-      {list?.panels[0] !== undefined && (
+      <StaleNote polled={panelList} />
+      {list?.panels[0] !== undefined && range !== undefined && (
         <WithoutPrometheus panelId={list.panels[0].id} minutes={range.minutes} status={status} />
       )}
-      {list !== undefined && current !== undefined && (
+      {current !== undefined && range !== undefined && (
         <Rows
           key={current.id}
-          dashboard={current}
-          panels={new Map(list.panels.map((panel) => [panel.id, panel]))}
+          dashboard={alone === undefined ? current : onlyPanel(current, alone)}
+          panels={panels}
+          query={query}
           minutes={range.minutes}
           everySeconds={isPaused ? 0 : range.everySeconds}
         />
@@ -84,18 +96,75 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
   );
 }
 
+function onlyPanel(dashboard: Dashboard, { id }: PanelInfo): Dashboard {
+  return { ...dashboard, rows: [{ panels: [id] }] };
+}
+
+/** Undefined until it is known when the last request was. */
+function useRange(given: string | undefined): RangeName | undefined {
+  const last = usePolled<{ traces: { startedAt: number }[] }>('/api/traces?limit=1', 0);
+  // The range does not change while people look at it.
+  const [suiting, setSuiting] = useState<RangeName>();
+  const isAnswered = !last.isStale && (last.value ?? last.failure) !== undefined;
+  useEffect(() => {
+    if (isAnswered) setSuiting((known) => known ?? suitingRange(last.value?.traces[0]?.startedAt));
+  }, [isAnswered]);
+  return isRange(given) ? given : suiting;
+}
+
+function enterWall(): void {
+  changeQuery({ wall: '1' });
+  // The view fills the window where a browser has no full screen.
+  document.documentElement.requestFullscreen().catch(() => {});
+}
+
+function leaveWall(): void {
+  changeQuery({ wall: undefined });
+  if (document.fullscreenElement !== null) document.exitFullscreen().catch(() => {});
+}
+
+/** Escape ends the full screen, and the view for a wall with it. */
+function useLeaveWall(isWall: boolean): void {
+  useEffect(() => {
+    if (!isWall) return undefined;
+    const onChange = (): void => {
+      if (document.fullscreenElement === null) leaveWall();
+    };
+    const onKey = ({ key }: KeyboardEvent): void => {
+      if (key === 'Escape') leaveWall();
+    };
+    document.addEventListener('fullscreenchange', onChange);
+    document.addEventListener('keydown', onKey);
+    return () => {
+      document.removeEventListener('fullscreenchange', onChange);
+      document.removeEventListener('keydown', onKey);
+    };
+  }, [isWall]);
+}
+
 interface RowsProps {
   dashboard: Dashboard;
   panels: ReadonlyMap<string, PanelInfo>;
+  query: Query;
   minutes: number;
   everySeconds: number;
 }
 
-function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
+function Rows({ dashboard, panels, query, minutes, everySeconds }: RowsProps): VNode {
+  const t = useTexts();
   const pick = usePick();
+  const isAlone = query['panel'] !== undefined;
+  const height = isAlone ? heights.alone : query['wall'] === undefined ? usualHeight : heights.wall;
+  const link = (panel?: string): string => linkTo('live', dashboard.id, { ...query, panel });
   return (
     <>
-      <p class="hint">{pick(dashboard.meaning)}</p>
+      <p class="hint">
+        {isAlone ? (
+          <a href={link()}>{t.allPanels(pick(dashboard.title))}</a>
+        ) : (
+          pick(dashboard.meaning)
+        )}
+      </p>
       {dashboard.rows.map((row, index) => (
         <section key={index} class="panel-row">
           {row.title !== undefined && <h2>{pick(row.title)}</h2>}
@@ -104,7 +173,14 @@ function Rows({ dashboard, panels, minutes, everySeconds }: RowsProps): VNode {
               const panel = panels.get(id);
               return (
                 panel !== undefined && (
-                  <PanelCard key={id} panel={panel} minutes={minutes} everySeconds={everySeconds} />
+                  <PanelCard
+                    key={id}
+                    panel={panel}
+                    minutes={minutes}
+                    everySeconds={everySeconds}
+                    href={link(id)}
+                    height={height}
+                  />
                 )
               );
             })}

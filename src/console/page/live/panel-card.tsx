@@ -3,30 +3,39 @@ import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PanelInfo } from '../../../../otel/panels/panel.ts';
 import type { PanelData } from '../../server/answers.ts';
-import { FailureMessage } from '../failure-message.tsx';
-import { formatValue } from '../format.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { Figures } from './figures.tsx';
+import { nameInWords } from './legend-words.ts';
 import { hasValues, lastValue, worstLevel } from './levels.ts';
 import { Plot } from './plot.tsx';
+import { valueInWords } from './values.ts';
+
+export const usualHeight = 150;
 
 interface PanelCardProps {
   panel: PanelInfo;
   minutes: number;
   everySeconds: number;
+  /** The address of this panel alone. */
+  href?: string;
+  /** Of a plot, in CSS pixels. */
+  height?: number;
 }
 
-export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNode {
+export function PanelCard(props: PanelCardProps): VNode {
+  const { panel, minutes, everySeconds } = props;
+  const { href = linkTo('live', undefined, { panel: panel.id }), height = usualHeight } = props;
   const pick = usePick();
   const card = useRef<HTMLElement>(null);
   const isVisible = useVisible(card);
   const path = `/api/panels/${panel.id}?minutes=${minutes}`;
-  const { value, failure } = usePolled<PanelData>(isVisible ? path : undefined, everySeconds);
+  const polled = usePolled<PanelData>(isVisible ? path : undefined, everySeconds);
   // Kept while the card is hidden and while another time range loads.
   const last = useRef<PanelData>(undefined);
-  last.current = value ?? last.current;
+  last.current = polled.value ?? last.current;
   const data = last.current;
   const level = worstLevel(data, panel.thresholds);
   return (
@@ -35,11 +44,14 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
       class={`panel card ${panel.kind} ${level}`}
       data-panel={panel.id}
       aria-labelledby={`title-${panel.id}`}
+      aria-busy={isVisible && polled.value === undefined}
     >
-      <h3 id={`title-${panel.id}`}>{pick(panel.title)}</h3>
+      <h3 id={`title-${panel.id}`}>
+        <a href={href}>{pick(panel.title)}</a>
+      </h3>
       <p class="meaning">{pick(panel.meaning)}</p>
-      <FailureMessage failure={failure} />
-      {data !== undefined && <PanelContent panel={panel} data={data} />}
+      <StaleNote polled={polled} />
+      {data !== undefined && <PanelContent panel={panel} data={data} height={height} />}
       {level === 'red' && panel.whenRed !== undefined && (
         <p class="when-red">
           {pick(panel.whenRed)}{' '}
@@ -50,7 +62,13 @@ export function PanelCard({ panel, minutes, everySeconds }: PanelCardProps): VNo
   );
 }
 
-function PanelContent({ panel, data }: { panel: PanelInfo; data: PanelData }): VNode {
+interface PanelContentProps {
+  panel: PanelInfo;
+  data: PanelData;
+  height: number;
+}
+
+function PanelContent({ panel, data, height }: PanelContentProps): VNode {
   const t = useTexts();
   const pick = usePick();
   const isPlotted = ['timeseries', 'stacked', 'heatmap'].includes(panel.kind);
@@ -60,10 +78,11 @@ function PanelContent({ panel, data }: { panel: PanelInfo; data: PanelData }): V
   }
   if (!isPlotted) return <Figures panel={panel} data={data} />;
   const values = data.series.map(
-    ({ legend, points }) => `${legend} ${formatValue(lastValue(points), panel.unit)}`,
+    ({ legend, points }) =>
+      `${nameInWords(legend, pick)} ${valueInWords(panel, lastValue(points), pick)}`,
   );
   const label = t.plotLabel(pick(panel.title), panel.kind === 'heatmap' ? '' : values.join(', '));
-  return <Plot panel={panel} data={data} label={label} />;
+  return <Plot panel={panel} data={data} label={label} height={height} />;
 }
 
 /** Whether the element is on the screen or within 200 px of it. */

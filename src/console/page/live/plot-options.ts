@@ -1,9 +1,10 @@
 /** uPlot's options and data for each kind of panel. */
 import uPlot from 'uplot';
 import type { PanelInfo, Thresholds } from '../../../../otel/panels/panel.ts';
-import { formatBound, formatShortTime, formatValue } from '../format.ts';
+import { formatShortTime } from '../format.ts';
+import { labelBounds, labelTicks, stepsOf } from './axis-labels.ts';
 import { colorOf, resolveColor, withAlpha } from './colors.ts';
-import { stack, toHeatRows, type Columns } from './columns.ts';
+import { lonePoints, stack, toHeatRows, type Columns } from './columns.ts';
 
 export interface Drawing {
   options: Omit<uPlot.Options, 'width' | 'height'>;
@@ -28,7 +29,8 @@ export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement
       width: 1.5,
       ...(limit ? { dash: [5, 4] } : {}),
       ...(fill > 0 && (!stacked || index === 0) ? { fill: withAlpha(stroke, fill) } : {}),
-      points: { size: 4 },
+      // A line needs two points; a value between gaps is a dot.
+      points: { show: false, size: 5, fill: stroke, filter: (u, at) => lonePoints(u.data[at]!) },
     };
   });
   // Fills the area between each line of a stack and the line below.
@@ -55,6 +57,7 @@ export function toLines(panel: PanelInfo, columns: Columns, element: HTMLElement
 export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLElement): Drawing {
   const { bounds, rows, most } = toHeatRows(columns);
   const ink = resolveColor(element, '--decode');
+  const labels = labelBounds(bounds, panel.unit);
   const everyLabel = Math.ceil(bounds.length / 7);
   const drawCells = (u: uPlot): void => {
     const step = (columns.times[1] ?? 0) - (columns.times[0] ?? 0);
@@ -83,8 +86,7 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
         {
           ...valueAxis(element, panel.unit),
           splits: () => bounds.map((_, index) => index + 1),
-          values: () =>
-            bounds.map((bound, at) => (at % everyLabel ? '' : formatBound(bound, panel.unit))),
+          values: () => labels.map((label, at) => (at % everyLabel ? '' : label)),
         },
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
@@ -95,7 +97,6 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
 }
 
 const minuteSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360].map((minutes) => minutes * 60);
-const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
 
 function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
   return {
@@ -143,9 +144,8 @@ function valueAxis(element: HTMLElement, unit: string): uPlot.Axis {
     ...axis(element),
     size: 62,
     space: 28,
-    // Powers of two are round numbers in MiB.
-    ...(unit === 'By' ? { incrs: byteSteps } : {}),
-    values: (_, splits) => splits.map((value) => formatValue(value, unit)),
+    incrs: stepsOf(unit),
+    values: (_, splits) => labelTicks(splits, unit),
   };
 }
 

@@ -13,7 +13,6 @@ import { toColumns, type Columns } from './columns.ts';
 import { HeatLegend, Legend } from './legend.tsx';
 import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
 
-const height = 150;
 const maxDots = 24;
 
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
@@ -24,6 +23,8 @@ interface PlotProps {
   panel: PanelInfo;
   data: PanelData;
   label: string;
+  /** Of the canvas, in CSS pixels. */
+  height: number;
 }
 
 interface Dot {
@@ -32,20 +33,24 @@ interface Dot {
   top: number;
 }
 
-export function Plot({ panel, data, label }: PlotProps): VNode {
+export function Plot({ panel, data, label, height }: PlotProps): VNode {
   const container = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [cursor, setCursor] = useState<number | null>(null);
   const [dots, setDots] = useState<Dot[]>([]);
-  const [width, setWidth] = useState(0);
+  const exemplars = useRef<readonly Exemplar[]>([]);
+  // A heatmap has rows instead of a value axis, so an exemplar has no position in it.
+  exemplars.current = panel.kind === 'heatmap' ? [] : data.exemplars;
   const appearance = `${useStore(theme)} ${useStore(language)} ${useStore(prefersDark)}`;
   const columns = toColumns(data);
   // Create a new plot only for other series or colors; new values reuse the plot.
-  const shape = `${appearance} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
+  const shape = `${appearance} ${height} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
   const draw = (element: HTMLElement): Drawing =>
     panel.kind === 'heatmap'
       ? toHeatmap(panel, columns, element)
       : toLines(panel, columns, element);
+  // A plot has its new scales only when it draws, so dots are placed then.
+  const placeDots = (u: uPlot): void => setDots(toDots(u, exemplars.current));
 
   useLayoutEffect(() => {
     const element = container.current!;
@@ -56,16 +61,17 @@ export function Plot({ panel, data, label }: PlotProps): VNode {
         width: element.clientWidth,
         height,
         legend: { show: false },
-        hooks: { ...options.hooks, setCursor: [(self) => setCursor(self.cursor.idx ?? null)] },
+        hooks: {
+          ...options.hooks,
+          draw: [...(options.hooks?.draw ?? []), placeDots],
+          setCursor: [(self) => setCursor(self.cursor.idx ?? null)],
+        },
       },
       drawn,
       element,
     );
     plot.current = u;
-    const resize = new ResizeObserver(() => {
-      u.setSize({ width: element.clientWidth, height });
-      setWidth(element.clientWidth);
-    });
+    const resize = new ResizeObserver(() => u.setSize({ width: element.clientWidth, height }));
     resize.observe(element);
     return () => {
       resize.disconnect();
@@ -80,17 +86,16 @@ export function Plot({ panel, data, label }: PlotProps): VNode {
     const { options, data: drawn } = draw(container.current!);
     // `setData` calls the hooks, which draw the new values.
     u.hooks.drawAxes = options.hooks?.drawAxes ?? [];
-    u.hooks.draw = options.hooks?.draw ?? [];
+    u.hooks.draw = [...(options.hooks?.draw ?? []), placeDots];
     u.setData(drawn);
-    // A heatmap has rows instead of a value axis, so an exemplar has no position in it.
-    setDots(panel.kind === 'heatmap' ? [] : toDots(u, data.exemplars));
-  }, [data, shape, width]);
+  }, [data, shape]);
 
   return (
     <figure class="plot">
       <div
         class="plot-area"
         ref={container}
+        style={{ height: `${height}px` }}
         role="img"
         aria-label={label}
         tabIndex={0}
