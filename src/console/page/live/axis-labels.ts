@@ -52,9 +52,11 @@ const decimalSteps = Array.from({ length: 16 }, (_, power) =>
   [1, 2, 5].map((digit) => Number(`${digit}e${power - 6}`)),
 ).flat();
 const wholeSteps = decimalSteps.filter((step) => step >= 1);
+/** Seconds, minutes and hours. */
+const clockSteps = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
 const secondSteps = [
   ...decimalSteps.filter((step) => step <= 10),
-  ...[15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400],
+  ...clockSteps,
 ];
 /** Powers of two are round numbers in MiB. */
 const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
