@@ -1,7 +1,11 @@
 /** The console's list of traces: its groups and the scale of its bars. */
 import { describe, expect, test } from 'vitest';
 import type { TraceSummary } from '../../../otel/traces/rows.ts';
-import { chooseScale, groupRefusals } from '../../../src/console/page/traces/trace-groups.ts';
+import {
+  addUsage,
+  chooseScale,
+  groupRefusals,
+} from '../../../src/console/page/traces/trace-groups.ts';
 
 let id = 0;
 
@@ -62,4 +66,24 @@ describe('refusals', () => {
     ].map(trace);
     expect(groupRefusals(traces)).toHaveLength(traces.length);
   });
+});
+
+test('the client with the most tokens comes first, with the sums of its requests', () => {
+  const traces = [
+    { client: 'a', inputTokens: 10, outputTokens: 5 },
+    { client: 'b', outcome: 'rejected' } as const,
+    { client: 'c', inputTokens: 100, outputTokens: 1, durationMillis: 20 },
+    { client: 'a', inputTokens: 20, outputTokens: 6 },
+    { client: 'c', outcome: 'rejected', durationMillis: 2 } as const,
+  ].map(trace);
+  const [first, ...others] = addUsage(traces);
+  expect(first).toEqual({
+    client: 'c',
+    requests: 2,
+    refused: 1,
+    inputTokens: 100,
+    outputTokens: 1,
+    millis: 22,
+  });
+  expect(others.map(({ client }) => client)).toEqual(['a', 'b']);
 });

@@ -1,4 +1,4 @@
-/** Groups equal refusals in the list of traces, and finds a scale for the bars of all. */
+/** Groups equal refusals in the list of traces, adds up the use of each client, and finds a scale for the bars. */
 import type { TraceSummary } from '../../../../otel/traces/rows.ts';
 
 export interface TraceGroup {
@@ -38,4 +38,40 @@ export function chooseScale(traces: readonly TraceSummary[]): number {
   const longest = durations.at(-1) ?? 1;
   const usual = durations[Math.floor(0.9 * (durations.length - 1))] ?? longest;
   return Math.max(longest > scaleFactor * usual ? usual : longest, 1);
+}
+
+export interface Usage {
+  /** Empty if it is unknown. */
+  client: string;
+  requests: number;
+  refused: number;
+  inputTokens: number;
+  outputTokens: number;
+  /** Sum of the durations. */
+  millis: number;
+}
+
+/** The client with the most tokens comes first. */
+export function addUsage(traces: readonly TraceSummary[]): Usage[] {
+  const byClient = new Map<string, Usage>();
+  for (const { client = '', outcome, inputTokens, outputTokens, durationMillis } of traces) {
+    const usage = byClient.get(client) ?? {
+      client,
+      requests: 0,
+      refused: 0,
+      inputTokens: 0,
+      outputTokens: 0,
+      millis: 0,
+    };
+    usage.requests += 1;
+    usage.refused += outcome === 'rejected' ? 1 : 0;
+    usage.inputTokens += inputTokens ?? 0;
+    usage.outputTokens += outputTokens ?? 0;
+    usage.millis += durationMillis;
+    byClient.set(client, usage);
+  }
+  const tokens = (usage: Usage): number => usage.inputTokens + usage.outputTokens;
+  return [...byClient.values()].toSorted(
+    (one, other) => tokens(other) - tokens(one) || other.requests - one.requests,
+  );
 }

@@ -8,6 +8,7 @@ import { linkTo, useRoute, type Query } from '../route.ts';
 import { StaleNote } from '../stale-note.tsx';
 import { useTexts } from '../texts/texts.ts';
 import { useTitle } from '../title.ts';
+import { ClientUsage } from './client-usage.tsx';
 import { TraceFilters } from './trace-filters.tsx';
 import { chooseScale, groupRefusals } from './trace-groups.ts';
 import { toPath } from './trace-query.ts';
@@ -44,7 +45,7 @@ export function TraceList(): VNode {
   const content = useScrollPosition(linkToList(), list !== undefined);
   const traces = list?.traces ?? [];
   const scale = chooseScale(traces);
-  const isFiltered = Object.keys(query).some((name) => name !== 'sort' && name !== 'open');
+  const isFiltered = Object.keys(query).some((name) => !['sort', 'open', 'usage'].includes(name));
   return (
     <main class="page wide-page" id="content" ref={content}>
       <header class="page-head">
@@ -52,6 +53,7 @@ export function TraceList(): VNode {
         <TraceFilters query={query} counts={list?.counts} traces={traces} />
       </header>
       <StaleNote polled={polled} />
+      <ClientUsage query={query} />
       {traces.length > 0 && (
         <div class="card traces" aria-busy={polled.value === undefined}>
           <ColumnHeads scaleMillis={scale} />

@@ -8,6 +8,8 @@ export type Period = keyof typeof periodMinutes;
 export type Sort = 'newest' | 'slowest';
 
 const pageSize = 100;
+/** The limit of the service. */
+export const mostTraces = 500;
 const minuteMillis = 60_000;
 
 export function filterOf({ filter }: Query): TraceFilter {
@@ -25,12 +27,12 @@ export function sortOf(query: Query): Sort {
   return filterOf(query) === 'slow' ? 'slowest' : 'newest';
 }
 
-export function toPath(query: Query): string {
+export function toPath(query: Query, limit = pageSize): string {
   const minutes = periodMinutes[periodOf(query)];
   // Whole minutes: the path changes once a minute, not with every poll.
   const now = Math.floor(serverNow() / minuteMillis) * minuteMillis;
   const parameters = {
-    limit: String(pageSize),
+    limit: String(limit),
     filter: filterOf(query),
     sort: sortOf(query),
     route: query['route'],
