@@ -5,14 +5,22 @@ import { useFailureText } from './failure-message.tsx';
 import type { Polled } from './polling.ts';
 import { useTexts } from './texts/texts.ts';
 
-export function StaleNote({ polled }: { polled: Polled<unknown> }): VNode | null {
+interface StaleNoteProps {
+  polled: Polled<unknown>;
+  /** Only the age, if there is a value: one of many notes with the same reason. */
+  short?: boolean;
+}
+
+export function StaleNote({ polled, short = false }: StaleNoteProps): VNode | null {
   const t = useTexts();
   const failureText = useFailureText();
   const { failure, isStale, receivedAt } = polled;
   if (failure === undefined && !isStale) return null;
   return (
     <p class="failure stale-note">
-      {failure !== undefined && <span role="status">{failureText(failure)}</span>}{' '}
+      {failure !== undefined && !(short && receivedAt !== undefined) && (
+        <span role="status">{failureText(failure)}</span>
+      )}{' '}
       {receivedAt !== undefined && (
         <span>
           {t.valuesFrom} <Age since={receivedAt} />

@@ -218,6 +218,7 @@ describe('the view', () => {
   test('has the panels of the overview first, with a whole number of requests', async () => {
     const page = await browser.open(stack.chatUrl, { hash: '#/live' });
     await page.locator('[aria-current]', { hasText: 'Overview' }).waitFor();
+    await page.getByText('its scrape job is called qwen-instruct, as in the article').waitFor();
     const total = card(page, 'total-requests').locator('strong');
     await until(async () => /^[1-9]\d*$/.test(await total.innerText()));
     expect(await page.title()).toBe('Overview · Live · llamascope');

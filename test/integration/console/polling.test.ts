@@ -68,3 +68,23 @@ test('the list of traces is marked as old while the browser is offline, and is r
   await page.context().setOffline(false);
   await note.waitFor({ state: 'detached' });
 });
+
+test('a hidden tab rests, and asks at once when it is shown again', async () => {
+  const page = await browser.open(service.url, {
+    prepare: (prepared) => prepared.clock.install(),
+  });
+  await strip(page, 'ready').waitFor();
+  const hide = (hidden: boolean): Promise<void> =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await hide(true);
+  let asked = 0;
+  page.on('request', () => (asked += 1));
+  await page.clock.runFor(60_000);
+  expect(asked).toBe(0);
+  const asking = page.waitForRequest('**/api/status');
+  await hide(false);
+  await asking;
+});

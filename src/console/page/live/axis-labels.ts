@@ -54,10 +54,7 @@ const decimalSteps = Array.from({ length: 16 }, (_, power) =>
 const wholeSteps = decimalSteps.filter((step) => step >= 1);
 /** Seconds, minutes and hours. */
 const clockSteps = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
-const secondSteps = [
-  ...decimalSteps.filter((step) => step <= 10),
-  ...clockSteps,
-];
+const secondSteps = [...decimalSteps.filter((step) => step <= 10), ...clockSteps];
 /** Powers of two are round numbers in MiB. */
 const byteSteps = Array.from({ length: 42 }, (_, power) => 2 ** power);
 

@@ -66,17 +66,16 @@ function Figure({ panel, series }: { panel: PanelInfo; series: Series }): VNode 
 const width = 120;
 const height = 24;
 
-/** A sparkline: a line without axes. */
+/** A line without axes. Gaps stay gaps, and a value between two gaps is a dot. */
 function Sparkline({ points }: { points: readonly [number, number | null][] }): VNode | null {
-  const known = points.filter((point): point is [number, number] => point[1] !== null);
-  const values = known.map(([, value]) => value);
+  const parts = withoutGaps(points);
+  const values = parts.flat().map(([, value]) => value);
   const [low, high] = [Math.min(0, ...values), Math.max(...values)];
   const [from, to] = [points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 1];
-  if (known.length < 2 || to === from) return null;
+  if (values.length < 2 || to === from) return null;
   const x = (time: number): number => ((time - from) / (to - from)) * width;
   const y = (value: number): number =>
     height - 1 - ((value - low) / (high - low || 1)) * (height - 2);
-  const path = known.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`);
   return (
     <svg
       class="sparkline"
@@ -84,7 +83,25 @@ function Sparkline({ points }: { points: readonly [number, number | null][] }): 
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      <polyline points={path.join(' ')} />
+      {parts.map((part) => (
+        <polyline
+          key={part[0]![0]}
+          // A line to its own start is a dot with round ends.
+          points={[...part, part.at(-1)!]
+            .map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`)
+            .join(' ')}
+        />
+      ))}
     </svg>
   );
+}
+
+function withoutGaps(points: readonly [number, number | null][]): [number, number][][] {
+  const parts: [number, number][][] = [];
+  for (const [index, [time, value]] of points.entries()) {
+    if (value === null) continue;
+    if (index === 0 || points[index - 1]![1] === null) parts.push([]);
+    parts.at(-1)!.push([time, value]);
+  }
+  return parts;
 }

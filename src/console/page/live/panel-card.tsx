@@ -50,7 +50,7 @@ export function PanelCard(props: PanelCardProps): VNode {
         <a href={href}>{pick(panel.title)}</a>
       </h3>
       <p class="meaning">{pick(panel.meaning)}</p>
-      <StaleNote polled={polled} />
+      <StaleNote polled={polled} short />
       {data !== undefined && <PanelContent panel={panel} data={data} height={height} />}
       {level === 'red' && panel.whenRed !== undefined && (
         <p class="when-red">
