@@ -80,7 +80,7 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
       </header>
       <StaleNote polled={panelList} />
       {list?.panels[0] !== undefined && range !== undefined && (
-        <WithoutPrometheus panelId={list.panels[0].id} minutes={range.minutes} status={status} />
+        <WithoutPrometheus panelId={list.panels[0].id} minutes={range.minutes} />
       )}
       {current !== undefined && range !== undefined && (
         <Rows

@@ -2,19 +2,20 @@
 import type { VNode } from 'preact';
 import type { PanelData, Status } from '../../server/answers.ts';
 import { usePolled } from '../polling.ts';
+import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 
 const everySeconds = 15;
+const statusSeconds = 3;
 
 interface WithoutPrometheusProps {
   /** The page requests this panel to find out whether Prometheus is available. */
   panelId: string;
   minutes: number;
-  status: Status | undefined;
 }
 
 export function WithoutPrometheus(props: WithoutPrometheusProps): VNode | null {
-  const { panelId, minutes, status } = props;
+  const { panelId, minutes } = props;
   const t = useTexts();
   const pick = usePick();
   const path = `/api/panels/${panelId}?minutes=${minutes}`;
@@ -25,14 +26,16 @@ export function WithoutPrometheus(props: WithoutPrometheusProps): VNode | null {
       <p class="notice" role="status">
         {t.noPrometheus} {data.reason && pick(data.reason)}
       </p>
-      {status !== undefined && <StatusFigures status={status} />}
+      <StatusFigures />
     </section>
   );
 }
 
-function StatusFigures({ status }: { status: Status }): VNode {
+function StatusFigures(): VNode {
   const t = useTexts();
-  const { state, queue, sequences, contextTokens, restarts } = status;
+  const polled = usePolled<Status>('/api/status', statusSeconds);
+  if (polled.value === undefined || polled.isStale) return <StaleNote polled={polled} />;
+  const { state, queue, sequences, contextTokens, restarts } = polled.value;
   const figures: [name: string, value: string | number | undefined][] = [
     [t.status, t.states[state]],
     [t.queue, `${queue.depth}/${queue.limit}`],
