@@ -41,7 +41,7 @@ const views: { name: string; hash: () => string; open: (page: Page) => Promise<v
   {
     name: 'traces',
     hash: () => '#/traces',
-    open: (page) => page.locator('.trace-row').first().waitFor(),
+    open: (page) => page.locator('a.trace-row').first().waitFor(),
   },
   {
     name: 'trace',

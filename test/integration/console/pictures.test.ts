@@ -41,7 +41,7 @@ const views: Record<string, (page: Page) => Promise<void>> = {
   },
   async trace(page) {
     await page.goto(`${stack.chatUrl}/#/traces`);
-    await page.locator('.trace-row').first().click();
+    await page.locator('a.trace-row').first().click();
     await page.locator('.span-row').nth(1).click();
     await page.locator('.span-facts').waitFor();
   },
