@@ -5,7 +5,7 @@ import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TraceSummary } from '../../../otel/traces/rows.ts';
 import { formatNumber, formatSeconds } from '../../../src/console/page/format.ts';
-import { groupRefusals } from '../../../src/console/page/traces/trace-groups.ts';
+import { addUsage, groupRefusals } from '../../../src/console/page/traces/trace-groups.ts';
 import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
@@ -219,6 +219,18 @@ describe('the list', () => {
     await page.getByLabel('Text of an error').fill('model_NOT');
     await page.getByText('rejected · model_not_found').waitFor();
     await until(async () => (await page.locator('li > .trace-row').count()) === 1);
+  });
+
+  test('adds up the use of each client', async () => {
+    const page = await openList('?usage=1');
+    const rows = addUsage(await listTraces('all')).map(({ client, requests, refused }) =>
+      [client, requests, refused].join(' '),
+    );
+    const shown = page.locator('.client-usage tbody tr');
+    await until(async () => {
+      const texts = (await shown.allInnerTexts()).map((text) => text.split(/\s+/).slice(0, 3));
+      return texts.map((cells) => cells.join(' ')).join() === rows.join();
+    });
   });
 
   test('shows each outcome', async () => {
