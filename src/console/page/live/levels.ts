@@ -1,5 +1,5 @@
 /** Compares values with the thresholds of a panel. */
-import type { Thresholds } from '../../../../otel/panels/panel.ts';
+import type { PanelKind, Thresholds } from '../../../../otel/panels/panel.ts';
 import type { PanelData } from '../../server/answers.ts';
 
 export type Level = 'good' | 'orange' | 'red';
@@ -25,6 +25,9 @@ export function lastValue(points: readonly [number, number | null][]): number | 
   return points.at(-1)?.[1] ?? null;
 }
 
-export function hasValues(data: PanelData): boolean {
-  return data.series.some(({ points }) => points.some(([, value]) => value !== null));
+/** A heatmap of zeros has no cell to draw. */
+export function hasValues({ series }: PanelData, kind: PanelKind): boolean {
+  return series.some(({ points }) =>
+    points.some(([, value]) => value !== null && (kind !== 'heatmap' || value > 0)),
+  );
 }

@@ -72,7 +72,7 @@ function PanelContent({ panel, data, height }: PanelContentProps): VNode {
   const t = useTexts();
   const pick = usePick();
   const isPlotted = ['timeseries', 'stacked', 'heatmap'].includes(panel.kind);
-  if (!hasValues(data)) {
+  if (!hasValues(data, panel.kind)) {
     // WithoutPrometheus gives the reason once, above all panels.
     return <p class="empty">{data.source === 'none' ? t.needsPrometheus : t.noData}</p>;
   }

@@ -11,22 +11,23 @@ import { mostTraces, toPath } from './trace-query.ts';
 
 const everySeconds = 15;
 
-export function ClientUsage({ query }: { query: Query }): VNode {
+export function UsageButton({ query }: { query: Query }): VNode {
   const t = useTexts();
   const isOpen = query['usage'] !== undefined;
   return (
-    <section class="client-usage">
-      <button
-        type="button"
-        class="small"
-        aria-expanded={isOpen}
-        onClick={() => changeQuery({ usage: isOpen ? undefined : '1' }, 'replace')}
-      >
-        {t.usage}
-      </button>
-      {isOpen && <UsageTable query={query} />}
-    </section>
+    <button
+      type="button"
+      class="small"
+      aria-expanded={isOpen}
+      onClick={() => changeQuery({ usage: isOpen ? undefined : '1' }, 'replace')}
+    >
+      {t.usage}
+    </button>
   );
+}
+
+export function ClientUsage({ query }: { query: Query }): VNode | null {
+  return query['usage'] === undefined ? null : <UsageTable query={query} />;
 }
 
 function UsageTable({ query }: { query: Query }): VNode {
@@ -36,7 +37,7 @@ function UsageTable({ query }: { query: Query }): VNode {
   const polled = usePolled<{ traces: TraceSummary[] }>(path, everySeconds);
   const traces = polled.value?.traces ?? [];
   return (
-    <div class="card padded">
+    <div class="card padded client-usage">
       <StaleNote polled={polled} />
       <table>
         <caption>{t.usageOf(traces.length)}</caption>

@@ -8,7 +8,7 @@ import { linkTo, useRoute, type Query } from '../route.ts';
 import { StaleNote } from '../stale-note.tsx';
 import { useTexts } from '../texts/texts.ts';
 import { useTitle } from '../title.ts';
-import { ClientUsage } from './client-usage.tsx';
+import { ClientUsage, UsageButton } from './client-usage.tsx';
 import { TraceFilters } from './trace-filters.tsx';
 import { chooseScale, groupRefusals } from './trace-groups.ts';
 import { toPath } from './trace-query.ts';
@@ -51,6 +51,7 @@ export function TraceList(): VNode {
       <header class="page-head">
         <h1>{t.traces}</h1>
         <TraceFilters query={query} counts={list?.counts} traces={traces} />
+        <UsageButton query={query} />
       </header>
       <StaleNote polled={polled} />
       <ClientUsage query={query} />
