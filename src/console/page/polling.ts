@@ -3,7 +3,7 @@
  * repeated with backoff, hidden tabs rest, and a value that is older than it should be is marked as stale.
  */
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { getJson, type Failure } from './client.ts';
+import { getJson, type Failure, type Result } from './client.ts';
 import { firstRetrySeconds, secondsUntilNext } from './polling-delay.ts';
 
 export interface Polled<Value> {
@@ -52,7 +52,7 @@ export function usePolled<Value>(path: string | undefined, seconds: number): Pol
     return subscribe(pollerOf(path), { seconds, redraw: () => redraw({}) });
   }, [path, seconds]);
   const reload = useCallback(() => {
-    if (path !== undefined) void poll(pollerOf(path));
+    if (path !== undefined) poll(pollerOf(path));
   }, [path]);
   const { state } = path === undefined ? { state: { isStale: false } } : pollerOf(path);
   return { ...(state as Omit<Polled<Value>, 'reload'>), reload };
@@ -78,7 +78,7 @@ function subscribe(poller: Poller, subscriber: Subscriber): () => void {
   pollers.set(poller.path, poller);
   poller.subscribers.add(subscriber);
   markOld(poller);
-  void poll(poller);
+  poll(poller);
   return () => {
     poller.subscribers.delete(subscriber);
     if (poller.subscribers.size > 0) return;
@@ -96,14 +96,46 @@ function forgetUnused(): void {
   }
 }
 
-async function poll(poller: Poller): Promise<void> {
+/**
+ * A browser opens six connections to a service. Answers that stream need some, and a request that waits for a connection would use up
+ * its time limit.
+ */
+const mostRunning = 4;
+let running = 0;
+const waiting = new Set<Poller>();
+
+function poll(poller: Poller): void {
   clearTimeout(poller.timer);
   if (poller.running !== undefined || poller.subscribers.size === 0 || document.hidden) return;
-  const running = new AbortController();
-  poller.running = running;
-  const result = await getJson<unknown>(poller.path, running.signal).catch(() => undefined);
-  if (result === undefined || running.signal.aborted) return;
-  poller.running = undefined;
+  waiting.add(poller);
+  pollWaiting();
+}
+
+/** Paths that are asked for most often come first. */
+function pollWaiting(): void {
+  const byUrgency = (one: Poller, other: Poller): number =>
+    Math.max(...wantedSeconds(one)) - Math.max(...wantedSeconds(other));
+  for (const poller of [...waiting].toSorted(byUrgency)) {
+    if (running >= mostRunning) return;
+    waiting.delete(poller);
+    if (poller.subscribers.size > 0) void read(poller);
+  }
+}
+
+async function read(poller: Poller): Promise<void> {
+  const control = new AbortController();
+  poller.running = control;
+  running += 1;
+  const result = await getJson<unknown>(poller.path, control.signal).catch(() => undefined);
+  running -= 1;
+  if (result !== undefined && !control.signal.aborted) {
+    poller.running = undefined;
+    receive(poller, result);
+  }
+  pollWaiting();
+}
+
+function receive(poller: Poller, result: Result<unknown>): void {
   const wasFailing = poller.failures > 0;
   if (result.ok) {
     poller.failures = 0;
@@ -118,7 +150,7 @@ async function poll(poller: Poller): Promise<void> {
     wantedSeconds: wantedSeconds(poller),
     retryAfterSeconds: poller.state.failure?.retryAfterSeconds,
   });
-  if (seconds > 0) poller.timer = setTimeout(() => void poll(poller), seconds * 1000);
+  if (seconds > 0) poller.timer = setTimeout(() => poll(poller), seconds * 1000);
 }
 
 function update(poller: Poller, state: State): void {
@@ -145,13 +177,13 @@ function markOld(poller: Poller): void {
 
 /** One answer after failures means that the service is back, so the other paths need not wait for their retry. */
 function pollFailed(): void {
-  for (const poller of pollers.values()) if (poller.failures > 0) void poll(poller);
+  for (const poller of pollers.values()) if (poller.failures > 0) poll(poller);
 }
 
 function pollAgain(): void {
   for (const poller of pollers.values()) {
     const readsAgain = Math.max(...wantedSeconds(poller)) > 0;
-    if (readsAgain || !hasValue(poller)) void poll(poller);
+    if (readsAgain || !hasValue(poller)) poll(poller);
   }
 }
 
