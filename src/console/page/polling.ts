@@ -113,13 +113,15 @@ function poll(poller: Poller): void {
 
 /** Paths that are asked for most often come first. */
 function pollWaiting(): void {
-  const byUrgency = (one: Poller, other: Poller): number =>
-    Math.max(...wantedSeconds(one)) - Math.max(...wantedSeconds(other));
   for (const poller of [...waiting].toSorted(byUrgency)) {
     if (running >= mostRunning) return;
     waiting.delete(poller);
     if (poller.subscribers.size > 0) void read(poller);
   }
+}
+
+function byUrgency(one: Poller, other: Poller): number {
+  return Math.max(...wantedSeconds(one)) - Math.max(...wantedSeconds(other));
 }
 
 async function read(poller: Poller): Promise<void> {
