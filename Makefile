@@ -136,6 +136,7 @@ unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=aler
 test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 minutes on 2 cores
 	@node stack/native/tools/tools.ts
 	@node test/support/console/chromium.ts
+	@node test/support/api/nginx.ts
 	vitest run
 
 # COMPOSE_LAB is the path of a script that provides a Docker engine and images on machines without a registry.

@@ -1,6 +1,7 @@
 /** All routes with their guards, and the HTTP status of each error code. */
 import { context, propagation, trace } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import type { InferenceTelemetry } from '../otel/generation/inference.ts';
@@ -11,7 +12,13 @@ import { createCountTokens, createMessages } from './api/anthropic/messages.ts';
 import { createBodyReader } from './api/body.ts';
 import type { Endpoint } from './api/endpoint.ts';
 import { toBodyOf } from './api/error-body.ts';
-import { limitBody, refuseWhenDraining, requireApiKey, requireMetricsToken } from './api/guards.ts';
+import {
+  limitBody,
+  refuseWhenDraining,
+  requireApiKey,
+  requireMetricsToken,
+  requireOwnSite,
+} from './api/guards.ts';
 import { createChatCompletions } from './api/openai/chat-completions.ts';
 import { createCompletions } from './api/openai/completions.ts';
 import { createEmbeddings } from './api/openai/embeddings.ts';
@@ -37,10 +44,13 @@ import {
 import { createPage } from './console/server/page.ts';
 import type { Engine } from './engine/engine.ts';
 import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
+import { createGate, type Gate } from './kit/gate.ts';
 import { nameRoute, routeOf } from './kit/requests.ts';
 
 type ConfigKey =
   | 'host'
+  | 'publicHosts'
+  | 'corsOrigins'
   | 'embeddings'
   | 'apiKeys'
   | 'metricsToken'
@@ -98,12 +108,17 @@ export function createApp(options: AppOptions) {
     nameRoute,
     nameTrace,
   );
-  const guardsOf = createGuards(options);
+  const { bundleDir, host, publicHosts, corsOrigins, metricsToken } = options;
+  const names = [host, ...publicHosts];
+  const gate = createGate({ names, setting: 'CHAT_PUBLIC_HOST', origins: corsOrigins });
+  const guardsOf = createGuards(options, gate);
   for (const endpoint of createEndpoints(options)) {
+    if (corsOrigins.length > 0 && endpoint.access === 'key') {
+      app.use(endpoint.path, cors({ origin: [...corsOrigins], ...corsHeaders }));
+    }
     app.on(endpoint.method, [endpoint.path], ...guardsOf(endpoint), (c) => endpoint.handle(c));
   }
-  const { bundleDir, host, metricsToken } = options;
-  app.route('/', createPage(bundleDir, requireOwnHost(host, metricsToken)));
+  app.route('/', createPage(bundleDir, requireOwnHost(gate, metricsToken)));
   app.notFound((c) => {
     const message = 'Unknown path. GET /openapi.json lists every endpoint.';
     return respond(new ChatError('not_found', message), c);
@@ -140,16 +155,21 @@ function createEndpoints(options: AppOptions): Endpoint[] {
 }
 
 /** The guards of an endpoint. Accounting comes first, because it counts a generation from the arrival of its headers. */
-function createGuards(options: AppOptions): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
+function createGuards(
+  options: AppOptions,
+  gate: Gate,
+): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
   const { metricsToken, draining } = options;
-  const metrics = requireMetricsToken(metricsToken);
-  const pages = [requireOwnHost(options.host, metricsToken), metrics];
+  const metrics = requireMetricsToken(metricsToken, gate);
+  const pages = [requireOwnHost(gate, metricsToken), metrics];
+  const writes = [requireOwnOrigin(gate), requireTokenBeyondLoopback(metricsToken, gate)];
   const byAccess: Record<Endpoint['access'], MiddlewareHandler<ApiEnv>[]> = {
-    open: [],
-    key: [requireApiKey(options.apiKeys)],
+    anyone: [],
+    open: [requireOwnSite(gate)],
+    key: [requireApiKey(options.apiKeys, gate)],
     metrics: [metrics],
     console: pages,
-    'console-write': [...pages, requireOwnOrigin, requireTokenBeyondLoopback(metricsToken)],
+    'console-write': [...pages, ...writes],
   };
   return ({ operation, access, method, errorForm }) => [
     ...(errorForm === undefined ? [] : [setErrorForm(errorForm)]),
@@ -166,6 +186,12 @@ function setErrorForm(form: NonNullable<Endpoint['errorForm']>): MiddlewareHandl
     await next();
   };
 }
+
+/** What pages of other origins may read beside the body, and for how long browsers remember a preflight. */
+const corsHeaders = {
+  exposeHeaders: ['x-request-id', 'traceparent', 'server-timing', 'retry-after'],
+  maxAge: 600,
+};
 
 /** Writes the W3C trace context of the request's server span into the response. */
 const nameTrace: MiddlewareHandler<ApiEnv> = async (c, next) => {

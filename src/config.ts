@@ -5,9 +5,12 @@ import { sharePrefixes, type SharePrefix } from './engine/engine.ts';
 import {
   createSettings,
   flag,
+  hostNames,
   integer,
   integerOrAuto,
+  origins,
   port,
+  requireKeyBeyondLoopback,
   type Settings,
 } from './kit/settings.ts';
 
@@ -22,6 +25,10 @@ export type Links = Urls<keyof Peers | 'jaeger' | 'grafana'>;
 
 export interface Config {
   host: string;
+  /** Names under which others reach the service, through a proxy or in a network of containers. */
+  publicHosts: readonly string[];
+  /** Origins whose pages may use the API. */
+  corsOrigins: readonly string[];
   port: number;
   /** A catalogue id or the path of a GGUF file; undefined: the best model of the catalogue in `modelsDir`. */
   model: string | undefined;
@@ -71,10 +78,25 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const apiKeys = (settings.secret('CHAT_API_KEYS') ?? '')
     .split(/[\s,]+/)
     .filter((key) => key !== '');
+  const host = settings.read('CHAT_HOST', hostName, '127.0.0.1');
+  const publicHosts = settings.read('CHAT_PUBLIC_HOST', hostNames, []);
+  // A container listens on all its addresses, and is reached under the published one.
+  const published = settings.text('CHAT_PUBLISHED_HOST');
+  requireKeyBeyondLoopback(settings, {
+    hosts:
+      published === undefined
+        ? { CHAT_HOST: [host], CHAT_PUBLIC_HOST: publicHosts }
+        : { CHAT_PUBLISHED_HOST: [published] },
+    key: 'CHAT_API_KEYS',
+    isSet: apiKeys.length > 0,
+    permission: 'CHAT_ALLOW_ANONYMOUS',
+  });
   // Otherwise `cached_tokens` and the time to the first token would tell one key's owner what the others ask.
   const defaultSharing: SharePrefix = apiKeys.length > 0 ? 'key' : 'all';
   const config: Config = {
-    host: settings.read('CHAT_HOST', hostName, '127.0.0.1'),
+    host,
+    publicHosts,
+    corsOrigins: settings.read('CHAT_CORS_ORIGINS', origins, []),
     port: settings.read('CHAT_PORT', port(0), 8000),
     model: settings.text('CHAT_MODEL'),
     modelsDir: settings.text('CHAT_MODELS_DIR') ?? 'models',

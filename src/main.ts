@@ -89,6 +89,8 @@ const app = createApp({
 
 const server = createAdaptorServer({
   fetch: app.fetch,
+  // For requests without Host, which HTTP/1.0 allows.
+  hostname: 'localhost',
   serverOptions: { keepAliveTimeout: keepAliveMillis },
 }) as Server;
 observeServer(server);

@@ -8,6 +8,7 @@ import type { Logger } from '../../otel/logger.ts';
 import { answerScrape } from '../../otel/prometheus/exporter.ts';
 import type { Telemetry } from '../../otel/sdk.ts';
 import { matchBearer } from '../../src/kit/bearer.ts';
+import type { Gate } from '../../src/kit/gate.ts';
 import { nameRoute } from '../../src/kit/requests.ts';
 import type { Intake } from './intake.ts';
 import type { Channel } from './channels/channel.ts';
@@ -26,6 +27,7 @@ import type { Watchdog } from './watch/watchdog.ts';
 import { parseWebhook } from './webhook.ts';
 
 export interface AppDeps {
+  gate: Gate;
   outbox: Outbox;
   intake: Intake;
   watchdog: Pick<Watchdog, 'received' | 'lastSeenAt'>;
@@ -64,12 +66,14 @@ const limitBody = bodyLimit({
 
 export function createApp(deps: AppDeps) {
   const { outbox, channels } = deps;
-  const guard = requireToken(deps.token);
+  const guard = requireToken(deps.token, deps.gate);
   const composers = new Map(
     channels.map((channel) => [channel.name, createComposer(channel, deps.routes, deps.message)]),
   );
   const removed = createComposer({ name: '' }, [], deps.message);
   const composerOf = (channel: string): Composer => composers.get(channel) ?? removed;
+  // These routes never require the token.
+  const site = requireOwnHost(deps.gate, { anyName: false });
   const app = new Hono();
   app.use(nameRoute);
   app.post('/alerts/:route', refusePages, guard, limitBody, (c) =>
@@ -82,11 +86,11 @@ export function createApp(deps: AppDeps) {
   app.post('/api/notifications/:id{[0-9]+}/resend', refusePages, guard, (c) =>
     resend(c, deps, Number(c.req.param('id'))),
   );
-  app.get('/runbooks', async (c) => {
+  app.get('/runbooks', site, async (c) => {
     const pages = (await readdir(runbooksDir)).filter((name) => name.endsWith('.md')).toSorted();
     return c.text(pages.map((page) => `/runbooks/${page.replace('.md', '')}\n`).join(''));
   });
-  app.get('/runbooks/:alert{[A-Za-z]+}', async (c) => {
+  app.get('/runbooks/:alert{[A-Za-z]+}', site, async (c) => {
     const file = join(runbooksDir, `${c.req.param('alert')}.md`);
     const page = await readFile(file, 'utf8').catch(() => undefined);
     if (page === undefined) return c.text('No such runbook. See /runbooks.\n', 404);
@@ -96,10 +100,10 @@ export function createApp(deps: AppDeps) {
     return c.html(renderRunbook(page, c.req.param('alert'), language ?? 'en'));
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', (c) =>
+  app.get('/readyz', site, (c) =>
     deps.draining() ? c.json({ status: 'draining' }, 503) : c.json({ status: 'ready' }),
   );
-  app.get('/metrics', (c) => answerScrape(deps.telemetry, c.req.raw.headers));
+  app.get('/metrics', site, (c) => answerScrape(deps.telemetry, c.req.raw.headers));
   app.notFound((c) => c.json({ error: 'Not found. Alertmanager posts to /alerts/default.' }, 404));
   app.onError((error, c) => {
     deps.log.error({ err: error }, 'request failed');
@@ -108,10 +112,19 @@ export function createApp(deps: AppDeps) {
   return app;
 }
 
-/** Requires `Authorization: Bearer <token>` when `token` is set. */
-function requireToken(token: string | undefined): MiddlewareHandler {
+function requireOwnHost(gate: Gate, how: { anyName: boolean }): MiddlewareHandler {
+  return async function requireOwnHost(c, next) {
+    const refusal = gate.checkHost(c, how);
+    return refusal === undefined ? next() : c.json({ error: refusal.en }, refusal.status);
+  };
+}
+
+/** Requires `Authorization: Bearer <token>` when `token` is set, else a name of the notifier as Host. */
+function requireToken(token: string | undefined, gate: Gate): MiddlewareHandler {
+  if (token === undefined) return requireOwnHost(gate, { anyName: false });
   return async function requireToken(c, next) {
-    if (token === undefined) return next();
+    const refusal = gate.checkHost(c, { anyName: true });
+    if (refusal !== undefined) return c.json({ error: refusal.en }, refusal.status);
     const match = matchBearer(c.req.header('authorization'), [token]);
     if ('id' in match) return next();
     c.header('www-authenticate', 'Bearer');

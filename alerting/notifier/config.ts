@@ -2,7 +2,13 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { languageOf } from '../../src/kit/language.ts';
-import { createSettings, integer, port } from '../../src/kit/settings.ts';
+import {
+  createSettings,
+  hostNames,
+  integer,
+  port,
+  requireKeyBeyondLoopback,
+} from '../../src/kit/settings.ts';
 import type { Settings } from '../../src/kit/settings.ts';
 import { channelFromFile, channelsFromEnvironment } from './channels/channels.ts';
 import { inbox } from './channels/inbox/inbox.ts';
@@ -30,8 +36,20 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
   const url = settings.secretUrl('NOTIFIER_URL')?.href ?? `http://${host}:${listenPort}`;
   const warnings: string[] = [];
+  const publicUrls = readPublicUrls(
+    settings,
+    url.replace(/\/$/, ''),
+    configured.length > 0,
+    warnings,
+  );
   const config = {
     host,
+    /** Names under which others reach the notifier. */
+    names: [
+      host,
+      ...settings.read('NOTIFIER_PUBLIC_HOST', hostNames, []),
+      ...[url, publicUrls.notifier ?? url].flatMap((each) => URL.parse(each)?.hostname ?? []),
+    ],
     port: listenPort,
     /** URL of the notifier for a browser, without a trailing slash. Links in messages start with this URL. */
     url: url.replace(/\/$/, ''),
@@ -39,7 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     db: settings.text('NOTIFIER_DB') ?? 'data/notifier.db',
     locale: settings.read('NOTIFIER_LOCALE', locale, defaultLocale[languageOf(env)]),
     timeZone: readTimeZone(settings, warnings),
-    publicUrls: readPublicUrls(settings, url.replace(/\/$/, ''), configured.length > 0, warnings),
+    publicUrls,
     /** Sentences for the log at the start and for `make notify-test`. */
     warnings,
     token: settings.secret('NOTIFIER_TOKEN'),
@@ -55,6 +73,17 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     /** URL that the notifier requests every minute while it can write to the outbox. */
     heartbeatUrl: settings.secretUrl('NOTIFIER_HEARTBEAT_URL'),
   };
+  // A container listens on all its addresses, and is reached under the published one.
+  const published = settings.text('NOTIFIER_PUBLISHED_HOST');
+  requireKeyBeyondLoopback(settings, {
+    hosts:
+      published === undefined
+        ? { NOTIFIER_HOST: [host] }
+        : { NOTIFIER_PUBLISHED_HOST: [published] },
+    key: 'NOTIFIER_TOKEN',
+    isSet: config.token !== undefined,
+    permission: 'NOTIFIER_ALLOW_ANONYMOUS',
+  });
   settings.throwProblems();
   return config;
 }

@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { observeServer } from '../../otel/http.ts';
 import { createLogger } from '../../otel/logger.ts';
 import { currentTelemetry } from '../../otel/sdk.ts';
+import { createGate } from '../../src/kit/gate.ts';
 import { createApp } from './app.ts';
 import { repeat, systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
@@ -80,6 +81,7 @@ function start(config: Config): void {
   const { signal } = stopping;
   const checks = startChecks({ config, outbox, intake, watchdog, signal });
   const app = createApp({
+    gate: createGate({ names: config.names, setting: 'NOTIFIER_PUBLIC_HOST' }),
     outbox,
     intake,
     watchdog,
@@ -96,7 +98,9 @@ function start(config: Config): void {
     log,
     draining: () => signal.aborted,
   });
-  const server = listen(config, createAdaptorServer({ fetch: app.fetch }) as Server);
+  // `hostname`: for requests without Host, which HTTP/1.0 allows.
+  const options = { fetch: app.fetch, hostname: 'localhost' };
+  const server = listen(config, createAdaptorServer(options) as Server);
 
   async function stop(): Promise<void> {
     if (signal.aborted) return;

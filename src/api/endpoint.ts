@@ -11,11 +11,11 @@ export interface Endpoint {
   path: string;
   summary: string;
   /**
-   * `key`: requires an API key if keys are set. `metrics`: requires METRICS_TOKEN, if it is set, from callers beyond loopback.
-   * `console`: as `metrics`, and refuses other sites' pages. `console-write`: as `console`, and refuses callers beyond loopback if
-   * METRICS_TOKEN is not set.
+   * `anyone`: no check. `open`: refuses pages of other sites. `key`: requires an API key if keys are set, else as `open`.
+   * `metrics`: requires METRICS_TOKEN, if it is set, from callers beyond this machine, else as `open`. `console`: as `metrics`.
+   * `console-write`: as `console`, and refuses callers beyond this machine if METRICS_TOKEN is not set.
    */
-  access: 'open' | 'key' | 'metrics' | 'console' | 'console-write';
+  access: 'anyone' | 'open' | 'key' | 'metrics' | 'console' | 'console-write';
   /** Set on routes that use the model: each request is counted as a generation of this kind, or as an embeddings request. */
   operation?: Operation | typeof embeddingsOperation;
   parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;

@@ -1,33 +1,48 @@
-/** Guards that run before a handler: API key, metrics token, shutdown, body size. */
+/** Guards that run before a handler: host and origin, API key, metrics token, shutdown, body size. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ChatError, createShutdownError } from '../errors.ts';
 import { matchBearer } from '../kit/bearer.ts';
-import { isLoopback } from '../kit/loopback.ts';
+import type { Gate, Refusal } from '../kit/gate.ts';
 import { maxBodyBytes } from './body.ts';
 import type { ApiEnv } from './request-context.ts';
 
-/** Sets `client` to an id that does not reveal the key. */
-export function requireApiKey(keys: readonly string[]): MiddlewareHandler<ApiEnv> {
+/** For routes that need no key. @throws ChatError `bad_request`, `forbidden` */
+export function requireOwnSite(gate: Gate): MiddlewareHandler<ApiEnv> {
+  return async function requireOwnSite(c, next) {
+    throwRefusal(gate.checkHost(c) ?? gate.checkOrigin(c));
+    await next();
+  };
+}
+
+/** Sets `client` to an id that does not reveal the key. Without keys only the service's own site may ask. */
+export function requireApiKey(keys: readonly string[], gate: Gate): MiddlewareHandler<ApiEnv> {
   return async function requireApiKey(c, next) {
-    c.set(
-      'client',
-      keys.length === 0 ? 'anonymous' : requireBearer(keys, c, c.req.header('x-api-key')),
+    const isOpen = keys.length === 0;
+    throwRefusal(
+      gate.checkHost(c, { anyName: !isOpen }) ?? (isOpen ? gate.checkOrigin(c) : undefined),
     );
+    c.set('client', isOpen ? 'anonymous' : requireBearer(keys, c, c.req.header('x-api-key')));
     await next();
   };
 }
 
-/** Requires the token from callers beyond loopback. */
-export function requireMetricsToken(token: string | undefined): MiddlewareHandler<ApiEnv> {
+/** Requires the token from callers beyond this machine. Others need none, so they have to use the service's own site. */
+export function requireMetricsToken(
+  token: string | undefined,
+  gate: Gate,
+): MiddlewareHandler<ApiEnv> {
   return async function requireMetricsToken(c, next) {
-    if (token !== undefined && !isOnLoopback(c)) requireBearer([token], c);
+    if (token !== undefined && !gate.isLocal(c)) requireBearer([token], c);
+    else throwRefusal(gate.checkHost(c) ?? gate.checkOrigin(c));
     await next();
   };
 }
 
-export function isOnLoopback(c: Context<ApiEnv>): boolean {
-  return isLoopback(c.env?.incoming?.socket.remoteAddress ?? '');
+export function throwRefusal(refusal: Refusal | undefined): void {
+  if (refusal === undefined) return;
+  const code = refusal.status === 400 ? 'bad_request' : 'forbidden';
+  throw new ChatError(code, refusal.en, { zh: refusal.zh });
 }
 
 /** Refuses a request before its body is read. */

@@ -118,8 +118,11 @@ function toAnswer(endpoint: Endpoint, schemas: Schemas): object {
 function toErrors(endpoint: Endpoint, options: OpenApiOptions): Record<string, object> {
   const responses: Record<string, object> = {};
   const errorSchema = endpoint.errorForm === 'anthropic' ? 'AnthropicError' : 'Error';
-  for (const status of new Set(endpoint.errors.map((code) => options.statusByCode[code]))) {
-    const codes = endpoint.errors.filter((code) => options.statusByCode[code] === status);
+  // The answers of `src/kit/gate.ts`.
+  const ofGate: ChatErrorCode[] = endpoint.access === 'anyone' ? [] : ['bad_request', 'forbidden'];
+  const errors = [...new Set([...endpoint.errors, ...ofGate])];
+  for (const status of new Set(errors.map((code) => options.statusByCode[code]))) {
+    const codes = errors.filter((code) => options.statusByCode[code] === status);
     const message = 'What is wrong and what to do.';
     const examples = codes.map((code) => [
       code,

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isLoopback } from './loopback.ts';
 
 export type Settings = ReturnType<typeof createSettings>;
 
@@ -145,3 +146,46 @@ export const webUrl = z.string().transform((given, context) => {
   context.addIssue('expected an http or https URL, got something else (not shown)');
   return z.NEVER;
 });
+
+/** Host names without scheme and port, separated by commas. */
+export const hostNames = list(
+  (name) => URL.parse(`http://${name}`)?.hostname === name.toLowerCase(),
+  'expected host names such as chat.example.com, separated by commas',
+);
+
+/** Origins as browsers send them, also those of desktop applications: `https://app.example.com`, `app://obsidian.md`. */
+export const origins = list((origin) => {
+  const url = URL.parse(origin);
+  if (url === null || url.host.includes('*')) return false;
+  return `${url.protocol}//${url.host}` === origin;
+}, 'expected exact origins such as https://app.example.com, separated by commas');
+
+function list(isValid: (item: string) => boolean, error: string) {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((item) => item !== ''))
+    .refine((items) => items.every(isValid), { error });
+}
+
+/**
+ * Adds a problem if other machines reach a service that asks for no key.
+ * @param hosts the addresses and names under which the service is reached, by their setting
+ */
+export function requireKeyBeyondLoopback(
+  settings: Settings,
+  options: {
+    hosts: Readonly<Record<string, readonly string[]>>;
+    key: string;
+    isSet: boolean;
+    permission: string;
+  },
+): void {
+  const { hosts, key, isSet, permission } = options;
+  const isOpen = settings.read(permission, flag, false);
+  const reached = Object.entries(hosts).find(([, given]) => !given.every(isLoopback));
+  if (reached === undefined || isSet || isOpen) return;
+  const [setting, given] = reached;
+  settings.problem(
+    `${key}: required, because ${setting}=${given.join(',')} lets other machines in. Set it, or ${permission}=true to serve everyone`,
+  );
+}

@@ -116,9 +116,15 @@ function composeEnvironment(settings: Settings): NodeJS.ProcessEnv {
     COMPOSE_PROJECT_NAME: settings.project,
     LLAMASCOPE_RUN_DIR: settings.runDir,
     CHAT_MODELS_DIR: modelsDir,
+    CHAT_CONTAINERS: containerNames(settings).join(','),
     CHAT_PORTS: first === last ? String(first) : `${first}-${last}`,
     DASHBOARD_LOCALE: process.env['DASHBOARD_LOCALE'] || localize({ en: 'en', zh: 'zh-CN' }),
   };
+}
+
+/** The names under which other containers reach the chat services. */
+function containerNames({ project, replicas }: Settings): string[] {
+  return ['chat', ...Array.from({ length: replicas }, (_, at) => `${project}-chat-${at + 1}`)];
 }
 
 /** The fields of `docker inspect` that are used here. */

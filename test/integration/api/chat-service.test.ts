@@ -18,6 +18,15 @@ function post(service: ChatService, path: string, body: unknown, init: RequestIn
   });
 }
 
+/** Sends a request as it is; resolves with the whole answer when the service closes the connection. */
+async function sendRaw(service: ChatService, head: string, body = ''): Promise<string> {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+  socket.write(`${head}\r\n\r\n${body}`);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  return answer;
+}
+
 const strictly = (schema: object) => ({
   type: 'json_schema',
   json_schema: { name: 'a', schema, strict: true },
@@ -186,13 +195,33 @@ describe('the chat service', () => {
     await until(async () => (await sum()) === before + 2);
   });
 
+  test('answers HTTP/1.0 without Host; an invalid Host is a 400, and not counted against the service', async () => {
+    const bodyless = await sendRaw(service, 'GET /healthz HTTP/1.0');
+    expect(bodyless).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await sendRaw(service, 'GET /readyz HTTP/1.0')).toMatch(/^HTTP\/1\.1 200 /);
+    const text = JSON.stringify(hello);
+    for (const host of ['127.0..1', '1.2.3.4.5', '127.0.0.999']) {
+      for (const path of ['/chat', '/v1/chat/completions', '/tokenize', '/metrics', '/']) {
+        const method = /chat|tokenize/.test(path) ? 'POST' : 'GET';
+        const head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close`;
+        const sent = method === 'GET' ? head : `${head}\r\ncontent-length: ${text.length}`;
+        const answer = await sendRaw(service, sent, method === 'GET' ? '' : text);
+        expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      }
+    }
+    const failed = 'inference_requests_total{outcome="failed",reason="internal_error"}';
+    const refused = 'inference_requests_total{outcome="rejected",reason="bad_request"}';
+    await until(async () => ((await service.sample(refused)) ?? 0) >= 6);
+    expect(await service.sample(failed)).toBe(0);
+  });
+
   test('stops generating when the client disconnects, and counts it', async () => {
     const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
     const before = (await service.sample(gone)) ?? 0;
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
     const body = JSON.stringify({ ...hello, stream: true });
     socket.write(
-      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
@@ -204,7 +233,7 @@ describe('the chat service', () => {
     const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
     const before = (await service.sample(gone)) ?? 0;
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
-    socket.write('POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"prompt"');
+    socket.write('POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"prompt"');
     await until(
       async () =>
         (await service.sample(

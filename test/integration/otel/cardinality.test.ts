@@ -42,7 +42,8 @@ async function send(index: number): Promise<void> {
   const outgoing = request(service.url + `${path}?q=${canary}`, {
     method: asks ? 'POST' : (methods[index % methods.length] ?? 'GET'),
     headers: {
-      host: `${canary}:${index}`,
+      // An address: another name is refused.
+      host: `127.0.${index >> 8}.${index % 256}:${index}`,
       'user-agent': canary,
       authorization: `Bearer ${canary}`,
       'content-type': `text/${canary}`,

@@ -79,7 +79,7 @@ async function holdOpen(): Promise<() => void> {
   const traceId = randomBytes(16).toString('hex');
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
-  const head = `host: x\r\ncontent-length: 100\r\ntraceparent: 00-${traceId}-${'1'.repeat(16)}-01`;
+  const head = `host: localhost\r\ncontent-length: 100\r\ntraceparent: 00-${traceId}-${'1'.repeat(16)}-01`;
   socket.write(`POST ${chat} HTTP/1.1\r\n${head}\r\n\r\n{"messages"`);
   last = { traceId, path: chat, status: 499, ending: 'cancelled client_gone' };
   const open = 'http_server_active_requests{http_request_method="POST",url_scheme="http"}';

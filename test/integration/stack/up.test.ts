@@ -179,6 +179,7 @@ describe('a failure', () => {
     await using sandbox = await createSandbox({
       CHAT_THREADS: '0',
       CHAT_PORT: 'x',
+      CHAT_HOST: '0.0.0.0',
       NOTIFIER_RECONCILE_SECONDS: '-1',
       METRICS_TOKEN: 'one',
       METRICS_TOKEN_FILE: '/two',
@@ -189,6 +190,7 @@ describe('a failure', () => {
       text: `Invalid settings:
   CHAT_PORT: expected an integer from 1 to 65535, got "x"
   METRICS_TOKEN and METRICS_TOKEN_FILE: expected one of them, got both
+  CHAT_API_KEYS: required, because CHAT_HOST=0.0.0.0 lets other machines in. Set it, or CHAT_ALLOW_ANONYMOUS=true to serve everyone
   CHAT_THREADS: expected "auto" or an integer from 1 to 256, got "0"
   LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent, got "loud"
   NOTIFIER_RECONCILE_SECONDS: expected an integer from 0 to 86400, got "-1"

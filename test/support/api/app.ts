@@ -100,6 +100,8 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     apiKeys: [],
     metricsToken: undefined,
     host: '127.0.0.1',
+    publicHosts: [],
+    corsOrigins: [],
     peers: noPeers,
     links: { ...noPeers, jaeger: undefined, grafana: undefined },
     notifierToken: undefined,

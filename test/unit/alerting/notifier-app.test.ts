@@ -6,6 +6,7 @@ import type { AppDeps } from '../../../alerting/notifier/app.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
 import { parseMatchers } from '../../../alerting/notifier/routes.ts';
 import type { Route } from '../../../alerting/notifier/routes.ts';
+import { createGate } from '../../../src/kit/gate.ts';
 import { createWatchdog } from '../../../alerting/notifier/watch/watchdog.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
 import { createOutbox, english } from '../../support/alerting/notifier-parts.ts';
@@ -26,6 +27,7 @@ function startApp({ channels = ['robot', 'inbox'], routes = [], ...options }: Op
   const intake = createIntake(intakeOptions);
   const { marks } = outbox;
   const app = createApp({
+    gate: createGate({ names: ['notifier'], setting: 'NOTIFIER_PUBLIC_HOST' }),
     outbox,
     intake,
     watchdog: createWatchdog({
@@ -259,4 +261,30 @@ test('while draining, /readyz fails and /healthz does not', async () => {
   const { app } = startApp({ draining: () => true });
   expect((await app.request('/readyz')).status).toBe(503);
   expect((await app.request('/healthz')).status).toBe(200);
+});
+
+test('without the token it answers under its own names only; a proxy may ask /healthz under any', async () => {
+  const { app, post } = startApp();
+  const get = async (path: string, host: string) =>
+    (await app.request(path, { headers: { host } })).status;
+  const paths = [
+    '/api/notifications',
+    '/runbooks',
+    '/runbooks/QueueBacklog',
+    '/readyz',
+    '/metrics',
+  ];
+  for (const path of paths) {
+    expect(await get(path, 'evil.example:8060')).toBe(403);
+    expect(await get(path, '127.0.0.999')).toBe(400);
+    for (const host of ['notifier:8060', 'localhost', '10.0.0.7']) {
+      expect(await get(path, host)).toBe(200);
+    }
+  }
+  expect(await get('/healthz', 'evil.example')).toBe(200);
+  expect((await post(firing, { host: 'evil.example' })).status).toBe(403);
+  const guarded = startApp({ token: 'secret' });
+  const headers = { host: 'alerts.example', authorization: 'Bearer secret' };
+  expect((await guarded.post(firing, headers)).status).toBe(200);
+  expect((await guarded.post(firing, { ...headers, host: '127.0..1' })).status).toBe(400);
 });

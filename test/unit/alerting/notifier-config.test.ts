@@ -49,6 +49,17 @@ test('a token from a file has no line break', () => {
   expect(readConfig({ NOTIFIER_TOKEN_FILE: fileWith('secret\n') }).token).toBe('secret');
 });
 
+test('reached by other machines, it requires a token, or the word that everyone may ask', () => {
+  for (const name of ['NOTIFIER_HOST', 'NOTIFIER_PUBLISHED_HOST']) {
+    const env = { [name]: '10.0.0.7' };
+    expect(() => readConfig(env)).toThrow(`NOTIFIER_TOKEN: required, because ${name}=10.0.0.7`);
+    expect(() => readConfig({ ...env, NOTIFIER_ALLOW_ANONYMOUS: 'true' })).not.toThrow();
+    expect(() => readConfig({ ...env, NOTIFIER_TOKEN: 'secret' })).not.toThrow();
+  }
+  const inside = { NOTIFIER_HOST: '0.0.0.0', NOTIFIER_PUBLISHED_HOST: '127.0.0.1' };
+  expect(() => readConfig(inside)).not.toThrow();
+});
+
 test('an empty variable counts as unset', () => {
   expect(readConfig({ NOTIFIER_PORT: '', DINGTALK_URL: '', TZ: '' }).port).toBe(8060);
 });

@@ -8,6 +8,7 @@ import { webhook } from '../../../alerting/notifier/channels/webhook/webhook.ts'
 import type { Channel, Delivery } from '../../../alerting/notifier/channels/channel.ts';
 import { createIntake } from '../../../alerting/notifier/intake.ts';
 import { sendTest } from '../../../alerting/notifier/notify-test.ts';
+import { createGate } from '../../../src/kit/gate.ts';
 import { startWorker } from '../../../alerting/notifier/outbox/worker.ts';
 import { createChannel, createOutbox, english } from '../../support/alerting/notifier-parts.ts';
 import { freePort } from '../../support/free-ports.ts';
@@ -40,6 +41,7 @@ function startNotifier(
     now: Date.now,
   };
   const app = createApp({
+    gate: createGate({ names: ['notifier'], setting: 'NOTIFIER_PUBLIC_HOST' }),
     outbox,
     intake: createIntake(options),
     channels,

@@ -68,6 +68,26 @@ test('reads keys from a file and shows none in an error', () => {
   );
 });
 
+test('reached by other machines, it requires a key, or the word that everyone may ask', () => {
+  const beyond: NodeJS.ProcessEnv[] = [
+    { CHAT_HOST: '0.0.0.0' },
+    { CHAT_PUBLIC_HOST: 'chat.example' },
+    { CHAT_PUBLISHED_HOST: '10.0.0.7' },
+  ];
+  for (const env of beyond) {
+    const [setting = ''] = Object.keys(env);
+    expect(() => readConfig(env)).toThrow(
+      `CHAT_API_KEYS: required, because ${setting}=${env[setting]} lets other machines in`,
+    );
+    expect(() => readConfig({ ...env, CHAT_ALLOW_ANONYMOUS: 'false' })).toThrow('CHAT_API_KEYS');
+    expect(() => readConfig({ ...env, CHAT_ALLOW_ANONYMOUS: 'true' })).not.toThrow();
+    expect(() => readConfig({ ...env, CHAT_API_KEYS: 'sk-1' })).not.toThrow();
+  }
+  // In a container, whose port is published on loopback.
+  const inside = { CHAT_HOST: '0.0.0.0', CHAT_PUBLIC_HOST: 'chat' };
+  expect(() => readConfig({ ...inside, CHAT_PUBLISHED_HOST: '127.0.0.1' })).not.toThrow();
+});
+
 test('reads flags as true or false', () => {
   const on = { CHAT_EMBEDDINGS: 'true', CHAT_STRICT_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
   expect(readConfig(on)).toMatchObject({ embeddings: true, strictModel: true, hangSeconds: 3 });

@@ -2,7 +2,15 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createSettings, flag, integer, integerOrAuto, port } from '../../../src/kit/settings.ts';
+import {
+  createSettings,
+  flag,
+  hostNames,
+  integer,
+  integerOrAuto,
+  origins,
+  port,
+} from '../../../src/kit/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'settings-'));
 
@@ -40,6 +48,22 @@ test('values are read', () => {
   expect(settings.read('ON', flag, false)).toBe(true);
   expect(settings.read('THREADS', integerOrAuto(1, 4), 2)).toBe('auto');
   expect(settings.problems).toEqual([]);
+});
+
+test('names of hosts and exact origins are read from a list', () => {
+  const read = (text: string, schema: typeof origins) => {
+    const settings = createSettings({ LIST: text });
+    return [settings.read('LIST', schema, 'wrong'), settings.problems.length];
+  };
+  const allowed = 'https://app.example,http://127.0.0.1:5173, app://obsidian.md';
+  expect(read(allowed, origins)).toEqual([allowed.split(/, ?/), 0]);
+  for (const wrong of ['*', 'null', 'app.example', 'https://app.example/', 'https://*.example']) {
+    expect(read(wrong, origins)).toEqual(['wrong', 1]);
+  }
+  expect(read('chat,Chat.example', hostNames)).toEqual([['chat', 'Chat.example'], 0]);
+  for (const wrong of ['http://chat.example', 'chat.example:443', 'chat.example/x', 'a b%']) {
+    expect(read(wrong, hostNames)).toEqual(['wrong', 1]);
+  }
 });
 
 test('a secret is read from the variable, or trimmed from the file', () => {
