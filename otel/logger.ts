@@ -4,7 +4,8 @@
  */
 import { trace } from '@opentelemetry/api';
 import { pino, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino';
-import { PinoPretty } from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
+import { createLogOutput, type LogOutput } from './log-output.ts';
 import { emitLine } from './log-records.ts';
 
 export type { Logger } from 'pino';
@@ -32,15 +33,31 @@ export function createLogger(options: {
     mixin: activeTrace,
   };
   if (exported) settings.hooks = { streamWrite: (line) => (emitLine(name, line), line) };
-  if (readChoice('LOG_FORMAT', formats, 'json') === 'json') return pino(settings);
-  // Synchronous, so that no line is lost when the program exits.
-  const pretty = PinoPretty({
-    sync: true,
+  return pino(settings, outputIn(readChoice('LOG_FORMAT', formats, 'json')));
+}
+
+const outputs = new Map<string, LogOutput>();
+
+/** All loggers of a process share an output, because they share the file. */
+function outputIn(format: string): LogOutput {
+  const known = outputs.get(format);
+  if (known !== undefined) return known;
+  const pretty = prettyFactory({
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
   });
-  return pino(settings, pretty);
+  const toText = format === 'json' ? (line: string) => line : pretty;
+  const output = createLogOutput((lines, code) => toText(describeLoss(lines, code)));
+  const created: LogOutput = { write: (line) => output.write(toText(line)) };
+  outputs.set(format, created);
+  return created;
+}
+
+function describeLoss(lines: number, code: string): string {
+  const time = new Date().toISOString();
+  const msg = 'log lines were lost, because they could not be written';
+  return `${JSON.stringify({ level: 'warn', time, pid: process.pid, name: 'log', lines, code, msg })}\n`;
 }
 
 function readChoice(name: string, choices: readonly string[], fallback: string): string {

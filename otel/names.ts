@@ -731,6 +731,13 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     meaning:
       'Spans missing from the recent traces, because their file could not be written or the disk was too slow.',
   },
+  telemetryLogLinesLost: {
+    name: 'telemetry.log_lines.lost',
+    kind: 'counter',
+    unit: '{line}',
+    meaning:
+      'Log lines that could not be written, because the disk was full or the reader of the pipe stood still.',
+  },
   otelSdkProcessorSpanProcessed: {
     name: 'otel.sdk.processor.span.processed',
     kind: 'counter',

@@ -31,6 +31,7 @@ import { logDiagnostics } from './diagnostics.ts';
 import { readChoice, readServer, readText, spanLimits, type Environment } from './environment.ts';
 import { createExport } from './export.ts';
 import { createHttpInstrumentation, patchHttp } from './http.ts';
+import { droppedLines } from './log-output.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createInstruments, metricOptions, zeroHistogram } from './metrics/instruments.ts';
 import { createCeiling, type Ceiling } from './metrics/series.ts';
@@ -143,6 +144,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
   const meter = metricsApi.getMeter(scope, options.serviceVersion);
   const instruments = observeTelemetry(meter, ceiling);
   instruments.observe('telemetrySpansLost', (result) => result.observe(recent.lost()));
+  instruments.observe('telemetryLogLinesLost', (result) => result.observe(droppedLines()));
   initialiseOthers(runtime);
   const parts = [...spanProcessors, ...logProcessors, ...metricReaders];
   return {

@@ -73,12 +73,12 @@ export const telemetryAlerts: Alert[] = [
   {
     alert: 'TelemetryDropping',
     labels: { severity: 'warning' },
-    graph: `${lost('otelSdkProcessorSpanProcessed', 'error_type!=""')} or ${lost('telemetrySeriesRefused', '')} or ${lost('telemetrySpansLost', '')}`,
+    graph: `${lost('otelSdkProcessorSpanProcessed', 'error_type!=""')} or ${lost('telemetrySeriesRefused', '')} or ${lost('telemetrySpansLost', '')} or ${lost('telemetryLogLinesLost', '')}`,
     expr: '<graph>',
     summary: { en: '{{ $labels.job }} loses telemetry', zh: '{{ $labels.job }} 正在丢失遥测数据' },
     description: {
-      en: '{{ $labels.instance }} drops {{ $value | printf "%.2f" }} spans or measurements per second over <window>, for more than <for>.',
-      zh: '{{ $labels.instance }} 最近 <window>平均每秒丢弃 {{ $value | printf "%.2f" }} 个 span 或测量值，已持续 <for>。',
+      en: '{{ $labels.instance }} drops {{ $value | printf "%.2f" }} spans, measurements or log lines per second over <window>, for more than <for>.',
+      zh: '{{ $labels.instance }} 最近 <window>平均每秒丢弃 {{ $value | printf "%.2f" }} 个 span、测量值或日志行，已持续 <for>。',
     },
   },
 ];

@@ -93,6 +93,7 @@ export const pipeline = definePanels({
         by: ['job'],
       }),
       '{{job}} spans not stored': counted(series('telemetrySpansLost', ours), { by: ['job'] }),
+      '{{job}} log lines lost': counted(series('telemetryLogLinesLost', ours), { by: ['job'] }),
     },
     idle: 'zero',
     thresholds: { red: 1, when: 'above' },

@@ -147,8 +147,9 @@ describe('behind a proxy with a path prefix', () => {
   test('it has its styles, its data and answers', async () => {
     const proxy = createServer((incoming, outgoing) => {
       const path = incoming.url?.replace(/^\/llm\//, '/') ?? '/';
-      const { host: _, ...headers } = incoming.headers;
-      const forwarded = request(service.url + path, { method: incoming.method, headers });
+      // With the Host of the browser, which the service compares with Origin.
+      const { method, headers } = incoming;
+      const forwarded = request(service.url + path, { method, headers });
       forwarded.on('response', (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
