@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ChatError } from '../../errors.ts';
+import { endWithParent } from '../../kit/parent-death.ts';
 import type { Command, EngineFacts, EngineOptions, EngineStatus, Report } from '../engine.ts';
 import { createEngineOutput } from './engine-output.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -73,9 +74,11 @@ function createSupervised(options: EngineProcessOptions) {
 
 function start(engine: Supervised): void {
   const { hangSeconds = 30, log, onReport } = engine.options;
-  const child = fork(fileURLToPath(new URL('../worker/worker.ts', import.meta.url)), {
+  const [program = process.execPath, ...before] = endWithParent('KILL');
+  const child = fork(fileURLToPath(new URL('../worker/entry.ts', import.meta.url)), {
+    execPath: program,
     // The engine process does not load the telemetry (`--import ./otel/register.ts`).
-    execArgv: [],
+    execArgv: before.length === 0 ? [] : [...before, process.execPath],
     stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: engineEnvironment(process.env, engine.options),

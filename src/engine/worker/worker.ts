@@ -1,4 +1,4 @@
-/** The engine process, forked by engine-process.ts: loads the model and connects commands.ts to the IPC channel. */
+/** The engine process, after entry.ts: loads the model and connects commands.ts to the IPC channel. */
 import { flushCompileCache } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, EngineOptions, Report } from '../engine.ts';
@@ -11,13 +11,6 @@ import { createThreadGovernor, govern } from './thread-governor.ts';
 const aliveIntervalMillis = 500;
 /** llama.cpp's log lines reach this thread through the event loop, after the error of the load. */
 const lastLinesMillis = 100;
-
-// The closed channel is the only sign that the parent died by SIGKILL; a busy fork outlives it otherwise. An orderly exit would
-// wait for a decode that hangs.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-// The service decides when the engine ends. A Ctrl-C in the terminal signals the whole process group.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => {});
 
 function report(message: Report): void {
   // Sending to a parent that has just died fails; `disconnect` follows.

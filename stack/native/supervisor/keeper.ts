@@ -3,8 +3,9 @@
  * it. The supervisor has one keeper for each child.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithParent } from '../../../src/kit/parent-death.ts';
 import { logFile, rotateLog } from './log-file.ts';
 import type { ChildDefinition, SupervisionLimits } from './plan.ts';
 import { markOf, signal } from './processes.ts';
@@ -100,7 +101,7 @@ async function runOnce(keeper: Keeper): Promise<{ how: string; wasSteady: boolea
 
 function launch({ child, root, runDir }: Keeper): ChildProcess {
   const output = openSync(logFile(runDir, child.name), 'a');
-  const [program = '', ...args] = dieWithParent(child.command);
+  const [program = '', ...args] = [...endWithParent('TERM'), ...child.command];
   const launched = spawn(program, args, {
     cwd: root,
     env: { ...process.env, ...child.env, ...markOf(child.name, runDir) },
@@ -179,10 +180,4 @@ async function answers(url: string, timeoutMillis: number): Promise<boolean> {
 /** Ends early, without an error, when `until` is aborted. */
 async function sleep(millis: number, until: AbortSignal): Promise<void> {
   await delay(millis, undefined, { signal: until }).catch(() => undefined);
-}
-
-/** With setpriv of util-linux the kernel sends the child a SIGTERM when the supervisor exits, even by SIGKILL. */
-function dieWithParent(command: string[]): string[] {
-  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
-  return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'TERM', '--', ...command];
 }

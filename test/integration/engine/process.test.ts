@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -180,6 +181,25 @@ describe('an engine with two sequences', () => {
     expect(next.tokens()).toBe(3);
   });
 });
+
+test.each(['process.kill(process.pid, "SIGKILL")', 'process.exit(1)'])(
+  'an engine process ends with its parent, which ends right after the fork: %s',
+  async (end) => {
+    const program = `
+      import { writeSync } from 'node:fs';
+      import { createTestHost } from './test/support/engine/host.ts';
+      const host = createTestHost({ modelPath: process.env.MODEL_PATH });
+      writeSync(1, String(host.status().pid));
+      ${end};`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, MODEL_PATH: modelPath },
+      encoding: 'utf8',
+    });
+    const pid = Number(stdout);
+    expect(pid).toBeGreaterThan(0);
+    await until(() => !existsSync(`/proc/${pid}`));
+  },
+);
 
 test('a damaged file is reported with the line of llama.cpp, and served when it is replaced; three loads that are killed count as failed', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'half-'));
