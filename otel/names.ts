@@ -732,7 +732,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
       'Spans missing from the recent traces, because their file could not be written or the disk was too slow.',
   },
   telemetryLogLinesLost: {
-    name: 'telemetry.log_lines.lost',
+    name: 'telemetry.log.lost',
     kind: 'counter',
     unit: '{line}',
     meaning:

@@ -26,6 +26,8 @@ export const defaultPorts: Record<ServiceName, number> = {
   jaeger: 16_686,
 };
 
+export const maxReplicas = 20;
+
 export interface Address {
   /** The address that the process listens on. */
   host: string;
@@ -114,7 +116,7 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
   given.read('LLAMASCOPE_LANG', language, undefined);
   const chosenMode = given.read('MODE', mode, undefined);
   const chosenProfile = given.read('PROFILE', profile, 'full');
-  const replicas = given.read('REPLICAS', integer(1, 20), 1);
+  const replicas = given.read('REPLICAS', integer(1, maxReplicas), 1);
   const addresses = {
     chat: address('chat', given.text('CHAT_HOST')),
     prometheus: address('prometheus'),

@@ -36,13 +36,14 @@ const addedByProxy = /^(?:forwarded|via|x-real-ip|x-forwarded-.+)$/;
 
 export function createGate({ names, setting, origins = [] }: GateOptions): Gate {
   const own = new Set(['localhost', ...names.map((name) => name.toLowerCase())]);
+  const foreign = foreignHost(setting);
   return {
     isLocal,
     checkHost(c, { anyName } = { anyName: false }) {
       const name = hostNameOf(c);
       if (name === undefined) return invalidHost;
       if (anyName || own.has(name) || isAddress(name)) return undefined;
-      return foreignHost([...own].join(', '), setting);
+      return foreign;
     },
     checkOrigin(c, { ownOnly } = { ownOnly: false }) {
       const origin = c.req.header('origin');
@@ -82,11 +83,11 @@ const invalidHost: Refusal = {
   zh: 'Host 不是有效的主机名或 IP 地址。',
 };
 
-function foreignHost(names: string, setting: string): Refusal {
+function foreignHost(setting: string): Refusal {
   return {
     status: 403,
-    en: `host: expected ${names} or an IP address. ${setting} adds the name under which others reach this service.`,
-    zh: `不允许通过该域名访问，请使用 ${names} 或 IP 地址。如需以其他域名访问本服务，请设置 ${setting}。`,
+    en: `host: expected localhost, an IP address or a name in ${setting}.`,
+    zh: `不允许通过该域名访问，请使用 localhost、IP 地址或 ${setting} 中的域名。`,
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { messages } from '../messages.ts';
 import { runProgram } from '../program.ts';
-import { addressOf, type Settings } from '../settings.ts';
+import { addressOf, maxReplicas, type Settings } from '../settings.ts';
 import { localize, StackError } from '../terminal.ts';
 
 const timeoutMillis = 2000;
@@ -122,9 +122,9 @@ function composeEnvironment(settings: Settings): NodeJS.ProcessEnv {
   };
 }
 
-/** The names under which other containers reach the chat services. */
-function containerNames({ project, replicas }: Settings): string[] {
-  return ['chat', ...Array.from({ length: replicas }, (_, at) => `${project}-chat-${at + 1}`)];
+/** The names under which other containers reach the chat services. Of all that there may be, so that scaling changes no container. */
+function containerNames({ project }: Settings): string[] {
+  return ['chat', ...Array.from({ length: maxReplicas }, (_, at) => `${project}-chat-${at + 1}`)];
 }
 
 /** The fields of `docker inspect` that are used here. */

@@ -80,7 +80,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       expect((await fetch(`${notifier}/healthz`)).status).toBe(200);
       // Alertmanager sends it again after a 503.
       const { status } = await alert('c0ffee0000000002');
-      const lost = [chat, notifier].map((url) => sample(url, 'telemetry_log_lines_lost_total'));
+      const lost = [chat, notifier].map((url) => sample(url, 'telemetry_log_lost_total'));
       return status === 503 && (await Promise.all(lost)).every((count) => count > 0);
     });
     await until(async () => (await sample(chat, 'telemetry_spans_lost_total')) > 0);

@@ -121,6 +121,7 @@ const ownNamespaces = [
   'inference.',
   'llamascope.',
   'notifier.',
+  'telemetry.log.',
   'telemetry.scrape.',
   'telemetry.series',
   'telemetry.spans.',

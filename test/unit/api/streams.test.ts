@@ -102,7 +102,7 @@ test('is understood by the openai package and the AI SDK while it is queued', as
     start.resolve();
     return response;
   };
-  const baseURL = 'http://chat.test/v1';
+  const baseURL = 'http://localhost/v1';
   const openai = new OpenAI({ baseURL, apiKey: 'none', fetch });
   const stream = openai.chat.completions.stream({
     model: 'demo',
