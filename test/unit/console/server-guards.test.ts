@@ -85,7 +85,9 @@ describe('a service on loopback', () => {
       // Anthropic's errors have neither a code nor a second language.
       const isAnthropic = path.startsWith('/v1/messages');
       if (!isAnthropic) expect(error).toMatchObject({ code: 'forbidden', param: null });
-      expect(error.message).toMatch(/^host: expected localhost, an IP address or a name in CHAT_PUBLIC_HOST/);
+      expect(error.message).toMatch(
+        /^host: expected localhost, an IP address or a name in CHAT_PUBLIC_HOST/,
+      );
       if (!isAnthropic) expect(error.message_zh).toMatch(/^不允许通过该域名访问/);
     }
   });
