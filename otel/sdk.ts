@@ -76,6 +76,8 @@ export interface TelemetryOptions {
 }
 
 const scope = 'llamascope';
+/** The monitor of the event-loop delay wakes the process this often, at the package's 10 ms twice as often. */
+const delayPrecisionMillis = 20;
 let current: Telemetry | undefined;
 
 /** The telemetry that `register.ts` started. @throws Error if telemetry is not started. */
@@ -120,7 +122,7 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
           log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
       })
     : undefined;
-  const runtime = new RuntimeNodeInstrumentation();
+  const runtime = new RuntimeNodeInstrumentation({ monitoringPrecision: delayPrecisionMillis });
   const configuration: ConstructorParameters<typeof NodeSDK>[0] = {
     resource: createResource(options),
     // The default detectors would add command line, paths and user of the process.

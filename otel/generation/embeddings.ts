@@ -8,6 +8,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
+import { withLabel } from '../metrics/series.ts';
 import {
   attributes as a,
   embeddingsOperation,
@@ -17,7 +18,7 @@ import {
   type PoolingOperation,
   type Reason,
 } from '../names.ts';
-import { genAiLabels } from './generation-metrics.ts';
+import { endingLabels, genAiLabels } from './generation-metrics.ts';
 import { endSpan, setOutcome } from './generation-spans.ts';
 import { known, secondsBetween, type End } from './generation-state.ts';
 
@@ -104,16 +105,16 @@ export function beginEmbeddings(
 function record(
   instruments: Instruments,
   span: Span,
-  { outcome, reason, inputTokens, durationSeconds }: EmbeddingsSummary,
+  summary: EmbeddingsSummary,
   labels: Attributes | undefined,
 ): void {
-  instruments.add('inferenceEmbeddingsRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
+  const { outcome, reason, inputTokens, durationSeconds } = summary;
+  instruments.add('inferenceEmbeddingsRequests', 1, endingLabels(summary));
   if (labels === undefined || outcome === 'rejected') return;
-  const failure = outcome === 'completed' ? {} : { [a.errorType]: reason };
+  const ended = outcome === 'completed' ? labels : withLabel(labels, a.errorType, reason);
   const exemplar = span.spanContext();
-  const ended = { ...labels, ...failure };
   instruments.record('genAiServerRequestDuration', durationSeconds, ended, exemplar);
   if (inputTokens === 0) return;
-  const typed = { ...labels, [a.genAiTokenType]: 'input' };
+  const typed = withLabel(labels, a.genAiTokenType, 'input');
   instruments.record('genAiClientTokenUsage', inputTokens, typed, exemplar);
 }

@@ -1,7 +1,15 @@
 /** The measurements of one generation at its end. Used by `generation.ts`. */
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
-import { attributes as a, genAiProvider, type Operation, type PoolingOperation } from '../names.ts';
+import { noLabels, withLabel } from '../metrics/series.ts';
+import {
+  attributes as a,
+  genAiProvider,
+  type Outcome,
+  type Operation,
+  type PoolingOperation,
+  type Reason,
+} from '../names.ts';
 import { unansweredType } from '../outcomes.ts';
 import {
   prefillStartedAt,
@@ -23,8 +31,7 @@ export function recordEnded(
   summary: GenerationSummary,
 ): void {
   const { instruments, span } = recorder;
-  const { outcome, reason } = summary;
-  instruments.add('inferenceRequests', 1, { [a.outcome]: outcome, [a.reason]: reason });
+  instruments.add('inferenceRequests', 1, endingLabels(summary));
   const { started, prefilled } = state;
   if (started === undefined) {
     instruments.record('inferenceQueueDuration', summary.queueSeconds, undefined, span);
@@ -39,7 +46,7 @@ export function recordEnded(
   const isUnanswered = state.admitted !== undefined && state.firstTokenAt === undefined;
   const type = isUnanswered ? unansweredType(summary) : undefined;
   if (type !== undefined) {
-    const typed = { [a.type]: type };
+    const typed = withLabel(noLabels, a.type, type);
     instruments.record('inferenceUnansweredDuration', summary.durationSeconds, typed, span);
   }
   recordGenAi(recorder, state, summary);
@@ -55,14 +62,13 @@ function recordGenAi(
     summary;
   if (admitted === undefined || outcome === 'rejected') return;
   const labels = genAiLabels(operation, admitted.model);
-  const failure = outcome === 'completed' ? {} : { [a.errorType]: reason };
-  const ended = { ...labels, ...failure };
+  const ended = outcome === 'completed' ? labels : withLabel(labels, a.errorType, reason);
   instruments.record('genAiServerRequestDuration', durationSeconds, ended, span);
   if (prefilled !== undefined) {
-    for (const [type, count] of Object.entries({ input: inputTokens, output: outputTokens })) {
-      const typed = { ...labels, [a.genAiTokenType]: type };
-      instruments.record('genAiClientTokenUsage', count, typed, span);
-    }
+    const input = withLabel(labels, a.genAiTokenType, 'input');
+    const output = withLabel(labels, a.genAiTokenType, 'output');
+    instruments.record('genAiClientTokenUsage', inputTokens, input, span);
+    instruments.record('genAiClientTokenUsage', outputTokens, output, span);
   }
   instruments.record('genAiServerTimeToFirstToken', firstTokenSeconds, labels, span);
   if (outcome !== 'completed' || firstTokenSeconds === undefined || outputTokens < 2) return;
@@ -78,10 +84,14 @@ function perplexityOf({ outputTokens, logprobs, logprobSum }: GenerationState): 
 
 /** The labels that all GenAI histograms share. A catalogue id is both the requested and the answering model. */
 export function genAiLabels(operation: Operation | PoolingOperation, model: string): Attributes {
-  return {
-    [a.genAiOperationName]: operation,
-    [a.genAiProviderName]: genAiProvider,
-    [a.genAiRequestModel]: model,
-    [a.genAiResponseModel]: model,
-  };
+  const generic = withLabel(
+    withLabel(noLabels, a.genAiOperationName, operation),
+    a.genAiProviderName,
+    genAiProvider,
+  );
+  return withLabel(withLabel(generic, a.genAiRequestModel, model), a.genAiResponseModel, model);
+}
+
+export function endingLabels(ending: { outcome: Outcome; reason: Reason }): Attributes {
+  return withLabel(withLabel(noLabels, a.outcome, ending.outcome), a.reason, ending.reason);
 }

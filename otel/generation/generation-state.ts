@@ -99,7 +99,7 @@ export function takeFact<Kind extends keyof Facts>(
   fact: Facts[Kind],
 ): boolean {
   if (state.ended !== undefined || state[kind] !== undefined) return false;
-  Object.assign(state, { [kind]: fact });
+  (state as Partial<Facts>)[kind] = fact;
   return true;
 }
 
@@ -166,7 +166,10 @@ export function secondsBetween(
 
 /** Drops the members that are undefined. */
 export function known<Value>(members: Record<string, Value | undefined>): Record<string, Value> {
-  return Object.fromEntries(
-    Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined),
-  );
+  const result: Record<string, Value> = {};
+  for (const name in members) {
+    const value = members[name];
+    if (value !== undefined) result[name] = value;
+  }
+  return result;
 }

@@ -4,12 +4,14 @@
  */
 import { context, trace, type Context, type Tracer } from '@opentelemetry/api';
 import type { Instruments } from '../metrics/instruments.ts';
+import { noLabels, withLabel } from '../metrics/series.ts';
 import { attributes as a, type Operation, type StreamEnding } from '../names.ts';
 import { contentAttributes, type Content } from './content.ts';
 import { recordEnded, type Recorder } from './generation-metrics.ts';
 import { admissionAttributes, endSpans, startChat } from './generation-spans.ts';
 import {
   isWaiting,
+  prefillStartedAt,
   secondsBetween,
   summarise,
   takeFact,
@@ -43,10 +45,9 @@ export interface Generation extends FactMethods {
   end(fact: End): GenerationSummary;
 }
 
-// Frozen, so that the label filter can remember them (`metrics/series.ts`).
-const outputToken = Object.freeze({ [a.type]: 'output' });
-const inputToken = Object.freeze({ [a.type]: 'input' });
-const cachedToken = Object.freeze({ [a.type]: 'cached_input' });
+const outputToken = withLabel(noLabels, a.type, 'output');
+const inputToken = withLabel(noLabels, a.type, 'input');
+const cachedToken = withLabel(noLabels, a.type, 'cached_input');
 
 /** `contentLimit` is the maximum length of a captured conversation in characters; 0 captures nothing. */
 export function beginGeneration(
@@ -91,8 +92,8 @@ export function beginGeneration(
       if (!takeFact(state, 'started', fact)) return;
       if (waited) instruments.add('inferenceQueueDepth', -1);
       instruments.add('inferenceSequencesActive', 1);
-      const { queueSeconds } = timingsOf(state);
-      instruments.record('inferenceQueueDuration', queueSeconds, undefined, recorder.span);
+      const seconds = secondsBetween(state.queued?.at, prefillStartedAt(state));
+      instruments.record('inferenceQueueDuration', seconds, undefined, recorder.span);
     },
     prefilled(fact) {
       if (takeFact(state, 'prefilled', fact)) recordPrefilled(recorder, state, fact);
@@ -107,7 +108,9 @@ export function beginGeneration(
       if (contentLimit > 0) content = { ...content, ...fact };
     },
     streamEnded(how) {
-      if (isStreaming) instruments.add('inferenceStreamTerminations', 1, { [a.how]: how });
+      if (isStreaming) {
+        instruments.add('inferenceStreamTerminations', 1, withLabel(noLabels, a.how, how));
+      }
       isStreaming = false;
     },
     timings: () => timingsOf(state),
@@ -131,8 +134,8 @@ function recordPrefilled(
   state: GenerationState,
   fact: Prefill,
 ): void {
-  const { prefillSeconds } = timingsOf(state);
-  instruments.record('inferencePrefillDuration', prefillSeconds, undefined, span);
+  const seconds = secondsBetween(prefillStartedAt(state), fact.endedAt);
+  instruments.record('inferencePrefillDuration', seconds, undefined, span);
   instruments.add('inferenceTokens', fact.inputTokens - fact.cachedTokens, inputToken);
   instruments.add('inferenceTokens', fact.cachedTokens, cachedToken);
 }

@@ -3,6 +3,7 @@ import type { Meter, Tracer } from '@opentelemetry/api';
 import { capturesContent } from '../environment.ts';
 import { createInferenceTelemetry, type InferenceTelemetry } from '../generation/inference.ts';
 import { createInstruments } from '../metrics/instruments.ts';
+import { noLabels, withLabel } from '../metrics/series.ts';
 import { attributes as a } from '../names.ts';
 import {
   describeModel,
@@ -25,7 +26,7 @@ export interface Observer {
   reevaluated(tokens: number): void;
 }
 
-const inputToken = Object.freeze({ [a.type]: 'input' });
+const inputToken = withLabel(noLabels, a.type, 'input');
 
 export function createObserver(
   meter: Meter,

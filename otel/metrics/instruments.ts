@@ -17,6 +17,7 @@ import {
 } from '@opentelemetry/api';
 import { exemplars } from '../prometheus/exemplars.ts';
 import { metrics, type MetricDefinition, type MetricKey, type MetricKind } from '../names.ts';
+import { noLabels } from './series.ts';
 
 /** Keys of the metrics of some kinds: `KeyOf<'counter'>`. */
 type KeyOf<Kind extends MetricKind> = {
@@ -37,8 +38,6 @@ export interface Instruments {
   /** Calls `callback` at every collection. Observing NaN removes the series from the scrape. */
   observe(key: KeyOf<ObservableKind>, callback: ObservableCallback): void;
 }
-
-const none: Attributes = Object.freeze({});
 
 type Instrument = Counter | UpDownCounter | Histogram | Gauge;
 type ObservableKind = Exclude<MetricKind, 'histogram'>;
@@ -67,12 +66,12 @@ export function createInstruments(meter: Meter): Instruments {
     );
 
   return {
-    add(key, value, attributes = none) {
+    add(key, value, attributes = noLabels) {
       const fits = Number.isFinite(value) && (value >= 0 || metrics[key].kind === 'updown');
       if (!fits) return refuse(key, value);
       (instrumentOf(key) as Counter).add(value, attributes);
     },
-    record(key, value, attributes = none, span) {
+    record(key, value, attributes = noLabels, span) {
       if (value === undefined) return;
       const metric: MetricDefinition = metrics[key];
       if (!Number.isFinite(value) || value < 0) return refuse(key, value);
@@ -81,7 +80,7 @@ export function createInstruments(meter: Meter): Instruments {
         exemplars.note({ name: metric.name, buckets: metric.buckets }, value, attributes, span);
       }
     },
-    zero(key, attributes = none) {
+    zero(key, attributes = noLabels) {
       if (observables.has(key)) return;
       const instrument = instrumentOf(key);
       if ('add' in instrument) instrument.add(0, attributes);

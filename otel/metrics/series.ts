@@ -5,12 +5,32 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
 
-/** One string for a metric and an attribute set, whatever the order of its keys. */
-export function seriesKey(metric: string, attributes: Attributes): string {
+const keys = new WeakMap<Attributes, string>();
+
+/** One string for an attribute set, whatever the order of its keys. Remembered for frozen sets. */
+export function keyOf(attributes: Attributes): string {
+  const known = keys.get(attributes);
+  if (known !== undefined) return known;
   const names = Object.keys(attributes).toSorted();
-  return names.length === 0
-    ? metric
-    : metric + JSON.stringify(names.map((name) => [name, attributes[name]]));
+  const key = JSON.stringify(names.map((name) => [name, attributes[name]]));
+  if (Object.isFrozen(attributes)) keys.set(attributes, key);
+  return key;
+}
+
+export const noLabels: Attributes = Object.freeze({});
+const extended = new WeakMap<Attributes, Map<string, Attributes>>();
+
+/**
+ * `base` with one more label: the same frozen object for the same value, so that the label filter and the exemplars look it up instead of
+ * building its key again. `value` is one of a closed set, because it is kept as long as `base`.
+ */
+export function withLabel(base: Attributes, label: string, value: string): Attributes {
+  let sets = extended.get(base);
+  if (sets === undefined) extended.set(base, (sets = new Map()));
+  const key = `${label}=${value}`;
+  let set = sets.get(key);
+  if (set === undefined) sets.set(key, (set = Object.freeze({ ...base, [label]: value })));
+  return set;
 }
 
 export interface Ceiling {
@@ -32,7 +52,7 @@ export function createCeiling(options: { limit: number }): Ceiling {
     count: () => admitted.size,
     refused: () => refused,
     admit(metric, attributes) {
-      const key = seriesKey(metric, attributes);
+      const key = metric + keyOf(attributes);
       if (admitted.has(key)) return true;
       if (admitted.size >= options.limit) {
         refused += 1;
@@ -69,7 +89,7 @@ export function createLabelFilter(options: {
       }
       Object.freeze(kept);
       const result = ceiling.admit(metric, kept) ? kept : overflow;
-      // Attribute sets of frequent measurements are frozen constants: one lookup instead of a copy.
+      // Attribute sets of frequent measurements are frozen (`withLabel`): one lookup instead of a copy.
       if (result === kept && Object.isFrozen(incoming)) passed.set(incoming, kept);
       return result;
     },

@@ -3,7 +3,7 @@
  * SDK for JavaScript has no exemplars.
  */
 import { TraceFlags, type Attributes, type SpanContext } from '@opentelemetry/api';
-import { seriesKey } from '../metrics/series.ts';
+import { keyOf } from '../metrics/series.ts';
 
 export interface Exemplar {
   traceId: string;
@@ -26,11 +26,13 @@ export interface Exemplars {
 }
 
 export function createExemplars(): Exemplars {
-  const bySeries = new Map<string, (Exemplar | undefined)[]>();
+  const byMetric = new Map<string, Map<string, (Exemplar | undefined)[]>>();
   return {
     note(metric, value, attributes, span) {
       if ((span.traceFlags & TraceFlags.SAMPLED) === 0) return;
-      const key = seriesKey(metric.name, attributes);
+      let bySeries = byMetric.get(metric.name);
+      if (bySeries === undefined) byMetric.set(metric.name, (bySeries = new Map()));
+      const key = keyOf(attributes);
       let buckets = bySeries.get(key);
       if (buckets === undefined) bySeries.set(key, (buckets = []));
       const found = metric.buckets.findIndex((bound) => value <= bound);
@@ -38,7 +40,7 @@ export function createExemplars(): Exemplars {
       const { traceId, spanId } = span;
       buckets[bucket] = { traceId, spanId, value, at: Date.now() / 1000 };
     },
-    of: (metricName, attributes) => bySeries.get(seriesKey(metricName, attributes)),
+    of: (metricName, attributes) => byMetric.get(metricName)?.get(keyOf(attributes)),
   };
 }
 

@@ -44,12 +44,9 @@ export function createMemoryStore(limits: TraceLimits): TraceKeeper {
 
   function evict(): void {
     while (traces.size > 1 && (traces.size > limits.traces || bytes > limits.bytes)) {
-      const older = [...traces.values()].slice(0, Math.ceil(traces.size * evictableShare));
-      const first = older.reduce((lowest, trace) =>
-        rankOf(trace) < rankOf(lowest) ? trace : lowest,
-      );
-      traces.delete(first.traceId);
-      bytes -= first.bytes;
+      const lowest = lowestOf(traces.values(), Math.ceil(traces.size * evictableShare));
+      traces.delete(lowest.traceId);
+      bytes -= lowest.bytes;
     }
   }
 
@@ -97,6 +94,18 @@ function summaryOf(trace: Trace): TraceSummary {
 /** The trace with the lowest rank is evicted first. */
 function rankOf(trace: Trace): number {
   return isFailed(trace) ? Number.POSITIVE_INFINITY : trace.endedAt - trace.startedAt;
+}
+
+/** The trace with the lowest rank of the first `count`, without a copy of them: every new trace evicts one. */
+function lowestOf(traces: Iterable<Trace>, count: number): Trace {
+  let lowest: Trace | undefined;
+  let left = count;
+  for (const trace of traces) {
+    if (lowest === undefined || rankOf(trace) < rankOf(lowest)) lowest = trace;
+    left -= 1;
+    if (left === 0) break;
+  }
+  return lowest!;
 }
 
 function pageOf(stored: readonly Trace[], query: TraceQuery): TracePage {

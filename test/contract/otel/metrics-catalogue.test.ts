@@ -50,8 +50,8 @@ beforeAll(async () => {
   initialiseHttpSeries(generationRoutes, initialStatusCodes);
   observeProcess(meter, { role: 'api', engine: () => process.ppid });
   observeServer(createServer());
-  // The runtime instrumentation reports event loop delays after five samples, 10 ms apart.
-  const delays = monitorEventLoopDelay({ resolution: 10 });
+  // The runtime instrumentation reports event loop delays after five samples, 20 ms apart (`sdk.ts`).
+  const delays = monitorEventLoopDelay({ resolution: 20 });
   delays.enable();
   await vi.waitUntil(() => delays.count > 6);
   text = await scrapeText(telemetry);
