@@ -168,7 +168,7 @@ test('a quiet page has all rules with state, threshold, value now and last firin
   const rule = page.locator('[data-rule="EngineNotReady"]');
   await rule.getByText(/^ok$/).waitFor();
   expect(await rule.locator('summary').innerText()).toMatch(
-    /EngineNotReady\s+The engine is not ready\s+now (100%|–)\s+< 50% for 2 min\s+not within 7 days/,
+    /EngineNotReady\s+The engine is not ready\s+now \S+\s+< 50% for 2 min\s+not within 7 days/,
   );
   await rule.locator('summary').click();
   await rule.getByText('avg_over_time(inference_ready').waitFor();
