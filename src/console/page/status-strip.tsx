@@ -30,17 +30,12 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
       </p>
     );
   }
-  const { model, state, failure: cause, queue, sequences, contextTokens, restarts } = status;
+  const { model, state, queue, sequences, contextTokens, restarts } = status;
   return (
     <div class="status" role="group" aria-label={t.status}>
       <span role="status">
         <i class={`dot ${dotOf[state] ?? 'waiting'}`} /> {t.states[state]}
       </span>
-      {cause !== undefined && (
-        <span class="cause" title={cause}>
-          {cause}
-        </span>
-      )}
       {missing
         .filter(({ isConfigured }) => isConfigured)
         .map(({ peer, reason }) => (
@@ -71,5 +66,17 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
         </span>
       )}
     </div>
+  );
+}
+
+/** Below the header: why the model cannot be loaded, in the words of llama.cpp. */
+export function LoadFailure({ cause }: { cause: string | undefined }): VNode | null {
+  const t = useTexts();
+  if (cause === undefined) return null;
+  return (
+    <p class="load-failure" role="status">
+      <strong>{t.loadFailure}</strong> <span dir="ltr">{cause}</span>{' '}
+      <a href={linkTo('runbooks', 'EngineNotReady')}>{t.runbook}</a>
+    </p>
   );
 }

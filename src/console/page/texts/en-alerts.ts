@@ -25,6 +25,7 @@ export const enAlerts = {
     alertmanager: 'Alertmanager is down',
     notifier: 'The notifier is down',
   } satisfies Record<Missing['peer'], string>,
+  loadFailure: 'The model cannot be loaded:',
   nothingFires: 'No alerts are firing.',
   firingCount: (count: number) =>
     count === 1 ? '1 alert is firing' : `${count} alerts are firing`,

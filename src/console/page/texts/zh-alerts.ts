@@ -15,6 +15,7 @@ export const zhAlerts: typeof enAlerts = {
     alertmanager: 'Alertmanager 无响应',
     notifier: '通知服务无响应',
   },
+  loadFailure: '模型无法加载：',
   nothingFires: '当前没有告警。',
   firingCount: (count) => `${count} 条告警触发中`,
   alertStates: { firing: '告警中', silenced: '已静默', inhibited: '被抑制' },
