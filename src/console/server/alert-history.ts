@@ -95,7 +95,8 @@ async function readFirings(
   { from, to, stepSeconds }: Span,
 ): Promise<z.infer<typeof Firings>['data']['result']> {
   const search = new URLSearchParams({
-    query: `ALERTS{alertstate="firing",alertname!="${watchdog}"}`,
+    // The times of the samples: a step repeats an older sample for five minutes when Prometheus was down.
+    query: `timestamp(ALERTS{alertstate="firing",alertname!="${watchdog}"})`,
     start: String(from),
     end: String(to),
     step: String(stepSeconds),
@@ -116,7 +117,7 @@ export function joinHistory(
 ): Episode[] {
   const episodes = firings.flatMap(({ metric, values }) => {
     const { __name__: _, alertstate: __, alertname = '', ...labels } = metric;
-    const times = values.map(([at]) => at);
+    const times = values.map(([, sampledAt]) => Number(sampledAt));
     return toRuns(times, span).map(({ firedAt, resolvedAt }) =>
       createEpisode(alertname, labels, {
         firedAt: toTime(firedAt),
@@ -148,7 +149,7 @@ function createEpisode(
   return { name, labels, severity, summary: { en: '', zh: '' }, ...times, deliveries: [] };
 }
 
-/** The periods without a gap. Times are epoch seconds. */
+/** The periods without a gap. @param times of samples, ascending, in epoch seconds */
 export function toRuns(
   times: readonly number[],
   { to, stepSeconds }: Span,
@@ -162,7 +163,7 @@ export function toRuns(
   }
   return runs.map(({ firedAt, last }) => ({
     firedAt,
-    resolvedAt: last + 2 * stepSeconds > to ? null : last + stepSeconds,
+    resolvedAt: last + 2 * stepSeconds > to ? null : last,
   }));
 }
 

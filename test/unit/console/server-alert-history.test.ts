@@ -12,7 +12,7 @@ const seconds = (time: string): number => Date.parse(at(time)) / 1000;
 function firing(name: string, from: string, to: string, more: Record<string, string> = {}) {
   const values: [number, string][] = [];
   for (let time = seconds(from); time <= seconds(to); time += span.stepSeconds) {
-    values.push([time, '1']);
+    values.push([time, String(time)]);
   }
   const labels = { job: 'qwen-instruct', severity: 'critical', ...more };
   return {
@@ -117,7 +117,7 @@ describe('an alert', () => {
     const long = firing('QueueBacklog', '00:00:00', '08:00:00');
     const yesterday = span.from - 3600;
     for (let time = seconds('00:00:00'); time >= span.from; time -= span.stepSeconds) {
-      long.values.unshift([time, '1']);
+      long.values.unshift([time, String(time)]);
     }
     const startsAt = new Date(yesterday * 1000).toISOString();
     const [episode, ...others] = joinHistory(
@@ -156,11 +156,22 @@ describe('an alert', () => {
   });
 });
 
+test('an alert does not fire on while Prometheus was down, although a query repeats its last sample', () => {
+  const series = firing('EngineNotReady', '07:50:00', '07:52:00');
+  const last = series.values.at(-1)!;
+  for (let time = last[0]; time <= span.to; time += span.stepSeconds) {
+    series.values.push([time, last[1]]);
+  }
+  const [episode, ...others] = joinHistory([series], [], span);
+  expect(others).toEqual([]);
+  expect(episode).toMatchObject({ firedAt: at('07:50:00'), resolvedAt: at('07:52:00') });
+});
+
 test('one missing evaluation is no end', () => {
   const { to, stepSeconds: step } = span;
   const times = [0, 1, 3, 4, 9, 10].map((index) => to - 7200 + index * step);
   expect(toRuns(times, span)).toEqual([
-    { firedAt: to - 7200, resolvedAt: to - 7200 + 5 * step },
-    { firedAt: to - 7200 + 9 * step, resolvedAt: to - 7200 + 11 * step },
+    { firedAt: to - 7200, resolvedAt: to - 7200 + 4 * step },
+    { firedAt: to - 7200 + 9 * step, resolvedAt: to - 7200 + 10 * step },
   ]);
 });
