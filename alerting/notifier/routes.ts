@@ -91,6 +91,12 @@ function toRegExp(value: string): RegExp {
   }
 }
 
+/** A label that is missing is empty. */
+export const matchLabels = (matchers: readonly Matcher[], labels: Record<string, string>) =>
+  matchers.every(({ label, matches }) =>
+    matches((Object.hasOwn(labels, label) ? labels[label] : undefined) ?? ''),
+  );
+
 /**
  * The channels with the indexes of their alerts. An alert that no route matches goes to every channel, so that a gap in the
  * configuration does not lose it.
@@ -139,8 +145,7 @@ function matchingRoutes(
   const chosen: Route[] = [];
   for (const route of routes) {
     const isPath = route.path === undefined || route.path === path;
-    if (!isPath || !route.match.every(({ label, matches }) => matches(labels[label] ?? '')))
-      continue;
+    if (!isPath || !matchLabels(route.match, labels)) continue;
     chosen.push(route);
     if (!route.continue) break;
   }

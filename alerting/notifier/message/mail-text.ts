@@ -34,6 +34,9 @@ export function writeHtml(message: Message): string {
   const color = isFiring ? '#c0392b' : '#1e8449';
   const page = html`<!doctype html>
     <html>
+      <head>
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+      </head>
       <body style="font-family:sans-serif;max-width:46em">
         <h2 style="color:${raw(color)}">${title}</h2>
         ${message.body === undefined ? writeBody(message) : raw(renderer.render(message.body))}

@@ -1,9 +1,9 @@
 /** Matchers as Alertmanager reads them. */
 import { expect, test } from 'vitest';
-import { parseMatchers } from '../../../alerting/notifier/routes.ts';
+import { matchLabels, parseMatchers } from '../../../alerting/notifier/routes.ts';
 
 const matches = (text: string, labels: Record<string, string>): boolean =>
-  parseMatchers(text).every(({ label, matches }) => matches(labels[label] ?? ''));
+  matchLabels(parseMatchers(text), labels);
 
 // Fault: a route has matchers in braces, quoted names, or classes such as `[[:alpha:]]`. Result: they match as in Alertmanager.
 test.each<[string, Record<string, string>, boolean]>([
@@ -17,6 +17,8 @@ test.each<[string, Record<string, string>, boolean]>([
   ['告警="是"', { 告警: '是' }, true],
   ['x="a\\"b\\\\c"', { x: 'a"b\\c' }, true],
   ['x=""', {}, true],
+  // A label that every JavaScript object inherits.
+  ['constructor=""', {}, true],
   ['x=~"[[:alpha:]]+"', { x: 'abc' }, true],
   ['x=~"[[:alpha:]]+"', { x: 'ab1' }, false],
   ['x=~"[^[:digit:]_-]+"', { x: 'ab1' }, false],
