@@ -52,6 +52,9 @@ export type AnswerFormat =
       otherwise?: JsonFormat;
     };
 
+/** Begins a tool call in an answer of the format `tool_calls`. */
+export const callOpening = '<tool_call>';
+
 export interface Sampling {
   /** Maximum output tokens. Undefined: until the context is full. */
   maxTokens?: number | undefined;

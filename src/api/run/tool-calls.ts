@@ -1,6 +1,7 @@
 /**
  * Parses tool calls out of an answer as it streams: Qwen's `<tool_call>{"name": ..., "arguments": ...}</tool_call>` becomes a call,
- * everything else is content. A malformed call is content too, so that no text is lost.
+ * everything else is content. A malformed call is content too, so that no text is lost; one that the end of the answer cuts before
+ * its arguments is dropped.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -37,8 +38,10 @@ export function createToolCallParser(): AnswerParser {
     },
     finish() {
       const rest = take(parser, parser.held.length);
-      if (parser.state === 'header') emitContent(parser, open + rest);
-      else if (parser.state !== 'close' || !unfinishedClose.test(rest)) emitContent(parser, rest);
+      // White space and an unfinished opening tag. A single "<" may be content.
+      const isTag = rest.trimStart().length > 1;
+      if (parser.state === 'content') emitContent(parser, isTag ? '' : rest);
+      else if (parser.state === 'close' && !unfinishedClose.test(rest)) emitContent(parser, rest);
       return parser.deltas.splice(0);
     },
     calls: () => parser.calls,

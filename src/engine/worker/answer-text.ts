@@ -15,8 +15,10 @@ export interface AnswerText {
   flush(): string;
 }
 
+/** `opening` begins a tool call: neither it nor the calls after it are searched for stop sequences, which end the content only. */
 export function createAnswerText(options: {
   stop: readonly string[];
+  opening?: string | undefined;
   detokenize: (tokens: readonly number[], previous: readonly number[]) => string;
 }): AnswerText {
   /** Tokens whose text ends within a character, and how much of that text was returned already. */
@@ -24,6 +26,24 @@ export function createAnswerText(options: {
   let shown = 0;
   let previous: number[] = [];
   let held = '';
+  let isCall = false;
+
+  /** The part of `held` that is content for certain. White space before a call is not. */
+  function contentLength(): number {
+    const { opening } = options;
+    if (isCall) return 0;
+    if (opening === undefined) return held.length;
+    const at = held.indexOf(opening);
+    isCall = at !== -1;
+    const end = isCall ? at : held.length - possibleStopLength(held, [opening]);
+    return held.slice(0, end).trimEnd().length;
+  }
+
+  function take(length: number): string {
+    const text = held.slice(0, length);
+    held = held.slice(length);
+    return text;
+  }
 
   function decode(token: number): string {
     pending.push(token);
@@ -42,22 +62,23 @@ export function createAnswerText(options: {
   return {
     push(token) {
       held += decode(token);
-      const cut = firstStop(held, options.stop);
+      const content = held.slice(0, contentLength());
+      const cut = firstStop(content, options.stop);
       if (cut !== -1) {
-        const found = held;
-        const text = held.slice(0, cut);
         held = '';
-        return { text, stopped: options.stop.find((stop) => found.startsWith(stop, cut)) };
+        return {
+          text: content.slice(0, cut),
+          stopped: options.stop.find((stop) => content.startsWith(stop, cut)),
+        };
       }
-      const safe = held.length - possibleStopLength(held, options.stop);
-      const text = held.slice(0, safe);
-      held = held.slice(safe);
-      return { text, stopped: undefined };
+      if (isCall) return { text: take(held.length), stopped: undefined };
+      const safe = content.length - possibleStopLength(content, options.stop);
+      return { text: take(safe), stopped: undefined };
     },
     flush() {
-      const text = held;
-      held = '';
-      return text;
+      const text = take(held.length);
+      const cut = isCall ? -1 : firstStop(text, options.stop);
+      return cut === -1 ? text : text.slice(0, cut);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** A request on its sequence, and the evaluation of a slice of its prompt or of its next token. Used by scheduler.ts. */
 import { monotonicMillis } from '../../../otel/clock.ts';
-import type { Fact, FinishReason, TokenLogprob } from '../engine.ts';
+import { callOpening, type Fact, type FinishReason, type TokenLogprob } from '../engine.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
 import type { PlannedJob } from './plan-step.ts';
@@ -38,7 +38,9 @@ export function createJob(
   },
 ): Job {
   const { prepared, sequence } = admitted;
-  const { stop, maxTokens } = prepared.request.sampling;
+  const { request } = prepared;
+  const { stop, maxTokens } = request.sampling;
+  const opening = request.format?.kind === 'tool_calls' ? callOpening : undefined;
   const promptTokens = prepared.prompt.length;
   const room = model.facts.contextTokens - promptTokens - 1;
   return {
@@ -54,7 +56,7 @@ export function createJob(
     outputTokens: 0,
     isDecoding: false,
     deferredMillis: 0,
-    answer: createAnswerText({ stop, detokenize: model.detokenize }),
+    answer: createAnswerText({ stop, opening, detokenize: model.detokenize }),
     prefillStartedAt: undefined,
     output: undefined,
     isCancelled: false,

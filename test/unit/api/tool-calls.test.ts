@@ -63,14 +63,20 @@ test.each([
   ['JSON without a name', '<tool_call>{"arguments": {}}</tool_call>'],
   ['null', '<tool_call>null</tool_call>'],
   ['an argument that is no object', '<tool_call>{"name": "f", "arguments": 7}</tool_call>'],
-  ['a call cut before its arguments', '<tool_call>\n{"name": "f", "argu'],
-  ['a tag cut in half', 'see <tool_c'],
+  ['a single brace', 'a <'],
   ['white space at the end', 'that is all \n'],
 ])('returns %s as content, without losing text', (_, text) => {
   const { content, calls } = parse([text]);
   expect(calls).toEqual([]);
   expect(content.replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''));
 });
+
+test.each(['<tool_call>\n', '<tool_call>\n{"name": "f", "argu', '<tool_call>x', '<tool_c'])(
+  'the markup of a call that is cut before its arguments is no content: %j',
+  (markup) => {
+    expect(parse([`see\n${markup}`])).toEqual({ content: 'see', calls: [] });
+  },
+);
 
 test('returns an incomplete call up to its last token', () => {
   expect(parse(['<tool_call>\n{"name": "f", "arguments": {"a": "long'])).toEqual({
@@ -117,13 +123,21 @@ test('returns the same however the text is cut', () => {
   );
 });
 
+/** Without the call that the end of the answer cuts. */
+function withoutUnfinished(text: string): string {
+  const from = text.indexOf('<tool_call>', text.lastIndexOf('</tool_call>') + 1);
+  if (from !== -1) return text.slice(0, from);
+  const tag = text.slice(text.lastIndexOf('<'));
+  return tag.length > 1 && '<tool_call>'.startsWith(tag) ? text.slice(0, -tag.length) : text;
+}
+
 test('loses no visible character outside of calls', () => {
   const texts = fc.array(fragments, { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(
     fc.property(texts, (text) => {
       const { content, calls } = parse([text]);
       if (calls.length > 0) return;
-      expect(content.replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''));
+      expect(content.replaceAll(/\s/g, '')).toBe(withoutUnfinished(text).replaceAll(/\s/g, ''));
     }),
     { numRuns: 1000 },
   );

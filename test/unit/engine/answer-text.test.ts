@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createAnswerText } from '../../../src/engine/worker/answer-text.ts';
 
 /** A tokenizer with one token per byte, the worst case for characters of several bytes. */
-function answer(stop: string[] = []) {
-  return createAnswerText({ stop, detokenize: (tokens) => Buffer.from(tokens).toString('utf8') });
+function answer(stop: string[] = [], opening?: string) {
+  const detokenize = (tokens: readonly number[]) => Buffer.from(tokens).toString('utf8');
+  return createAnswerText({ stop, opening, detokenize });
 }
 
 function feed(text: ReturnType<typeof answer>, input: string | Buffer): string[] {
@@ -53,4 +54,26 @@ test('cuts at the first stop sequence', () => {
 test('returns text that only began like a stop sequence', () => {
   expect(feed(answer(['STOP']), 'a STO').join('')).toBe('a STO');
   expect(feed(answer(['STOP']), 'STORE').join('')).toBe('STORE');
+});
+
+describe('with tools', () => {
+  const call = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>';
+
+  test.each(['}', '\n', ',', '"', '<', '<tool', 'tool_call', '}\n</tool_call>'])(
+    'the stop sequence %j does not end a call',
+    (stop) => {
+      expect(feed(answer([stop], '<tool_call>'), `see\n${call}`).join('')).toBe(`see\n${call}`);
+    },
+  );
+
+  test.each([
+    ['a}b', ['}'], 'a'],
+    [`a\nb ${call}`, ['\n'], 'a'],
+    ['a \n', ['\n'], 'a '],
+    [`a,${call}`, [','], 'a'],
+    ['if a < b', ['<'], 'if a '],
+    ['a \n \n b', ['\n b'], 'a \n '],
+  ])('content ends before a stop sequence: %j', (text, stop, content) => {
+    expect(feed(answer(stop, '<tool_call>'), text).join('')).toBe(content);
+  });
 });

@@ -1,38 +1,48 @@
 /** Writes the grammar of tool calls in Qwen's form. Used by grammar.ts. */
-import type { Tool } from '../../../engine.ts';
+import { callOpening, type Tool } from '../../../engine.ts';
 import { literal, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
 import { choose } from './sequence.ts';
 
-export const callOpening = '<tool_call>';
 const callEnd = '}\n</tool_call>';
 
-/**
- * One call, or several if `parallel`. `before` is the part of the first call that the answer contains already. Undefined when no
- * tool's call begins with it.
- * @throws ChatError `bad_request` for a tool whose parameters no grammar can hold.
- */
-export function writeCalls(
-  rules: Rules,
-  tools: readonly Tool[],
-  options: { parallel: boolean; before: string },
-): Sequence | undefined {
-  const calls = tools.map(({ name, parameters, strict }) => {
+/** A call of one tool: the text up to its arguments, and the rest. */
+interface DescribedCall {
+  readonly text: string;
+  readonly rest: Sequence;
+}
+
+/** Writes the rules of the parameters. @throws ChatError `bad_request` for a tool whose parameters no grammar can hold. */
+export function describeCalls(rules: Rules, tools: readonly Tool[]): DescribedCall[] {
+  return tools.map(({ name, parameters, strict }) => {
     const where = { name: `tools: parameters of ${name}`, param: 'tools' };
     const { part } = writeSchema(rules, parameters, { strict: strict === true, ...where });
     const text = `${callOpening}\n{"name": ${JSON.stringify(name)}, "arguments": `;
     return { text, rest: [part, literal(callEnd)] };
   });
+}
+
+/**
+ * One call, or several if `parallel`. `before` is the part of the first call that the answer contains already. Undefined when no
+ * tool's call begins with it.
+ */
+export function writeCalls(
+  rules: Rules,
+  calls: readonly DescribedCall[],
+  options: { parallel: boolean; before: string },
+): Sequence | undefined {
   const firsts = calls.flatMap(({ text, rest }) => {
     const left = restOf(text, options.before);
     return left === undefined ? [] : [{ text: left, rest }];
   });
   if (firsts.length === 0) return undefined;
-  rules.define('first-call', choose(rules, firsts));
-  if (!options.parallel) return [{ rule: 'first-call' }];
-  const next = calls.map(({ text, rest }) => ({ text: `\n${text}`, rest }));
-  rules.define('next-call', choose(rules, next));
-  return [{ rule: 'first-call' }, { rule: 'next-call', min: 0, max: Infinity }];
+  const first = rules.name('first-call');
+  rules.define(first, choose(rules, firsts));
+  if (!options.parallel) return [{ rule: first }];
+  const next = rules.name('next-call');
+  const others = calls.map(({ text, rest }) => ({ text: `\n${text}`, rest }));
+  rules.define(next, choose(rules, others));
+  return [{ rule: first }, { rule: next, min: 0, max: Infinity }];
 }
 
 /** The token that ends the opening may contain more: a newline, or a brace without a newline. */
