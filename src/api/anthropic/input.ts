@@ -5,7 +5,7 @@ import { refuseField } from '../body.ts';
 import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
 import { unsupported } from '../openai/fields.ts';
-import { unknownCall } from '../openai/messages.ts';
+import { maxMessages, unknownCall } from '../openai/messages.ts';
 
 const TextBlock = z.object({
   type: z.literal('text', { error: 'expected "text", the only supported content' }),
@@ -64,7 +64,7 @@ const JsonOutput = z.object({
 
 export const ConversationFields = z.object({
   model: z.string().max(256).nullish(),
-  messages: z.array(Message).min(1),
+  messages: z.array(Message).min(1).max(maxMessages),
   system: Texts.nullish(),
   tools: z.array(ToolDefinition).max(maxTools).nullish(),
   tool_choice: z

@@ -1,7 +1,7 @@
 /** OpenAI's messages, checked and converted for the chat template. */
 import { z } from 'zod';
 import type { ChatMessage, ToolCall } from '../../engine/engine.ts';
-import { describe, refuseField } from '../body.ts';
+import { createJsonCheck, describe, refuseField } from '../body.ts';
 
 const TextPart = z.object({
   type: z.literal('text', {
@@ -41,11 +41,15 @@ const Message = z.discriminatedUnion(
   { error: 'expected "system", "developer", "user", "assistant" or "tool"' },
 );
 
-export const Messages = z.array(Message).min(1);
+/** As the engine (prompt.ts), but before each message is checked. */
+export const maxMessages = 1024;
+
+export const Messages = z.array(Message).min(1).max(maxMessages);
 
 /** @throws ChatError `bad_request` if arguments are not a JSON object or a tool message answers no earlier call. */
 export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
   const calls = new Set<string>();
+  const checkJson = createJsonCheck();
   return messages.map((message, index): ChatMessage => {
     const path = `messages.${index}`;
     const content = toText(message.content ?? '');
@@ -60,7 +64,7 @@ export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
     }
     const toolCalls = (message.tool_calls ?? []).map(({ id, function: called }, at) => {
       const param = `${path}.tool_calls.${at}.function.arguments`;
-      return toCall({ id, name: called.name, text: called.arguments }, param);
+      return toCall({ id, name: called.name, text: called.arguments }, param, checkJson);
     });
     for (const call of toolCalls) calls.add(call.id);
     return toolCalls.length === 0
@@ -73,10 +77,14 @@ function toText(content: z.infer<typeof Content>): string {
   return typeof content === 'string' ? content : content.map((part) => part.text).join('');
 }
 
-/** `param` is the field of the arguments. @throws ChatError `bad_request` if `text` is not a JSON object. */
+/**
+ * `param` is the field of the arguments; `checkJson` counts those of all calls of a request. @throws ChatError `bad_request` if
+ * `text` is not a JSON object, or exceeds the limits of JSON.
+ */
 export function toCall(
   { id, name: called, text: given }: { id: string; name: string; text: string },
   param: string,
+  checkJson: ReturnType<typeof createJsonCheck>,
 ): ToolCall {
   // Some clients send an empty string for a tool without parameters.
   const text = given.trim() === '' ? '{}' : given;
@@ -89,6 +97,8 @@ export function toCall(
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw refuseField(param, `expected the text of a JSON object, got ${describe(parsed)}`);
   }
+  const limit = checkJson(parsed);
+  if (limit !== undefined) throw refuseField(param, limit);
   return { id, name: called, arguments: parsed as ToolCall['arguments'] };
 }
 

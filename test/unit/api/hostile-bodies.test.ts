@@ -66,6 +66,47 @@ const invalid: [string, string, unknown, string][] = [
     'messages.0.tool_calls.0.function.arguments: expected the text of a JSON object, got an array',
   ],
   [
+    'arguments with too many levels',
+    chat,
+    { messages: [called(`{"a":${nested}}`)] },
+    'messages.0.tool_calls.0.function.arguments: expected at most 64 nested levels',
+  ],
+  [
+    'arguments with too many values, in several calls',
+    chat,
+    { messages: Array<unknown>(3).fill(called(JSON.stringify({ a: Array(20_000).fill(1) }))) },
+    'messages.2.tool_calls.0.function.arguments: expected at most 50000 JSON values',
+  ],
+  [
+    '12,000 tool answers',
+    chat,
+    {
+      messages: [
+        called('{}'),
+        ...Array<unknown>(12_000).fill({ role: 'tool', tool_call_id: 'call_1', content: '' }),
+      ],
+    },
+    'messages: expected array to have <=1024 items, got an array of 12001',
+  ],
+  [
+    '33,000 messages',
+    chat,
+    { messages: Array<unknown>(33_000).fill({ role: 'user', content: 'a' }) },
+    'body: expected at most 50000 JSON values',
+  ],
+  [
+    'a list of many numbers instead of messages',
+    chat,
+    { messages: Array(40_000).fill(1) },
+    'messages: expected array to have <=1024 items',
+  ],
+  [
+    'a logit_bias of many tokens',
+    chat,
+    { ...hello, logit_bias: Object.fromEntries(Array.from({ length: 2001 }, (_, id) => [id, 1])) },
+    'body: expected at most 2000 fields in one object',
+  ],
+  [
     'a tool message without a call',
     chat,
     { messages: [user, { role: 'tool', content: 'x', tool_call_id: 'call_9' }] },

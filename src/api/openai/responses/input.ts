@@ -1,7 +1,7 @@
 /** The input of the Responses API: its items, checked and converted for the chat template. */
 import { z } from 'zod';
 import type { ChatMessage, ToolCall } from '../../../engine/engine.ts';
-import { refuseField } from '../../body.ts';
+import { createJsonCheck, refuseField } from '../../body.ts';
 import { toCall, unknownCall } from '../messages.ts';
 import type { ItemMemory } from './memory.ts';
 
@@ -92,12 +92,13 @@ export function toMessages(
   const messages: ChatMessage[] = [];
   if (instructions) messages.push({ role: 'system', content: instructions });
   const calls = new Set<string>();
+  const checkJson = createJsonCheck();
   for (const [index, item] of items.entries()) {
     const path = `input.${index}`;
     if (item.type === 'function_call') {
       const { call_id, name, arguments: text } = item;
       calls.add(call_id);
-      addCall(messages, toCall({ id: call_id, name, text }, `${path}.arguments`));
+      addCall(messages, toCall({ id: call_id, name, text }, `${path}.arguments`, checkJson));
     } else if (item.type === 'function_call_output') {
       if (!calls.has(item.call_id)) throw unknownCall(`${path}.call_id`, item.call_id);
       messages.push({ role: 'tool', content: toText(item.output), toolCallId: item.call_id });

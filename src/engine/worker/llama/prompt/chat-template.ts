@@ -25,7 +25,7 @@ export function createChatTemplate(options: {
       const functions = (tools ?? []).map((tool) => ({ type: 'function', function: tool }));
       try {
         return template.render({
-          messages: messages.map((message) => toTemplate(message, messages)),
+          messages: toTemplate(messages),
           ...(functions.length > 0 ? { tools: functions } : {}),
           add_generation_prompt: true,
           bos_token: options.bosToken,
@@ -47,20 +47,20 @@ export function createChatTemplate(options: {
 }
 
 /** The shape that templates on Hugging Face expect: OpenAI's, with parsed arguments. */
-function toTemplate(message: ChatMessage, all: readonly ChatMessage[]): Record<string, unknown> {
-  const { role, content } = message;
-  if (message.role === 'tool') {
-    const id = message.toolCallId;
-    const call = all
-      .flatMap((each) => (each.role === 'assistant' ? (each.toolCalls ?? []) : []))
-      .find((each) => each.id === id);
-    return { role, content, tool_call_id: id, ...(call === undefined ? {} : { name: call.name }) };
-  }
-  if (message.role !== 'assistant' || message.toolCalls === undefined) return { role, content };
-  const calls = message.toolCalls.map(({ id, name, arguments: values }) => ({
-    id,
-    type: 'function',
-    function: { name, arguments: values },
-  }));
-  return calls.length === 0 ? { role, content } : { role, content, tool_calls: calls };
+function toTemplate(messages: readonly ChatMessage[]): Record<string, unknown>[] {
+  const names = new Map<string, string>();
+  return messages.map((message) => {
+    const { role, content } = message;
+    if (message.role === 'tool') {
+      const name = names.get(message.toolCallId);
+      const id = { tool_call_id: message.toolCallId };
+      return { role, content, ...id, ...(name === undefined ? {} : { name }) };
+    }
+    if (message.role !== 'assistant' || message.toolCalls === undefined) return { role, content };
+    const calls = message.toolCalls.map(({ id, name, arguments: values }) => {
+      names.set(id, name);
+      return { id, type: 'function', function: { name, arguments: values } };
+    });
+    return calls.length === 0 ? { role, content } : { role, content, tool_calls: calls };
+  });
 }

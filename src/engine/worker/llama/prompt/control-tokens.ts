@@ -34,17 +34,20 @@ export function createControlTokens(texts: readonly string[]) {
   };
 }
 
-/** A private-use character that occurs in none of the texts. */
-export function findMark(...texts: readonly string[]): string {
+const privateUse = [
+  [0xe0_00, 0xf8_ff],
   // The two planes alone have 131,068 characters, more than a request can contain.
-  for (const [first, last] of [
-    [0xe0_00, 0xf8_ff],
-    [0xf_00_00, 0xf_ff_fd],
-    [0x10_00_00, 0x10_ff_fd],
-  ] as const) {
+  [0xf_00_00, 0xf_ff_fd],
+  [0x10_00_00, 0x10_ff_fd],
+] as const;
+
+/** A private-use character that occurs in none of the texts. Each text is read once. */
+export function findMark(...texts: readonly string[]): string {
+  const used = new Set(texts.flatMap((text) => text.match(/\p{Co}/gu) ?? []));
+  for (const [first, last] of privateUse) {
     for (let code = first; code <= last; code++) {
       const mark = String.fromCodePoint(code);
-      if (!texts.some((text) => text.includes(mark))) return mark;
+      if (!used.has(mark)) return mark;
     }
   }
   throw new Error(
