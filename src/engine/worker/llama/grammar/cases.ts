@@ -7,6 +7,7 @@ import { excludes, missingName } from './exclusion.ts';
 import { isRecord, type Schema } from './keywords.ts';
 import { negations } from './negations.ts';
 import { describeUnevaluated } from './unevaluated.ts';
+import { work } from './work.ts';
 
 /** A node whose schema has no combining keyword. */
 export interface Leaf extends Node {
@@ -75,6 +76,7 @@ function product(
   two: readonly Case[],
   node: Node,
 ): readonly Case[] {
+  work((two.length * sizeOf(one) + one.length * sizeOf(two)) / 4);
   const crossed = one.flatMap((each) => two.map((other) => [...new Set([...each, ...other])]));
   const distinct = new Map(crossed.map((each) => [keyOf(state, each), each]));
   if (distinct.size > maxCases) {
@@ -82,6 +84,10 @@ function product(
     state.options.refuse(node, sentence);
   }
   return [...distinct.values()];
+}
+
+function sizeOf(cases: readonly Case[]): number {
+  return cases.reduce((sum, leaves) => sum + 1 + leaves.length, 0);
 }
 
 function keyOf({ ids }: State, leaves: Case): string {

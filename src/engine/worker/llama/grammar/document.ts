@@ -1,5 +1,6 @@
 /** A JSON schema as a document: where its parts are, and what its references lead to (JSON Schema 2020-12, core, sections 8 and 9). */
 import { isRecord, type Schema } from './keywords.ts';
+import { work } from './work.ts';
 
 /** A schema, the URI that its references are relative to, and its JSON pointer for messages. */
 export interface Node {
@@ -19,13 +20,15 @@ export interface Document {
 /** Deeper schemas are refused when they are compiled. */
 const maxPointer = 4000;
 const unnamed = 'schema:///';
-const withSchema =
+const withSchema = new Set(
   'additionalItems additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties'.split(
     ' ',
-  );
-const withList = 'allOf anyOf items oneOf prefixItems'.split(' ');
-const withMap =
-  '$defs definitions dependencies dependentSchemas patternProperties properties'.split(' ');
+  ),
+);
+const withList = new Set('allOf anyOf items oneOf prefixItems'.split(' '));
+const withMap = new Set(
+  '$defs definitions dependencies dependentSchemas patternProperties properties'.split(' '),
+);
 
 export function createDocument(schema: unknown): Document {
   /** Every schema object of the document. */
@@ -66,6 +69,7 @@ export function createDocument(schema: unknown): Document {
 
 function withOwnBase(node: Node, named: Map<string, Node>): Node {
   const id = isRecord(node.schema) ? node.schema['$id'] : undefined;
+  if (typeof id === 'string') work(5 + id.length / 100);
   if (typeof id !== 'string' || !URL.canParse(id, node.base)) return node;
   const url = new URL(id, node.base);
   url.hash = '';
@@ -78,18 +82,22 @@ function withOwnBase(node: Node, named: Map<string, Node>): Node {
 }
 
 function childrenOf(node: Node, schema: Schema): Node[] {
-  return [
-    ...withSchema.map((keyword) => child(node, schema[keyword], [keyword])),
-    ...withList.flatMap((keyword) => {
-      const list: unknown = schema[keyword];
-      return Array.isArray(list) ? list.map((each, at) => child(node, each, [keyword, at])) : [];
-    }),
-    ...withMap.flatMap((keyword) => {
-      const map = schema[keyword];
-      if (!isRecord(map)) return [];
-      return Object.entries(map).map(([name, each]) => child(node, each, [keyword, name]));
-    }),
-  ].filter((each) => isRecord(each.schema));
+  const children: Node[] = [];
+  const add = (each: unknown, ...keywords: (string | number)[]): void => {
+    if (!isRecord(each)) return;
+    work(2 + node.pointer.length / 100);
+    children.push(child(node, each, keywords));
+  };
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (withSchema.has(keyword)) add(value, keyword);
+    if (withList.has(keyword) && Array.isArray(value)) {
+      for (const [at, each] of value.entries()) add(each, keyword, at);
+    }
+    if (withMap.has(keyword) && isRecord(value)) {
+      for (const [name, each] of Object.entries(value)) add(each, keyword, name);
+    }
+  }
+  return children;
 }
 
 function child({ base, pointer }: Node, schema: unknown, keywords: (string | number)[]): Node {

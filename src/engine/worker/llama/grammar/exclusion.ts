@@ -4,6 +4,7 @@ import type { Case, Cases } from './cases.ts';
 import type { Node } from './document.ts';
 import { isRecord } from './keywords.ts';
 import { typesOf, valuesOf } from './types-of.ts';
+import { work } from './work.ts';
 
 const maxDepth = 4;
 
@@ -14,8 +15,10 @@ export function excludes(
   below: Cases['below'],
   depth = 0,
 ): boolean {
+  work(20);
   const [values, others] = [valuesOf(made), valuesOf(other)];
   if (values !== undefined && others !== undefined) {
+    work((values.length * others.length) / 20);
     return !values.some((value) => others.some((each) => isDeepStrictEqual(value, each)));
   }
   const shared = [...typesOf(made)].filter((type) => typesOf(other, true).has(type));

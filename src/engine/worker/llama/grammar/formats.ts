@@ -1,5 +1,8 @@
 /** Patterns of the formats that a grammar enforces, narrower than the standards where a model has no use for the rest. */
 
+import { matchingWhole, type Language } from './language.ts';
+import { withoutCounting } from './work.ts';
+
 const byte = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 const ipv4 = String.raw`${byte}(?:\.${byte}){3}`;
 const group = '[0-9a-f]{1,4}';
@@ -39,6 +42,24 @@ export const formatPatterns: Readonly<Record<string, string>> = {
   hostname,
   uri: String.raw`[a-z][a-z0-9+.-]{0,15}:\/\/${hostname}(?::[1-9][0-9]{0,3})?(?:\/${uriCharacter}*)?(?:\?${uriCharacter}*)?(?:#${uriCharacter}*)?`,
 };
+
+const languages = new Map<string, Language>();
+
+/** Made once, in up to 0.1 s. It is not part of what a client's schema costs. */
+export function formatLanguage(format: string): Language {
+  const known = languages.get(format);
+  if (known !== undefined) return known;
+  const made = withoutCounting(() => matchingWhole(formatPatterns[format]!));
+  languages.set(format, made);
+  return made;
+}
+
+/** Formats that have to be made for the JSON text of a schema. */
+export function missingFormats(json: string): string[] {
+  return Object.keys(formatPatterns).filter(
+    (format) => !languages.has(format) && json.includes(`"format":"${format}"`),
+  );
+}
 
 /** Formats of numbers that say how a program keeps them (OpenAPI). */
 export const numberFormats = new Set(['int32', 'int64', 'float', 'double']);

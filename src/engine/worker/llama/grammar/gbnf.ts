@@ -1,5 +1,7 @@
 /** Writes grammars in GBNF, the form of llama.cpp (grammars/README.md there): rules, literals, character classes, repetitions. */
 import type { CharSet, DFA } from 'refa';
+import { maxOpenCost, mostOpen } from './alternatives.ts';
+import { work } from './work.ts';
 
 /** `text` is GBNF that stands for itself; `rule` is the name of another rule, repeated `min` to `max` times (once by default). */
 export type Part = { text: string } | { rule: string; min?: number; max?: number };
@@ -9,11 +11,13 @@ export interface Rules {
   /** Defines a rule by its alternatives. @throws GrammarTooLargeError */
   define(name: string, alternatives: readonly Sequence[]): void;
   has(name: string): boolean;
+  /** Whether finite text follows the rule. */
+  ends(name: string): boolean;
   /** A name that is not in use. */
   name(prefix: string): string;
   /**
    * The grammar that begins with `root`. Rules that cannot end (endless recursion, an impossible alternative) are left out; undefined
-   * where that is `root` itself.
+   * where that is `root` itself. @throws GrammarTooLargeError
    */
   write(root: string): string | undefined;
 }
@@ -21,29 +25,45 @@ export interface Rules {
 /** llama.cpp compiles 50,000 parts in 60 ms, in which nothing else is decoded. */
 const maxParts = 50_000;
 
-export class GrammarTooLargeError extends Error {
-  constructor() {
-    super(
-      `expected a schema whose values, names and limits give a grammar of at most ${maxParts} parts`,
-    );
-  }
+export class GrammarTooLargeError extends Error {}
+
+function tooManyParts(): Error {
+  return new GrammarTooLargeError(
+    `expected a schema whose values, names and limits give a grammar of at most ${maxParts} parts`,
+  );
+}
+
+function tooManyOpen(): Error {
+  return new GrammarTooLargeError(
+    `expected a schema with fewer alternatives at one place: at most ${maxOpenCost} values or names that differ in their first character, or ${Math.floor(maxOpenCost / 6)} patterns`,
+  );
 }
 
 export function createRules(): Rules {
   const rules = new Map<string, readonly Sequence[]>();
+  const ending = new Set<string>();
   let parts = 0;
   let names = 0;
   return {
     define(name, alternatives) {
-      parts += alternatives.reduce((sum, sequence) => sum + sizeOf(sequence), 1);
-      if (parts > maxParts) throw new GrammarTooLargeError();
+      const size = alternatives.reduce((sum, sequence) => sum + sizeOf(sequence), 1);
+      work(size);
+      parts += size;
+      if (parts > maxParts) throw tooManyParts();
       rules.set(name, alternatives);
     },
     has: (name) => rules.has(name),
+    ends(name) {
+      findEnding(rules, ending);
+      return ending.has(name);
+    },
     name: (prefix) => `${prefix}-${names++}`,
     write(root) {
-      const kept = withoutEndless(rules);
-      return kept.has(root) ? inOrder(kept, root).join('\n') : undefined;
+      findEnding(rules, ending);
+      const kept = withoutEndless(rules, ending);
+      if (!kept.has(root)) return undefined;
+      if (mostOpen(kept) > maxOpenCost) throw tooManyOpen();
+      return inOrder(kept, root).join('\n');
     },
   };
 }
@@ -57,17 +77,28 @@ function sizeOf(sequence: Sequence): number {
   }, 1);
 }
 
-function withoutEndless(
-  rules: ReadonlyMap<string, readonly Sequence[]>,
-): Map<string, readonly Sequence[]> {
-  const ending = new Set<string>();
-  const ends = (part: Part): boolean => 'text' in part || part.min === 0 || ending.has(part.rule);
+function createEnds(ending: ReadonlySet<string>): (part: Part) => boolean {
+  return (part) => 'text' in part || part.min === 0 || ending.has(part.rule);
+}
+
+/** Adds the rules that can end to `ending`. */
+function findEnding(rules: ReadonlyMap<string, readonly Sequence[]>, ending: Set<string>): void {
+  const ends = createEnds(ending);
   for (let before = -1; before < ending.size;) {
     before = ending.size;
     for (const [name, alternatives] of rules) {
+      if (ending.has(name)) continue;
+      work(alternatives.length);
       if (alternatives.some((sequence) => sequence.every(ends))) ending.add(name);
     }
   }
+}
+
+function withoutEndless(
+  rules: ReadonlyMap<string, readonly Sequence[]>,
+  ending: ReadonlySet<string>,
+): Map<string, readonly Sequence[]> {
+  const ends = createEnds(ending);
   // A repetition that may be empty, of a rule that cannot end, is empty.
   const kept = [...rules]
     .filter(([name]) => ending.has(name))

@@ -10,11 +10,13 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
-import type { AnswerFormat, JsonFormat } from '../../../engine.ts';
+import { callOpening, type AnswerFormat, type JsonFormat } from '../../../engine.ts';
 import { baseRule } from './base-rules.ts';
+import { formatLanguage, missingFormats } from './formats.ts';
 import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
-import { callOpening, writeCalls } from './tool-grammar.ts';
+import { describeCalls, writeCalls } from './tool-grammar.ts';
+import { TooMuchWorkError, withLimitedWork } from './work.ts';
 
 const cachedGrammars = 32;
 
@@ -41,10 +43,15 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
     /**
      * Sampling then takes 1 to 4 ms more per token with 152,000 tokens, and 12 ms where the grammar forbids the token that the model
      * prefers: only then is it applied to every token.
-     * @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced.
+     * Each slice takes at most 0.3 s. @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced, or
+     * the limit that it exceeds.
      */
-    prepare(format: AnswerFormat): GuardFactory {
+    *prepare(format: AnswerFormat): Generator<void, GuardFactory, void> {
       const key = JSON.stringify(format);
+      for (const missing of missingFormats(key)) {
+        formatLanguage(missing);
+        yield;
+      }
       const factory = cache.get(key) ?? compileFormat(compiler, format);
       cache.delete(key);
       cache.set(key, factory);
@@ -57,13 +64,17 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
 function compileFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
   const param = format.kind === 'tool_calls' ? 'tools' : 'response_format';
   try {
-    if (format.kind === 'tool_calls') return compileCalls(compiler, format);
-    const rules = createRules();
-    return compile(compiler, rules, [[writeJson(rules, format)]]);
+    return withLimitedWork(() => writeFormat(compiler, format)).result;
   } catch (error) {
     if (error instanceof ChatError) throw error;
     throw new ChatError('bad_request', `${param}: ${sentenceOf(error)}`, { param, cause: error });
   }
+}
+
+function writeFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
+  if (format.kind === 'tool_calls') return compileCalls(compiler, format);
+  const rules = createRules();
+  return compile(compiler, rules, [[writeJson(rules, format)]]);
 }
 
 function writeJson(rules: Rules, format: JsonFormat): Part {
@@ -74,8 +85,8 @@ function writeJson(rules: Rules, format: JsonFormat): Part {
 }
 
 function sentenceOf(error: unknown): string {
-  return error instanceof GrammarTooLargeError
-    ? error.message
+  return error instanceof GrammarTooLargeError || error instanceof TooMuchWorkError
+    ? `${error.message}.`
     : 'llama.cpp cannot compile a grammar for this schema. Simplify it.';
 }
 
@@ -87,23 +98,25 @@ function compileCalls(
     const message = 'tools: expected at least one, got none';
     throw new ChatError('bad_request', message, { param: 'tools' });
   }
+  const rules = createRules();
+  const described = describeCalls(rules, format.tools);
+  const factories = new Map<string, GuardFactory | undefined>();
+  /** The tools are compiled once; a further text that begins the calls takes llama.cpp's part only. */
   const begin = (before: string): GuardFactory | undefined => {
-    const rules = createRules();
-    const calls = writeCalls(rules, format.tools, { parallel: format.parallel, before });
-    return calls === undefined ? undefined : compile(compiler, rules, [calls]);
+    if (factories.has(before)) return factories.get(before);
+    const calls = writeCalls(rules, described, { parallel: format.parallel, before });
+    const factory = calls === undefined ? undefined : compile(compiler, rules, [calls]);
+    factories.set(before, factory);
+    return factory;
   };
   if (format.choice === 'required') return begin('')!;
   if (format.otherwise !== undefined) {
-    const rules = createRules();
-    const calls = writeCalls(rules, format.tools, { parallel: format.parallel, before: '' })!;
+    const calls = writeCalls(rules, described, { parallel: format.parallel, before: '' })!;
     return compile(compiler, rules, [calls, [writeJson(rules, format.otherwise)]]);
   }
   // Compiled now, so that a schema without a grammar is refused before generation.
-  const usual = begin(callOpening);
-  return () =>
-    createLazyGuard(compiler.model, (before) =>
-      before === callOpening ? usual?.() : begin(before)?.(),
-    );
+  begin(callOpening);
+  return () => createLazyGuard(compiler.model, (before) => begin(before)?.());
 }
 
 function compile(

@@ -16,6 +16,7 @@ import { choose } from './sequence.ts';
 import { createTexts, type Texts } from './texts.ts';
 import { typesOf, valuesOf } from './types-of.ts';
 import { isValid } from './values.ts';
+import { work } from './work.ts';
 
 /** Passed to the functions that write objects and arrays. */
 export interface Compilation {
@@ -70,7 +71,7 @@ export function writeSchema(
   const cases = createCases(document, options);
   const compilation = createCompilation(rules, cases, options);
   const part = compilation.ruleOf([document.root]);
-  if (rules.write(nameOf(part)) === undefined) {
+  if (!rules.ends(nameOf(part))) {
     refuse(document.root, 'expected a schema that finite JSON is valid for');
   }
   return { part, dropped: [...dropped] };
@@ -118,6 +119,7 @@ function createCompilation(rules: Rules, cases: Cases, options: CaseOptions): Co
     texts: createTexts(options),
     options,
     ruleOf(nodes) {
+      work(10 + nodes.length);
       const distinct = [...new Map(nodes.map((node) => [node.schema, node])).values()];
       const key = distinct.map(({ schema }) => idOf(schema)).toSorted((a, b) => a - b);
       const known = names.get(key.join());

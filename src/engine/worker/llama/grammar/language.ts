@@ -3,6 +3,7 @@
  * properties allow. Used by text-schemas.ts and objects.ts.
  */
 import { CharSet, DFA, JS, NFA, visitAst, type Element, type NoParent } from 'refa';
+import { work } from './work.ts';
 
 /** A deterministic finite automaton; its words are lists of code points. */
 export type Language = DFA;
@@ -18,15 +19,36 @@ const ends = CharSet.fromCharacters(maximum, [start, end]);
 /** Every character that a text may contain. */
 const characters = CharSet.all(maximum).without({ min: 0xd800, max: 0xdfff }).without(ends);
 
-const states = () => new DFA.LimitedNodeFactory(maxStates);
-const looseStates = () => new NFA.LimitedNodeFactory(2 * maxStates);
+/** Steps of a state, and of a range in a class of characters. */
+const stateSteps = 30;
+const rangeSteps = 20;
+
+class States extends DFA.LimitedNodeFactory {
+  override createNode(): DFA.Node {
+    work(stateSteps);
+    return super.createNode();
+  }
+}
+
+class LooseStates extends NFA.LimitedNodeFactory {
+  override createNode(): NFA.Node {
+    work(stateSteps);
+    return super.createNode();
+  }
+}
+
+const states = () => new States(maxStates);
+const looseStates = () => new LooseStates(2 * maxStates);
 
 /** Minimising takes quadratic time. */
 const maxMinimised = 500;
 
 function minimal(language: Language): Language {
   language.removeUnreachable();
-  if (language.countNodes() <= maxMinimised) language.minimize();
+  const count = language.countNodes();
+  if (count > maxMinimised) return language;
+  work(count ** 2 / 5);
+  language.minimize();
   return language;
 }
 
@@ -47,11 +69,8 @@ function repeat(set: CharSet, min: number, max: number): NoParent<Element> {
  * has more than `maxStates` states.
  */
 export function matching(source: string): Language {
-  const { expression } = parsePattern(source);
+  const expression = parseBounded(source);
   visitAst(expression, {
-    onCharacterClassEnter(node) {
-      node.characters = node.characters.resize(maximum).intersect(characters);
-    },
     onConcatenationLeave(node) {
       node.elements = node.elements.map((element) => withMark(element)) as typeof node.elements;
     },
@@ -90,6 +109,22 @@ function parsePattern(source: string): JS.ParseResult {
     if (!(error instanceof SyntaxError)) throw error;
     return parse('');
   }
+}
+
+function parseBounded(source: string): JS.ParseResult['expression'] {
+  const { expression } = parsePattern(source);
+  // Each alternative is compared with the others.
+  const countAlternatives = (node: { alternatives: readonly unknown[] }): void =>
+    work(node.alternatives.length ** 2);
+  visitAst(expression, {
+    onExpressionEnter: countAlternatives,
+    onAlternationEnter: countAlternatives,
+    onCharacterClassEnter(node) {
+      work(rangeSteps * node.characters.ranges.length);
+      node.characters = node.characters.resize(maximum).intersect(characters);
+    },
+  });
+  return expression;
 }
 
 /** Replaces `^` and `$`, which refa writes as "no character before" and "no character after". */
@@ -132,9 +167,10 @@ function withoutMarks(marked: Language): Language {
   return minimal(language);
 }
 
-/** The texts that match the pattern as a whole. */
+/** The texts that match the pattern as a whole. It must have no assertions; `matching` takes four times as long. */
 export function matchingWhole(source: string): Language {
-  return matching(`^(?:${source})$`);
+  const loose = NFA.fromRegex(parseBounded(source), options, {}, looseStates());
+  return minimal(DFA.fromFA(loose, states()));
 }
 
 /** @throws Error for more than `maxStates` characters. */
@@ -172,6 +208,7 @@ export function complement(language: Language): Language {
 }
 
 export function accepts(language: Language, text: string): boolean {
+  work(text.length);
   return language.test(codePoints(text));
 }
 

@@ -1,5 +1,6 @@
 /** Rules for lists of parts of which some may be left out, with commas in between: properties, and items without repetition. */
 import { literal, type Part, type Rules, type Sequence } from './gbnf.ts';
+import { work } from './work.ts';
 
 /** `text` begins the part; after it follows `rest`. */
 export interface Element {
@@ -52,6 +53,7 @@ export function writeList(rules: Rules, elements: readonly Element[], options: O
     const { at, some, all, isFirst, hasExtra } = position;
     const required = elements.findIndex(({ isRequired }, index) => index >= at && isRequired);
     const open = required === -1 ? elements.slice(at) : elements.slice(at, required + 1);
+    work(open.length);
     const mayGoOn = max === Infinity || all < max;
     const before: Sequence = isFirst ? [] : comma;
     const next = open.map(({ text, rest }, index) => {
@@ -88,6 +90,7 @@ interface Choice {
 
 /** A prefix tree, because the sampler tries every token of the vocabulary with each alternative that is open. */
 export function choose(rules: Rules, choices: readonly Choice[]): Sequence[] {
+  work(choices.length);
   const byFirst = Map.groupBy(choices, ({ text }) => Array.from(text)[0] ?? '');
   return [...byFirst].flatMap(([first, group]): Sequence[] => {
     if (group.length === 1 || first === '') {
@@ -104,7 +107,11 @@ export function choose(rules: Rules, choices: readonly Choice[]): Sequence[] {
 function commonPrefix(texts: readonly string[]): string {
   const [first = '', ...others] = texts;
   let length = first.length;
-  for (const text of others) while (!text.startsWith(first.slice(0, length))) length -= 1;
+  for (const text of others) {
+    let same = 0;
+    while (same < length && text[same] === first[same]) same += 1;
+    length = same;
+  }
   // Not between the halves of a surrogate pair.
   return /[\ud800-\udbff]$/.test(first.slice(0, length))
     ? first.slice(0, length - 1)

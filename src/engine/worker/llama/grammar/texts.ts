@@ -1,6 +1,6 @@
 /** What a case allows of strings and of numbers, as languages. Used by json-schema.ts and values.ts. */
 import type { Case, CaseOptions, Leaf } from './cases.ts';
-import { formatPatterns, numberFormats } from './formats.ts';
+import { formatLanguage, formatPatterns, numberFormats } from './formats.ts';
 import {
   accepts,
   complement,
@@ -14,12 +14,13 @@ import {
 } from './language.ts';
 import { numbersWithin, type Limit } from './numbers.ts';
 import { typesOf, valuesOf } from './types-of.ts';
+import { TooMuchWorkError } from './work.ts';
 
 export interface Texts {
   /** The strings of a case; `language` is undefined where only their length is limited. */
   strings(leaves: Case): Strings;
   /** The texts of the numbers of a case; undefined where they are not limited. */
-  numbers(leaves: Case, types: ReadonlySet<string>): Language | undefined;
+  numbers(leaves: Case, types?: ReadonlySet<string>): Language | undefined;
   /** The strings of any of the cases, undefined for all strings. */
   names(cases: readonly Case[]): Language | undefined;
   readonly matchesPattern: (leaf: Leaf, pattern: string, text: string) => boolean;
@@ -47,11 +48,13 @@ export function createTexts(options: CaseOptions): Texts {
     }
     return patterns.get(source);
   };
-  const strings = (leaves: Case): Strings => stringsOf(options, pattern, leaves);
+  const strings = remember((leaves) => stringsOf(options, pattern, leaves));
+  const openNumbers = remember((leaves) => numbersOf(options, leaves, typesOf(leaves, true)));
   return {
     pattern,
     strings,
-    numbers: (leaves, types) => numbersOf(options, leaves, types),
+    numbers: (leaves, types) =>
+      types === undefined ? openNumbers(leaves) : numbersOf(options, leaves, types),
     names: (cases) => {
       const languages = cases.map((leaves) => namesIn(strings, leaves));
       return languages.includes(undefined) ? undefined : union(languages as Language[]);
@@ -60,6 +63,16 @@ export function createTexts(options: CaseOptions): Texts {
       const language = pattern(leaf, 'pattern', source);
       return language !== undefined && accepts(language, text);
     },
+  };
+}
+
+/** Each value of a long `enum` is checked against the same case. */
+function remember<T>(create: (leaves: Case) => T): (leaves: Case) => T {
+  const known = new WeakMap<Case, { value: T }>();
+  return (leaves) => {
+    const made = known.get(leaves) ?? { value: create(leaves) };
+    known.set(leaves, made);
+    return made.value;
   };
 }
 
@@ -73,6 +86,7 @@ function attempt(
   try {
     return create();
   } catch (error) {
+    if (error instanceof TooMuchWorkError) throw error;
     if (error instanceof SyntaxError) {
       return options.refuse(leaf, `"${keyword}": ${error.message}`);
     }
@@ -110,7 +124,7 @@ function languagesOf(options: CaseOptions, pattern: Texts['pattern'], leaf: Leaf
   if (typeof format === 'string' && !numberFormats.has(format)) {
     const known = Object.hasOwn(formatPatterns, format) ? formatPatterns[format] : undefined;
     if (known === undefined) options.cannotEnforce(leaf, 'format');
-    else languages.push(matchingWhole(known));
+    else languages.push(formatLanguage(format));
   }
   const excluded = Array.isArray($not) ? $not.filter((value) => typeof value === 'string') : [];
   if (excluded.length > 0) languages.push(complement(words(excluded)));

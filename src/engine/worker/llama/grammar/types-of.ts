@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Case } from './cases.ts';
 import { guessTypes, jsonTypes, typeOfValue } from './keywords.ts';
+import { work } from './work.ts';
 
 /** The values that `const` and `enum` list, undefined where there are no such keywords. */
 export function valuesOf(leaves: Case): readonly unknown[] | undefined {
@@ -10,6 +11,7 @@ export function valuesOf(leaves: Case): readonly unknown[] | undefined {
     ...(Array.isArray(schema['enum']) ? [schema['enum'] as unknown[]] : []),
   ]);
   const [first, ...others] = lists;
+  if (first !== undefined) for (const list of others) work((first.length * list.length) / 20);
   return first?.filter((value) =>
     others.every((list) => list.some((each) => isDeepStrictEqual(each, value))),
   );

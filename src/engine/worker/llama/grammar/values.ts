@@ -6,6 +6,7 @@ import { isRecord, typeOfValue } from './keywords.ts';
 import { accepts } from './language.ts';
 import type { Texts } from './texts.ts';
 import { typesOf } from './types-of.ts';
+import { work } from './work.ts';
 
 interface Context {
   cases: Cases;
@@ -13,6 +14,7 @@ interface Context {
 }
 
 export function isValid(context: Context, value: unknown, leaves: Case): boolean {
+  work(1 + leaves.length);
   if (!typesOf(leaves, true).has(typeOfValue(value))) return false;
   return (
     leaves.every((leaf) => isAllowed(value, leaf)) &&
@@ -42,7 +44,7 @@ function isValidText({ texts }: Context, value: string, leaves: Case): boolean {
 }
 
 function isValidNumber({ texts }: Context, value: number, leaves: Case): boolean {
-  const language = texts.numbers(leaves, typesOf(leaves, true));
+  const language = texts.numbers(leaves);
   return language === undefined || accepts(language, JSON.stringify(value));
 }
 
@@ -52,6 +54,7 @@ function isValidWithin(context: Context, value: unknown, leaf: Leaf): boolean {
 }
 
 function isIn(item: unknown, others: readonly unknown[]): boolean {
+  work(others.length / 10);
   return others.some((other) => isDeepStrictEqual(item, other));
 }
 

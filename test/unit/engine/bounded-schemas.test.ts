@@ -1,0 +1,83 @@
+/** What a schema may cost: the steps of its compilation, and the alternatives that sampling tries, both counted. */
+import { expect, test } from 'vitest';
+import { maxOpenCost, mostOpen } from '../../../src/engine/worker/llama/grammar/alternatives.ts';
+import { createRules, literal } from '../../../src/engine/worker/llama/grammar/gbnf.ts';
+import { writeSchema } from '../../../src/engine/worker/llama/grammar/json-schema.ts';
+import { maxSteps, withLimitedWork } from '../../../src/engine/worker/llama/grammar/work.ts';
+
+const named = (count: number, value: (at: number) => unknown) =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, value(at)]));
+const list = <T>(count: number, value: (at: number) => T) =>
+  Array.from({ length: count }, (_, at) => value(at));
+const characters = (count: number) => list(count, (at) => String.fromCodePoint(0x4e00 + at));
+
+function compile(schema: unknown): number {
+  return withLimitedWork(() => {
+    const rules = createRules();
+    const { part } = writeSchema(rules, schema, { strict: false, name: 'schema', param: 'schema' });
+    rules.define('root', [[part]]);
+    rules.write('root');
+  }).steps;
+}
+
+const steps = 'in fewer steps';
+const alternatives = 'fewer alternatives at one place';
+
+test.each<[string, unknown, string]>([
+  ['two long lists of values', { allOf: list(2, () => ({ enum: list(3000, String) })) }, steps],
+  ['many schemas at once', { allOf: list(3000, (at) => ({ minLength: at % 5 })) }, steps],
+  ['a pattern of many alternatives', { pattern: characters(600).join('a|') }, steps],
+  [
+    'patterns of many states',
+    { properties: named(40, (at) => ({ type: 'string', pattern: `${at}.*a.{7}$` })) },
+    steps,
+  ],
+  ['a long value without repetition', { uniqueItems: true, const: list(4000, String) }, steps],
+  ['values that begin differently', { enum: characters(300) }, alternatives],
+  [
+    'texts that stay open together',
+    { anyOf: list(60, (at) => ({ type: 'string', minLength: at })) },
+    alternatives,
+  ],
+])('%s: refused within the limit of steps', (_, schema, limit) => {
+  expect(() => compile(schema)).toThrow(limit);
+});
+
+test.each<[string, unknown]>([
+  [
+    '100 properties',
+    {
+      properties: named(100, () => ({ type: 'string' })),
+      required: Object.keys(named(100, Boolean)),
+    },
+  ],
+  ['10,000 values', { enum: list(10_000, (at) => `value ${at}`) }],
+  [
+    'a union of 40 objects',
+    {
+      oneOf: list(40, (at) => ({ properties: { kind: { const: `k${at}` } }, required: ['kind'] })),
+    },
+  ],
+  [
+    '30 texts of two formats',
+    { properties: named(30, (at) => ({ type: 'string', format: at % 2 ? 'uuid' : 'date' })) },
+  ],
+  [
+    '20 ranges',
+    { properties: named(20, (at) => ({ type: 'integer', minimum: -at, maximum: at * 9999 })) },
+  ],
+])('%s: compiled within the limit of steps', (_, schema) => {
+  expect(compile(schema)).toBeLessThan(maxSteps);
+});
+
+test('an alternative counts where it is open, not where it is written', () => {
+  const letters = list(26, (at) => [literal(String.fromCodePoint(97 + at))]);
+  const rules = new Map([
+    ['root', [[{ rule: 'letter' }, { rule: 'maybe', min: 0 }, literal('!')]]],
+    ['letter', letters],
+    ['maybe', letters.slice(0, 10)],
+  ]);
+  expect(mostOpen(rules)).toBe(26);
+  expect(mostOpen(new Map([...rules, ['letter', [[literal('a')]]]]))).toBe(11);
+  expect(maxOpenCost).toBeLessThan(300);
+});
