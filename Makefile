@@ -145,8 +145,9 @@ e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker eng
 	vitest run test/e2e
 
 .PHONY: chaos
-chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; the long form of tests that send many requests
+chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; hunt requests that delay others (REQUESTS=400); the long form of tests that send many requests
 	@node test/chaos/main.ts
+	@node test/chaos/hunt.ts
 	@node test/chaos/notifier-kill.ts --seeds 200
 	ACCOUNTING_REQUESTS=20000 CARDINALITY_REQUESTS=20000 FUZZ_RUNS=30000 ORDER_RUNS=100000 vitest run \
 	  --testTimeout 900000 --hookTimeout 900000 otel/request-accounting otel/cardinality api/fuzzed-bodies notifier-order

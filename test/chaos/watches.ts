@@ -47,11 +47,11 @@ export async function watchStream(url: string): Promise<Watch & { flowing(): Pro
 
 /** Asks every 20 ms, as a load balancer that is in a hurry. */
 export function watchHealth(url: string): Watch {
-  let isStopped = false;
+  const stopped = new AbortController();
   let longest = 0;
 
   async function run(): Promise<void> {
-    while (!isStopped) {
+    while (!stopped.signal.aborted) {
       const startedAt = performance.now();
       await (await fetch(`${url}/healthz`)).text();
       longest = Math.max(longest, performance.now() - startedAt);
@@ -62,6 +62,6 @@ export function watchHealth(url: string): Watch {
   return {
     longest: () => longest,
     reset: () => void (longest = 0),
-    stop: () => void (isStopped = true),
+    stop: () => stopped.abort(),
   };
 }

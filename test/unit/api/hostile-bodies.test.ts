@@ -83,7 +83,11 @@ const invalid: [string, string, unknown, string][] = [
     {
       messages: [
         called('{}'),
-        ...Array<unknown>(12_000).fill({ role: 'tool', tool_call_id: 'call_1', content: '' }),
+        ...Array.from({ length: 12_000 }, () => ({
+          role: 'tool',
+          tool_call_id: 'call_1',
+          content: '',
+        })),
       ],
     },
     'messages: expected array to have <=1024 items, got an array of 12001',
@@ -91,7 +95,7 @@ const invalid: [string, string, unknown, string][] = [
   [
     '33,000 messages',
     chat,
-    { messages: Array<unknown>(33_000).fill({ role: 'user', content: 'a' }) },
+    { messages: Array.from({ length: 33_000 }, () => user) },
     'body: expected at most 50000 JSON values',
   ],
   [

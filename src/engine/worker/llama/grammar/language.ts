@@ -111,11 +111,13 @@ function parsePattern(source: string): JS.ParseResult {
   }
 }
 
+/** Each alternative is compared with the others. */
+function countAlternatives(node: { alternatives: readonly unknown[] }): void {
+  work(node.alternatives.length ** 2);
+}
+
 function parseBounded(source: string): JS.ParseResult['expression'] {
   const { expression } = parsePattern(source);
-  // Each alternative is compared with the others.
-  const countAlternatives = (node: { alternatives: readonly unknown[] }): void =>
-    work(node.alternatives.length ** 2);
   visitAst(expression, {
     onExpressionEnter: countAlternatives,
     onAlternationEnter: countAlternatives,
