@@ -28,13 +28,22 @@ export function CopyButton({ text, label }: { text: string; label?: string }): V
   );
 }
 
-export function CodeBlock({ text }: { text: string }): VNode {
+export function CodeBlock({
+  text,
+  language,
+}: {
+  text: string;
+  language?: string | undefined;
+}): VNode {
   return (
-    <div class="code">
+    <div class="code" dir="ltr">
+      <div class="code-head">
+        <span>{language}</span>
+        <CopyButton text={text} />
+      </div>
       <pre tabIndex={0}>
         <code>{text}</code>
       </pre>
-      <CopyButton text={text} />
     </div>
   );
 }

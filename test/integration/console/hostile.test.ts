@@ -27,7 +27,7 @@ const said = `# Heading
 
 ![pixel](https://evil.example/pixel.png) [click](javascript:window.hacked='link')
 [again](JaVaScRiPt:hacked=1) [and](&#106;avascript:hacked=1) [more](data:text/html,hi) [there](//evil.example)
-[fine](https://example.com/?a=1&b=2) https://example.org/plain [a page](./QueueBacklog.md)
+[fine](https://example.com/?a=1&b=2) https://example.org/plain [a page](./QueueBacklog.md) [readme](README.md)
 
 שלום עולם, ‮the other way round
 
@@ -67,7 +67,7 @@ describe('the output of a model', () => {
     await content.getByText('End.').waitFor();
   };
 
-  test('is rendered as Markdown, with links to the web and to runbooks only', async () => {
+  test('is rendered as Markdown, with links to the web only', async () => {
     await open();
     expect(await content.getByRole('heading', { level: 3 }).innerText()).toBe('Heading');
     expect(await content.locator('strong').innerText()).toBe('bold');
@@ -83,7 +83,6 @@ describe('the output of a model', () => {
     expect(links).toEqual([
       ['fine', 'https://example.com/?a=1&b=2'],
       ['https://example.org/plain', 'https://example.org/plain'],
-      ['a page', '#/runbooks/QueueBacklog'],
     ]);
     expect(await content.getByRole('link', { name: 'fine' }).getAttribute('rel')).toBe(
       'noopener noreferrer nofollow',
@@ -191,6 +190,39 @@ describe('an answer made by the test', () => {
       expect(await sideways(page), text.slice(0, 40)).toBe(0);
     }
     expect(await answers(page).count()).toBe(texts.length);
+  });
+
+  test('right-to-left text has its bullets, bars and columns on the right, and its code from left to right', async () => {
+    const arabic = 'مرحبا بالعالم';
+    const page = await openSaying([
+      `- ${arabic}\n- ${arabic}\n\n1. ${arabic}\n\n> ${arabic}\n\n| ${arabic} | ب |\n|---|---|\n| أ | ب |\n\n${arabic} \`--flag=x.y\`\n\n\`\`\`sh\n${arabic} --flag\n\`\`\`\n\nplain`,
+    ]);
+    const content = (await answered(page)).locator('.markdown');
+    const directions = await content.evaluate((element) =>
+      ['ul', 'ol', 'blockquote', 'table', 'p code', 'pre', ':scope > p:last-child'].map(
+        (selector) => getComputedStyle(element.querySelector(selector)!).direction,
+      ),
+    );
+    expect(directions).toEqual(['rtl', 'rtl', 'rtl', 'rtl', 'ltr', 'ltr', 'ltr']);
+    const sides = await content.evaluate((element) => {
+      const { paddingRight } = getComputedStyle(element.querySelector('ul')!);
+      const { borderRightWidth, borderLeftWidth } = getComputedStyle(
+        element.querySelector('blockquote')!,
+      );
+      const [first, second] = element.querySelectorAll('td');
+      const isMirrored = first!.getBoundingClientRect().left > second!.getBoundingClientRect().left;
+      return [Number.parseFloat(paddingRight) > 20, borderRightWidth, borderLeftWidth, isMirrored];
+    });
+    expect(sides).toEqual([true, '3px', '0px', true]);
+  });
+
+  test('the button of a code block covers no line of it', async () => {
+    const page = await openSaying([`\`\`\`sh\n${'make up && '.repeat(40)}\n\`\`\`\n`]);
+    const block = (await answered(page)).locator('.code');
+    const copy = (await block.getByRole('button', { name: 'Copy' }).boundingBox())!;
+    const code = (await block.locator('pre').boundingBox())!;
+    expect(copy.y + copy.height).toBeLessThanOrEqual(code.y);
+    expect(await block.innerText()).toContain('sh');
   });
 
   test('a stream without an end is marked as interrupted', async () => {

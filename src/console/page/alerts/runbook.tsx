@@ -24,9 +24,13 @@ export function Runbook({ name }: { name: string }): VNode | null {
   if (!loaded.ok) return <FailureMessage failure={loaded.failure} />;
   return (
     <div class="runbook">
-      <Markdown text={inLanguage(addExtensions(loaded.value), current)} />
+      <Markdown text={inLanguage(addExtensions(loaded.value), current)} linkFile={linkToRunbook} />
     </div>
   );
+}
+
+function linkToRunbook(name: string): string {
+  return linkTo('runbooks', name);
 }
 
 /** Adds `.md` to links between runbooks, because `Markdown` recognizes such links by this ending. */
