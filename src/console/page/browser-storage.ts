@@ -32,3 +32,10 @@ export function storedKeys(start: string): string[] {
     return [];
   }
 }
+
+/** Calls `listener` when another tab stores or removes the key. */
+export function onStored(key: string, listener: () => void): void {
+  addEventListener('storage', (event) => {
+    if (event.key === prefix + key) listener();
+  });
+}

@@ -1,5 +1,5 @@
 /** Language, theme and keys, stored in the browser once they are chosen. */
-import { readStored, writeStored } from './browser-storage.ts';
+import { onStored, readStored, writeStored } from './browser-storage.ts';
 import { createStore, type Store } from './store.ts';
 
 export type Language = 'en' | 'zh';
@@ -20,6 +20,13 @@ function browserLanguage(): Language {
 function createPreference<Value>(key: string, initial: Value): Store<Value> {
   const store = createStore((readStored(key) as Value | undefined) ?? initial);
   store.subscribe(() => void writeStored(key, store.get()));
+  // Another tab has changed it. What it stored is not stored again.
+  onStored(key, () => {
+    const stored = readStored(key) as Value | undefined;
+    if (JSON.stringify(stored ?? initial) !== JSON.stringify(store.get())) {
+      store.set(stored ?? initial);
+    }
+  });
   return store;
 }
 

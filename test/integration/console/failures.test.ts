@@ -10,6 +10,8 @@ import {
   answers,
   ask,
   button,
+  conversationList,
+  factsOf,
   question,
   writeModel,
 } from '../../support/console/chat.ts';
@@ -25,7 +27,7 @@ beforeAll(async () => {
   service = await startChatService({
     CHAT_MODEL: model.file,
     CHAT_SEQUENCES: '1',
-    CHAT_QUEUE_LIMIT: '0',
+    CHAT_QUEUE_LIMIT: '1',
     CHAT_CONTEXT: '16384',
   });
 });
@@ -58,9 +60,10 @@ test('an answer grows while it is generated', async () => {
 
 describe('stopping', () => {
   test.each(['a click', 'Escape', 'Enter on the button'])(
-    'by %s cancels the generation in the service, and keeps the text',
+    'by %s cancels the generation in the service, keeps the text, and shows its numbers',
     async (how) => {
-      const page = await browser.open(service.url);
+      // The trace is asked for before it is there.
+      const page = await browser.open(service.url, { expected: [/status of 404/] });
       const before = (await service.sample(gone))!;
       const resume = await holdAnswer(page);
       try {
@@ -77,11 +80,35 @@ describe('stopping', () => {
       // The next question can be typed at once.
       await question(page).and(page.locator(':focus')).waitFor();
       await until(async () => (await service.sample(active)) === 0);
+      await answer.getByText('cached').waitFor();
+      expect(await factsOf(answer)).toEqual({
+        tokens: expect.stringMatching(/^\d+$/),
+        speed: expect.stringMatching(/^[\d.]+k?\/s$/),
+        'first token': expect.stringMatching(/^[\d.]+ m?s$/),
+        cached: expect.stringMatching(/^\d+\/\d+$/),
+      });
     },
   );
+
+  test('by deleting the conversation cancels the generation too, and Undo brings its text back', async () => {
+    const page = await browser.open(service.url, { expected: [/status of 404/] });
+    const before = (await service.sample(gone))!;
+    const resume = await holdAnswer(page);
+    try {
+      await conversationList(page).getByRole('button', { name: 'Delete “Go on”' }).click();
+      await until(async () => (await service.sample(gone)) === before + 1);
+    } finally {
+      resume();
+    }
+    await button(page, 'Undo').click();
+    const answer = await answered(page);
+    await answer.getByText('You stopped this answer.').waitFor();
+    await answer.getByText('On and on it goes.').waitFor();
+    await until(async () => (await service.sample(active)) === 0);
+  });
 });
 
-test('a full queue is shown with the wait until a retry', async () => {
+test('the place in the queue is shown, and a full queue with the wait until a retry', async () => {
   const page = await browser.open(service.url, { expected: [/status of 429/] });
   const control = new AbortController();
   const running = fetch(`${service.url}/v1/chat/completions`, {
@@ -92,19 +119,25 @@ test('a full queue is shown with the wait until a retry', async () => {
   await until(async () => (await service.sample(active)) === 1);
   await page.getByText('Settings').click();
   await page.getByLabel('Max tokens').fill('5');
-  await ask(page, 'Is there room?');
-  const answer = await answered(page);
+  await ask(page, 'When is it my turn?');
+  await answers(page).getByText('In the queue, you are next').waitFor();
+  const other = await page.context().newPage();
+  await other.goto(service.url);
+  await ask(other, 'Is there room?');
+  const answer = await answered(other);
   await answer.getByText('No answer. The queue is full.').waitFor();
-  expect(await button(page, /^Try again in \d+ s$/).isDisabled()).toBe(true);
+  expect(await button(other, /^Try again in \d+ s$/).isDisabled()).toBe(true);
   control.abort();
   await running;
-  await page.getByRole('button', { name: 'Try again', exact: true, disabled: false }).click();
-  await answers(page).last().getByText('On and on').waitFor();
-  expect(await answers(page).count()).toBe(1);
+  await other.getByRole('button', { name: 'Try again', exact: true, disabled: false }).click();
+  for (const each of [page, other]) {
+    await answers(each).last().getByText('On and on').waitFor();
+    expect(await answers(each).count()).toBe(1);
+  }
 });
 
 test('an answer whose page is closed is cancelled in the service, and its text is kept', async () => {
-  const page = await browser.open(service.url);
+  const page = await browser.open(service.url, { expected: [/status of 404/] });
   const before = (await service.sample(gone))!;
   const resume = await holdAnswer(page);
   await page.reload();
@@ -117,7 +150,7 @@ test('an answer whose page is closed is cancelled in the service, and its text i
 
 describe('when the engine dies', () => {
   test('the running answer is marked as interrupted, also after a reload', async () => {
-    const page = await browser.open(service.url);
+    const page = await browser.open(service.url, { expected: [/status of 404/] });
     await holdAnswer(page);
     process.kill(service.enginePid(), 'SIGKILL');
     const broken = async (): Promise<void> => {

@@ -42,6 +42,10 @@ export async function nextRequest(page: Page): Promise<Record<string, unknown>> 
   return request.postDataJSON() as Record<string, unknown>;
 }
 
+export function conversationList(page: Page): Locator {
+  return page.getByRole('navigation', { name: 'Conversations' });
+}
+
 /** A model that always answers `say`. */
 export function writeModel(
   say: string,

@@ -2,6 +2,7 @@
 import { createParser } from 'eventsource-parser';
 import type { Phase } from '../../../../otel/traces/rows.ts';
 import { readFailure, request as send, type Failure } from '../client.ts';
+import { parseWait, type Wait } from './wait.ts';
 
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
@@ -14,9 +15,10 @@ export interface ChatRequest {
   max_tokens: number;
 }
 
-/** Usage and timings of an answer, from the last chunks of its stream. */
+/** Usage and timings of an answer, from the last chunks of its stream. Of one that did not end, from its trace. */
 export interface AnswerFacts {
-  inputTokens: number;
+  /** Undefined if the answer did not end and its trace cannot be read. */
+  inputTokens: number | undefined;
   cachedTokens: number;
   outputTokens: number;
   tokensPerSecond: number | undefined;
@@ -52,6 +54,7 @@ interface Chunk {
 export interface StreamOptions {
   signal: AbortSignal;
   onTrace: (traceId: string) => void;
+  onWait: (wait: Wait) => void;
   onText: (text: string) => void;
 }
 
@@ -69,7 +72,7 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
     if (response?.ok !== true || response.body === null) {
       return { state: 'refused', failure: await readFailure(response) };
     }
-    return await readChunks(response.body, options.onText);
+    return await readChunks(response.body, options);
   } catch {
     return options.signal.aborted ? { state: 'stopped' } : connectionLost;
   }
@@ -77,13 +80,17 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
 
 async function readChunks(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onText: (text: string) => void,
+  { onText, onWait }: Pick<StreamOptions, 'onText' | 'onWait'>,
 ): Promise<Ending> {
   let done = false;
   let failure: Failure | undefined;
   /** Chunks without text. */
   const facts: Chunk[] = [];
   const parser = createParser({
+    onComment(comment) {
+      const wait = parseWait(comment);
+      if (wait !== undefined) onWait(wait);
+    },
     onEvent({ data }) {
       if (data === '[DONE]') {
         done = true;

@@ -7,33 +7,70 @@ import { FailureMessage } from '../failure-message.tsx';
 import { formatNumber, formatSeconds } from '../format.ts';
 import { Markdown } from '../markdown.tsx';
 import { linkTo } from '../route.ts';
+import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { useTrace } from '../traces/load-trace.ts';
 import { Waterfall } from '../traces/waterfall.tsx';
 import type { AnswerFacts } from './answer-stream.ts';
 import { AnswerFailure } from './answer-failure.tsx';
 import type { AnswerTurn } from './conversations.ts';
+import { liveAnswers } from './live-answers.ts';
+import type { Wait } from './wait.ts';
 
 interface AnswerProps {
   turn: AnswerTurn;
+  /** Whether another tab writes this answer. */
+  isElsewhere: boolean;
   /** Undefined for every answer but the last. */
   onRetry: (() => void) | undefined;
 }
 
-export function Answer({ turn, onRetry }: AnswerProps): VNode {
+export function Answer({ turn, isElsewhere, onRetry }: AnswerProps): VNode {
   const t = useTexts();
   const streaming = turn.state === 'streaming';
   return (
     <article class={`turn answer ${turn.state}`} aria-label={t.answer} aria-busy={streaming}>
-      {turn.text !== '' && <Markdown text={turn.text} />}
-      {streaming && turn.text === '' && <p class="waiting">{t.waiting}</p>}
+      {streaming ? (
+        <LiveText turn={turn} isElsewhere={isElsewhere} />
+      ) : (
+        turn.text !== '' && <Markdown text={turn.text} />
+      )}
       <AnswerFailure turn={turn} onRetry={onRetry} />
       {!streaming && <Facts turn={turn} onRetry={onRetry} />}
     </article>
   );
 }
 
-function Facts({ turn, onRetry }: AnswerProps): VNode {
+/** Renders with every piece, so it is the only component that reads the answers that are being generated. */
+function LiveText({ turn, isElsewhere }: Omit<AnswerProps, 'onRetry'>): VNode {
+  const t = useTexts();
+  const live = useStore(liveAnswers).get(turn.id);
+  const text = live?.text ?? turn.text;
+  return (
+    <>
+      {text === '' ? <WaitLine wait={live?.wait} /> : <Markdown text={text} />}
+      {isElsewhere && <p class="ending">{t.writtenElsewhere}</p>}
+    </>
+  );
+}
+
+/** The place in the queue, then how much of the prompt is evaluated. */
+function WaitLine({ wait }: { wait: Wait | undefined }): VNode {
+  const t = useTexts();
+  if (wait === undefined) return <p class="waiting">{t.waiting}</p>;
+  if (wait.phase === 'queued') {
+    const left = wait.seconds === undefined ? undefined : formatSeconds(wait.seconds);
+    return <p class="waiting queued">{t.queued(wait.before, left)}</p>;
+  }
+  return (
+    <p class="waiting">
+      {t.readingPrompt(wait.percent)}{' '}
+      <progress max={100} value={wait.percent} aria-label={t.readingPrompt(wait.percent)} />
+    </p>
+  );
+}
+
+function Facts({ turn, onRetry }: Omit<AnswerProps, 'isElsewhere'>): VNode {
   const t = useTexts();
   const [open, setOpen] = useState(false);
   const { traceId, facts } = turn;
@@ -87,7 +124,7 @@ function FactList({ facts }: { facts: AnswerFacts }): VNode {
     [t.facts.tokens, formatNumber(facts.outputTokens)],
     [t.facts.speed, tokensPerSecond && `${formatNumber(tokensPerSecond)}/s`],
     [t.facts.firstToken, firstTokenSeconds && formatSeconds(firstTokenSeconds)],
-    [t.facts.cached, `${facts.cachedTokens}/${facts.inputTokens}`],
+    [t.facts.cached, facts.inputTokens && `${facts.cachedTokens}/${facts.inputTokens}`],
   ] as const;
   return (
     <dl>

@@ -1,6 +1,6 @@
 /** The chat: the list of conversations, the messages with the composer, and panels beside them on a wide screen. */
 import type { VNode } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { PanelList, Status } from '../../server/answers.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { PanelCard } from '../live/panel-card.tsx';
@@ -10,20 +10,15 @@ import { linkTo } from '../route.ts';
 import { useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { useTitle } from '../title.ts';
-import { Answer } from './answer.tsx';
 import { Composer, focusField } from './composer.tsx';
 import { ConversationList } from './conversation-list.tsx';
-import {
-  changeConversation,
-  conversations,
-  createConversation,
-  defaultSettings,
-  findConversation,
-  titleOf,
-  type ChatSettings,
-  type Conversation,
-} from './conversations.ts';
+import { changeConversation, createConversation, removed } from './conversation-store.ts';
+import { defaultSettings, summarize, type ChatSettings } from './conversations.ts';
+import { drafts, newDraft, setDraft } from './drafts.ts';
+import { Messages } from './messages.tsx';
 import { ask, retry, stop } from './running-answers.ts';
+import { StorageNotices } from './storage-notices.tsx';
+import { useConversation } from './use-conversation.ts';
 
 export function ChatView({
   id,
@@ -34,24 +29,24 @@ export function ChatView({
 }): VNode {
   const t = useTexts();
   const keys = useStore(credentials);
-  useStore(conversations);
-  const conversation = findConversation(id);
-  useTitle((conversation && titleOf(conversation)) || t.views.chat);
-  // A conversation is created with its first question; before, only its settings exist.
-  const [draft, setDraft] = useState<ChatSettings>(defaultSettings);
-  const settings = conversation?.settings ?? draft;
+  const { conversation, state, busy } = useConversation(id);
+  useTitle((conversation && summarize(conversation).title) || t.views.chat);
+  const draftId = conversation?.id ?? newDraft;
+  const draft = useStore(drafts).get(draftId) ?? { id: draftId, text: '' };
+  // A conversation is created with its first question; before, its settings belong to the draft.
+  const settings = conversation?.settings ?? draft.settings ?? defaultSettings;
   const field = useRef<HTMLTextAreaElement>(null);
-  const last = conversation?.turns.at(-1);
-  const busy = last?.role === 'assistant' && last.state === 'streaming';
 
   const send = (text: string): void => {
-    const target = conversation ?? createConversation(draft);
+    const target = conversation ?? createConversation(settings);
+    removed.set(undefined);
     ask(target.id, text);
+    setDraft({ id: draftId, text: '' });
     if (conversation === undefined) location.hash = linkTo('chat', target.id);
   };
   const change = (next: ChatSettings): void => {
-    if (conversation === undefined) setDraft(next);
-    else changeConversation(conversation.id, () => ({ settings: next }));
+    if (conversation === undefined) setDraft({ ...draft, settings: next });
+    else changeConversation(conversation.id, (before) => ({ ...before, settings: next }));
   };
   const again = (): void => {
     if (conversation === undefined) return;
@@ -65,69 +60,29 @@ export function ChatView({
       <main class="chat-main" id="content">
         {status?.model.demo === true && <DemoNotice />}
         {status?.needsKey === true && keys.apiKey === '' && <p class="notice">{t.needsKey}</p>}
-        {conversation === undefined ? (
-          <Welcome onAsk={send} />
-        ) : (
+        <StorageNotices current={conversation?.id} />
+        {state === 'gone' && <p class="notice">{t.conversationGone}</p>}
+        {conversation !== undefined && (
           <Messages key={conversation.id} turns={conversation.turns} busy={busy} onRetry={again} />
         )}
-        <Composer
-          key={conversation?.id ?? 'new'}
-          field={field}
-          busy={busy}
-          settings={settings}
-          onSettings={change}
-          onSend={send}
-          onStop={() => conversation !== undefined && stop(conversation.id)}
-        />
+        {state === 'loading' && <div class="messages" />}
+        {(state === 'new' || state === 'gone') && <Welcome onAsk={send} />}
+        {state !== 'loading' && (
+          <Composer
+            key={draftId}
+            field={field}
+            busy={busy !== 'no'}
+            text={draft.text}
+            onText={(text) => setDraft({ ...draft, text })}
+            settings={settings}
+            onSettings={change}
+            contextTokens={status?.contextTokens}
+            onSend={send}
+            onStop={() => conversation !== undefined && stop(conversation.id)}
+          />
+        )}
       </main>
       <SidePanels />
-    </div>
-  );
-}
-
-interface MessagesProps {
-  turns: Conversation['turns'];
-  busy: boolean;
-  onRetry: () => void;
-}
-
-function Messages({ turns, busy, onRetry }: MessagesProps): VNode {
-  const t = useTexts();
-  const list = useRef<HTMLDivElement>(null);
-  // Scrolls to the end with each change, unless the reader has scrolled away from it.
-  const isAtEnd = useRef(true);
-  useLayoutEffect(() => {
-    if (isAtEnd.current) list.current!.scrollTop = list.current!.scrollHeight;
-  }, [turns]);
-  const onScroll = (): void => {
-    const { scrollHeight, scrollTop, clientHeight } = list.current!;
-    isAtEnd.current = scrollHeight - scrollTop - clientHeight < 80;
-  };
-  return (
-    <div
-      class="messages"
-      ref={list}
-      onScroll={onScroll}
-      tabIndex={0}
-      role="group"
-      aria-label={t.messages}
-    >
-      {turns.map((turn, index) =>
-        turn.role === 'user' ? (
-          <article key={index} class="turn user" aria-label={t.you}>
-            <p dir="auto">{turn.text}</p>
-          </article>
-        ) : (
-          <Answer
-            key={index}
-            turn={turn}
-            onRetry={index === turns.length - 1 && !busy ? onRetry : undefined}
-          />
-        ),
-      )}
-      <p class="visually-hidden" role="status">
-        {busy ? t.answering : turns.length > 0 ? t.answered : ''}
-      </p>
     </div>
   );
 }

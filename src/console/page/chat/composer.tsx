@@ -1,15 +1,20 @@
-/** The input field: Enter sends, Shift+Enter breaks the line, Escape stops the answer. */
+/** The input field: Enter sends, Shift+Enter breaks the line, Escape stops the answer. Its text is kept as a draft. */
 import type { RefObject, VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { useTexts } from '../texts/texts.ts';
 import type { ChatSettings } from './conversations.ts';
+import { isComposing } from './composing.ts';
 import { SettingsForm } from './settings-form.tsx';
 
 interface ComposerProps {
   field: RefObject<HTMLTextAreaElement | null>;
   busy: boolean;
+  text: string;
+  onText: (next: string) => void;
   settings: ChatSettings;
   onSettings: (next: ChatSettings) => void;
+  /** Undefined before the service has told. */
+  contextTokens: number | undefined;
   onSend: (text: string) => void;
   onStop: () => void;
 }
@@ -19,21 +24,12 @@ export function focusField(field: RefObject<HTMLTextAreaElement | null>): void {
   if (matchMedia('(hover: hover)').matches) field.current?.focus();
 }
 
-export function Composer({
-  field,
-  busy,
-  settings,
-  onSettings,
-  onSend,
-  onStop,
-}: ComposerProps): VNode {
+export function Composer(props: ComposerProps): VNode {
+  const { field, busy, text, onText, settings, onSettings, contextTokens, onSend, onStop } = props;
   const t = useTexts();
-  const [text, setText] = useState('');
   useEffect(() => focusField(field), []);
   const send = (): void => {
-    if (busy || text.trim() === '') return;
-    onSend(text.trim());
-    setText('');
+    if (!busy && text.trim() !== '') onSend(text.trim());
   };
   const stop = (): void => {
     onStop();
@@ -41,30 +37,32 @@ export function Composer({
     focusField(field);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (isComposing(event)) return;
     if (event.key === 'Escape' && busy) onStop();
-    // Enter must not send while an input method (Chinese, Japanese) is composing: it confirms a word.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey) return;
     event.preventDefault();
     send();
   };
   return (
-    <form
-      class="composer"
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-    >
-      <SettingsForm settings={settings} onSettings={onSettings} />
-      <div class="composer-row">
+    <div class="composer">
+      {/* No part of the form: Enter in a setting must not send the question. */}
+      <SettingsForm settings={settings} onSettings={onSettings} contextTokens={contextTokens} />
+      <form
+        class="composer-row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
         <textarea
           ref={field}
           aria-label={t.question}
           placeholder={t.questionHint}
-          rows={Math.min(8, text.split('\n').length)}
+          // For browsers without `field-sizing`.
+          rows={Math.min(8, text.slice(0, 2000).split('\n').length + Math.floor(text.length / 90))}
           dir="auto"
           value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => onText(event.currentTarget.value)}
           onKeyDown={onKeyDown}
         />
         {busy ? (
@@ -76,7 +74,7 @@ export function Composer({
             {t.send}
           </button>
         )}
-      </div>
-    </form>
+      </form>
+    </div>
   );
 }

@@ -1,88 +1,159 @@
-/** The answers that are being generated. They run outside of any component, so they go on while another view is open. */
+/** The answers that this tab generates. They run outside of any component, so they go on while another view is open. */
 import { streamAnswer } from './answer-stream.ts';
+import { createMeter } from './cut-answer-facts.ts';
+import { addFacts, endLive, setLive } from './live-answers.ts';
 import {
   changeConversation,
   findConversation,
+  loadConversation,
+  removeConversation,
+  storeQuietly,
+} from './conversation-store.ts';
+import {
+  createId,
+  openAnswer,
   pageClosed,
   toRequest,
+  withAnswer,
   type AnswerTurn,
-  type Conversation,
-  type Turn,
 } from './conversations.ts';
+import { onTabMessage, tellTabs, type Progress } from './tabs.ts';
 
 interface Running {
-  control: AbortController;
-  /** Only the first call has an effect. */
-  end: (change: Partial<AnswerTurn>) => void;
+  progress: Progress;
+  /** Closes the connection, which cancels the generation in the service. Only the first call has an effect. */
+  end: (change: Partial<AnswerTurn>, options?: { atOnce: boolean }) => void;
 }
 
+/** By the id of the turn. */
 const running = new Map<string, Running>();
+const tellMillis = 250;
+const storeMillis = 1000;
 
-// Stores the text so far: the page may be gone before the stream reports its end.
 addEventListener('pagehide', () => {
-  for (const { control, end } of running.values()) {
-    end(pageClosed);
-    control.abort();
-  }
+  for (const { end } of running.values()) end(pageClosed, { atOnce: true });
+});
+onTabMessage((message) => {
+  if (message.type === 'who') {
+    const progress = running.get(message.turnId)?.progress;
+    if (progress !== undefined) tellTabs({ type: 'progress', ...progress });
+  } else if (message.type === 'stop') running.get(message.turnId)?.end({ state: 'stopped' });
 });
 
+export function isRunningHere(turnId: string): boolean {
+  return running.has(turnId);
+}
+
 export function ask(id: string, text: string): void {
-  if (running.has(id)) return;
-  changeConversation(id, ({ turns }) => ({ turns: [...turns, { role: 'user', text }] }));
-  void answer(id);
+  const before = findConversation(id);
+  if (before === undefined || openAnswer(before) !== undefined) return;
+  const question = { id: createId(), role: 'user', text } as const;
+  const turn = createAnswer();
+  changeConversation(id, (conversation) => ({
+    ...conversation,
+    updatedAt: Date.now(),
+    turns: [...conversation.turns, question, turn],
+  }));
+  void answer(id, turn.id);
 }
 
 /** Generates the last answer again, in its place. */
 export function retry(id: string): void {
-  if (running.has(id)) return;
-  changeConversation(id, ({ turns }) => ({
-    turns: turns.at(-1)?.role === 'assistant' ? turns.slice(0, -1) : turns,
+  const last = findConversation(id)?.turns.at(-1);
+  if (last?.role !== 'assistant' || last.state === 'streaming') return;
+  const turn = createAnswer();
+  changeConversation(id, (conversation) => ({
+    ...conversation,
+    updatedAt: Date.now(),
+    turns: conversation.turns.map((each) => (each.id === last.id ? turn : each)),
   }));
-  void answer(id);
+  void answer(id, turn.id);
 }
 
-/** Closes the connection, which cancels the generation in the service. */
+/** Stops the answer of a conversation, in whichever tab it is generated. */
 export function stop(id: string): void {
-  running.get(id)?.control.abort();
+  const conversation = findConversation(id);
+  const turn = conversation && openAnswer(conversation);
+  if (turn === undefined) return;
+  if (running.has(turn.id)) running.get(turn.id)?.end({ state: 'stopped' });
+  else tellTabs({ type: 'stop', turnId: turn.id });
 }
 
-async function answer(id: string): Promise<void> {
+export async function stopAndRemove(id: string): Promise<void> {
+  await loadConversation(id);
+  stop(id);
+  await removeConversation(id);
+}
+
+function createAnswer(): AnswerTurn {
+  return { id: createId(), role: 'assistant', text: '', state: 'streaming', endedAt: 0 };
+}
+
+async function answer(id: string, turnId: string): Promise<void> {
   const conversation = findConversation(id);
   if (conversation === undefined) return;
-  const request = toRequest(conversation);
   const control = new AbortController();
-  const turn: AnswerTurn = { role: 'assistant', text: '', state: 'streaming', endedAt: 0 };
-  changeConversation(id, ({ turns }) => ({ turns: [...turns, turn] }));
-
+  const progress: Progress = { turnId, text: '' };
+  const tell = throttle(tellMillis, () => tellTabs({ type: 'progress', ...progress }));
+  const keep = throttle(storeMillis, () => {
+    const { text } = progress;
+    storeQuietly(id, (before) => withAnswer(before, turnId, { text }));
+  });
   // Render at most once a frame, however fast tokens arrive.
   let frame: number | undefined;
-  let text = '';
-  const render = (): void => {
-    frame = undefined;
-    changeLast(id, { text }, { keep: false });
+  const changed = (): void => {
+    tell();
+    frame ??= requestAnimationFrame(() => {
+      frame = undefined;
+      setLive(progress);
+    });
   };
-  const end = (change: Partial<AnswerTurn>): void => {
-    if (!running.delete(id)) return;
+  const meter = createMeter();
+  let traceId: string | undefined;
+  const end: Running['end'] = (change, options) => {
+    if (!running.delete(turnId)) return;
     if (frame !== undefined) cancelAnimationFrame(frame);
-    changeLast(id, { text, endedAt: Date.now(), ...change });
+    control.abort();
+    const isCut = change.state === 'stopped' || change.state === 'broken';
+    const last = {
+      text: progress.text,
+      endedAt: Date.now(),
+      ...(isCut && { facts: meter.facts() }),
+      ...change,
+    };
+    changeConversation(id, (before) => withAnswer(before, turnId, last), options);
+    endLive(turnId);
+    if (isCut && options?.atOnce !== true) void addFacts(id, turnId, traceId);
   };
-  running.set(id, { control, end });
-  const ending = await streamAnswer(request, {
+  running.set(turnId, { progress, end });
+  setLive(progress);
+  const ending = await streamAnswer(toRequest(conversation, turnId), {
     signal: control.signal,
-    onTrace: (traceId) => changeLast(id, { traceId }),
+    onTrace(found) {
+      traceId = found;
+      changeConversation(id, (before) => withAnswer(before, turnId, { traceId: found }));
+    },
+    onWait(wait) {
+      progress.wait = wait;
+      changed();
+    },
     onText(piece) {
-      text += piece;
-      frame ??= requestAnimationFrame(render);
+      meter.onPiece();
+      progress.text += piece;
+      changed();
+      keep();
     },
   });
   end(ending);
 }
 
-function changeLast(id: string, change: Partial<AnswerTurn>, options?: { keep: boolean }): void {
-  const edit = ({ turns }: Conversation): { turns: Turn[] } => {
-    const last = turns.at(-1);
-    if (last?.role !== 'assistant') return { turns };
-    return { turns: [...turns.slice(0, -1), { ...last, ...change }] };
+/** Calls `act` at most once in each interval, and not at its end: a stream goes on or ends. */
+function throttle(millis: number, act: () => void): () => void {
+  let last = -Infinity;
+  return () => {
+    const now = performance.now();
+    if (now - last < millis) return;
+    last = now;
+    act();
   };
-  changeConversation(id, edit, options);
 }

@@ -40,13 +40,39 @@ export const en = {
 
   conversations: 'Conversations',
   newConversation: 'New conversation',
+  conversationGone:
+    'This conversation is not in this browser. It was deleted, or it belongs to another browser.',
+  searchConversations: 'Search conversations',
+  nothingFound: 'Nothing found.',
+  rename: (title: string) => `Rename “${title}”`,
   remove: (title: string) => `Delete “${title}”`,
+  removed: (title: string) => `Deleted: “${title}”`,
+  undo: 'Undo',
+  dismiss: 'Dismiss',
+  exportAll: 'Export all',
+  importFile: 'Import…',
+  imported: (added: number, all: number) =>
+    `Imported ${added} of ${all} conversations${added < all ? '; the others were already here' : ''}.`,
+  importTooLarge: 'The conversations were not imported: there is not enough room.',
+  noExport: 'This file is not an export of conversations.',
+  storageOff:
+    'This browser does not let the page store anything. Conversations are lost when the page is closed.',
+  storageNearlyFull: (percent: number) =>
+    `The room for conversations is ${percent}% full. When it is full, new messages are not stored. Export and delete some.`,
+  notStored:
+    'This conversation is not stored, because there is not enough room: a reload loses its last messages. Delete other conversations, or copy what you need.',
+  othersNotStored:
+    'The last messages of another conversation are not stored, because there is not enough room.',
   messages: 'Messages',
   you: 'You',
   answer: 'Answer',
   answering: 'Generating the answer.',
   answered: 'The answer has ended.',
   waiting: 'Waiting for the first token…',
+  queued: (before: number, left: string | undefined) =>
+    `In the queue, ${before === 0 ? 'you are next' : `${before} before you`}${left === undefined ? '' : `, about ${left}`}`,
+  readingPrompt: (percent: number) => `Reading the prompt, ${percent}%`,
+  writtenElsewhere: 'This answer is being written in another tab.',
   welcome: 'Ask the model something',
   welcomeHint: 'Each answer shows its token usage and where the time went.',
   suggestions: [
@@ -67,6 +93,8 @@ export const en = {
   systemPrompt: 'System prompt',
   temperature: 'Temperature',
   maxTokens: 'Max tokens',
+  maxTokensRange: (most: number, used: number) =>
+    `Enter a whole number from 1 to ${most}. Until then, ${used} is used.`,
   apiKey: 'API key (if required)',
   metricsToken: 'Metrics token (for access from another machine)',
   needsKey: 'This service requires an API key. Enter it in Settings below.',

@@ -8,7 +8,7 @@ import {
   type Waterfall as Trace,
 } from '../../../../otel/traces/rows.ts';
 import type { Status } from '../../server/answers.ts';
-import { requestOfTrace } from '../chat/conversations.ts';
+import { useRequestOfTrace } from '../chat/use-conversation.ts';
 import { CopyButton } from '../copy-button.tsx';
 import { FailureMessage } from '../failure-message.tsx';
 import { formatNumber, formatSeconds, formatTime } from '../format.ts';
@@ -25,7 +25,7 @@ import { Waterfall } from './waterfall.tsx';
 export function TraceView({ id, status }: { id: string; status: Status | undefined }): VNode {
   const t = useTexts();
   const { trace, failure } = useTrace(id);
-  const known = requestOfTrace(id);
+  const known = useRequestOfTrace(id);
   const name = trace?.rows[0]?.name;
   useTitle([t.traceTitle(id.slice(0, 8)), ...(name === undefined ? [] : [name])].join(' · '));
   return (
@@ -36,7 +36,7 @@ export function TraceView({ id, status }: { id: string; status: Status | undefin
         </h1>
         <CopyButton text={id} label={t.copyTraceId} />
         {known !== undefined && (
-          <a class="button small" href={linkTo('chat', known.conversation.id)}>
+          <a class="button small" href={linkTo('chat', known.conversationId)}>
             {t.openConversation}
           </a>
         )}
