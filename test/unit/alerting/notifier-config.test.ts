@@ -150,7 +150,7 @@ channels:
 routes:
   - { match: [severity], channels: [four] }
   - { match: ['a=~"("'], channels: [two] }
-  - { channels: [two], title: '{% iff %}' }
+  - { channels: [two], title: '{% iff %}', body: '{{ x' }
 `);
   const expected = [
     'channels.0.url: expected an http or https URL, got something else (not shown)',
@@ -167,6 +167,7 @@ routes:
     'channels.7.body: expected a Liquid template: output "{{ title" not closed, line:1, col:1',
     'routes: expected one of two, got "four"',
     'routes.2.title: expected a Liquid template: tag "iff" not found, line:1, col:1',
+    'routes.2.body: expected a Liquid template: output "{{ x" not closed, line:1, col:1',
   ];
   const problems = (): unknown => {
     try {
