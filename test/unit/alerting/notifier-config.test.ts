@@ -107,7 +107,7 @@ channels:
   - { name: chat, kind: feishu, url: https://open.example/hook/z }
   - { name: wework, kind: wecom, url: https://qy.example/send?key=k }
   - { name: hook, kind: webhook, url: https://hook.example/, token: t }
-  - { name: box, kind: inbox }
+  - { name: box, kind: inbox, title: 'T', body_file: ${fileWith('{{ text | raw }}')} }
 routes:
   - match: ['severity="critical"', team=~"infra|db"]
     channels: [oncall, mail]
@@ -118,6 +118,7 @@ routes:
   );
   const all = ['oncall', 'office', 'mail', 'chat', 'wework', 'hook', 'box'];
   expect(config.channels.map(({ name }) => name)).toEqual(all);
+  expect(config.channels.at(-1)?.texts).toEqual({ title: 'T', body: '{{ text | raw }}' });
   expect(config.routes).toMatchObject([
     { path: undefined, channels: ['oncall', 'mail'], continue: true },
     { path: 'office', channels: ['office'], continue: false },
