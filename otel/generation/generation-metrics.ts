@@ -55,7 +55,7 @@ export function recordEnded(
 /** A rejected request did not generate: only `inference.requests` counts it. */
 function recordGenAi(
   { instruments, span }: Recorder,
-  { admitted, begun: { operation }, prefilled }: EndedState,
+  { admitted, begun: { operation }, prefilled, more }: EndedState,
   summary: GenerationSummary,
 ): void {
   const { outcome, reason, inputTokens, outputTokens, durationSeconds, firstTokenSeconds } =
@@ -71,6 +71,8 @@ function recordGenAi(
     instruments.record('genAiClientTokenUsage', outputTokens, output, span);
   }
   instruments.record('genAiServerTimeToFirstToken', firstTokenSeconds, labels, span);
+  // Answers that are generated side by side have no speed of their own.
+  if (more.outputTokens > 0) return;
   if (outcome !== 'completed' || firstTokenSeconds === undefined || outputTokens < 2) return;
   const perToken = (durationSeconds - firstTokenSeconds) / (outputTokens - 1);
   instruments.record('genAiServerTimePerOutputToken', perToken, labels, span);

@@ -56,6 +56,8 @@ export interface GenerationState extends Partial<Facts> {
   outputTokens: number;
   firstTokenAt?: number;
   lastTokenAt?: number;
+  /** Of the further answers to the same request. */
+  more: { inputTokens: number; cachedTokens: number; outputTokens: number; lastTokenAt: number };
   /** Number of output tokens with a log-probability, and the sum of these log-probabilities. */
   logprobs: number;
   logprobSum: number;
@@ -91,6 +93,13 @@ export interface GenerationSummary extends GenerationTimings {
   /** From admission to the last token of a completed generation, and to the end of any other. */
   durationSeconds: number;
 }
+
+export const nothingMore: GenerationState['more'] = {
+  inputTokens: 0,
+  cachedTokens: 0,
+  outputTokens: 0,
+  lastTokenAt: -Infinity,
+};
 
 /** Stores a fact. Ignores a repeated fact and any fact after the end. @returns whether the fact was stored. */
 export function takeFact<Kind extends keyof Facts>(
@@ -136,15 +145,18 @@ export function timingsOf(state: GenerationState): GenerationTimings {
 
 export function summarise(state: EndedState, span: SpanContext): GenerationSummary {
   const { outcome, reason, at } = state.ended;
-  const endedAt = outcome === 'completed' ? (state.lastTokenAt ?? at) : at;
+  const { more } = state;
+  const lastAt = Math.max(state.lastTokenAt ?? -Infinity, more.lastTokenAt);
+  const endedAt = outcome === 'completed' && Number.isFinite(lastAt) ? lastAt : at;
   return {
     outcome,
     reason,
     traceId: span.traceId,
     spanId: span.spanId,
-    inputTokens: state.prefilled?.inputTokens ?? state.tokenized?.inputTokens ?? 0,
-    cachedTokens: state.prefilled?.cachedTokens ?? 0,
-    outputTokens: state.outputTokens,
+    inputTokens:
+      (state.prefilled?.inputTokens ?? state.tokenized?.inputTokens ?? 0) + more.inputTokens,
+    cachedTokens: (state.prefilled?.cachedTokens ?? 0) + more.cachedTokens,
+    outputTokens: state.outputTokens + more.outputTokens,
     durationSeconds: secondsBetween(admittedAt(state), endedAt) ?? 0,
     ...timingsOf(state),
   };

@@ -11,6 +11,7 @@ import { recordEnded, type Recorder } from './generation-metrics.ts';
 import { admissionAttributes, endSpans, startChat } from './generation-spans.ts';
 import {
   isWaiting,
+  nothingMore,
   prefillStartedAt,
   secondsBetween,
   summarise,
@@ -35,6 +36,8 @@ export interface Generation extends FactMethods {
   readonly capturesContent: boolean;
   /** One output token; `logprob` is the natural logarithm of its probability, where the engine computed it. */
   token(fact: { at: number; logprob?: number | undefined }): void;
+  /** Another answer to the same request: it counts in tokens and sequences, the timings are those of the first answer. */
+  another(): AnotherAnswer;
   /** Prompt and answer, in one or more parts. */
   content(fact: Content): void;
   /** How the stream ended for the client. Only the first call has an effect. */
@@ -43,6 +46,14 @@ export interface Generation extends FactMethods {
   timings(): GenerationTimings;
   /** A second call returns the first summary. */
   end(fact: End): GenerationSummary;
+}
+
+/** The facts of one more answer. `ofPrompt`: it has a prompt of its own, which the first answer did not count. */
+export interface AnotherAnswer {
+  started(): void;
+  prefilled(fact: Prefill, how: { ofPrompt: boolean }): void;
+  token(fact: { at: number }): void;
+  end(): void;
 }
 
 const outputToken = withLabel(noLabels, a.type, 'output');
@@ -65,6 +76,7 @@ export function beginGeneration(
     outputTokens: 0,
     logprobs: 0,
     logprobSum: 0,
+    more: { ...nothingMore },
   };
   let content: Content = {};
   let isStreaming = true;
@@ -104,6 +116,7 @@ export function beginGeneration(
       instruments.record('inferenceInterTokenDuration', secondsBetween(state.lastTokenAt, at));
       takeToken(state, at, logprob);
     },
+    another: () => countAnother(recorder, state),
     content(fact) {
       if (contentLimit > 0) content = { ...content, ...fact };
     },
@@ -129,6 +142,41 @@ export function beginGeneration(
   };
 }
 
+function countAnother({ instruments }: Recorder, state: GenerationState): AnotherAnswer {
+  const { more } = state;
+  let lastTokenAt: number | undefined;
+  let isActive = false;
+  return {
+    started() {
+      isActive = true;
+      instruments.add('inferenceSequencesActive', 1);
+    },
+    prefilled({ inputTokens, cachedTokens }, { ofPrompt }) {
+      countInput(instruments, inputTokens, cachedTokens);
+      if (!ofPrompt) return;
+      more.inputTokens += inputTokens;
+      more.cachedTokens += cachedTokens;
+    },
+    token({ at }) {
+      if (state.ended !== undefined) return;
+      instruments.add('inferenceTokens', 1, outputToken);
+      instruments.record('inferenceInterTokenDuration', secondsBetween(lastTokenAt, at));
+      lastTokenAt = at;
+      more.outputTokens += 1;
+      more.lastTokenAt = at;
+    },
+    end() {
+      if (isActive) instruments.add('inferenceSequencesActive', -1);
+      isActive = false;
+    },
+  };
+}
+
+function countInput(instruments: Instruments, inputTokens: number, cachedTokens: number): void {
+  instruments.add('inferenceTokens', inputTokens - cachedTokens, inputToken);
+  instruments.add('inferenceTokens', cachedTokens, cachedToken);
+}
+
 function recordPrefilled(
   { instruments, span }: Recorder,
   state: GenerationState,
@@ -136,6 +184,5 @@ function recordPrefilled(
 ): void {
   const seconds = secondsBetween(prefillStartedAt(state), fact.endedAt);
   instruments.record('inferencePrefillDuration', seconds, undefined, span);
-  instruments.add('inferenceTokens', fact.inputTokens - fact.cachedTokens, inputToken);
-  instruments.add('inferenceTokens', fact.cachedTokens, cachedToken);
+  countInput(instruments, fact.inputTokens, fact.cachedTokens);
 }

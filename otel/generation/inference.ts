@@ -23,7 +23,7 @@ import {
 } from '../names.ts';
 
 export type { Embeddings, EmbeddingsSummary } from './embeddings.ts';
-export type { Generation } from './generation.ts';
+export type { AnotherAnswer, Generation } from './generation.ts';
 export type { GenerationSummary } from './generation-state.ts';
 
 interface ServedModel {

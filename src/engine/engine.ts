@@ -29,8 +29,15 @@ export type ChatMessage =
   | { role: 'tool'; content: string; toolCallId: string };
 
 export type Prompt =
-  | { kind: 'chat'; messages: readonly ChatMessage[]; tools?: readonly Tool[] }
-  | { kind: 'text'; text: string };
+  /** `continues`: the last message, which is the assistant's, is the beginning of the answer. */
+  | {
+      kind: 'chat';
+      messages: readonly ChatMessage[];
+      tools?: readonly Tool[];
+      continues?: boolean;
+    }
+  | { kind: 'text'; text: string }
+  | { kind: 'tokens'; tokens: readonly number[] };
 
 /** The format that a grammar enforces on the answer while tokens are sampled. */
 export type JsonFormat =
@@ -56,7 +63,7 @@ export type AnswerFormat =
 export const callOpening = '<tool_call>';
 
 export interface Sampling {
-  /** Maximum output tokens. Undefined: until the context is full. */
+  /** Maximum output tokens, 0 for none. Undefined: until the context is full. */
   maxTokens?: number | undefined;
   temperature: number;
   topP: number;
@@ -72,7 +79,7 @@ export interface Sampling {
   frequencyPenalty?: number;
   /** Added to the logits of these tokens, -100 to 100. */
   logitBias?: readonly (readonly [token: number, bias: number])[];
-  /** Requests log-probabilities of each sampled token and of the most likely tokens, this many (0 to 20). */
+  /** Requests the model's own log-probabilities of each sampled token and of the most likely tokens, this many (0 to 20). */
   topLogprobs?: number;
 }
 
@@ -80,6 +87,8 @@ export interface GenerationRequest {
   prompt: Prompt;
   sampling: Sampling;
   format?: AnswerFormat;
+  /** Requests the fact `prompt`. With `topLogprobs` it has log-probabilities, for which the whole prompt is evaluated, slowly. */
+  echo?: boolean;
 }
 
 export type FinishReason = 'stop' | 'length';
@@ -90,6 +99,12 @@ export interface TokenLogprob {
   bytes: readonly number[];
   logprob: number;
 }
+
+/** A token of the prompt. `logprob` is null where it is unknown: of the first token, and without `topLogprobs`. */
+export type PromptToken = Omit<TokenLogprob, 'logprob'> & {
+  logprob: number | null;
+  top: readonly TokenLogprob[];
+};
 
 /** The events of a generation, in this order; `waiting`, `prefilling` and `token` repeat. Times are those of `monotonicMillis`. */
 export type Fact =
@@ -110,6 +125,8 @@ export type Fact =
       /** Cached tokens that were copied from another sequence or from the prefix cache. */
       copiedTokens: number;
     }
+  /** If the request has `echo`. */
+  | { type: 'prompt'; tokens: readonly PromptToken[] }
   /** One output token; its text is empty while a character or a possible stop sequence is incomplete. */
   | {
       type: 'token';
@@ -197,7 +214,7 @@ export interface Engine {
    * @throws ChatError `bad_request` if embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `queue_full`,
    * `not_ready`, `engine_error`, `engine_exit`, or the signal's reason.
    */
-  embed(text: string, options: { signal: AbortSignal }): Promise<Embedding>;
+  embed(input: string | readonly number[], options: { signal: AbortSignal }): Promise<Embedding>;
   stop(): Promise<void>;
 }
 
@@ -221,7 +238,7 @@ export type Command =
   | { type: 'prepare'; id: number; client: string; request: GenerationRequest }
   | { type: 'start'; id: number }
   | { type: 'tokenize'; id: number; prompt: Prompt }
-  | { type: 'embed'; id: number; text: string }
+  | { type: 'embed'; id: number; input: string | readonly number[] }
   | { type: 'cancel'; id: number };
 
 /** Engine process → service. One `facts` message carries all facts of a scheduler step. */

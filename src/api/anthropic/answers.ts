@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { ChatError } from '../../errors.ts';
 import { Timings, toTimings } from '../openai/answer-facts.ts';
-import type { Piece, Run } from '../run/generation.ts';
+import type { Piece } from '../run/answers.ts';
+import type { Run } from '../run/generation.ts';
 import type { StreamFrames } from '../run/streaming.ts';
 import { toAnthropicError } from './errors.ts';
 

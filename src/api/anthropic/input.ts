@@ -6,6 +6,7 @@ import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tool
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
 import { unsupported } from '../openai/fields.ts';
 import { maxMessages, unknownCall } from '../openai/messages.ts';
+import { toPrompt } from '../prompt.ts';
 
 const TextBlock = z.object({
   type: z.literal('text', { error: 'expected "text", the only supported content' }),
@@ -98,7 +99,7 @@ export function toConversation(fields: Fields): Conversation {
   const { tools, format } = toToolsAndFormat(fields);
   const messages = toMessages(fields);
   return {
-    prompt: { kind: 'chat', messages, ...(tools === undefined ? {} : { tools }) },
+    prompt: toPrompt(messages, tools),
     ...(format === undefined ? {} : { format }),
   };
 }

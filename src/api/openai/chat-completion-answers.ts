@@ -1,7 +1,8 @@
 /** Schemas of OpenAI's chat completions, whole and in chunks, and their construction from a run. */
 import { z } from 'zod';
 import { toTimings, toUsage, Timings, Usage } from './answer-facts.ts';
-import type { AnswerLogprob, Piece, Run } from '../run/generation.ts';
+import type { AnswerLogprob, Piece } from '../run/answers.ts';
+import type { Run } from '../run/generation.ts';
 import { ChatLogprobs, toChatLogprobs } from './logprobs.ts';
 import type { StreamFrames } from '../run/streaming.ts';
 
@@ -68,48 +69,57 @@ export const ChatCompletionChunk = z.object({
 
 type Chunk = z.infer<typeof ChatCompletionChunk>;
 
+interface Collected {
+  content: string;
+  calls: z.infer<typeof ToolCall>[];
+  logprobs: AnswerLogprob[];
+}
+
 /** @throws ChatError that ended the run. */
 export async function toChatCompletion(
   run: Run,
   model: string,
 ): Promise<z.infer<typeof ChatCompletion>> {
-  let content = '';
-  const calls: z.infer<typeof ToolCall>[] = [];
-  const logprobs: AnswerLogprob[] = [];
+  const collected: Collected[] = [];
   for await (const piece of run.pieces()) {
-    logprobs.push(...piece.logprobs);
-    if (piece.type === 'content') content += piece.text;
+    const answer = (collected[piece.choice] ??= { content: '', calls: [], logprobs: [] });
+    answer.logprobs.push(...piece.logprobs);
+    if (piece.type === 'content') answer.content += piece.text;
     else if (piece.type === 'call') {
       const called = { name: piece.name, arguments: '' };
-      calls.push({ id: piece.id, type: 'function', function: called });
-    } else calls[piece.index]!.function.arguments += piece.text;
+      answer.calls.push({ id: piece.id, type: 'function', function: called });
+    } else answer.calls[piece.index]!.function.arguments += piece.text;
   }
-  const { finishReason, summary } = run.finished();
-  const message = {
-    role: 'assistant' as const,
-    content: content === '' && calls.length > 0 ? null : content,
-    refusal: null,
-    ...(calls.length > 0 ? { tool_calls: calls } : {}),
-  };
+  const { choices, summary } = run.finished();
   return {
     id: run.id,
     object: 'chat.completion',
     created: run.created,
     model,
-    choices: [
-      {
-        index: 0,
-        message,
+    choices: choices.map(({ finishReason }, index) => {
+      const { content = '', calls = [], logprobs = [] } = collected[index] ?? {};
+      return {
+        index,
+        message: {
+          role: 'assistant' as const,
+          content: content === '' && calls.length > 0 ? null : content,
+          refusal: null,
+          ...(calls.length > 0 ? { tool_calls: calls } : {}),
+        },
         logprobs: toChatLogprobs(logprobs),
         finish_reason: finishReason,
-      },
-    ],
+      };
+    }),
     usage: toUsage(summary),
     timings: toTimings(summary),
   };
 }
 
-export function toChatChunks(run: Run, model: string, includeUsage: boolean): StreamFrames {
+export function toChatChunks(
+  run: Run,
+  model: string,
+  { includeUsage, n }: { includeUsage: boolean; n: number },
+): StreamFrames {
   const shape = {
     id: run.id,
     object: 'chat.completion.chunk' as const,
@@ -119,20 +129,23 @@ export function toChatChunks(run: Run, model: string, includeUsage: boolean): St
     ...(includeUsage ? { usage: null } : {}),
   };
   const chunk = (
+    index: number,
     delta: z.infer<typeof Delta>,
     logprobs: readonly AnswerLogprob[] = [],
     finishReason: z.infer<typeof FinishReason> | null = null,
   ): Chunk => ({
     ...shape,
-    choices: [{ index: 0, delta, logprobs: toChatLogprobs(logprobs), finish_reason: finishReason }],
+    choices: [{ index, delta, logprobs: toChatLogprobs(logprobs), finish_reason: finishReason }],
   });
   return {
-    first: () => [chunk({ role: 'assistant', content: '' })],
-    piece: (piece) => [chunk(toDelta(piece), piece.logprobs)],
+    first: () =>
+      Array.from({ length: n }, (_, index) => chunk(index, { role: 'assistant', content: '' })),
+    piece: (piece) => [chunk(piece.choice, toDelta(piece), piece.logprobs)],
     last() {
-      const { finishReason, summary } = run.finished();
-      const end = { ...chunk({}, [], finishReason), timings: toTimings(summary) };
-      return includeUsage ? [end, { ...shape, choices: [], usage: toUsage(summary) }] : [end];
+      const { choices, summary } = run.finished();
+      const ends = choices.map(({ finishReason }, index) => chunk(index, {}, [], finishReason));
+      Object.assign(ends.at(-1)!, { timings: toTimings(summary) });
+      return includeUsage ? [...ends, { ...shape, choices: [], usage: toUsage(summary) }] : ends;
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unsupported } from './fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
+import { toPrompt } from '../prompt.ts';
 import { streamFrames, toServerTiming } from '../run/streaming.ts';
 import { toToolsAndFormat, ToolFields } from './tools.ts';
 
@@ -53,8 +54,10 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
       const body = await readBody(c, ChatCompletionRequest);
       const { tools, format } = toToolsAndFormat(body);
       const messages = toMessages(body.messages);
+      const n = body.n ?? 1;
       const run = startGeneration(c, deps, {
-        prompt: { kind: 'chat', messages, ...(tools === undefined ? {} : { tools }) },
+        prompt: toPrompt(messages, tools),
+        n,
         sampling: { ...toSampling(body), ...toLogprobs(body) },
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
@@ -63,7 +66,8 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
-        return streamFrames(c, deps.timeouts, run, toChatChunks(run, model, includeUsage));
+        const chunks = toChatChunks(run, model, { includeUsage, n });
+        return streamFrames(c, deps.timeouts, run, chunks);
       }
       const answer = await toChatCompletion(run, model);
       c.header('server-timing', toServerTiming(run.finished().summary));

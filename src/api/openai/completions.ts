@@ -6,35 +6,40 @@ import { FinishReason } from './chat-completion-answers.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
   AnswerFields,
+  checkChoices,
   HarmlessFields,
   only,
   SamplingFields,
+  Tokens,
   toFormat,
   toSampling,
 } from './fields.ts';
-import {
-  generationErrors,
-  startGeneration,
-  type AnswerLogprob,
-  type Run,
-  type RunDeps,
-} from '../run/generation.ts';
+import type { Prompt } from '../../engine/engine.ts';
+import type { AnswerLogprob } from '../run/answers.ts';
+import { generationErrors, startGeneration, type Run, type RunDeps } from '../run/generation.ts';
 import { CompletionLogprobs, createCompletionLogprobs } from './logprobs.ts';
 import { streamFrames, toServerTiming, type StreamFrames } from '../run/streaming.ts';
 
 // OpenAI's default for this endpoint.
 const defaultMaxTokens = 16;
 
-const Prompt = z.string().min(1);
+const Text = z.string().min(1);
+const maxPrompts = 128;
 
 const CompletionRequest = z.object({
-  prompt: z.union([Prompt, z.array(Prompt).length(1)], {
-    error: 'expected a string or an array of one (token ids are not supported)',
-  }),
+  prompt: z.union(
+    [Text, z.array(Text).min(1).max(maxPrompts), Tokens, z.array(Tokens).min(1).max(maxPrompts)],
+    {
+      error: 'expected a string, an array of token ids, or an array of either',
+    },
+  ),
   ...AnswerFields.shape,
   ...SamplingFields.shape,
+  max_tokens: z.int().min(0).nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
-  echo: only(false, 'the prompt is not returned'),
+  echo: z.boolean().nullish().meta({
+    description: 'The answer begins with the prompt; with logprobs, with those of the prompt.',
+  }),
   best_of: only(1, 'one answer per request'),
   suffix: only('', 'the model only continues a text'),
   ...HarmlessFields.shape,
@@ -73,6 +78,8 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
       examples: {
         short: { model, prompt: 'Once upon a time' },
         stream: { model, prompt: ['Once upon'], stream: true, max_tokens: 8 },
+        several: { model, prompt: ['Once', [9707, 1879]], n: 2, max_tokens: 2 },
+        echo: { model, prompt: 'Once upon', echo: true, logprobs: 1, max_tokens: 0 },
         logprobs: { model, prompt: 'Once upon a', logprobs: 2, max_tokens: 3, temperature: 0 },
       },
     },
@@ -89,8 +96,13 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
       const sampling = toSampling(body);
       const logprobs = body.logprobs ?? undefined;
       const format = toFormat(body.response_format);
+      const [prompt, ...morePrompts] = toPrompts(body.prompt);
+      checkChoices(1 + morePrompts.length, body.n);
       const run = startGeneration(c, deps, {
-        prompt: { kind: 'text', text: [body.prompt].flat()[0]! },
+        prompt: prompt!,
+        morePrompts,
+        n: body.n ?? 1,
+        echo: body.echo === true,
         sampling: {
           ...sampling,
           maxTokens: sampling.maxTokens ?? defaultMaxTokens,
@@ -112,46 +124,64 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
   };
 }
 
+function toPrompts(given: z.infer<typeof CompletionRequest>['prompt']): Prompt[] {
+  if (typeof given === 'string') return [{ kind: 'text', text: given }];
+  const [first] = given;
+  if (typeof first === 'number') return [{ kind: 'tokens', tokens: given as number[] }];
+  return (given as (string | number[])[]).map((one): Prompt => {
+    return typeof one === 'string' ? { kind: 'text', text: one } : { kind: 'tokens', tokens: one };
+  });
+}
+
 function createFrames(run: Run, model: string) {
-  const toLogprobs = createCompletionLogprobs();
+  const toLogprobs: ReturnType<typeof createCompletionLogprobs>[] = [];
   const shape = { id: run.id, object: 'text_completion' as const, created: run.created, model };
-  return {
-    shape,
-    frame: (
-      text: string,
-      logprobs: readonly AnswerLogprob[],
-      finishReason: z.infer<typeof FinishReason> | null,
-    ): Frame => ({
-      ...shape,
-      choices: [{ index: 0, text, logprobs: toLogprobs(logprobs), finish_reason: finishReason }],
-    }),
+  const choice = (
+    index: number,
+    text: string,
+    logprobs: readonly AnswerLogprob[],
+    finishReason: z.infer<typeof FinishReason> | null,
+  ): Frame['choices'][number] => {
+    const convert = (toLogprobs[index] ??= createCompletionLogprobs());
+    return { index, text, logprobs: convert(logprobs), finish_reason: finishReason };
   };
+  return { shape, choice };
 }
 
 async function toWhole(run: Run, model: string): Promise<Frame> {
-  let text = '';
-  const logprobs: AnswerLogprob[] = [];
+  const collected: { text: string; logprobs: AnswerLogprob[] }[] = [];
   for await (const piece of run.pieces()) {
-    if (piece.type === 'content') text += piece.text;
-    logprobs.push(...piece.logprobs);
+    const answer = (collected[piece.choice] ??= { text: '', logprobs: [] });
+    if (piece.type === 'content') answer.text += piece.text;
+    answer.logprobs.push(...piece.logprobs);
   }
-  const { finishReason, summary } = run.finished();
-  const { frame } = createFrames(run, model);
+  const { choices, summary } = run.finished();
+  const { shape, choice } = createFrames(run, model);
   return {
-    ...frame(text, logprobs, finishReason),
+    ...shape,
+    choices: choices.map(({ finishReason }, index) => {
+      const { text = '', logprobs = [] } = collected[index] ?? {};
+      return choice(index, text, logprobs, finishReason);
+    }),
     usage: toUsage(summary),
     timings: toTimings(summary),
   };
 }
 
 function toChunks(run: Run, model: string, includeUsage: boolean): StreamFrames {
-  const { shape, frame } = createFrames(run, model);
+  const { shape, choice } = createFrames(run, model);
   return {
-    piece: (piece) => [frame(piece.type === 'content' ? piece.text : '', piece.logprobs, null)],
+    piece(piece) {
+      const text = piece.type === 'content' ? piece.text : '';
+      return [{ ...shape, choices: [choice(piece.choice, text, piece.logprobs, null)] }];
+    },
     last() {
-      const { finishReason, summary } = run.finished();
-      const end = { ...frame('', [], finishReason), timings: toTimings(summary) };
-      return includeUsage ? [end, { ...shape, choices: [], usage: toUsage(summary) }] : [end];
+      const { choices, summary } = run.finished();
+      const ends = choices.map(({ finishReason }, index): Frame => {
+        return { ...shape, choices: [choice(index, '', [], finishReason)] };
+      });
+      Object.assign(ends.at(-1)!, { timings: toTimings(summary) });
+      return includeUsage ? [...ends, { ...shape, choices: [], usage: toUsage(summary) }] : ends;
     },
   };
 }

@@ -4,16 +4,16 @@ import type { Engine } from '../../engine/engine.ts';
 import { ChatError } from '../../errors.ts';
 import { refuseField, type ReadBody } from '../body.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
-import { HarmlessFields } from './fields.ts';
+import { HarmlessFields, Tokens } from './fields.ts';
 import { limitRequest, type Limits } from '../run/request-limits.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 
-const Text = z.string({ error: 'expected a string (token ids are not supported)' }).min(1);
+const Text = z.string().min(1);
 
 const EmbeddingRequest = z.object({
   // OpenAI's limit.
-  input: z.union([Text, z.array(Text).min(1).max(2048)], {
-    error: 'expected a string or an array of strings (token ids are not supported)',
+  input: z.union([Text, z.array(Text).min(1).max(2048), Tokens, z.array(Tokens).min(1).max(2048)], {
+    error: 'expected a string, an array of token ids, or an array of either',
   }),
   model: z.string().max(256).nullish(),
   encoding_format: z.enum(['float', 'base64']).nullish(),
@@ -57,6 +57,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       schema: EmbeddingRequest,
       examples: {
         one: { model, input: 'Hello' },
+        tokens: { model, input: [9707, 1879] },
         several: { model, input: ['Hello', 'Good day'], encoding_format: 'base64' },
       },
     },
@@ -97,7 +98,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       let dimensions = 0;
       const data = [];
       // One at a time, so that a long list does not delay running chats.
-      for (const [index, text] of [body.input].flat().entries()) {
+      for (const [index, text] of toInputs(body.input).entries()) {
         const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
         tokens += inputTokens;
         dimensions = vector.length;
@@ -109,6 +110,14 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       return c.json({ object: 'list', data, model, usage });
     },
   };
+}
+
+function toInputs(
+  given: z.infer<typeof EmbeddingRequest>['input'],
+): readonly (string | readonly number[])[] {
+  if (typeof given === 'string') return [given];
+  const isTokens = typeof given[0] === 'number';
+  return isTokens ? [given as number[]] : (given as string[] | number[][]);
 }
 
 function checkDimensions(engine: EmbeddingDeps['engine'], wanted: number | null | undefined): void {

@@ -1,6 +1,7 @@
 /** Request fields shared by several endpoints: sampling, format, streaming, and fields that are accepted and ignored. */
 import { z } from 'zod';
 import type { JsonFormat, Sampling } from '../../engine/engine.ts';
+import { refuseField } from '../body.ts';
 
 // From generation_config.json of Qwen2.5-0.5B-Instruct.
 const defaults = { temperature: 0.7, topP: 0.8, topK: 20, minP: 0 } as const;
@@ -34,8 +35,12 @@ export const SamplingFields = z.object({
   top_p: z.number().min(0).max(1).nullish().meta({ default: defaults.topP }),
   top_k: z.int().min(0).max(1_000_000).nullish().meta({ default: defaults.topK }),
   min_p: z.number().min(0).max(1).nullish().meta({ default: defaults.minP }),
+  // 64 bits, of which JSON numbers keep 53.
   seed: z
-    .int()
+    .number()
+    .refine((seed) => Number.isInteger(seed), { error: 'expected int' })
+    .min(-(2 ** 63))
+    .max(2 ** 64)
     .nullish()
     .meta({ description: 'The same seed gives the same answer. Random by default.' }),
   stop: z.union([Stop, Stops], { error: 'expected a string or up to 16 strings' }).nullish(),
@@ -68,12 +73,27 @@ export const ResponseFormat = z.discriminatedUnion(
   { error: 'expected a "type" of "text", "json_object" or "json_schema"' },
 );
 
+// A body of 1 MB has fewer than 50,000 JSON values.
+export const Tokens = z.array(z.int().min(0)).min(1);
+
+// OpenAI's limit.
+const maxChoices = 128;
+
+/** @throws ChatError `bad_request` for more answers than one request may have. */
+export function checkChoices(prompts: number, n: number | null | undefined): void {
+  const choices = prompts * (n ?? 1);
+  if (choices <= maxChoices) return;
+  throw refuseField('n', `expected at most ${maxChoices} answers to all prompts, got ${choices}`);
+}
+
 export const AnswerFields = z.object({
   model: z.string().max(256).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   response_format: ResponseFormat.nullish(),
-  n: only(1, 'one answer per request'),
+  n: z.int().min(1).max(maxChoices).nullish().meta({
+    description: 'Answers to each prompt. A seed is that of the first; each other adds 1.',
+  }),
 });
 
 /** Fields of OpenAI's platform. A client sees no difference when they are ignored. */
@@ -99,7 +119,8 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Sampling {
     topP: fields.top_p ?? defaults.topP,
     topK: fields.top_k ?? defaults.topK,
     minP: fields.min_p ?? defaults.minP,
-    seed: fields.seed ?? undefined,
+    // Larger numbers are multiples of 1,024, so that the seeds of several answers would be one.
+    seed: typeof fields.seed === 'number' ? fields.seed % 2 ** 52 : undefined,
     stop: [stop].flat().filter((text) => text !== ''),
     ...(fields.presence_penalty ? { presencePenalty: fields.presence_penalty } : {}),
     ...(fields.frequency_penalty ? { frequencyPenalty: fields.frequency_penalty } : {}),

@@ -1,7 +1,7 @@
 /** Log-probabilities in OpenAI's two formats: for chat completions and for completions. */
 import { z } from 'zod';
 import type { TokenLogprob } from '../../engine/engine.ts';
-import type { AnswerLogprob } from '../run/generation.ts';
+import type { AnswerLogprob } from '../run/answers.ts';
 
 const Token = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 
@@ -12,11 +12,11 @@ export const ChatLogprobs = z.object({
   refusal: z.null(),
 });
 
-/** `text_offset`: characters from the start of the answer. */
+/** `text_offset`: characters from the start of the answer, or of the echoed prompt, whose first token has no log-probability. */
 export const CompletionLogprobs = z.object({
   tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number()),
-  top_logprobs: z.array(z.record(z.string(), z.number())).nullable(),
+  token_logprobs: z.array(z.number().nullable()),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullable(),
   text_offset: z.array(z.int()),
 });
 
@@ -27,8 +27,9 @@ function finite(logprob: number): number {
   return Number.isFinite(logprob) ? logprob : zeroProbability;
 }
 
-function toToken({ token, logprob, bytes }: TokenLogprob): z.infer<typeof Token> {
-  return { token, logprob: finite(logprob), bytes: [...bytes] };
+/** Tokens of a chat answer all have a log-probability. */
+function toToken({ token, logprob, bytes }: TokenLogprob | AnswerLogprob): z.infer<typeof Token> {
+  return { token, logprob: finite(logprob ?? 0), bytes: [...bytes] };
 }
 
 export function toChatLogprobs(
@@ -53,13 +54,15 @@ export function createCompletionLogprobs(): (
       offset += token.length;
       return at;
     });
-    const tops = logprobs.map(({ top }) =>
-      Object.fromEntries(top.map(({ token, logprob }) => [token, finite(logprob)])),
+    const tops = logprobs.map(({ logprob: own, top }) =>
+      own === null
+        ? null
+        : Object.fromEntries(top.map(({ token, logprob }) => [token, finite(logprob)])),
     );
     return {
       tokens: logprobs.map(({ token }) => token),
-      token_logprobs: logprobs.map(({ logprob }) => finite(logprob)),
-      top_logprobs: tops.every((top) => Object.keys(top).length === 0) ? null : tops,
+      token_logprobs: logprobs.map(({ logprob }) => (logprob === null ? null : finite(logprob))),
+      top_logprobs: tops.every((top) => Object.keys(top ?? {}).length === 0) ? null : tops,
       text_offset: offsets,
     };
   };

@@ -12,6 +12,7 @@ import {
 } from '../openai/fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
+import { toPrompt } from '../prompt.ts';
 import { streamText } from '../run/streaming.ts';
 
 const useCompletions = 'use /v1/chat/completions';
@@ -58,7 +59,7 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
       const body = await readBody(c, ChatRequest);
       const format = toFormat(body.response_format);
       const run = startGeneration(c, deps, {
-        prompt: { kind: 'chat', messages: toMessages(readMessages(body)) },
+        prompt: toPrompt(toMessages(readMessages(body)), undefined),
         sampling: toSampling(body),
         ...(format === undefined ? {} : { format }),
         stream: true,

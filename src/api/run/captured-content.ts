@@ -5,12 +5,8 @@ import type { Delta } from './tool-calls.ts';
 
 export function captureContent(generation: Generation, prompt: Prompt) {
   if (!generation.capturesContent) return { add() {}, end() {} };
-  generation.content({
-    input:
-      prompt.kind === 'text'
-        ? [{ role: 'user', text: prompt.text }]
-        : prompt.messages.map(toCaptured),
-  });
+  if (prompt.kind === 'chat') generation.content({ input: prompt.messages.map(toCaptured) });
+  if (prompt.kind === 'text') generation.content({ input: [{ role: 'user', text: prompt.text }] });
   let text = '';
   const calls: { id: string; name: string; arguments: string }[] = [];
   return {

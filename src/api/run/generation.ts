@@ -4,16 +4,28 @@
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type { Generation, GenerationSummary } from '../../../otel/generation/inference.ts';
+import type {
+  AnotherAnswer,
+  Generation,
+  GenerationSummary,
+} from '../../../otel/generation/inference.ts';
 import { monotonicMillis } from '../../../otel/clock.ts';
-import type { Engine, Fact, GenerationRequest } from '../../engine/engine.ts';
+import type { Engine, Fact, GenerationRequest, Prompt, PromptToken } from '../../engine/engine.ts';
 import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
-import { createAnswerQueue } from './answer-queue.ts';
-import { captureContent } from './captured-content.ts';
+import {
+  createAnswers,
+  endAnswers,
+  failAnswers,
+  runAnswers,
+  type Finished,
+  type Piece,
+  type RequestedGeneration,
+  type Running,
+  type Wait,
+} from './answers.ts';
 import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
-import { createTextParser, createToolCallParser, type Delta } from './tool-calls.ts';
 
 /** Error codes that a route that generates may answer with. */
 export const generationErrors = [
@@ -31,11 +43,6 @@ export const generationErrors = [
   'engine_exit',
   'shutdown',
 ] as const satisfies ChatErrorCode[];
-
-export type AnswerLogprob = NonNullable<Extract<Fact, { type: 'token' }>['logprob']>;
-
-/** `logprobs` belong to the tokens since the previous piece. */
-export type Piece = Delta & { logprobs: readonly AnswerLogprob[] };
 
 export interface Run {
   id: string;
@@ -57,30 +64,12 @@ export interface Run {
   abandon: () => void;
 }
 
-/** `seconds`: expected until the request gets a sequence; absent before anything is measured. */
-export type Wait =
-  | { phase: 'queued'; position: number; seconds?: number }
-  | { phase: 'prefill'; evaluated: number; tokens: number };
-
-interface Finished {
-  finishReason: FinalReason;
-  /** The stop sequence that ended the answer. */
-  stopSequence?: string | undefined;
-  summary: GenerationSummary;
-}
-
 /** Dependencies of every route that generates. */
 export interface RunDeps {
-  engine: Pick<Engine, 'generate'>;
+  engine: Pick<Engine, 'generate' | 'status'>;
   model: ServedModel;
   limits: Limits;
   timeouts: StreamTimeouts;
-}
-
-export interface RequestedGeneration extends GenerationRequest {
-  requestedModel?: string | null | undefined;
-  stream: boolean;
-  idPrefix: 'chatcmpl-' | 'cmpl-' | 'resp_' | 'msg_';
 }
 
 /** @throws ChatError `model_not_found`. Every later error is thrown by the members of the run. */
@@ -94,14 +83,23 @@ export function startGeneration(
   const id = `${request.idPrefix}${randomUUID()}`;
   account.generation.admitted(admittedFact(deps.model.id, request, id));
   account.note(describeSampling(request));
-  const { prompt, sampling, format } = request;
-  const wanted = { prompt, sampling, ...(format === undefined ? {} : { format }) };
-  const answer = createAnswer(account, request);
+  const answer = createAnswers(account, request);
   const limits = limitRequest(c, deps.limits);
-  const onFact = (fact: Fact): void => receive(answer, fact);
-  void deps.engine
-    .generate(wanted, { signal: limits.signal, client: c.get('client'), onFact })
-    .catch((error: unknown) => fail(answer, toChatError(error)))
+  const failed = new AbortController();
+  const how: Running = {
+    engine: deps.engine,
+    client: c.get('client'),
+    // The first answer that fails ends the others.
+    signal: AbortSignal.any([limits.signal, failed.signal]),
+  };
+  void runAnswers(answer, request, how)
+    .then(
+      () => endAnswers(answer),
+      (error: unknown) => {
+        failed.abort(toChatError(error));
+        failAnswers(answer, toChatError(error));
+      },
+    )
     .finally(() => limits[Symbol.dispose]());
   return {
     id,
@@ -117,95 +115,6 @@ export function startGeneration(
     },
     abandon: limits.abandon,
   };
-}
-
-type Answer = ReturnType<typeof createAnswer>;
-
-/** The state of one run. */
-function createAnswer(account: Account, { prompt, format }: GenerationRequest) {
-  const started = Promise.withResolvers<void>();
-  const prefilled = Promise.withResolvers<void>();
-  // A rejection is not unhandled: `pieces` throws the same error.
-  for (const { promise } of [started, prefilled]) promise.catch(() => {});
-  return {
-    account,
-    parser: format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser(),
-    capture: captureContent(account.generation, prompt),
-    pieces: createAnswerQueue<Piece>(),
-    started,
-    prefilled,
-    /** Log-probabilities of the tokens since the last piece. */
-    logprobs: [] as AnswerLogprob[],
-    finished: undefined as Finished | undefined,
-    wait: undefined as Wait | undefined,
-    inputTokens: 0,
-  };
-}
-
-function receive(answer: Answer, fact: Fact): void {
-  const { generation } = answer.account;
-  switch (fact.type) {
-    case 'tokenized':
-      answer.inputTokens = fact.inputTokens;
-      return generation.tokenized(fact);
-    case 'queued':
-      answer.account.note({ queuePosition: fact.position });
-      answer.wait = { phase: 'queued', position: fact.position };
-      return generation.queued(fact);
-    case 'waiting': {
-      const { position, seconds } = fact;
-      answer.wait = { phase: 'queued', position, ...(seconds !== undefined && { seconds }) };
-      return;
-    }
-    case 'prefilling':
-      answer.wait = {
-        phase: 'prefill',
-        evaluated: fact.evaluatedTokens,
-        tokens: fact.inputTokens,
-      };
-      return;
-    case 'started':
-      answer.wait = { phase: 'prefill', evaluated: 0, tokens: answer.inputTokens };
-      generation.started(fact);
-      return answer.started.resolve();
-    case 'prefilled':
-      generation.prefilled(fact);
-      return answer.prefilled.resolve();
-    case 'token':
-      generation.token({ at: fact.at, logprob: fact.logprob?.logprob });
-      if (fact.logprob !== undefined) answer.logprobs.push(fact.logprob);
-      return push(answer, answer.parser.push(fact.text));
-    case 'ended':
-      return finish(answer, fact);
-  }
-}
-
-function push(answer: Answer, deltas: readonly Delta[]): void {
-  for (const delta of deltas) {
-    answer.capture.add(delta);
-    answer.pieces.push({ ...delta, logprobs: answer.logprobs });
-    answer.logprobs = [];
-  }
-}
-
-function finish(answer: Answer, fact: Extract<Fact, { type: 'ended' }>): void {
-  const { parser, capture, account, pieces } = answer;
-  push(answer, [...parser.push(fact.text), ...parser.finish()]);
-  if (answer.logprobs.length > 0) push(answer, [{ type: 'content', text: '' }]);
-  const hasCalls = fact.finishReason === 'stop' && parser.calls() > 0;
-  const finishReason = hasCalls ? 'tool_calls' : fact.finishReason;
-  capture.end();
-  const { stopSequence } = fact;
-  answer.finished = { finishReason, stopSequence, summary: account.end(finishReason) };
-  pieces.end();
-}
-
-function fail({ capture, account, started, prefilled, pieces }: Answer, error: ChatError): void {
-  capture.end();
-  account.end(error);
-  started.reject(error);
-  prefilled.reject(error);
-  pieces.end(error);
 }
 
 /** For the log line. */

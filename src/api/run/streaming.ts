@@ -6,7 +6,8 @@ import { isFulfilledWithin } from '../../../otel/clock.ts';
 import { toChatError, type ChatError } from '../../errors.ts';
 import type { ApiEnv } from '../request-context.ts';
 import { toErrorBody } from '../error-body.ts';
-import type { Piece, Run } from './generation.ts';
+import type { Piece } from './answers.ts';
+import type { Run } from './generation.ts';
 import type { StreamTimeouts } from './request-limits.ts';
 
 type Write = (text: string) => Promise<void>;

@@ -95,7 +95,8 @@ export function createHost(options: HostOptions, startEngine = createEngineProce
     generate: (request, how) => generate(host, request, how),
     tokenize: (prompt, { signal }) =>
       call(host, { type: 'tokenize', prompt }, signal) as Promise<Tokenized>,
-    embed: (text, { signal }) => call(host, { type: 'embed', text }, signal) as Promise<Embedding>,
+    embed: (input, { signal }) =>
+      call(host, { type: 'embed', input }, signal) as Promise<Embedding>,
     async stop() {
       const message = 'The service is shutting down.';
       endAll(host, new ChatError('shutdown', message, { retryAfterSeconds: 5 }));

@@ -68,7 +68,7 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
       return;
     }
     case 'embed': {
-      const result = await embed(commands, id, command.text);
+      const result = await embed(commands, id, command.input);
       if (result !== undefined) commands.report({ type: 'result', id, result });
       return;
     }
@@ -83,14 +83,14 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
 async function embed(
   { model, scheduler, slicedWork }: Commands,
   id: number,
-  text: string,
+  input: string | readonly number[],
 ): Promise<Embedding | undefined> {
   const { embedder } = model;
   if (embedder === undefined) {
     const message = 'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.';
     throw new ChatError('bad_request', message);
   }
-  const tokens = await slicedWork.take(id, (signal) => runSliced(embedder.prepare(text), signal));
+  const tokens = await slicedWork.take(id, (signal) => runSliced(embedder.prepare(input), signal));
   if (tokens === undefined) return undefined;
   const vector = await scheduler.embed(id, tokens);
   return vector && { vector, inputTokens: tokens.length };

@@ -29,6 +29,15 @@ export interface Sequence {
   truncate(length: number): Promise<void>;
   /** Evaluates prompt tokens. */
   prefill(tokens: readonly number[]): Promise<void>;
+  /**
+   * Evaluates prompt tokens, as many as `next`, and returns each token of `next` with its log-probability after them. It takes longer
+   * for each token than a prefill does.
+   */
+  score(
+    tokens: readonly number[],
+    next: readonly number[],
+    topLogprobs: number,
+  ): Promise<readonly Decoded[]>;
   /** Writes its state, between steps only. @throws Error when there is no memory; nothing is kept of it then. */
   save(): Promise<SavedState>;
   /** Replaces its state, between steps only. @throws Error when the state cannot be read; the sequence is empty then. */
@@ -58,7 +67,7 @@ export interface Embedder {
    * Tokenizes in slices as `LoadedModel.prepare`.
    * @throws ChatError `context_overflow` for a text that is too long, `bad_request` for one without tokens.
    */
-  prepare(text: string): Generator<void, readonly number[], void>;
+  prepare(text: string | readonly number[]): Generator<void, readonly number[], void>;
   /** Evaluates the tokens from `from` to `to`; 0 begins a text. @returns the vector after the last token. */
   evaluate(
     tokens: readonly number[],

@@ -6,7 +6,7 @@
 import { monotonicMillis } from '../../../otel/clock.ts';
 import type { PrefixReport } from '../engine.ts';
 import { createEmbeddingJobs, type EmbeddingJobs } from './embedding-jobs.ts';
-import { createJob, evaluate, type Job, type JobFact } from './job.ts';
+import { createJob, evaluate, scoredUntil, type Job, type JobFact } from './job.ts';
 import type { LoadedModel, Prepared } from './loaded-model.ts';
 import { planStep } from './plan-step.ts';
 import {
@@ -152,13 +152,16 @@ async function startFromPrefix(
   },
 ): Promise<void> {
   const { sequence, owner } = job;
-  const prompt = { owner, tokens: job.prepared.prompt };
+  // Log-probabilities of a prompt need its evaluation.
+  const isScored = job.scores !== undefined;
+  const prompt = { owner, tokens: isScored ? [] : job.prepared.prompt };
+  const reusable = isScored ? 0 : taken.reusable;
   try {
-    const held = await state.prefixes.place({ ...taken, sequence }, prompt);
+    const held = await state.prefixes.place({ ...taken, reusable, sequence }, prompt);
     job.evaluatedTokens = held.cachedTokens;
     job.cachedTokens = held.cachedTokens;
     job.copiedTokens = Math.max(held.copiedTokens, Math.min(job.copiedTokens, held.cachedTokens));
-    job.awaited = findAwaited(state, job);
+    job.awaited = isScored ? undefined : findAwaited(state, job);
   } catch (error) {
     await fail(state, job, error);
   }
@@ -183,7 +186,10 @@ function findAwaited({ jobs, prefixes }: State, job: Job): Job['awaited'] {
 }
 
 function markShared({ jobs }: State): void {
-  for (const job of jobs.values()) job.sharedTokens = undefined;
+  for (const job of jobs.values()) {
+    const until = scoredUntil(job);
+    job.sharedTokens = until === Infinity ? undefined : until;
+  }
   for (const { awaited } of jobs.values()) {
     if (awaited === undefined) continue;
     const { job, tokens } = awaited;

@@ -179,6 +179,38 @@ describe('log-probabilities', () => {
     expect(chosen).toEqual({ token: asked[0]!.token, logprob: asked[0]!.logprob, top: [] });
     expect((await answer({ seed: 5 })).decoded[0]).toEqual({ token: asked[0]!.token });
   });
+
+  test('are those of the model, whatever the sampling, and always as many as asked', async () => {
+    const first = async (sampling: Partial<Sampling>) =>
+      (await answer({ topLogprobs: 20, maxTokens: 1, ...sampling })).decoded[0]!.top!;
+    const own = await first({ temperature: 0 });
+    expect(own).toHaveLength(20);
+    const [[mostLikely]] = own as [readonly [number, number]];
+    for (const sampling of [
+      { temperature: 2, seed: 1 },
+      { topK: 1 },
+      { topP: 0.1, minP: 0.9 },
+      { logitBias: [[mostLikely, -100]] as const },
+    ]) {
+      expect(await first(sampling)).toEqual(own);
+    }
+  });
+
+  test('of a prompt are those that its tokens had as an answer', async () => {
+    const { decoded } = await answer({ seed: 5, topLogprobs: 2, maxTokens: 6, temperature: 2 });
+    const prompt = finish(model.tokenize(chat('Say something.'))).tokens;
+    const sequence = model.sequences[1]!;
+    await sequence.truncate(0);
+    await sequence.prefill(prompt.slice(0, -1));
+    const tokens = decoded.map(({ token }) => token);
+    const evaluated = [prompt.at(-1)!, ...tokens.slice(0, -1)];
+    const scored = await sequence.score(evaluated, tokens, 2);
+    for (const [index, { logprob, top }] of scored.entries()) {
+      expect(logprob).toBeCloseTo(decoded[index]!.logprob!, 4);
+      expect(top!.map(([token]) => token)).toEqual(decoded[index]!.top!.map(([token]) => token));
+    }
+    await sequence.truncate(0);
+  });
 });
 
 describe('a full context', () => {

@@ -11,12 +11,20 @@ import {
 import type { Ending, StreamEnding } from '../../../otel/names.ts';
 import { defaultTimeouts } from '../../../src/api/run/request-limits.ts';
 import { createApp, type AppOptions } from '../../../src/app.ts';
-import type { Engine, Fact, GenerationRequest, TokenLogprob } from '../../../src/engine/engine.ts';
+import type {
+  Engine,
+  Fact,
+  GenerationRequest,
+  PromptToken,
+  TokenLogprob,
+} from '../../../src/engine/engine.ts';
 
 export interface Script {
   /** The text of each token. */
   pieces: readonly string[];
   finishReason: 'stop' | 'length';
+  /** The tokens of an echoed prompt. */
+  prompt?: readonly PromptToken[];
   logprob?: (piece: string) => TokenLogprob & { top: readonly TokenLogprob[] };
   /** The generation is queued until this resolves. */
   start: Promise<void>;
@@ -46,6 +54,8 @@ export interface ApiApp {
   /** Requests that reached the engine. */
   requests: GenerationRequest[];
   clients: string[];
+  /** Inputs that were embedded. */
+  embedded: (string | readonly number[])[];
   /** What the telemetry was told about each valid request. */
   admissions: Parameters<Generation['admitted']>[0][];
   /** How generations and streams ended, as reported to the telemetry. */
@@ -78,6 +88,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
   const recorded = {
     requests: [] as GenerationRequest[],
     clients: [] as string[],
+    embedded: [] as ApiApp['embedded'],
     admissions: [] as ApiApp['admissions'],
     endings: [] as Ending[],
     streamEndings: [] as StreamEnding[],
@@ -124,7 +135,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
 
 function createScriptedEngine(
   script: Script,
-  recorded: { requests: GenerationRequest[]; clients: string[] },
+  recorded: Pick<ApiApp, 'requests' | 'clients' | 'embedded'>,
 ): Engine {
   const model = {
     architecture: 'qwen2',
@@ -154,7 +165,10 @@ function createScriptedEngine(
       for (const fact of held) onFact(fact);
     },
     tokenize: async () => ({ tokens: [1, 2], pieces: ['a', 'b'] }),
-    embed: async () => ({ vector: script.embedding, inputTokens: 2 }),
+    async embed(input) {
+      recorded.embedded.push(input);
+      return { vector: script.embedding, inputTokens: 2 };
+    },
     async stop() {},
   };
 }
@@ -184,6 +198,7 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
     cachedTokens: 0,
     copiedTokens: 0,
   };
+  if (script.prompt !== undefined) yield { type: 'prompt', tokens: script.prompt };
   for (const text of script.pieces) {
     signal.throwIfAborted();
     const logprob = script.logprob?.(text);

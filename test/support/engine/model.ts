@@ -62,6 +62,12 @@ export function createArrayModel(options: ArrayModelOptions): ArrayModel {
         state.length = length;
       },
       prefill: (tokens) => evaluate(id, state, tokens),
+      async score(tokens, next, topLogprobs) {
+        await evaluate(id, state, tokens);
+        return next.map((token) => {
+          return { token, logprob: -token, top: topLogprobs > 0 ? [[token, -token]] : [] };
+        });
+      },
       async save() {
         if (open !== undefined) throw new Error('saved during a step');
         const tokens = [...state];

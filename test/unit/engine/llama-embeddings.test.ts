@@ -41,17 +41,17 @@ test('a chat gets a token between the slices of an embedding, which ends when no
   void handleCommand(commands, { type: 'start', id: 1 });
   await until(() => tokens() > 3);
   const before = tokens();
-  await handleCommand(commands, { type: 'embed', id: 2, text });
+  await handleCommand(commands, { type: 'embed', id: 2, input: text });
   expect(results()).toEqual([2]);
   expect(tokens() - before).toBeGreaterThan(5);
-  const abandoned = handleCommand(commands, { type: 'embed', id: 3, text });
+  const abandoned = handleCommand(commands, { type: 'embed', id: 3, input: text });
   await handleCommand(commands, { type: 'cancel', id: 3 });
   await abandoned;
-  await handleCommand(commands, { type: 'embed', id: 4, text: 'one' });
+  await handleCommand(commands, { type: 'embed', id: 4, input: 'one' });
   expect(results()).toEqual([2, 4]);
   await handleCommand(commands, { type: 'cancel', id: 1 });
   const after = tokens();
-  await handleCommand(commands, { type: 'embed', id: 5, text: 'two' });
+  await handleCommand(commands, { type: 'embed', id: 5, input: 'two' });
   expect(tokens() - after).toBeLessThan(4);
 });
 

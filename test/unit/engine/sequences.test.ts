@@ -10,7 +10,13 @@ function tokens(seed: number, length: number): number[] {
 }
 
 const nothing = () => Promise.reject(new Error('not used by the pool'));
-const unused = { truncate: nothing, prefill: nothing, save: nothing, load: nothing };
+const unused = {
+  truncate: nothing,
+  prefill: nothing,
+  score: nothing,
+  save: nothing,
+  load: nothing,
+};
 
 /** A pool of `count` sequences with a manual clock. */
 function createPool(count: number) {

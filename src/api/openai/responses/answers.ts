@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { ChatError } from '../../../errors.ts';
-import type { AnswerLogprob, Piece, Run } from '../../run/generation.ts';
+import type { AnswerLogprob, Piece } from '../../run/answers.ts';
+import type { Run } from '../../run/generation.ts';
 import type { StreamFrames } from '../../run/streaming.ts';
 import { Timings, toTimings } from '../answer-facts.ts';
 import { ChatLogprob, toChatLogprobs } from '../logprobs.ts';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Sampling } from '../../../engine/engine.ts';
 import type { ReadBody } from '../../body.ts';
+import { toPrompt } from '../../prompt.ts';
 import type { Endpoint } from '../../endpoint.ts';
 import type { ApiEnv } from '../../request-context.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../../run/generation.ts';
@@ -133,11 +134,7 @@ export function createResponses(deps: RunDeps, readBody: ReadBody): Endpoint {
       const { tools, format } = toToolsAndFormat(body);
       const asked = toAskedSampling(body);
       const run = startGeneration(c, deps, {
-        prompt: {
-          kind: 'chat',
-          messages: toMessages(items, body.instructions),
-          ...(tools === undefined ? {} : { tools }),
-        },
+        prompt: toPrompt(toMessages(items, body.instructions), tools),
         sampling: asked,
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,

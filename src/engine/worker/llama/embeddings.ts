@@ -45,8 +45,11 @@ export async function createEmbedder(
   }
 
   return {
-    *prepare(text) {
-      const tokens = yield* prompts.tokenizeText(text, contextSize);
+    *prepare(input) {
+      const tokens =
+        typeof input === 'string'
+          ? yield* prompts.tokenizeText(input, contextSize)
+          : prompts.checkTokens(input, 'input');
       // node-llama-cpp needs room for one more token than the text has.
       if (tokens.length >= contextSize) {
         throw new ChatError(

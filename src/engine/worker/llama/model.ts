@@ -13,6 +13,7 @@ import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
 import { createGrammars } from './grammar/grammar.ts';
 import { readMachine } from './machine.ts';
 import { createPrompts, type Prompts } from './prompt/prompt.ts';
+import { createOwnDistribution } from './own-distribution.ts';
 import { checkLogitBias } from './sampling.ts';
 import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
 import { createTokenBytes } from './token-bytes.ts';
@@ -125,8 +126,9 @@ async function createSequences(model: LlamaModel, sizes: Sizes, folder: MemoryFo
     threads: sizes.threads,
     batching: { itemPrioritizationStrategy: createBatchOrder((batch) => batches.push(batch)) },
   });
+  const own = createOwnDistribution(context, model);
   const sequences = Array.from({ length: sizes.sequences }, (_, id) =>
-    createSequence(id, context, folder),
+    createSequence(id, context, folder, own),
   );
   // The state of a sliding-window or recurrent model cannot be truncated to a prefix.
   const canCopy = sequences.every(({ needsCheckpoints }) => !needsCheckpoints);

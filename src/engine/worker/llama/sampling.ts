@@ -4,12 +4,10 @@ import {
   TokenBias,
   type LlamaModel,
   type SequenceEvaluateOptions,
-  type SequenceEvaluateOutput,
   type Token,
 } from 'node-llama-cpp';
 import { ChatError } from '../../../errors.ts';
 import type { Sampling } from '../../engine.ts';
-import type { Decoded } from '../loaded-model.ts';
 import { countVocabulary } from './prompt/prompt.ts';
 
 /** llama.cpp's own default, `--repeat-last-n`. */
@@ -18,13 +16,8 @@ const repeatPenaltyTokens = 64;
 const minTemperature = 1e-30;
 /** llama.cpp's seeds have 32 bits. The last one, LLAMA_DEFAULT_SEED, means a random seed. */
 const seedCount = 2 ** 32 - 1;
-/** OpenAI's API returns it for a token that cannot occur. */
-const minLogprob = -9999;
-
 export interface Sampler {
   readonly options: SequenceEvaluateOptions;
-  /** What node-llama-cpp returns with each token. */
-  readonly metadata: { confidence?: true; probabilities?: true };
   /** Call it for each output token: penalties apply to it from then on. */
   accept(token: number): void;
 }
@@ -61,7 +54,6 @@ export function createSampler(
   const penalties = createAnswerBias(sampling, model);
   const { repeatPenalty = 1 } = sampling;
   return {
-    metadata: metadataFor(sampling),
     options: {
       temperature: sampling.temperature < minTemperature ? 0 : sampling.temperature,
       topP: sampling.topP,
@@ -119,44 +111,4 @@ function createAnswerBias(
       set(token, (asked.get(token) ?? 0) - presencePenalty - frequencyPenalty * count);
     },
   };
-}
-
-/**
- * For `confidence` node-llama-cpp sorts the candidates, for `probabilities` it also copies them. Measured with 152,000 tokens (0.5B
- * model, 1 thread, 30 ms a token): at temperature 0 or without top_k they add 13 and 65 ms, with a top_k of 40 nothing measurable.
- * A grammar adds 30 ms, because it is then applied to every token.
- */
-function metadataFor({ topLogprobs }: Sampling): Sampler['metadata'] {
-  if (topLogprobs === undefined) return {};
-  return topLogprobs > 0 ? { confidence: true, probabilities: true } : { confidence: true };
-}
-
-/**
- * Log-probabilities of the distribution that the token was sampled from: after penalties, grammar, top_k, top_p, min_p and
- * temperature. At temperature 0 it is the model's own.
- */
-export function logprobsOf(
-  value: SequenceEvaluateOutput,
-  topLogprobs: number,
-): Pick<Decoded, 'logprob' | 'top'> {
-  return {
-    logprob: toLogprob(value.confidence),
-    top: take(value.probabilities, topLogprobs).map(
-      ([token, probability]) => [token, toLogprob(probability)] as const,
-    ),
-  };
-}
-
-/** The map is sorted, most likely first. Copying all of it would take as long as sampling. */
-function take(probabilities: Map<Token, number> | undefined, count: number): [Token, number][] {
-  const taken: [Token, number][] = [];
-  for (const entry of probabilities ?? []) {
-    if (taken.length === count || entry[1] === 0) break;
-    taken.push(entry);
-  }
-  return taken;
-}
-
-function toLogprob(probability: number): number {
-  return Math.max(minLogprob, Math.log(probability));
 }

@@ -5,13 +5,13 @@ import type {
   LlamaContext,
   LlamaModel,
   PrioritizedBatchItem,
-  SequenceEvaluateOutput,
   Token,
 } from 'node-llama-cpp';
 import type { Batch, Sampling } from '../../engine.ts';
 import type { Decoded, Sequence } from '../loaded-model.ts';
 import type { Guard } from './grammar/grammar.ts';
-import { createSampler, logprobsOf } from './sampling.ts';
+import { minLogprob, type OwnDistribution, type Ranking } from './own-distribution.ts';
+import { createSampler } from './sampling.ts';
 import type { MemoryFolder, StateFile } from './state-memory.ts';
 
 export interface LlamaSequence extends Sequence {
@@ -50,11 +50,35 @@ function bySequence(items: readonly BatchItem[], size: number): PrioritizedBatch
     .filter((item) => item.processAmount > 0);
 }
 
-/** Without `folder`, states cannot be saved. */
+/** Parts of node-llama-cpp 3 that its types leave out: `controlledEvaluate` cannot tell which token's logits are read. */
+interface Internals {
+  readonly _tokenMeter: object;
+  _decodeTokens(
+    tokens: readonly number[],
+    logits: readonly boolean[],
+    evaluationPriority: number,
+    tokenMeter: object,
+    contextShift: object,
+    onLogits: (batchIndex: number, tokenIndex: number) => Promise<Ranking>,
+  ): Promise<Ranking[]>;
+}
+
+/** What createOwnDistribution puts in the place of the probabilities. */
+function rankingOf(value: object): Ranking {
+  return 'probabilities' in value ? [...(value.probabilities as Map<number, number>)] : [];
+}
+
+function toDecoded(token: number, ranking: Ranking, topLogprobs: number): Decoded {
+  const logprob = ranking.find(([ranked]) => ranked === token)?.[1] ?? minLogprob;
+  return { token, logprob, top: ranking.slice(0, topLogprobs) };
+}
+
+/** Without `folder`, states cannot be saved; without `own`, no log-probabilities are known. */
 export function createSequence(
   id: number,
   context: Pick<LlamaContext, 'getSequence'>,
   folder: MemoryFolder | undefined,
+  own?: OwnDistribution,
 ): LlamaSequence {
   let sequence = context.getSequence();
   const evaluationPriority = id as 1;
@@ -75,6 +99,19 @@ export function createSequence(
         evaluationPriority,
         contextShift,
       }),
+    async score(tokens, next, topLogprobs) {
+      if (own === undefined) throw new Error('The distribution of this context cannot be read.');
+      const { _tokenMeter: meter } = sequence as unknown as Internals;
+      const rankings = await (sequence as unknown as Internals)._decodeTokens(
+        tokens,
+        tokens.map(() => true),
+        evaluationPriority,
+        meter,
+        contextShift,
+        (index, at) => own.rank(index, next[at]!),
+      );
+      return rankings.map((ranking, at) => toDecoded(next[at]!, ranking, topLogprobs));
+    },
     async save() {
       if (folder === undefined) throw new Error('There is no memory file system.');
       return folder.writeFile((path) => sequence.saveStateToFile(path));
@@ -93,7 +130,9 @@ export function createSequence(
     async *decode({ model, sampling, guard, prompt, tokens }) {
       const sampler = createSampler(sampling, model, prompt);
       const { topLogprobs } = sampling;
-      const values = sequence.evaluateWithMetadata(tokens as Token[], sampler.metadata, {
+      const metadata: { probabilities?: true } =
+        topLogprobs === undefined ? {} : { probabilities: true };
+      const values = sequence.evaluateWithMetadata(tokens as Token[], metadata, {
         ...sampler.options,
         evaluationPriority,
         contextShift,
@@ -104,7 +143,7 @@ export function createSequence(
         guard?.accept(value.token);
         yield topLogprobs === undefined
           ? { token: value.token }
-          : { token: value.token, ...logprobsOf(value as SequenceEvaluateOutput, topLogprobs) };
+          : toDecoded(value.token, rankingOf(value), topLogprobs);
       }
     },
   };

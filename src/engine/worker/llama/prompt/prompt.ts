@@ -9,6 +9,8 @@ import { createSlicer } from './slices.ts';
 /** The chat template of Qwen2.5 renders as many messages with a call each in 0.1 s (measured), in which no request gets a token. */
 const maxMessages = 1024;
 
+type TextPrompt = Exclude<Prompt, { kind: 'tokens' }>;
+
 export type Prompts = ReturnType<typeof createPrompts>;
 
 /** @throws Error for a model whose chat template cannot be parsed. */
@@ -26,17 +28,22 @@ export function createPrompts(model: LlamaModel) {
     text: createSlicer({ controlTokens: [], atWords }),
   };
 
+  const vocabulary = countVocabulary(model);
+
   /** Parts that are tokenized on their own. */
-  function partsOf(prompt: Prompt): string[] {
+  function partsOf(prompt: TextPrompt): string[] {
     if (prompt.kind === 'text') return [prompt.text];
-    const { messages, tools } = prompt;
-    checkCount(messages);
-    const mark = findMark(JSON.stringify({ messages, tools }), template.source);
-    return template.render(control.hide({ messages, tools }, mark)).split(mark);
+    const { messages: given, tools, continues = false } = prompt;
+    checkCount(given);
+    const mark = findMark(JSON.stringify({ messages: given, tools }), template.source);
+    const messages = control.hide(given, mark);
+    const before = continues ? messages.slice(0, -1) : messages;
+    const text = template.render({ messages: before, tools: control.hide(tools, mark) });
+    return (continues ? text + messages.at(-1)!.content : text).split(mark);
   }
 
   /** Ends early with more than `most` tokens. */
-  function* tokenizeParts(prompt: Prompt, most: number): Generator<void, number[], void> {
+  function* tokenizeParts(prompt: TextPrompt, most: number): Generator<void, number[], void> {
     const tokens: number[] = [];
     for (const part of partsOf(prompt)) {
       for (const slice of slicers[prompt.kind](part)) {
@@ -50,13 +57,25 @@ export function createPrompts(model: LlamaModel) {
     return tokens;
   }
 
+  /** @throws ChatError `bad_request` for a number that is no token id of this model. */
+  function checkTokens(tokens: readonly number[], param: string): readonly number[] {
+    const wrong = tokens.find((token) => token >= vocabulary);
+    if (wrong === undefined) return tokens;
+    throw new ChatError(
+      'bad_request',
+      `${param}: expected token ids from 0 to ${vocabulary - 1}, got ${wrong}. POST /tokenize returns the ids of a text.`,
+      { param },
+    );
+  }
+
   return {
     /**
      * Works in slices of 1 to 3 ms and yields between them.
      * @throws ChatError `bad_request` for messages that the chat template refuses, and for a prompt without tokens or with more than
      * `most`.
      */
-    *tokenize(prompt: Prompt, most = Infinity): Generator<void, number[], void> {
+    *tokenize(prompt: Prompt, most = Infinity): Generator<void, readonly number[], void> {
+      if (prompt.kind === 'tokens') return checkTokens(prompt.tokens, 'prompt');
       const tokens = yield* tokenizeParts(prompt, most);
       if (tokens.length > 0 && tokens.length <= most) return tokens;
       const message =
@@ -66,6 +85,7 @@ export function createPrompts(model: LlamaModel) {
       const param = prompt.kind === 'chat' ? 'messages' : 'prompt';
       throw new ChatError('bad_request', message, { param });
     },
+    checkTokens,
     /** For an embedding. Stops counting above `most` tokens. */
     *tokenizeText(text: string, most: number): Generator<void, number[], void> {
       const tokens = yield* tokenizeParts({ kind: 'text', text }, most);
