@@ -78,7 +78,7 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
       examples: {
         short: { model, prompt: 'Once upon a time' },
         stream: { model, prompt: ['Once upon'], stream: true, max_tokens: 8 },
-        several: { model, prompt: ['Once', [9707, 1879]], n: 2, max_tokens: 2 },
+        several: { model, prompt: [[40, 41], [42]], n: 2, max_tokens: 2 },
         echo: { model, prompt: 'Once upon', echo: true, logprobs: 1, max_tokens: 0 },
         logprobs: { model, prompt: 'Once upon a', logprobs: 2, max_tokens: 3, temperature: 0 },
       },
@@ -177,9 +177,10 @@ function toChunks(run: Run, model: string, includeUsage: boolean): StreamFrames 
     },
     last() {
       const { choices, summary } = run.finished();
-      const ends = choices.map(({ finishReason }, index): Frame => {
-        return { ...shape, choices: [choice(index, '', [], finishReason)] };
-      });
+      const endOf = (index: number): Frame => {
+        return { ...shape, choices: [choice(index, '', [], choices[index]!.finishReason)] };
+      };
+      const ends = Array.from(choices.keys(), endOf);
       Object.assign(ends.at(-1)!, { timings: toTimings(summary) });
       return includeUsage ? [...ends, { ...shape, choices: [], usage: toUsage(summary) }] : ends;
     },

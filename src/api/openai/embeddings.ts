@@ -57,7 +57,7 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       schema: EmbeddingRequest,
       examples: {
         one: { model, input: 'Hello' },
-        tokens: { model, input: [9707, 1879] },
+        tokens: { model, input: [40, 41] },
         several: { model, input: ['Hello', 'Good day'], encoding_format: 'base64' },
       },
     },

@@ -4,14 +4,10 @@
  */
 import type { Context } from 'hono';
 import { randomUUID } from 'node:crypto';
-import type {
-  AnotherAnswer,
-  Generation,
-  GenerationSummary,
-} from '../../../otel/generation/inference.ts';
+import type { Generation } from '../../../otel/generation/inference.ts';
 import { monotonicMillis } from '../../../otel/clock.ts';
-import type { Engine, Fact, GenerationRequest, Prompt, PromptToken } from '../../engine/engine.ts';
-import { toChatError, type ChatError, type ChatErrorCode } from '../../errors.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { toChatError, type ChatErrorCode } from '../../errors.ts';
 import {
   createAnswers,
   endAnswers,
@@ -23,7 +19,7 @@ import {
   type Running,
   type Wait,
 } from './answers.ts';
-import type { Account, ApiEnv, FinalReason } from '../request-context.ts';
+import type { ApiEnv } from '../request-context.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
 

@@ -134,7 +134,7 @@ function endPrompt(model: LoadedModel, job: Job, at: number): JobFact[] {
   const tokens = prompt.map((token, index): PromptToken => {
     const score = index === 0 ? undefined : job.scores?.[index - 1];
     const top = (score?.top ?? []).map(([other, value]) => describe(other, value));
-    return { ...describe(token, 0), logprob: score?.logprob ?? null, top };
+    return Object.assign(describe(token, 0), { logprob: score?.logprob ?? null, top });
   });
   return [prefilled, { id: job.id, type: 'prompt', tokens }];
 }

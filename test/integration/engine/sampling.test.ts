@@ -104,16 +104,24 @@ describe('penalties', () => {
 
   test('are subtracted from the logit as OpenAI defines it', async () => {
     const [token = 0] = await tokens({ temperature: 0 });
+    const forced = { temperature: 0, topLogprobs: 20, logitBias: [[token, 100]] as const };
+    const { decoded } = await answer({ ...forced, maxTokens: 3 });
+    // How far the token is behind the most likely other one, after it has occurred 0, 1 and 2 times.
+    const gaps = decoded.map(({ logprob, top }) => {
+      return top!.find(([other]) => other !== token)![1] - logprob!;
+    });
+    const lengthWith = async (bias: number, count: number, penalties: Partial<Sampling>) => {
+      const sampling = { temperature: 0, maxTokens: count, ...penalties };
+      const answered = await tokens({ ...sampling, logitBias: [[token, bias]] });
+      return answered.filter((each) => each === token).length;
+    };
     const both = { presencePenalty: 0.5, frequencyPenalty: 0.25 };
-    const bias = [[token, 3]] as const;
-    const asked = { temperature: 0, topLogprobs: 20, maxTokens: 3, logitBias: bias };
-    const free = (await answer(asked)).decoded;
-    const held = (await answer({ ...asked, ...both })).decoded;
-    expect(held.map((each) => each.token)).toEqual([token, token, token]);
-    // Before the nth token it has occurred n - 1 times.
-    const odds = (decoded: typeof free) => decoded.map(({ top }) => top![0]![1] - top![1]![1]);
-    const lost = odds(free).map((odd, index) => odd - odds(held)[index]!);
-    [0, 0.75, 1].forEach((expected, index) => expect(lost[index]).toBeCloseTo(expected, 3));
+    const enough = Math.max(gaps[0]!, gaps[1]! + 0.75);
+    expect(await lengthWith(enough + 0.01, 2, both)).toBe(2);
+    expect(await lengthWith(enough - 0.01, 2, both)).toBeLessThan(2);
+    const third = Math.max(enough, gaps[2]! + 1);
+    expect(await lengthWith(third + 0.01, 3, both)).toBe(3);
+    expect(await lengthWith(third - 0.01, 3, both)).toBeLessThan(3);
   });
 
   test('for repetition apply to the prompt', async () => {

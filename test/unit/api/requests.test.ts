@@ -319,7 +319,7 @@ test('accepts a seed of 64 bits, top_p 0, and 16 stop sequences of which empty o
 
 test('answers each prompt n times, in order, as one request', async () => {
   const api = createApiApp();
-  const ask = { prompt: ['a', [5, 6]], n: 2, seed: 7, max_tokens: 0 };
+  const ask = { prompt: [[4], [5, 6]], n: 2, seed: 7, max_tokens: 0 };
   const answer = await (await api.post('/v1/completions', ask)).json();
   expect(answer.choices.map(({ index, text }: any) => [index, text])).toEqual([
     [0, 'Hello there'],
@@ -328,8 +328,8 @@ test('answers each prompt n times, in order, as one request', async () => {
     [3, 'Hello there'],
   ]);
   expect(api.requests.map(({ prompt, sampling }) => [prompt, sampling.seed])).toEqual([
-    [{ kind: 'text', text: 'a' }, 7],
-    [{ kind: 'text', text: 'a' }, 8],
+    [{ kind: 'tokens', tokens: [4] }, 7],
+    [{ kind: 'tokens', tokens: [4] }, 8],
     [{ kind: 'tokens', tokens: [5, 6] }, 7],
     [{ kind: 'tokens', tokens: [5, 6] }, 8],
   ]);

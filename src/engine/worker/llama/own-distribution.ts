@@ -50,10 +50,11 @@ interface ModelInternals {
  */
 export function createOwnDistribution(context: LlamaContext, model: LlamaModel): OwnDistribution {
   const { _ctx: native } = context as unknown as Internals;
-  const { _model, _llama } = model as unknown as ModelInternals;
+  const { _model, _llama: llama } = model as unknown as ModelInternals;
+  const { _bindings: bindings } = llama;
   const sample = native.sampleToken.bind(native);
   const create = (config: object): Sampler => {
-    const sampler = new _llama._bindings.AddonSampler(_model);
+    const sampler = new bindings.AddonSampler(_model);
     sampler.applyConfig(config);
     return sampler;
   };

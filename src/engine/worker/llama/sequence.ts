@@ -53,14 +53,15 @@ function bySequence(items: readonly BatchItem[], size: number): PrioritizedBatch
 /** Parts of node-llama-cpp 3 that its types leave out: `controlledEvaluate` cannot tell which token's logits are read. */
 interface Internals {
   readonly _tokenMeter: object;
-  _decodeTokens(
+  readonly _decodeTokens: (
+    this: Internals,
     tokens: readonly number[],
     logits: readonly boolean[],
     evaluationPriority: number,
     tokenMeter: object,
     contextShift: object,
     onLogits: (batchIndex: number, tokenIndex: number) => Promise<Ranking>,
-  ): Promise<Ranking[]>;
+  ) => Promise<Ranking[]>;
 }
 
 /** What createOwnDistribution puts in the place of the probabilities. */
@@ -101,8 +102,10 @@ export function createSequence(
       }),
     async score(tokens, next, topLogprobs) {
       if (own === undefined) throw new Error('The distribution of this context cannot be read.');
-      const { _tokenMeter: meter } = sequence as unknown as Internals;
-      const rankings = await (sequence as unknown as Internals)._decodeTokens(
+      const { _tokenMeter: meter, _decodeTokens: evaluateWithLogits } =
+        sequence as unknown as Internals;
+      const rankings = await evaluateWithLogits.call(
+        sequence as unknown as Internals,
         tokens,
         tokens.map(() => true),
         evaluationPriority,
