@@ -61,10 +61,10 @@ describe('a chat prompt', () => {
 
   const call = { id: 'a', name: 'f', arguments: {} };
   test.each<[string, ChatMessage[]]>([
-    ['1,025 messages', Array<ChatMessage>(1025).fill({ role: 'user', content: 'a' })],
+    ['1,025 messages', Array.from({ length: 1025 }, () => ({ role: 'user', content: 'a' }))],
     [
       '1,025 calls in one message',
-      [{ role: 'assistant', content: '', toolCalls: Array(1025).fill(call) }],
+      [{ role: 'assistant', content: '', toolCalls: Array.from({ length: 1025 }, () => call) }],
     ],
   ])('of %s is refused before it is rendered', (_, messages) => {
     expect(() => model.tokenize({ kind: 'chat', messages }).next()).toThrow(
