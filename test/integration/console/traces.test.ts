@@ -192,7 +192,7 @@ describe('the list', () => {
     await until(async () => String(await listed(page)) === expected);
   });
 
-  test('shows phases, tokens, first token, model and client of an answer', async () => {
+  test('shows phases, tokens, first token, model and client of an answer, and each outcome', async () => {
     const answered = (await listTraces('all')).find(({ outcome }) => outcome === 'completed')!;
     const { traceId, inputTokens, outputTokens, firstTokenMillis, model, client } = answered;
     const page = await openList();
@@ -206,6 +206,9 @@ describe('the list', () => {
       .locator('.trace-bar i')
       .evaluateAll((parts) => parts.map(({ className }) => className));
     expect(phases).toEqual(Object.keys(answered.phases!));
+    const outcomes = new Set(await page.locator('.trace-row .chip').allInnerTexts());
+    const some = ['completed · length', 'rejected · queue_full', 'cancelled · client_gone'];
+    for (const ending of some) expect(outcomes).toContain(ending);
   });
 
   test('can be limited to a route, and to the text of an error', async () => {
@@ -231,13 +234,6 @@ describe('the list', () => {
       const texts = (await shown.allInnerTexts()).map((text) => text.split(/\s+/).slice(0, 3));
       return texts.map((cells) => cells.join(' ')).join() === rows.join();
     });
-  });
-
-  test('shows each outcome', async () => {
-    const page = await openList();
-    const outcomes = new Set(await page.locator('.trace-row .chip').allInnerTexts());
-    const some = ['completed · length', 'rejected · queue_full', 'cancelled · client_gone'];
-    for (const ending of some) expect(outcomes).toContain(ending);
   });
 
   test('leads from the start page to the slowest request of the last hour in four clicks', async () => {
