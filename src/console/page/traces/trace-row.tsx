@@ -38,6 +38,7 @@ export function GroupRow({ group, scaleMillis, isOpen }: GroupRowProps): VNode {
         <Outcome outcome={first.outcome} reason={first.reason} failed={first.failed} />
         <span class="trace-error">
           <b>{t.times(traces.length)}</b> {t.sinceTime(formatTime(Math.min(...times)))}
+          {first.client !== undefined && ` · ${first.client}`}
           {first.error !== undefined && ` · ${first.error.message}`}
         </span>
       </button>
@@ -55,6 +56,7 @@ export function GroupRow({ group, scaleMillis, isOpen }: GroupRowProps): VNode {
 }
 
 function TraceRow({ trace, scaleMillis }: { trace: TraceSummary; scaleMillis: number }): VNode {
+  const t = useTexts();
   const { traceId, startedAt, name, model, durationMillis, client, firstTokenMillis } = trace;
   return (
     <a class="trace-row" href={linkTo('traces', traceId)}>
@@ -67,7 +69,12 @@ function TraceRow({ trace, scaleMillis }: { trace: TraceSummary; scaleMillis: nu
         <>
           <Tokens trace={trace} />
           <span class="number first-token">
-            {firstTokenMillis !== undefined && formatSeconds(firstTokenMillis / 1000)}
+            {firstTokenMillis !== undefined && (
+              <>
+                <span class="cell-label">{t.traceColumns.firstToken} </span>
+                {formatSeconds(firstTokenMillis / 1000)}
+              </>
+            )}
           </span>
           <span class="client">{client}</span>
           <Bar trace={trace} scaleMillis={scaleMillis} />
@@ -90,8 +97,12 @@ function Tokens({ trace: { inputTokens, outputTokens } }: { trace: TraceSummary 
   const isKnown = inputTokens !== undefined || outputTokens !== undefined;
   return (
     <span class="number tokens" title={t.tokensInOut}>
-      {isKnown &&
-        `${formatValue(inputTokens, '{token}')} → ${formatValue(outputTokens, '{token}')}`}
+      {isKnown && (
+        <>
+          <span class="cell-label">{t.traceColumns.tokens} </span>
+          {formatValue(inputTokens, '{token}')} → {formatValue(outputTokens, '{token}')}
+        </>
+      )}
     </span>
   );
 }
