@@ -25,6 +25,7 @@ export function History({ rules }: { rules: readonly AlertingRule[] }): VNode {
   const polled = usePolled<AlertHistory>(path, everySeconds);
   const { value } = polled;
   const episodes = value?.episodes ?? [];
+  const counts = countAll(episodes);
   const isUnknown = value?.missing.some(({ peer }) => peer === 'notifier') === true;
   const isComplete = value?.missing.length === 0;
   return (
@@ -34,7 +35,11 @@ export function History({ rules }: { rules: readonly AlertingRule[] }): VNode {
         <Choices label={t.period} texts={t.historyPeriods} value={period} onChoose={setPeriod} />
       </header>
       <StaleNote polled={polled} />
-      {episodes.length > 0 && <p class="hint">{t.historySum(countAll(episodes))}</p>}
+      {episodes.length > 0 && (
+        <p class="hint">
+          {t.historySum(counts)} {!isUnknown && t.deliverySum(counts)}
+        </p>
+      )}
       {isComplete && episodes.length === 0 && <p class="empty">{t.noHistory}</p>}
       <ol class="episode-list card">
         {episodes.map((episode) => (

@@ -63,8 +63,10 @@ export const enAlerts = {
   lastFired: (time: string) => `last ${time}`,
   history: 'What happened',
   historyPeriods: { day: '24 hours', week: '7 days' },
-  historySum: ({ fired, firing, delivered, failed }: HistoryCounts) =>
-    `${fired} fired, ${firing} of them still firing. Notifications: ${delivered} delivered, ${failed} failed.`,
+  historySum: ({ fired, firing }: HistoryCounts) =>
+    `${fired} fired, ${firing} of them still firing.`,
+  deliverySum: ({ delivered, failed }: HistoryCounts) =>
+    `Notifications: ${delivered} delivered, ${failed} failed.`,
   noHistory: 'No alert fired in this time.',
   stillFiring: 'still firing',
   resolvedAfter: (duration: string) => `resolved after ${duration}`,

@@ -42,8 +42,8 @@ export const zhAlerts: typeof enAlerts = {
   lastFired: (time) => `上次触发 ${time}`,
   history: '告警记录',
   historyPeriods: { day: '24 小时', week: '7 天' },
-  historySum: ({ fired, firing, delivered, failed }) =>
-    `触发 ${fired} 次，其中 ${firing} 次仍在告警。通知：送达 ${delivered} 条，失败 ${failed} 条。`,
+  historySum: ({ fired, firing }) => `触发 ${fired} 次，其中 ${firing} 次仍在告警。`,
+  deliverySum: ({ delivered, failed }) => `通知：送达 ${delivered} 条，失败 ${failed} 条。`,
   noHistory: '这段时间内没有告警。',
   stillFiring: '仍在告警',
   resolvedAfter: (duration) => `${duration} 后恢复`,
