@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
 import type { Config } from '../../config.ts';
 import { ChatError } from '../../errors.ts';
+import { readAlerts, type ActiveAlert } from './alertmanager.ts';
 import { watchdog, type AlertListDeps } from './alerts.ts';
 import { AlertHistory, type Episode } from './answers.ts';
 import { readNotifications, type NotifiedAlert, type StoredNotification } from './notifications.ts';
@@ -40,15 +41,19 @@ export function createAlertHistory(
 ): Endpoint {
   const read = async (hours: number): Promise<AlertHistory> => {
     const span = spanOf(hours, Date.now() / 1000);
-    const { prometheus, notifier } = peers;
-    const [firings, notifications] = await Promise.all([
+    const { prometheus, alertmanager, notifier } = peers;
+    const [firings, active, notifications] = await Promise.all([
       tryPeer('prometheus', prometheus !== undefined, readFirings(prometheus, span)),
+      tryPeer('alertmanager', alertmanager !== undefined, readAlerts(alertmanager)),
       tryPeer('notifier', notifier !== undefined, readNotifications(notifier, notifierToken)),
     ]);
     return {
       hours,
-      episodes: joinHistory(firings.value ?? [], notifications.value ?? [], span),
-      missing: findMissing([firings, notifications]),
+      episodes: joinHistory(
+        { firings: firings.value, active: active.value, notifications: notifications.value },
+        span,
+      ),
+      missing: findMissing([firings, active, notifications]),
     };
   };
   return {
@@ -106,13 +111,20 @@ async function readFirings(
   return (await askPeer({ peer: 'prometheus', url, path }, Firings)).data.result;
 }
 
+/** What each program knows; undefined if it does not answer. */
+interface Sources {
+  firings: z.infer<typeof Firings>['data']['result'] | undefined;
+  /** Of Alertmanager. */
+  active: readonly Pick<ActiveAlert, 'labels'>[] | undefined;
+  notifications: readonly StoredNotification[] | undefined;
+}
+
 /**
  * One list of what fired: the firings of Prometheus with their notifications. A notification about an alert that Prometheus does
  * not know, such as a test message or an alert of the notifier itself, is an episode of its own.
  */
 export function joinHistory(
-  firings: z.infer<typeof Firings>['data']['result'],
-  notifications: readonly StoredNotification[],
+  { firings = [], active, notifications = [] }: Sources,
   span: Span,
 ): Episode[] {
   const episodes = firings.flatMap(({ metric, values }) => {
@@ -122,6 +134,7 @@ export function joinHistory(
       createEpisode(alertname, labels, {
         firedAt: toTime(firedAt),
         resolvedAt: resolvedAt === null ? null : toTime(resolvedAt),
+        isFiring: resolvedAt === null,
       }),
     );
   });
@@ -132,7 +145,11 @@ export function joinHistory(
       let episode = episodes.find((each) => isAbout(alert, each, span));
       if (episode === undefined) {
         const { alertname = '', ...labels } = alert.labels;
-        episode = createEpisode(alertname, labels, { firedAt: alert.startsAt, resolvedAt: null });
+        episode = createEpisode(alertname, labels, {
+          firedAt: alert.startsAt,
+          resolvedAt: null,
+          isFiring: active?.some((other) => hasLabels(other.labels, alert.labels)) ?? true,
+        });
         episodes.push(episode);
       }
       tell(episode, alert, notification);
@@ -144,7 +161,7 @@ export function joinHistory(
 function createEpisode(
   name: string,
   { severity = '', ...labels }: Record<string, string>,
-  times: Pick<Episode, 'firedAt' | 'resolvedAt'>,
+  times: Pick<Episode, 'firedAt' | 'resolvedAt' | 'isFiring'>,
 ): Episode {
   return { name, labels, severity, summary: { en: '', zh: '' }, ...times, deliveries: [] };
 }
@@ -187,6 +204,7 @@ function tell(episode: Episode, alert: NotifiedAlert, notification: StoredNotifi
   // Alertmanager writes an unknown end as year 1.
   if (alert.status === 'resolved') {
     episode.resolvedAt = Date.parse(alert.endsAt) > 0 ? alert.endsAt : notification.receivedAt;
+    episode.isFiring = false;
   }
   const facts = { id, channel, state, at, attempts, lastReason, lastDetail };
   episode.deliveries.push({ ...facts, about: alert.status });
@@ -206,6 +224,7 @@ const exampleHistory: AlertHistory = {
       summary: { en: 'The queue is filling up', zh: '队列积压' },
       firedAt: '2026-04-26T03:21:41.500Z',
       resolvedAt: '2026-04-26T03:29:41.500Z',
+      isFiring: false,
       deliveries: [
         {
           id: 1,

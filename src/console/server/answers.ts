@@ -200,8 +200,9 @@ const Episode = z.object({
   severity: z.string(),
   summary: Text,
   firedAt: z.string(),
-  /** Null while it fires. */
+  /** Null while it fires, or if its end is not known. */
   resolvedAt: z.string().nullable(),
+  isFiring: z.boolean(),
   /** Oldest first. */
   deliveries: z.array(Delivery),
 });

@@ -118,6 +118,10 @@ function describeRule(
   const fired = firings.filter(({ metric }) => hasLabels(metric, own));
   const activeAt = alerts.map((alert) => alert.activeAt).toSorted()[0];
   const isBroken = health === 'err';
+  // An active rule may hold by another condition than the first; Prometheus has the value that counts.
+  const values = alerts.map((alert) => Number(alert.value));
+  const worst = found?.operator.startsWith('>') === true ? Math.max : Math.min;
+  const now = values.length > 0 ? worst(...values) : value;
   return {
     name,
     severity,
@@ -129,7 +133,7 @@ function describeRule(
     ...(found && { bound: { operator: found.operator, value: found.value } }),
     unit: unitOf(annotations),
     forSeconds: duration,
-    value: value !== null && Number.isFinite(value) ? value : null,
+    value: now !== null && Number.isFinite(now) ? now : null,
     ...(activeAt !== undefined && { activeAt }),
     lastFiredAt: latest(fired),
     ...runbookOf(annotations, runbooks),

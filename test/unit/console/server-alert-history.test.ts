@@ -8,6 +8,16 @@ const span = spanOf(24, now);
 const at = (time: string): string => new Date(`2026-04-26T${time}Z`).toISOString();
 const seconds = (time: string): number => Date.parse(at(time)) / 1000;
 
+type Sources = Parameters<typeof joinHistory>[0];
+
+function join(
+  firings: NonNullable<Sources['firings']>,
+  notifications: StoredNotification[],
+  active?: Sources['active'],
+) {
+  return joinHistory({ firings, notifications, active }, span);
+}
+
 /** A series of ALERTS that fires from one time to another. */
 function firing(name: string, from: string, to: string, more: Record<string, string> = {}) {
   const values: [number, string][] = [];
@@ -52,7 +62,7 @@ function notification(
 }
 
 test('an alert of the night has its start, its end and its deliveries in one entry', () => {
-  const episodes = joinHistory(
+  const episodes = join(
     [firing('HighErrorRate', '03:00:30', '03:20:00')],
     [
       notification('HighErrorRate', 'resolved', at('03:00:26'), { id: 3, endsAt: at('03:20:11') }),
@@ -64,7 +74,6 @@ test('an alert of the night has its start, its end and its deliveries in one ent
       }),
       notification('HighErrorRate', 'firing', at('03:00:26')),
     ],
-    span,
   );
   expect(episodes).toHaveLength(1);
   expect(episodes[0]).toMatchObject({
@@ -93,7 +102,7 @@ test('two firings of one alert are two entries, the newest first, each with its 
   const both = firing('HighErrorRate', '02:00:00', '02:10:00');
   both.values.push(...firing('HighErrorRate', '03:00:30', '03:20:00').values);
   const told = notification('HighErrorRate', 'firing', at('03:00:26'));
-  const episodes = joinHistory([both], [told], span);
+  const episodes = join([both], [told]);
   expect(episodes.map(({ firedAt, deliveries }) => [firedAt, deliveries.length])).toEqual([
     [at('03:00:26'), 1],
     [at('02:00:00'), 0],
@@ -105,7 +114,7 @@ describe('an alert', () => {
     const [a, b] = [{ instance: 'a:8000' }, { instance: 'b:8000' }];
     const firings = [a, b].map((more) => firing('QueueBacklog', '03:00:30', '03:20:00', more));
     const told = notification('QueueBacklog', 'firing', at('03:00:26'), { labels: b });
-    const episodes = joinHistory(firings, [told], span);
+    const episodes = join(firings, [told]);
     const counts = episodes.map(({ labels, deliveries }) => [
       labels['instance'],
       deliveries.length,
@@ -120,11 +129,7 @@ describe('an alert', () => {
       long.values.unshift([time, String(time)]);
     }
     const startsAt = new Date(yesterday * 1000).toISOString();
-    const [episode, ...others] = joinHistory(
-      [long],
-      [notification('QueueBacklog', 'firing', startsAt)],
-      span,
-    );
+    const [episode, ...others] = join([long], [notification('QueueBacklog', 'firing', startsAt)]);
     expect(others).toEqual([]);
     expect(episode).toMatchObject({ firedAt: startsAt, resolvedAt: null });
     expect(episode!.deliveries).toHaveLength(1);
@@ -132,13 +137,12 @@ describe('an alert', () => {
 
   test('that Prometheus does not know is listed from its notifications', () => {
     const own = { labels: { alertname: 'WatchdogMissing', job: 'notifier' } };
-    const episodes = joinHistory(
+    const episodes = join(
       [],
       [
         notification('', 'resolved', at('03:00:26'), { ...own, endsAt: '0001-01-01T00:00:00Z' }),
         notification('', 'firing', at('03:00:26'), own),
       ],
-      span,
     );
     expect(episodes).toHaveLength(1);
     expect(episodes[0]).toMatchObject({
@@ -150,9 +154,7 @@ describe('an alert', () => {
 
   test('of before the period is left out', () => {
     const old = { receivedAt: '2026-04-24T03:00:00Z' };
-    expect(
-      joinHistory([], [notification('Old', 'firing', '2026-04-24T03:00:00Z', old)], span),
-    ).toEqual([]);
+    expect(join([], [notification('Old', 'firing', '2026-04-24T03:00:00Z', old)])).toEqual([]);
   });
 });
 
@@ -162,9 +164,19 @@ test('an alert does not fire on while Prometheus was down, although a query repe
   for (let time = last[0]; time <= span.to; time += span.stepSeconds) {
     series.values.push([time, last[1]]);
   }
-  const [episode, ...others] = joinHistory([series], [], span);
+  const [episode, ...others] = join([series], []);
   expect(others).toEqual([]);
   expect(episode).toMatchObject({ firedAt: at('07:50:00'), resolvedAt: at('07:52:00') });
+});
+
+test('an alert whose end was never sent does not fire on: Alertmanager does not list it', () => {
+  const told = notification('HighErrorRate', 'firing', at('03:00:26'));
+  const labels = { ...told.alerts[0]!.labels };
+  const firingIn = (active: Sources['active']) =>
+    join([], [told], active).map(({ isFiring, resolvedAt }) => [isFiring, resolvedAt]);
+  expect(firingIn([{ labels }])).toEqual([[true, null]]);
+  expect(firingIn([{ labels: { ...labels, job: 'other' } }])).toEqual([[false, null]]);
+  expect(firingIn(undefined)).toEqual([[true, null]]);
 });
 
 test('one missing evaluation is no end', () => {

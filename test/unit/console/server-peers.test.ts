@@ -214,7 +214,7 @@ describe('rules', () => {
     },
     state: 'pending',
     health: 'ok',
-    alerts: [{ labels: {}, state: 'pending', activeAt: '2026-04-26T03:20:00Z', value: '0.1' }],
+    alerts: [{ labels: {}, state: 'pending', activeAt: '2026-04-26T03:20:00Z', value: '0.2' }],
   };
   const idle = { ...rule, name: 'Watchdog', query: 'vector(1)', alerts: [], state: 'inactive' };
   const broken = {
@@ -253,7 +253,7 @@ describe('rules', () => {
           bound: { operator: '>', value: 0.05 },
           unit: '1',
           forSeconds: 300,
-          value: 0.1,
+          value: 0.2,
           activeAt: '2026-04-26T03:20:00Z',
           lastFiredAt: '2026-04-25T22:00:00.000Z',
           runbook: 'HighErrorRate',

@@ -27,7 +27,8 @@ export function AlertsView({ alerts: polled, status }: AlertsViewProps): VNode {
   const rules = usePolled<RuleList>('/api/rules', ruleSeconds);
   const alerts = (value?.alerts ?? []).toSorted((a, b) => rank(a) - rank(b));
   const isQuiet = alerts.every(({ state }) => state !== 'firing');
-  const hasAlertmanager = value?.missing.every(({ peer }) => peer !== 'alertmanager') === true;
+  // Without Prometheus or Alertmanager, nothing firing means nothing.
+  const isKnown = value?.missing.every(({ peer }) => peer === 'notifier') === true;
   return (
     <main class="page" id="content">
       <header class="page-head">
@@ -41,9 +42,13 @@ export function AlertsView({ alerts: polled, status }: AlertsViewProps): VNode {
       {value?.missing.map((missing) => (
         <MissingNotice key={missing.peer} missing={missing} />
       ))}
-      {hasAlertmanager && !polled.isStale && isQuiet && <p class="all-well">{t.nothingFires}</p>}
+      {isKnown && !polled.isStale && isQuiet && <p class="all-well">{t.nothingFires}</p>}
       {value !== undefined && value.watchdogSeenAt !== null && (
-        <p class="hint">{t.watchdog(formatTime(value.watchdogSeenAt))}</p>
+        <p class="hint">
+          {(value.missing.length === 0 ? t.watchdog : t.watchdogLast)(
+            formatTime(value.watchdogSeenAt),
+          )}
+        </p>
       )}
       <ul class="alert-list">
         {alerts.map((alert) => (

@@ -63,7 +63,7 @@ function countAll(episodes: readonly Episode[]): HistoryCounts {
     deliveries.filter((delivery) => delivery.state === state).length;
   return {
     fired: episodes.length,
-    firing: episodes.filter(({ resolvedAt }) => resolvedAt === null).length,
+    firing: episodes.filter(({ isFiring }) => isFiring).length,
     delivered: count('delivered'),
     failed: count('dead'),
   };
@@ -79,7 +79,7 @@ interface EpisodeRowProps {
 function EpisodeRow({ episode, rules, isUnknown }: EpisodeRowProps): VNode {
   const t = useTexts();
   const pick = usePick();
-  const { name, labels, severity, firedAt, resolvedAt, deliveries } = episode;
+  const { name, labels, severity, firedAt, resolvedAt, isFiring, deliveries } = episode;
   const rule = rules.find((candidate) => candidate.name === name);
   const summary = pick(episode.summary) || (rule === undefined ? '' : pick(rule.summary));
   const seconds = (Date.parse(resolvedAt ?? '') - Date.parse(firedAt)) / 1000;
@@ -87,8 +87,12 @@ function EpisodeRow({ episode, rules, isUnknown }: EpisodeRowProps): VNode {
     <li data-episode={name}>
       <p class="episode">
         <time>{formatTime(firedAt)}</time>
-        <span class={`chip ${resolvedAt === null ? 'firing' : 'delivered'}`}>
-          {resolvedAt === null ? t.stillFiring : t.resolvedAfter(formatSeconds(seconds))}
+        <span class={`chip ${isFiring ? 'firing' : resolvedAt === null ? '' : 'delivered'}`}>
+          {isFiring
+            ? t.stillFiring
+            : resolvedAt === null
+              ? t.endUnknown
+              : t.resolvedAfter(formatSeconds(seconds))}
         </span>
         <span class="episode-name" dir="auto">
           <b>{name}</b> {fillLabels(summary, labels)}

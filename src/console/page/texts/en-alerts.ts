@@ -69,6 +69,8 @@ export const enAlerts = {
     `Notifications: ${delivered} delivered, ${failed} failed.`,
   noHistory: 'No alert fired in this time.',
   stillFiring: 'still firing',
+  endUnknown: 'ended, time unknown',
+  watchdogLast: (time: string) => `Last Watchdog received at ${time}.`,
   resolvedAfter: (duration: string) => `resolved after ${duration}`,
   about: { firing: 'Start:', resolved: 'End:' },
   inboxOnly: 'stored in the inbox, sent to no phone',

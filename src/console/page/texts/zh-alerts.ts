@@ -46,6 +46,8 @@ export const zhAlerts: typeof enAlerts = {
   deliverySum: ({ delivered, failed }) => `通知：送达 ${delivered} 条，失败 ${failed} 条。`,
   noHistory: '这段时间内没有告警。',
   stillFiring: '仍在告警',
+  endUnknown: '已结束，时间未知',
+  watchdogLast: (time) => `最近一次心跳（Watchdog）送达于 ${time}。`,
   resolvedAfter: (duration) => `${duration} 后恢复`,
   about: { firing: '触发：', resolved: '恢复：' },
   inboxOnly: '仅存入收件箱，未发送到手机',
