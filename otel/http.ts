@@ -19,7 +19,15 @@ import { attributes as a, metrics } from './names.ts';
 import type { IAttributesProcessor } from '@opentelemetry/sdk-metrics';
 
 /** Not measured: at their rate, scrapes, probes and console polling would hide a chat route that always fails. */
-const ignoredPaths = new Set(['/', '/metrics', '/healthz', '/readyz', '/favicon.ico']);
+const ignoredPaths = new Set([
+  '/',
+  '/metrics',
+  '/healthz',
+  '/readyz',
+  '/health',
+  '/v1/health',
+  '/favicon.ico',
+]);
 const ignoredFolders = ['/api', '/console'];
 
 export function isIgnored(url: string | undefined): boolean {

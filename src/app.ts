@@ -8,6 +8,7 @@ import type { InferenceTelemetry } from '../otel/generation/inference.ts';
 import { isIgnored } from '../otel/http.ts';
 import { spanAttributes as s } from '../otel/names.ts';
 import type { Telemetry } from '../otel/sdk.ts';
+import { canonicalPath } from './api/aliases.ts';
 import { createCountTokens, createMessages } from './api/anthropic/messages.ts';
 import { createBodyReader } from './api/body.ts';
 import type { Endpoint } from './api/endpoint.ts';
@@ -27,7 +28,12 @@ import { createResponses } from './api/openai/responses/responses.ts';
 import { createOpenApi } from './api/openapi.ts';
 import type { ApiEnv, Log } from './api/request-context.ts';
 import { createChat } from './api/routes/chat.ts';
-import { createHealth, createMetrics, createReadiness } from './api/routes/health.ts';
+import {
+  createHealth,
+  createMetrics,
+  createReadiness,
+  createServerHealth,
+} from './api/routes/health.ts';
 import { createTokenize } from './api/routes/tokenize.ts';
 import { createTrace, createTraceList } from './api/routes/traces.ts';
 import { createVersion, service } from './api/routes/version.ts';
@@ -96,7 +102,7 @@ const statusByCode = {
 } as const satisfies Record<ChatErrorCode, number>;
 
 export function createApp(options: AppOptions) {
-  const app = new Hono<ApiEnv>();
+  const app = new Hono<ApiEnv>({ getPath: canonicalPath });
   const respond = (error: ChatError, c: Context<ApiEnv>): Response =>
     toResponse(error, c, options.log);
   app.use(
@@ -144,6 +150,7 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createChat(options, readBody),
     createVersion(engine, model.id),
     createHealth({ engine, draining }),
+    createServerHealth({ engine, draining }),
     createReadiness(options),
     createMetrics(telemetry),
     createTraceList(telemetry),

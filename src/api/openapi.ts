@@ -57,7 +57,8 @@ function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): ob
     info: {
       title: 'llamascope',
       version: options.version,
-      description: "An observable chat service on llama.cpp with OpenAI's API.",
+      description:
+        "An observable chat service on llama.cpp with OpenAI's and Anthropic's APIs. Paths of `/v1` are also served without it.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

@@ -4,6 +4,7 @@ import type { ChatMessage, JsonFormat, Prompt } from '../../engine/engine.ts';
 import { refuseField } from '../body.ts';
 import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
+import { ConstraintFields, toConstrained } from '../openai/constraints.ts';
 import { unsupported } from '../openai/fields.ts';
 import { maxMessages, unknownCall } from '../openai/messages.ts';
 import { toPrompt } from '../prompt.ts';
@@ -84,6 +85,7 @@ export const ConversationFields = z.object({
     .object({ type: z.string() })
     .nullish()
     .meta({ description: 'Accepted and ignored: the models served here do not think.' }),
+  ...ConstraintFields.shape,
   mcp_servers: unsupported('send tools'),
   container: unsupported('this service runs no code'),
 });
@@ -116,7 +118,7 @@ function toToolsAndFormat(fields: Fields): ToolsAndFormat {
     ),
     choice: toChoice(choice),
     parallel: isParallel,
-    format: toFormat(output?.format),
+    format: toConstrained(toFormat(output?.format), fields),
     fields: { name: (index) => `tools.${index}.name`, choice: 'tool_choice.name' },
   });
 }

@@ -1,6 +1,7 @@
 /** POST /v1/chat/completions: OpenAI's chat completions, streamed or whole. */
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
+import { ConstraintFields } from './constraints.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -16,6 +17,7 @@ const ChatCompletionRequest = z.object({
   ...AnswerFields.shape,
   ...SamplingFields.shape,
   ...ToolFields.shape,
+  ...ConstraintFields.shape,
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   modalities: z

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
 import type { ReadBody } from '../body.ts';
 import { FinishReason } from './chat-completion-answers.ts';
+import { ConstraintFields, toConstrained } from './constraints.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
   AnswerFields,
@@ -41,6 +42,7 @@ const CompletionRequest = z.object({
     description: 'The answer begins with the prompt; with logprobs, with those of the prompt.',
   }),
   best_of: only(1, 'one answer per request'),
+  ...ConstraintFields.shape,
   suffix: only('', 'the model only continues a text'),
   ...HarmlessFields.shape,
 });
@@ -95,7 +97,7 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
       const body = await readBody(c, CompletionRequest);
       const sampling = toSampling(body);
       const logprobs = body.logprobs ?? undefined;
-      const format = toFormat(body.response_format);
+      const format = toConstrained(toFormat(body.response_format), body);
       const [prompt, ...morePrompts] = toPrompts(body.prompt);
       checkChoices(1 + morePrompts.length, body.n);
       const run = startGeneration(c, deps, {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
+import { toConstrained, type ConstraintFields } from './constraints.ts';
 import { toFormat, type ResponseFormat, unsupported } from './fields.ts';
 
 const ToolDefinition = z.object({
@@ -33,9 +34,10 @@ export const ToolFields = z.object({
   function_call: unsupported(useTools),
 });
 
-type Fields = z.infer<typeof ToolFields> & {
-  response_format?: z.infer<typeof ResponseFormat> | null | undefined;
-};
+type Fields = z.infer<typeof ToolFields> &
+  z.infer<typeof ConstraintFields> & {
+    response_format?: z.infer<typeof ResponseFormat> | null | undefined;
+  };
 
 /** @throws ChatError `bad_request` for fields that cannot be combined. */
 export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
@@ -47,7 +49,7 @@ export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
     ),
     choice: isNamed ? toNamed(choice.function.name) : choice,
     parallel: !isNamed && (fields.parallel_tool_calls ?? true),
-    format: toFormat(fields.response_format),
+    format: toConstrained(toFormat(fields.response_format), fields),
     fields: {
       name: (index) => `tools.${index}.function.name`,
       choice: 'tool_choice.function.name',

@@ -10,6 +10,7 @@ import {
   toSampling,
   unsupported,
 } from '../openai/fields.ts';
+import { ConstraintFields, toConstrained } from '../openai/constraints.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
 import { toPrompt } from '../prompt.ts';
@@ -22,6 +23,7 @@ const ChatRequest = z.object({
   messages: Messages.nullish(),
   ...SamplingFields.shape,
   response_format: ResponseFormat.nullish(),
+  ...ConstraintFields.shape,
   n: only(1, 'one answer per request'),
   tools: unsupported(useCompletions),
   functions: unsupported(useCompletions),
@@ -57,7 +59,7 @@ export function createChat(deps: RunDeps, readBody: ReadBody): Endpoint {
     errors: generationErrors,
     async handle(c) {
       const body = await readBody(c, ChatRequest);
-      const format = toFormat(body.response_format);
+      const format = toConstrained(toFormat(body.response_format), body);
       const run = startGeneration(c, deps, {
         prompt: toPrompt(toMessages(readMessages(body)), undefined),
         sampling: toSampling(body),

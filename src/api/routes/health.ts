@@ -4,11 +4,13 @@ import { answerScrape } from '../../../otel/prometheus/exporter.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
 import { serviceStates } from '../../../otel/names.ts';
 import type { Engine, EngineStatus } from '../../engine/engine.ts';
+import { ChatError, createShutdownError } from '../../errors.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
 import { ModelCard, toCard } from '../openai/models.ts';
 import type { ServedModel } from '../served-model.ts';
 
 const Health = z.object({ status: z.literal('ok'), engine: z.enum(serviceStates) });
+const ServerHealth = z.object({ status: z.literal('ok') });
 const Readiness = z.object({
   status: z.enum(serviceStates),
   /** Why the model cannot be loaded, in state `failed`; how the engine process ended, in state `restarting`. */
@@ -46,6 +48,24 @@ export interface ReadinessDeps extends HealthDeps {
   engine: Pick<Engine, 'status' | 'pending'>;
   model: ServedModel;
   queueLimit: number;
+}
+
+/** As llama-server's, whose clients wait for it before their first request. */
+export function createServerHealth({ engine, draining }: HealthDeps): Endpoint {
+  return {
+    method: 'GET',
+    path: '/health',
+    summary: 'Whether generations are accepted, in the form of llama-server',
+    access: 'anyone',
+    answers: answersJson('ServerHealth', ServerHealth, { status: 'ok' }),
+    errors: ['not_ready', 'shutdown'],
+    handle(c) {
+      if (draining()) throw createShutdownError();
+      if (engine.status().state === 'ready') return c.json({ status: 'ok' });
+      const message = 'The model is being loaded. GET /readyz has the state.';
+      throw new ChatError('not_ready', message, { retryAfterSeconds: 1 });
+    },
+  };
 }
 
 export function createReadiness(deps: ReadinessDeps): Endpoint {

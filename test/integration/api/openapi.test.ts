@@ -70,6 +70,7 @@ test('has an example for every route and every error', () => {
     'get /api/status',
     'get /api/traces',
     'get /api/traces/{id}',
+    'get /health',
     'get /healthz',
     'get /metrics',
     'get /openapi.json',
@@ -105,7 +106,7 @@ test('documents defaults, and the 503 of /readyz', () => {
   const { ChatCompletionRequest: request } = document.components.schemas;
   const { temperature, top_p: topP } = request!['properties'] as Record<string, Schema>;
   expect([temperature?.['default'], topP?.['default']]).toEqual([0.7, 0.8]);
-  expect(Object.keys(document.paths['/readyz']!['get']!.responses)).toEqual(['200', '503']);
+  expect(document.paths['/readyz']!['get']!.responses).toHaveProperty('503');
 });
 
 test('requires a bearer token only if keys are set', async () => {

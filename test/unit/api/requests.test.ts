@@ -388,3 +388,57 @@ test('embeds token ids', async () => {
   expect((await api.post('/v1/embeddings', { input: [[1, 2], [3]] })).status).toBe(200);
   expect(api.embedded).toEqual([[1, 2], [3]]);
 });
+
+test.each(['json_schema', 'guided_json', 'structured_outputs'])(
+  'serves the schema of %s',
+  async (field) => {
+    for (const path of [chat, '/v1/completions', '/chat', '/v1/responses', '/v1/messages']) {
+      const api = createApiApp();
+      const ask = path === '/v1/completions' ? { prompt: 'a' } : { ...hello, input: 'a' };
+      const constraint = { [field]: field === 'structured_outputs' ? { json: schema } : schema };
+      expect((await api.post(path, { ...ask, ...constraint })).status).toBe(200);
+      expect(api.requests[0]?.format).toEqual({ kind: 'json_schema', schema, strict: true });
+      const both = { ...constraint, guided_json: schema, json_schema: schema };
+      expect((await api.post(path, { ...ask, ...both })).status).toBe(400);
+    }
+  },
+);
+
+test.each([
+  { guided_choice: ['a'] },
+  { guided_regex: 'a' },
+  { grammar: 'root ::= "a"' },
+  { structured_outputs: { choice: ['a'] } },
+  { min_tokens: 3 },
+  { ignore_eos: true },
+  { bad_words: ['a'] },
+  { stop_token_ids: [1] },
+])('refuses a constraint that it cannot keep: %j', async (field) => {
+  for (const path of [chat, '/v1/completions', '/chat', '/v1/responses', '/v1/messages']) {
+    const api = createApiApp();
+    const ask = path === '/v1/completions' ? { prompt: 'a' } : { ...hello, input: 'a' };
+    const [name = ''] = Object.keys(field);
+    const refused = await api.post(path, { ...ask, ...field });
+    expect([refused.status, (await refused.json()).error.message]).toEqual([
+      400,
+      expect.stringContaining(name),
+    ]);
+  }
+});
+
+test('serves the paths of /v1 without it, as the same route, and the health of llama-server', async () => {
+  const api = createApiApp();
+  for (const [path, body] of [
+    ['/chat/completions', hello],
+    ['/completions', { prompt: 'a' }],
+    ['/responses', { input: 'a' }],
+    ['/messages', hello],
+    ['/embeddings', { input: 'a' }],
+  ] as const) {
+    expect((await api.post(path, body)).status).toBe(200);
+    expect(api.log.at(-1)?.facts).toMatchObject({ route: `/v1${path}` });
+  }
+  for (const path of ['/models', '/models/demo', '/health', '/v1/health']) {
+    expect((await api.request(path)).status).toBe(200);
+  }
+});

@@ -11,6 +11,7 @@ import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../../t
 import type { ToolChoice, ToolsAndFormat } from '../../tools.ts';
 import { AnswerFields, HarmlessFields, only, SamplingFields, unsupported } from '../fields.ts';
 import { toFormat, toSampling } from '../fields.ts';
+import { ConstraintFields, toConstrained } from '../constraints.ts';
 import { toNamed } from '../tools.ts';
 import { createResponse, ResponseObject, toResponse, type RepeatedFields } from './answers.ts';
 import { responseExample, responseRequestExamples, responseStreamExample } from './examples.ts';
@@ -60,6 +61,7 @@ const ResponseRequest = z.object({
     description: 'Without a limit an answer may fill the context.',
   }),
   ...sampling,
+  ...ConstraintFields.shape,
   text: z.object({ format: TextFormat.nullish(), verbosity: z.string().nullish() }).nullish(),
   reasoning: z
     .object({ effort: z.string().nullish(), summary: z.string().nullish() })
@@ -171,7 +173,7 @@ function toToolsAndFormat(body: Body): ToolsAndFormat {
     tools: (body.tools ?? []).map((tool, index) => toTool(tool, `tools.${index}.parameters`)),
     choice: toChoice(given),
     parallel: !isNamed && (body.parallel_tool_calls ?? true),
-    format: toTextFormat(body.text?.format),
+    format: toConstrained(toTextFormat(body.text?.format), body),
     fields: { name: (index) => `tools.${index}.name`, choice: 'tool_choice.name' },
   });
 }
