@@ -172,6 +172,10 @@ export const messages = {
     en: `${file} is older than these processes. If its disk is full, free some space.`,
     zh: `${file} 中的状态已过时。如果磁盘已满，请清理空间。`,
   }),
+  logDiskFull: (folder: string) => ({
+    en: `${folder}: the disk is full, so log lines are lost. Free some space; answers are not affected.`,
+    zh: `${folder}：磁盘已满，日志正在丢失。请清理空间，对话不受影响。`,
+  }),
   noLogs: (folder: string) => ({
     en: `No logs in ${folder} yet. Run \`make up\` first.`,
     zh: `${folder} 中还没有日志。请先运行 make up。`,
