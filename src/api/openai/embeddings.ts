@@ -96,18 +96,21 @@ export function createEmbeddings(deps: EmbeddingDeps): Endpoint {
       using limits = limitRequest(c, deps.limits);
       let tokens = 0;
       let dimensions = 0;
-      const data = [];
+      const data: string[] = [];
       // One at a time, so that a long list does not delay running chats.
       for (const [index, text] of toInputs(body.input).entries()) {
         const { vector, inputTokens } = await deps.engine.embed(text, { signal: limits.signal });
         tokens += inputTokens;
         dimensions = vector.length;
         const embedding = encodingFormat === 'base64' ? toBase64(vector) : [...vector];
-        data.push({ object: 'embedding', index, embedding });
+        // JSON now: that of 2,048 vectors at once takes half a second.
+        data.push(JSON.stringify({ object: 'embedding', index, embedding }));
       }
       account.complete({ inputTokens: tokens, dimensions });
       const usage = { prompt_tokens: tokens, total_tokens: tokens };
-      return c.json({ object: 'list', data, model, usage });
+      const rest = JSON.stringify({ model, usage }).slice(1);
+      const json = { 'content-type': 'application/json' };
+      return c.body(`{"object":"list","data":[${data.join(',')}],${rest}`, 200, json);
     },
   };
 }

@@ -62,7 +62,7 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
       return start(commands, id);
     case 'tokenize': {
       const result = await slicedWork.take(id, (signal) =>
-        runSliced(model.tokenize(command.prompt), signal),
+        runSliced(model.tokenize(command.prompt), signal, isFree(commands.scheduler)),
       );
       if (result !== undefined) commands.report({ type: 'result', id, result });
       return;
@@ -79,6 +79,10 @@ async function carryOut(commands: Commands, command: Command): Promise<void> {
   }
 }
 
+function isFree(scheduler: Scheduler): () => boolean {
+  return () => !scheduler.isSubmitting();
+}
+
 /** @throws ChatError `bad_request` where embeddings are off, and the errors of `Embedder.prepare`. */
 async function embed(
   { model, scheduler, slicedWork }: Commands,
@@ -90,7 +94,9 @@ async function embed(
     const message = 'Embeddings are off. Start the service with CHAT_EMBEDDINGS=true.';
     throw new ChatError('bad_request', message);
   }
-  const tokens = await slicedWork.take(id, (signal) => runSliced(embedder.prepare(input), signal));
+  const tokens = await slicedWork.take(id, (signal) =>
+    runSliced(embedder.prepare(input), signal, isFree(scheduler)),
+  );
   if (tokens === undefined) return undefined;
   const vector = await scheduler.embed(id, tokens);
   return vector && { vector, inputTokens: tokens.length };
@@ -103,7 +109,7 @@ function prepare(
 ): Promise<Prepared | undefined> {
   return slicedWork.take(id, async (signal) => {
     const startedAt = monotonicMillis();
-    const result = await runSliced(model.prepare(request), signal);
+    const result = await runSliced(model.prepare(request), signal, isFree(scheduler));
     if (result === undefined) return undefined;
     const inputTokens = result.prompt.length;
     checkFits(inputTokens, request, model.facts.contextTokens);

@@ -34,13 +34,18 @@ export function createTurns(): Turns {
   };
 }
 
-/** Runs a generator to its end. The event loop turns before each slice, so that a finished decode is handled first. */
+/**
+ * Runs a generator to its end. The event loop turns before each slice, so that a finished decode is handled first, and a slice begins
+ * only while `mayRun`.
+ */
 export async function runSliced<T>(
   slices: Generator<void, T, void>,
   signal: AbortSignal,
+  mayRun = () => true,
 ): Promise<T | undefined> {
   for (;;) {
-    await nextTurn();
+    do await nextTurn();
+    while (!mayRun() && !signal.aborted);
     if (signal.aborted) {
       slices.return(undefined as T);
       return undefined;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createTurns, runSliced } from '../../../src/engine/worker/turns.ts';
 
@@ -68,4 +69,14 @@ test('work that fails rejects, and the next item runs', async () => {
   const good = turns.take(2, async () => 'good');
   await expect(bad).rejects.toThrow('no');
   expect(await good).toBe('good');
+});
+
+test('no slice begins while a step is about to be submitted', async () => {
+  const log: string[] = [];
+  let isFree = false;
+  const work = runSliced(sliced('a', 2, log), new AbortController().signal, () => isFree);
+  for (let turn = 0; turn < 5; turn++) await nextTurn();
+  expect(log).toEqual([]);
+  isFree = true;
+  expect(await work).toBe('a');
 });
