@@ -151,3 +151,8 @@ chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every ph
 	@node test/chaos/notifier-kill.ts --seeds 200
 	ACCOUNTING_REQUESTS=20000 CARDINALITY_REQUESTS=20000 FUZZ_RUNS=30000 ORDER_RUNS=100000 vitest run \
 	  --testTimeout 900000 --hookTimeout 900000 otel/request-accounting otel/cardinality api/fuzzed-bodies notifier-order
+
+.PHONY: fuzz
+fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index)
+	@node test/chaos/raw-fuzz.ts
+	@node test/chaos/schemathesis.ts

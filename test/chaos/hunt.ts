@@ -102,19 +102,21 @@ async function attempt(genes: Genes): Promise<Find> {
   await stream.flowing();
   stream.reset();
   health.reset();
-  const status = await fetch(`${service.url}${route}`, {
-    method: 'POST',
-    body,
-    signal: AbortSignal.timeout(patienceMillis),
-  }).then(
-    async (response) => {
-      await response.arrayBuffer();
-      return response.status;
-    },
-    () => 0,
-  );
+  const status = await send(`${service.url}${route}`, body);
   await pause(50);
   return { genes, status, gapMillis: stream.longest(), healthMillis: health.longest() };
+}
+
+/** @returns the status, 0 when patience ended. */
+async function send(url: string, body: string): Promise<number> {
+  try {
+    const signal = AbortSignal.timeout(patienceMillis);
+    const response = await fetch(url, { method: 'POST', body, signal });
+    await response.arrayBuffer();
+    return response.status;
+  } catch {
+    return 0;
+  }
 }
 
 function isOver({ gapMillis, healthMillis }: Find): boolean {

@@ -1,0 +1,34 @@
+/**
+ * `make fuzz`: runs schemathesis (https://schemathesis.readthedocs.io) over /openapi.json of the real service: every answer has a
+ * documented status and body. CASES (5000) is divided among the operations. It is installed from pip's index into .tools/.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { startChatService } from '../support/api/chat-service.ts';
+
+const folder = fileURLToPath(new URL('../../.tools/schemathesis', import.meta.url));
+const program = `${folder}/bin/schemathesis`;
+const cases = Number(process.env['CASES'] ?? 5000);
+
+function run(command: string, args: readonly string[]): number {
+  return spawnSync(command, args, { stdio: 'inherit' }).status ?? 1;
+}
+
+if (!existsSync(program)) {
+  const isReady =
+    run('python3', ['-m', 'venv', folder]) === 0 &&
+    run(`${folder}/bin/pip`, ['install', '--quiet', 'schemathesis==4.32.5']) === 0;
+  if (!isReady)
+    throw new Error('schemathesis cannot be installed: python3 with venv and pip is needed.');
+}
+
+const service = await startChatService({ CHAT_EMBEDDINGS: 'true' });
+const document = `${service.url}/openapi.json`;
+const { paths } = (await (await fetch(document)).json()) as { paths: object };
+const operations = Object.values(paths).flatMap((path: object) => Object.keys(path)).length;
+const options = `--checks all --seed 1 --continue-on-failure --no-color --request-timeout 60 --generation-database none --max-examples ${Math.ceil(cases / operations)}`;
+const status = run(program, ['run', document, ...options.split(' '), ...process.argv.slice(2)]);
+const isAlive = service.process.exitCode === null;
+await service.stop();
+process.exit(status === 0 && isAlive ? 0 : 1);
