@@ -2,7 +2,8 @@
  * `make chaos`: hunts requests that delay others. A stream runs while hostile requests are sent, one after the other; those with the
  * longest gap between two tokens of the stream are mutated towards longer ones. Exits with 1 when a request delays a token by more than
  * 500 ms or /healthz by more than 100 ms beyond the same run without hostile requests, ends with a status of 500 or above, or ends the
- * engine. REQUESTS (400) and SEED (1) select the run.
+ * engine. REQUESTS (400) and SEED (1) select the run;
+ * VERBOSE=1 prints every request.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,6 +59,7 @@ for (let at = 0; at < count; at++) {
   // Twice more, because other programs delay too.
   for (let again = 0; again < 2 && isOver(find); again++) find = least(find, await attempt(genes));
   finds.push(find);
+  if (isOver(find) || find.status >= 500 || process.env['VERBOSE'] === '1') print(describe(find));
   if (isOver(find) || find.status >= 500) problems.push(describe(find));
   if (service.enginePid() === engine) continue;
   problems.push(`the engine ended: ${describe(find)}`);
