@@ -96,6 +96,7 @@ export async function sendTest(options: NotifyTest): Promise<number> {
         en: `${name}: not delivered yet (${reason}). The notifier tries again; see ${url}/api/notifications.`,
         zh: `${name}：尚未送达（${reason}）。notifier 会继续重试，见 ${url}/api/notifications。`,
       });
+      showMessage();
       return 1;
     }
     await delay(pollMillis);

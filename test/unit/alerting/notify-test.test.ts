@@ -136,7 +136,7 @@ test.each<[Delivery, string]>([
   ],
   [
     { kind: 'retry', reason: 'network', afterSeconds: 60, detail: 'ECONNREFUSED' },
-    'dingtalk: not delivered yet (network, ECONNREFUSED). The notifier tries again; see http://notifier/api/notifications.',
+    `dingtalk: not delivered yet (network, ECONNREFUSED). The notifier tries again; see http://notifier/api/notifications.\n${shown}`,
   ],
 ])('a channel that answers %j: exit code 1', async (delivery, said) => {
   const { notifyTest } = startNotifier([answering('dingtalk', delivery)]);
