@@ -46,6 +46,25 @@ export function conversationList(page: Page): Locator {
   return page.getByRole('navigation', { name: 'Conversations' });
 }
 
+/** Conversations as an older version of the page stored them, and a value that is none. */
+export function storeAsBefore(page: Page, count: number, characters: number): Promise<void> {
+  return page.evaluate(
+    ([count, characters]) => {
+      for (let index = 0; index < count; index += 1) {
+        const settings = { system: '', temperature: 0.3, maxTokens: 99 };
+        const turns = [
+          { role: 'user', text: `Old question ${index} ${'x'.repeat(characters)}` },
+          { role: 'assistant', text: 'Half an', state: 'streaming', endedAt: 0 },
+        ];
+        const conversation = { id: `old-${index}`, updatedAt: 1000 + index, settings, turns };
+        localStorage[`llamascope.conversation.old-${index}`] = JSON.stringify(conversation);
+      }
+      localStorage['llamascope.conversation.damaged'] = '{"id":';
+    },
+    [count, characters] as const,
+  );
+}
+
 /** A model that always answers `say`. */
 export function writeModel(
   say: string,
