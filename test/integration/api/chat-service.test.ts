@@ -253,29 +253,30 @@ describe('the chat service', () => {
   });
 });
 
-test('requires a key if keys are set', async () => {
-  const service = await startChatService({ CHAT_API_KEYS: 'sk-one,sk-two' });
-  try {
+describe('a service with keys that captures content', () => {
+  let service: ChatService;
+  const authorization = { headers: { authorization: 'Bearer sk-two' } };
+  beforeAll(async () => {
+    service = await startChatService({
+      CHAT_API_KEYS: 'sk-one,sk-two',
+      OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
+    });
+  });
+  afterAll(() => service.stop());
+
+  test('requires a key', async () => {
     const without = await post(service, '/v1/chat/completions', hello);
     expect(without.status).toBe(401);
     expect(without.headers.get('www-authenticate')).toBe('Bearer');
-    const authorization = { headers: { authorization: 'Bearer sk-two' } };
     expect((await post(service, '/v1/chat/completions', hello, authorization)).status).toBe(200);
     expect((await fetch(`${service.url}/metrics`)).status).toBe(200);
     expect(
       await service.sample('inference_requests_total{outcome="rejected",reason="unauthorized"}'),
     ).toBe(1);
-  } finally {
-    await service.stop();
-  }
-});
-
-test('captures content on the trace only, if it is turned on', async () => {
-  const service = await startChatService({
-    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
   });
-  try {
-    const response = await post(service, '/v1/chat/completions', hello);
+
+  test('has the content on the trace only', async () => {
+    const response = await post(service, '/v1/chat/completions', hello, authorization);
     await response.text();
     const traceId = response.headers.get('traceparent')!.split('-')[1];
     let trace = '';
@@ -286,12 +287,10 @@ test('captures content on the trace only, if it is turned on', async () => {
     expect(trace).toContain(canary);
     expect(trace).toContain('make model');
     expect(service.log.join('\n')).not.toContain(canary);
-  } finally {
-    await service.stop();
-  }
+  });
 });
 
-test('restarts a killed engine, and keeps answering meanwhile', async () => {
+test('restarts a killed engine and keeps answering meanwhile, and exits with code 0 on SIGTERM, after the running answers', async () => {
   const service = await startChatService();
   try {
     process.kill(service.enginePid(), 'SIGKILL');
@@ -301,19 +300,14 @@ test('restarts a killed engine, and keeps answering meanwhile', async () => {
     expect(refused.status).toBe(503);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     await until(async () => (await fetch(`${service.url}/readyz`)).ok);
-    expect((await post(service, '/chat', { prompt: 'hi' })).status).toBe(200);
+    const response = await post(service, '/chat', { prompt: 'hi' });
+    expect(response.status).toBe(200);
+    const [code, text] = await Promise.all([service.stop(), response.text()]);
+    expect(text).toContain('make up');
+    expect(code).toBe(0);
   } finally {
     await service.stop();
   }
-});
-
-test('exits with code 0 on SIGTERM, after the running answers', async () => {
-  const service = await startChatService();
-  const streaming = post(service, '/chat', { prompt: 'hi' });
-  const response = await streaming;
-  const [code, text] = await Promise.all([service.stop(), response.text()]);
-  expect(text).toContain('make up');
-  expect(code).toBe(0);
 });
 
 test('leaves no engine process behind when it is killed', async () => {

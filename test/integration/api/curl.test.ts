@@ -1,17 +1,16 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { toFrames } from '../../support/api/app.ts';
-import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
-import { until } from '../../support/until.ts';
+import { longAnswer } from '../../support/api/chat-service.ts';
+import { reasonOf, shared } from '../../support/shared.ts';
 
 const curl = promisify(execFile);
-let service: ChatService;
+let service: { url: string };
 beforeAll(async () => {
-  service = await startChatService();
+  service = await shared('chat');
 });
-afterAll(() => service.stop());
 
 const hello = JSON.stringify({ messages: [{ role: 'user', content: 'hello' }] });
 
@@ -42,13 +41,12 @@ test('keep-alive outlasts a proxy that closes idle connections after a minute', 
   expect(Number(seconds)).toBeGreaterThan(60);
 });
 
-test('an interrupted curl is counted as a client that disconnected', async () => {
-  const gone = 'inference_stream_terminations_total{how="client_gone"}';
-  const before = (await service.sample(gone)) ?? 0;
+test('an interrupted curl is a client that disconnected', async () => {
   const body = { prompt: 'a', ...longAnswer };
-  const child = spawn('curl', ['-sN', `${service.url}/chat`, '-d', JSON.stringify(body)]);
-  await once(child.stdout, 'data');
+  const child = spawn('curl', ['-siN', `${service.url}/chat`, '-d', JSON.stringify(body)]);
+  const [head] = await once(child.stdout, 'data');
   child.kill('SIGINT');
-  await until(async () => (await service.sample(gone)) === before + 1);
-  await until(async () => (await service.sample('inference_sequences_active')) === 0);
+  expect(await reasonOf(service.url, /^traceparent: (.*)\r$/im.exec(String(head))![1]!)).toBe(
+    'client_gone',
+  );
 });

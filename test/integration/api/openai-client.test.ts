@@ -1,9 +1,9 @@
 import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { longAnswer, startChatService, type ChatService } from '../../support/api/chat-service.ts';
-import { until } from '../../support/until.ts';
+import { longAnswer, startChatService } from '../../support/api/chat-service.ts';
+import { reasonOf, shared } from '../../support/shared.ts';
 import { hasRealModel, realModelId } from '../../support/engine/real-model.ts';
 
 const messages = [{ role: 'user' as const, content: 'What is the weather in Paris?' }];
@@ -17,18 +17,17 @@ const weather = {
   },
 };
 
-function connect(service: ChatService, apiKey = 'none'): OpenAI {
+function connect(service: { url: string }, apiKey = 'none'): OpenAI {
   return new OpenAI({ baseURL: `${service.url}/v1`, apiKey, maxRetries: 0 });
 }
 
 describe('the openai client', () => {
-  let service: ChatService;
+  let service: { url: string };
   let client: OpenAI;
   beforeAll(async () => {
-    service = await startChatService({ CHAT_EMBEDDINGS: 'true' });
+    service = await shared('chat');
     client = connect(service);
   });
-  afterAll(() => service.stop());
 
   test('chats', async () => {
     const { data, response, request_id } = await client.chat.completions
@@ -64,20 +63,14 @@ describe('the openai client', () => {
     expect(await stream.finalContent()).toContain('make up');
   });
 
-  test('aborts, and the abort is counted', async () => {
-    const gone = 'inference_requests_total{outcome="cancelled",reason="client_gone"}';
-    const before = (await service.sample(gone)) ?? 0;
-    const stream = await client.chat.completions.create({
-      model: 'demo',
-      messages,
-      stream: true,
-      ...longAnswer,
-    });
+  test('aborts, and the generation is cancelled', async () => {
+    const { data: stream, response } = await client.chat.completions
+      .create({ model: 'demo', messages, stream: true, ...longAnswer })
+      .withResponse();
     for await (const chunk of stream) {
       if ((chunk.choices[0]?.delta.content ?? '') !== '') break;
     }
-    await until(async () => (await service.sample(gone)) === before + 1);
-    await until(async () => (await service.sample('inference_sequences_active')) === 0);
+    expect(await reasonOf(service.url, response.headers.get('traceparent'))).toBe('client_gone');
   });
 
   test('calls a tool and answers with its result', async () => {
@@ -173,16 +166,13 @@ describe('the openai client', () => {
     const refused = await ask({ n: 129 }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(OpenAI.BadRequestError);
     expect(refused).toMatchObject({ status: 400, code: 'bad_request', param: 'n' });
-    const unknown = await ask({ model: 'gpt-4o' }).catch((error: unknown) => error);
-    expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
-    expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' });
     const many = [{ role: 'user', content: 'word '.repeat(9000) }];
     const long = await ask({ messages: many }).catch((error: unknown) => error);
     expect(long).toMatchObject({ status: 400, code: 'context_overflow' });
   });
 });
 
-test('the openai client reports a wrong key and a full queue', async () => {
+test('the openai client reports a wrong key, an unknown model and a full queue', async () => {
   const service = await startChatService({
     CHAT_API_KEYS: 'sk-one',
     CHAT_SEQUENCES: '1',
@@ -193,6 +183,11 @@ test('the openai client reports a wrong key and a full queue', async () => {
     await expect(wrong.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
     const client = connect(service, 'sk-one');
     const ask = { model: 'demo', messages };
+    const unknown = await client.chat.completions
+      .create({ ...ask, model: 'gpt-4o' })
+      .catch((error: unknown) => error);
+    expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' });
     const running = await client.chat.completions.create({
       ...ask,
       stream: true,
@@ -210,13 +205,10 @@ test('the openai client reports a wrong key and a full queue', async () => {
 });
 
 describe.skipIf(!hasRealModel)('the openai client with a real model', () => {
-  let service: ChatService;
   let client: OpenAI;
   beforeAll(async () => {
-    service = await startChatService({ CHAT_MODEL: realModelId });
-    client = connect(service);
+    client = connect(await shared('realChat'));
   });
-  afterAll(() => service.stop());
 
   test('calls a tool and uses its result', async () => {
     const ask = { model: realModelId, temperature: 0, tools: [weather] };

@@ -15,8 +15,8 @@ afterAll(async () => {
   rmSync(path.dirname(modelPath), { recursive: true });
 });
 
-// Ten of the hundred seeds of `make chaos`: each phase twice, every signal.
-test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
+// Five of the hundred seeds of `make chaos`: each phase once, every signal.
+test.each([0, 1, 2, 3, 4])(
   'seed %i: the engine is killed, and every request ends with an answer or an error and is counted once',
   async (seed) => {
     const { problems } = await storm.round(seed);

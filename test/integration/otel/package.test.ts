@@ -93,9 +93,10 @@ describe.each(['oldest', 'present'])('on the %s Node', (which) => {
     );
     const library = await import('../../../otel/library.ts');
     const expected = [Object.keys(library).toSorted().join(), 'function', 'function', false];
-    for (const file of ['imports.mjs', 'requires.cjs']) {
-      expect(JSON.parse(await runNode(node(), ['--no-warnings', file]))).toEqual(expected);
-    }
+    const printed = ['imports.mjs', 'requires.cjs'].map((file) =>
+      runNode(node(), ['--no-warnings', file]),
+    );
+    for (const text of await Promise.all(printed)) expect(JSON.parse(text)).toEqual(expected);
   });
 
   test('the register observes an unchanged program', async () => {

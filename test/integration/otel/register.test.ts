@@ -30,15 +30,6 @@ describe('the resource', () => {
       /^target_info\{service_instance_id="[0-9a-f-]{36}",service_name="llamascope",service_version="\d+\.\d+\.\d+",telemetry_sdk_language="nodejs",telemetry_sdk_name="opentelemetry",telemetry_sdk_version="[\d.]+"\} 1$/,
     );
   });
-
-  test('takes its name and attributes from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES', async () => {
-    const { lines } = await run(printTarget, {
-      OTEL_SERVICE_NAME: 'notifier',
-      OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=lab,service.name=loses',
-    });
-    expect(lines[0]).toContain('deployment_environment_name=\\"lab\\"');
-    expect(lines[0]).toContain('service_name=\\"notifier\\"');
-  });
 });
 
 describe('without the register', () => {
@@ -50,12 +41,6 @@ describe('without the register', () => {
 });
 
 describe('the variables', () => {
-  test('OTEL_SDK_DISABLED: the program runs without metrics', async () => {
-    const { code, lines } = await run(`${oneSpan}${printTarget}`, { OTEL_SDK_DISABLED: 'true' });
-    expect([code, lines[0]]).toEqual([0, '0']);
-    expect(lines[1]).toContain('no metrics');
-  });
-
   test('OTEL_TRACES_SAMPLER: an unsampled trace is not stored', async () => {
     expect((await run(oneSpan, { OTEL_TRACES_SAMPLER: 'always_off' })).lines).toEqual(['0']);
   });

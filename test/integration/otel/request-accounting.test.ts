@@ -1,6 +1,6 @@
 /**
- * Sends 2000 mixed requests to the real service, then compares every count of `/metrics` and the log with what the client recorded.
- * ACCOUNTING_REQUESTS and ACCOUNTING_SEED change the number of requests and the seed.
+ * Sends 800 mixed requests to the real service, then compares every count of `/metrics` and the log with what the client recorded.
+ * ACCOUNTING_REQUESTS and ACCOUNTING_SEED change the number of requests (`make chaos`: 20,000) and the seed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +38,7 @@ import {
   createMixedRequest,
 } from '../../support/otel/request-mix.ts';
 
-const requests = Number(process.env['ACCOUNTING_REQUESTS'] ?? 2000);
+const requests = Number(process.env['ACCOUNTING_REQUESTS'] ?? 800);
 const seed = Number(process.env['ACCOUNTING_SEED'] ?? 1);
 const key = 'sk-accounting';
 const sequences = 4;
