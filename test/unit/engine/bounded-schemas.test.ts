@@ -21,6 +21,14 @@ function compile(schema: unknown): number {
 }
 
 const steps = 'in fewer steps';
+const nesting = 'differ before they nest';
+const node = { $ref: '#/$defs/node' };
+const recursive = (...kinds: unknown[]) => ({ $defs: { node: { anyOf: kinds } }, ...node });
+const tagged = (name: string) => ({
+  type: 'object',
+  properties: { type: { const: name }, left: node },
+  required: ['type', 'left'],
+});
 const alternatives = 'fewer alternatives at one place';
 
 test.each<[string, unknown, string]>([
@@ -33,6 +41,19 @@ test.each<[string, unknown, string]>([
     steps,
   ],
   ['a long value without repetition', { uniqueItems: true, const: list(4000, String) }, steps],
+  [
+    'two arrays that contain themselves',
+    recursive(...[2, 3].map((maxItems) => ({ type: 'array', items: node, maxItems }))),
+    nesting,
+  ],
+  [
+    'unions of like arrays in each other',
+    list(9, String).reduce<unknown>(
+      (items) => ({ anyOf: [1, 2].map((maxItems) => ({ type: 'array', items, maxItems })) }),
+      { type: 'null' },
+    ),
+    nesting,
+  ],
   ['values that begin differently', { enum: characters(300) }, alternatives],
   [
     'texts that stay open together',
@@ -62,6 +83,16 @@ test.each<[string, unknown]>([
     '30 texts of two formats',
     { properties: named(30, (at) => ({ type: 'string', format: at % 2 ? 'uuid' : 'date' })) },
   ],
+  ['a tree of tagged nodes', recursive(tagged('add'), tagged('not'), { type: 'null' })],
+  [
+    'a tree of objects and arrays',
+    recursive(
+      { type: 'array', items: node },
+      { type: 'object', additionalProperties: node },
+      { type: 'string' },
+    ),
+  ],
+  ['any JSON', { type: 'object', additionalProperties: true }],
   [
     '20 ranges',
     { properties: named(20, (at) => ({ type: 'integer', minimum: -at, maximum: at * 9999 })) },

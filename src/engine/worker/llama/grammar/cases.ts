@@ -226,6 +226,8 @@ function anyNegation(state: State, node: Node, negated: Node): readonly Case[] {
 
 /** A case of one alternative is valid for no other one: by what it says already, or by a further condition. */
 function one(state: State, node: Node, alternatives: readonly Node[]): readonly Case[] {
+  // Each is compared with each other one.
+  work(5 * alternatives.length ** 2);
   const cases = alternatives.map((each) => expand(state, each));
   const exclusive = alternatives.map((_, at) =>
     alternatives.reduce<readonly Case[]>((kept, other, index) => {

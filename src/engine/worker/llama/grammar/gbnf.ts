@@ -1,6 +1,7 @@
 /** Writes grammars in GBNF, the form of llama.cpp (grammars/README.md there): rules, literals, character classes, repetitions. */
 import type { CharSet, DFA } from 'refa';
 import { maxOpenCost, mostOpen } from './alternatives.ts';
+import { mostTogether } from './ambiguity.ts';
 import { work } from './work.ts';
 
 /** `text` is GBNF that stands for itself; `rule` is the name of another rule, repeated `min` to `max` times (once by default). */
@@ -30,6 +31,15 @@ export class GrammarTooLargeError extends Error {}
 function tooManyParts(): Error {
   return new GrammarTooLargeError(
     `expected a schema whose values, names and limits give a grammar of at most ${maxParts} parts`,
+  );
+}
+
+/** As many as the cases of one union. */
+const maxTogether = 64;
+
+function tooManyTogether(): Error {
+  return new GrammarTooLargeError(
+    'expected alternatives that differ before they nest. Begin each with a property that has a value of its own, such as "type", and require it',
   );
 }
 
@@ -63,6 +73,7 @@ export function createRules(): Rules {
       const kept = withoutEndless(rules, ending);
       if (!kept.has(root)) return undefined;
       if (mostOpen(kept) > maxOpenCost) throw tooManyOpen();
+      if (mostTogether(kept, root) > maxTogether) throw tooManyTogether();
       return inOrder(kept, root).join('\n');
     },
   };
