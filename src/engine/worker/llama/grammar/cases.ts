@@ -63,6 +63,8 @@ export function createCases(document: Document, options: CaseOptions): Cases {
 }
 
 function all(state: State, nodes: readonly Node[]): readonly Case[] {
+  // Each product copies what the ones before have gathered.
+  work(nodes.length ** 2 / 10);
   return nodes.reduce<readonly Case[]>(
     (cases, node) =>
       cases.length === 0 ? cases : product(state, cases, expand(state, node), node),
