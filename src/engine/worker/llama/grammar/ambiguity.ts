@@ -82,7 +82,7 @@ function walk(rules: RuleMap, one: Part[], two: Part[], fuel: { left: number }):
   }
   const [expanded, other] = 'rule' in a ? [one, two] : [two, one];
   const [first, ...rest] = expanded as [Extract<Part, { rule: string }>, ...Part[]];
-  const options: Part[][] = (rules.get(first.rule) ?? []).map((each) => [...each, ...rest]);
+  const options: Part[][] = (rules.get(first.rule) ?? []).map((each) => each.concat(rest));
   if (first.min === 0) options.push(rest);
   return options.every((each) => walk(rules, each, other, fuel));
 }

@@ -135,14 +135,10 @@ function expandKeywords(state: State, node: Node, schema: Schema): readonly Case
   if (unevaluatedProperties !== undefined || unevaluatedItems !== undefined) {
     cases = cases.map((each) => [...each, unevaluated(state, node, schema, each)]);
   }
-  return nullable === true ? [...cases, [nullLeaf(node)]] : cases;
+  return nullable === true ? [...cases, [{ ...node, schema: onlyNull }]] : cases;
 }
 
 const onlyNull: Schema = { type: 'null' };
-
-function nullLeaf(node: Node): Leaf {
-  return { ...node, schema: onlyNull };
-}
 
 function idOf(state: State, schema: unknown): string {
   const id = state.ids.get(schema) ?? state.ids.size;
