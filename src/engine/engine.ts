@@ -108,7 +108,14 @@ export type PromptToken = Omit<TokenLogprob, 'logprob'> & {
 
 /** The events of a generation, in this order; `waiting`, `prefilling` and `token` repeat. Times are those of `monotonicMillis`. */
 export type Fact =
-  | { type: 'tokenized'; startedAt: number; endedAt: number; inputTokens: number }
+  | {
+      type: 'tokenized';
+      startedAt: number;
+      endedAt: number;
+      inputTokens: number;
+      /** Keywords of a schema that is not strict which the grammar does not enforce. */
+      droppedKeywords?: readonly string[];
+    }
   | { type: 'queued'; at: number; position: number }
   /** Once a second while it waits. `seconds`: expected, from measured speed; absent before anything is measured. */
   | { type: 'waiting'; position: number; seconds?: number }

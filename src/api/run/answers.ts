@@ -155,6 +155,7 @@ function receiveFirst(answers: Answers, fact: Fact): void {
   switch (fact.type) {
     case 'tokenized':
       answers.inputTokens = fact.inputTokens;
+      noteDropped(answers.account, fact.droppedKeywords);
       return generation.tokenized(fact);
     case 'queued':
       answers.account.note({ queuePosition: fact.position });
@@ -184,6 +185,13 @@ function receiveFirst(answers: Answers, fact: Fact): void {
     case 'prompt':
     case 'ended':
   }
+}
+
+/** The client chooses the names, so only those that look like a keyword are logged. */
+function noteDropped(account: Account, keywords: readonly string[] | undefined): void {
+  if (keywords === undefined) return;
+  const shown = keywords.filter((keyword) => /^[a-z]{1,40}$/i.test(keyword)).slice(0, 20);
+  account.note({ droppedKeywords: shown });
 }
 
 function push(answers: Answers, choice: Choice, deltas: readonly Delta[]): void {

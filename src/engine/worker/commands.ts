@@ -113,9 +113,12 @@ function prepare(
     if (result === undefined) return undefined;
     const inputTokens = result.prompt.length;
     checkFits(inputTokens, request, model.facts.contextTokens);
+    const { droppedKeywords = [] } = result;
+    const dropped = droppedKeywords.length > 0 ? { droppedKeywords } : {};
+    const endedAt = monotonicMillis();
     report({
       type: 'facts',
-      facts: [{ id, type: 'tokenized', startedAt, endedAt: monotonicMillis(), inputTokens }],
+      facts: [{ id, type: 'tokenized', startedAt, endedAt, inputTokens, ...dropped }],
       contextTokens: scheduler.contextTokens(),
     });
     return result;

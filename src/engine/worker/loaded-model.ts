@@ -9,6 +9,8 @@ export interface Prepared {
   /** At least one. */
   readonly prompt: readonly number[];
   readonly request: GenerationRequest;
+  /** Keywords of its schemas that the grammar does not enforce. */
+  readonly droppedKeywords?: readonly string[];
   /** Evaluates `tokens`, the last of the prompt, and generates; ends at the model's end-of-generation token. */
   decode(sequence: Sequence, tokens: readonly number[]): AsyncGenerator<Decoded, void, void>;
 }

@@ -25,6 +25,7 @@ export interface Script {
   finishReason: 'stop' | 'length';
   /** The tokens of an echoed prompt. */
   prompt?: readonly PromptToken[];
+  droppedKeywords?: readonly string[];
   logprob?: (piece: string) => TokenLogprob & { top: readonly TokenLogprob[] };
   /** The generation is queued until this resolves. */
   start: Promise<void>;
@@ -180,7 +181,9 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   });
   aborted.catch(() => {});
   const at = monotonicMillis();
-  yield { type: 'tokenized', startedAt: at, endedAt: at, inputTokens: 3 };
+  const { droppedKeywords } = script;
+  const dropped = droppedKeywords === undefined ? {} : { droppedKeywords };
+  yield { type: 'tokenized', startedAt: at, endedAt: at, inputTokens: 3, ...dropped };
   yield { type: 'queued', at, position: 1 };
   if (script.waiting !== undefined) yield { type: 'waiting', ...script.waiting };
   await Promise.race([script.start, aborted]);

@@ -162,3 +162,11 @@ test('serves the paths of /v1 without it, as the same route, and the health of l
     expect((await api.request(path)).status).toBe(200);
   }
 });
+
+test('logs the keywords of a schema that its grammar does not enforce', async () => {
+  const api = createApiApp();
+  api.script.droppedKeywords = ['uniqueItems', 'a secret of mine'];
+  await api.post(chat, hello);
+  const { facts } = api.log.find(({ message }) => message === 'generation')!;
+  expect(facts).toMatchObject({ droppedKeywords: ['uniqueItems'] });
+});

@@ -169,6 +169,7 @@ function createPrepare(parts: {
     return {
       prompt,
       request,
+      droppedKeywords: begin?.dropped ?? [],
       decode(sequence, tokens) {
         const guard = begin?.();
         return sequences[sequence.id]!.decode({ model, sampling, guard, prompt, tokens });

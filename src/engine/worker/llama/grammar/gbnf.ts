@@ -9,6 +9,8 @@ export type Part = { text: string } | { rule: string; min?: number; max?: number
 export type Sequence = readonly Part[];
 
 export interface Rules {
+  /** Keywords of schemas that the rules do not enforce. */
+  readonly dropped: Set<string>;
   /** Defines a rule by its alternatives. @throws GrammarTooLargeError */
   define(name: string, alternatives: readonly Sequence[]): void;
   has(name: string): boolean;
@@ -55,6 +57,7 @@ export function createRules(): Rules {
   let parts = 0;
   let names = 0;
   return {
+    dropped: new Set(),
     define(name, alternatives) {
       const size = alternatives.reduce((sum, sequence) => sum + sizeOf(sequence), 1);
       work(size);

@@ -27,8 +27,8 @@ export interface Guard {
   accept(token: number): void;
 }
 
-/** Creates the guard of one answer. */
-export type GuardFactory = () => Guard;
+/** Creates the guard of one answer. `dropped`: keywords that it does not enforce, for the whole format only. */
+export type GuardFactory = (() => Guard) & { dropped?: readonly string[] };
 
 interface Compiler {
   readonly llama: Llama;
@@ -72,9 +72,12 @@ function compileFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
 }
 
 function writeFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
-  if (format.kind === 'tool_calls') return compileCalls(compiler, format);
   const rules = createRules();
-  return compile(compiler, rules, [[writeJson(rules, format)]]);
+  const factory =
+    format.kind === 'tool_calls'
+      ? compileCalls(compiler, rules, format)
+      : compile(compiler, rules, [[writeJson(rules, format)]]);
+  return Object.assign(factory, { dropped: [...rules.dropped] });
 }
 
 function writeJson(rules: Rules, format: JsonFormat): Part {
@@ -92,13 +95,13 @@ function sentenceOf(error: unknown): string {
 
 function compileCalls(
   compiler: Compiler,
+  rules: Rules,
   format: AnswerFormat & { kind: 'tool_calls' },
 ): GuardFactory {
   if (format.tools.length === 0) {
     const message = 'tools: expected at least one, got none';
     throw new ChatError('bad_request', message, { param: 'tools' });
   }
-  const rules = createRules();
   const described = describeCalls(rules, format.tools);
   const factories = new Map<string, GuardFactory | undefined>();
   /** The tools are compiled once; a further text that begins the calls takes llama.cpp's part only. */

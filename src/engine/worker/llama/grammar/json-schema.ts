@@ -64,6 +64,7 @@ export function writeSchema(
       const sentence = `"${keyword}" cannot be enforced while an answer is generated; ${remedy}, or set strict to false and check the answer yourself`;
       if (strict) refuse(node, sentence);
       dropped.add(`${keyword} at #${node.pointer}`);
+      rules.dropped.add(keyword);
     },
     check: (node, keywords) => check(options, node, keywords),
   };
