@@ -117,7 +117,7 @@ export const messages = {
   }),
   modelState: (state: Text, seconds: number) => ({
     en: `  ... ${seconds} s, chat service: ${state.en}`,
-    zh: `  ... ${seconds} 秒，聊天服务：${state.zh}`,
+    zh: `  ... ${seconds} 秒，对话服务：${state.zh}`,
   }),
   step: (what: string, seconds: number) => ({
     en: `  ... ${seconds} s, ${what}`,
@@ -146,7 +146,7 @@ export const messages = {
   }),
   modelFailed: (name: string, reason: string) => ({
     en: `${name}: the model cannot be loaded: ${reason}\nThe other processes run. Serve another model: \`make models\` lists them, \`make up MODEL=id\` restarts the chat service with one. If its file is incomplete: delete it, then \`make model\`.`,
-    zh: `${name}：模型无法加载：${reason}\n其他进程正常运行。可改用其他模型：make models 列出所有模型，make up MODEL=id 用它重启聊天服务。如果模型文件不完整，请删除后运行 make model。`,
+    zh: `${name}：模型无法加载：${reason}\n其他进程正常运行。可改用其他模型：make models 列出所有模型，make up MODEL=id 用它重启对话服务。如果模型文件不完整，请删除后运行 make model。`,
   }),
   engineEnded: (name: string, reason: string) => ({
     en: `${name}: the engine process ended: ${reason}`,
@@ -159,7 +159,7 @@ export const messages = {
   }),
   openPage: (url: string) => ({
     en: `The page: ${url} (chat, traces, live panels, alerts)`,
-    zh: `页面：${url}（聊天、链路追踪、实时面板、告警）`,
+    zh: `控制台：${url}（对话、链路追踪、实时面板、告警）`,
   }),
   tryNext: () => ({ en: 'Or in the terminal:', zh: '或在终端中：' }),
 
@@ -209,7 +209,7 @@ export const columns = {
   upFor: { en: 'up for', zh: '运行时长' },
   restarts: { en: 'restarts', zh: '重启次数' },
   engineRestarts: { en: 'engine restarts', zh: '引擎重启' },
-  queue: { en: 'queue', zh: '排队' },
+  queue: { en: 'queue', zh: '队列' },
   threads: { en: 'threads', zh: '线程' },
   lastExit: { en: 'last exit', zh: '上次退出' },
 } satisfies Record<string, Text>;

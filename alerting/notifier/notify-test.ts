@@ -62,7 +62,7 @@ export async function sendTest(options: NotifyTest): Promise<number> {
     const reason = explainFetchFailure(error);
     say({
       en: `Not sent: no notifier answers at ${url} (${reason}). Start it with \`make up\`.`,
-      zh: `未发送：${url} 没有 notifier 应答（${reason}）。请运行 make up 启动。`,
+      zh: `未发送：${url} 没有通知服务响应（${reason}）。请运行 make up 启动。`,
     });
     return 1;
   }
@@ -94,7 +94,7 @@ export async function sendTest(options: NotifyTest): Promise<number> {
       const reason = why || `${Math.round(millis / 1000)} s`;
       say({
         en: `${name}: not delivered yet (${reason}). The notifier tries again; see ${url}/api/notifications.`,
-        zh: `${name}：尚未送达（${reason}）。notifier 会继续重试，见 ${url}/api/notifications。`,
+        zh: `${name}：尚未送达（${reason}）。通知服务会继续重试，见 ${url}/api/notifications。`,
       });
       showMessage();
       return 1;

@@ -42,7 +42,7 @@ export const dashboards: readonly Dashboard[] = [
     pageTitle: { en: 'Overview', zh: '总览' },
     meaning: {
       en: 'The health of the service at a glance. Whatever model is served, its scrape job is called qwen-instruct, as in the article whose queries work here.',
-      zh: '一眼掌握服务整体健康度。无论使用哪个模型，抓取任务都叫 qwen-instruct，以便文章中的查询原样可用。',
+      zh: '一眼掌握服务整体健康度。无论使用哪个模型，job 都叫 qwen-instruct，因此文章中的查询可以直接使用。',
     },
     rows: [
       { height: 5, panels: [monitor.totalRequests, monitor.successRatio, monitor.latencyP99] },

@@ -43,7 +43,7 @@ export const service = definePanels({
     title: { en: 'Copied prefixes', zh: '前缀复制次数' },
     meaning: {
       en: 'Prompts that started from the KV cache of another sequence or of a kept conversation, and evictions.',
-      zh: '从其他序列或已保留对话的 KV cache 开始的提示词数，以及缓存淘汰数。',
+      zh: '复用其他槽位或已保留会话的 KV cache 的提示词数，以及缓存淘汰数。',
     },
     kind: 'timeseries',
     unit: '{copy}/s',

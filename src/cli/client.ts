@@ -21,7 +21,7 @@ export function notAnswering(error: unknown): string {
   const reason = explainFetchFailure(error);
   return pick({
     en: `No chat service answers at ${origin} (${reason}). Start it with \`make up\`.`,
-    zh: `${origin} 没有聊天服务应答（${reason}）。请运行 make up 启动。`,
+    zh: `${origin} 没有对话服务响应（${reason}）。请运行 make up 启动。`,
   });
 }
 
@@ -74,7 +74,7 @@ async function ask<T extends z.ZodType>(path: string, schema: T): Promise<z.infe
   const url = origin + path;
   const unexpected = {
     en: `${url}: expected a trace, got status ${response.status}.`,
-    zh: `${url}：期望得到链路，实际状态码为 ${response.status}。`,
+    zh: `${url}：需要链路数据，实际返回状态码 ${response.status}。`,
   };
   throw new Error(message ?? pick(unexpected));
 }

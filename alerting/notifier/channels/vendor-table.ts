@@ -94,7 +94,7 @@ const actions: Record<Meaning, readonly [string, string]> = {
   clock: ['sends again, signed anew', '重新签名后重发'],
   signature: [
     'as `clock` if the clocks differ by an hour, else dead',
-    '两边时钟相差一小时则重发，否则不再重发',
+    '两边时钟相差 1 小时则重发，否则不再重发',
   ],
   their_fault: ['sends again', '重发'],
 };
@@ -104,8 +104,8 @@ export function writeTable({ rows }: VendorTable, language: 'en' | 'zh'): string
   const index = language === 'en' ? 0 : 1;
   const lines = rows.map(({ code, sentence, meaning, afterSeconds, source }) => {
     const action = actions[meaning][index];
-    const wait = afterSeconds === undefined ? '' : ` (${afterSeconds} s)`;
-    return `| ${code} | ${sentence} | ${action}${wait} | [${new URL(source).hostname}](${source}) |`;
+    const wait = language === 'en' ? ` (${afterSeconds} s)` : `（${afterSeconds} 秒）`;
+    return `| ${code} | ${sentence} | ${action}${afterSeconds === undefined ? '' : wait} | [${new URL(source).hostname}](${source}) |`;
   });
   const head =
     language === 'en'

@@ -6,7 +6,7 @@ export const legendWords: Record<string, Text> = {
   input: { en: 'prefilled', zh: '预填充' },
   cached_input: { en: 'cached', zh: '缓存命中' },
   output: { en: 'generated', zh: '生成' },
-  sequence: { en: 'from a sequence', zh: '来自其他序列' },
+  sequence: { en: 'from a sequence', zh: '来自其他槽位' },
   cache: { en: 'from the cache', zh: '来自缓存' },
   evictions: { en: 'evictions', zh: '淘汰' },
   // Phases.
@@ -63,7 +63,7 @@ export const legendWords: Record<string, Text> = {
   // SLOs, alerts and their delivery.
   availability: { en: 'availability', zh: '可用性' },
   latency: { en: 'latency', zh: '首 token 延迟' },
-  firing: { en: 'firing', zh: '触发中' },
+  firing: { en: 'firing', zh: '告警中' },
   pending: { en: 'pending', zh: '待触发' },
   sent: { en: 'sent', zh: '已发送' },
   dropped: { en: 'dropped', zh: '已丢弃' },

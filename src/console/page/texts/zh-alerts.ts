@@ -17,7 +17,7 @@ export const zhAlerts: typeof enAlerts = {
   },
   loadFailure: '模型无法加载：',
   nothingFires: '当前没有告警。',
-  firingCount: (count) => `${count} 条告警触发中`,
+  firingCount: (count) => `${count} 条告警正在触发`,
   alertStates: { firing: '告警中', silenced: '已静默', inhibited: '被抑制' },
   severities: { critical: '严重', warning: '警告', info: '提示', none: '无' },
   notifiesNobody: '不发送通知',
