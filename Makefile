@@ -28,8 +28,9 @@ endif
 unexport Q ID MODEL TEMPLATE
 
 .PHONY: help
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+help: ## list the targets ## 列出所有目标
+	@case "$${LLAMASCOPE_LANG:-$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}}" in zh*) text=3 ;; *) text=2 ;; esac; awk -F ' ## ' -v text=$$text \
+	  '/^[a-z0-9-]+:.* ## / { sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$text }' $(firstword $(MAKEFILE_LIST))
 
 $(NODE_DIR)/node:
 	@stack/setup.sh node $(NODE_DIR)
@@ -43,49 +44,49 @@ $(LIBRARIES): package.json package-lock.json otel/package.json | $(NODE_READY)
 	@stack/setup.sh libraries
 
 .PHONY: up
-up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and print its addresses (MODEL=id|file.gguf, MODE=native|docker, PROFILE=minimal, REPLICAS=3)
+up: $(LIBRARIES) $(CONSOLE) ## start the whole stack and print its addresses (MODEL=id|file.gguf, MODE=native|docker, PROFILE=minimal, REPLICAS=3) ## 启动整套服务并列出地址（MODEL=id 或 GGUF 文件，MODE=native 或 docker，PROFILE=minimal，REPLICAS=3）
 	@node stack/up.ts up
 
 .PHONY: down
-down: $(LIBRARIES) ## stop the stack
+down: $(LIBRARIES) ## stop the stack ## 停止整套服务
 	@node stack/up.ts down
 
 .PHONY: status
-status: $(LIBRARIES) ## show state, uptime and restarts
+status: $(LIBRARIES) ## show state, uptime and restarts ## 查看状态、运行时长和重启次数
 	@node stack/up.ts status
 
 .PHONY: logs
-logs: $(LIBRARIES) ## follow all logs, or one (NAME=chat)
+logs: $(LIBRARIES) ## follow all logs, or one (NAME=chat) ## 实时查看日志，或只看一个（NAME=chat）
 	@node stack/up.ts logs $(NAME)
 
 .PHONY: chat
-chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...")
+chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...") ## 提问并显示链路（Q="..."）
 	@node src/cli/chat.ts "$$QUESTION"
 
 .PHONY: trace
-trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest)
+trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest) ## 显示一个请求的链路（ID=trace_id，默认最近一条）
 	@node src/cli/trace.ts "$$TRACE_ID"
 
 $(CONSOLE): vite.config.ts otel/panels/panel.ts otel/traces/rows.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn
 
 .PHONY: console
-console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources changed
+console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources changed ## 源码有变化时，重新构建控制台
 
 .PHONY: model
-model: $(LIBRARIES) ## fetch the real model (MODEL=id or CHAT_MODEL)
+model: $(LIBRARIES) ## fetch the real model (MODEL=id or CHAT_MODEL) ## 下载模型（MODEL=id 或 CHAT_MODEL）
 	@node src/models/main.ts
 
 .PHONY: models
-models: $(LIBRARIES) ## list the models: size, licence, sources, and which are on disk
+models: $(LIBRARIES) ## list the models: size, licence, sources, and which are on disk ## 列出模型：大小、许可证、来源、是否已下载
 	@node src/models/main.ts --list
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing
+notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing ## 发送一条测试通知（CHANNEL=渠道名）；TEMPLATE=文件 只渲染，不发送
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: generate
-generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix (OUT=folder)
+generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix (OUT=folder) ## 重新生成各 generated/ 目录
 	@node otel/metrics-page.ts --out $(OUT)/otel/generated
 	@node stack/grafana.ts --out $(OUT)/stack/generated
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
@@ -94,18 +95,18 @@ generate: OUT := .
 
 # The suite comes from a Python package index, or from JSON_SCHEMA_TEST_SUITE=folder.
 .PHONY: schema-suite
-schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammars, and write the table of its results
+schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammars, and write the table of its results ## 用 JSON Schema Test Suite 检验语法约束
 	@node test/support/engine/json-schema-suite.ts
 
 # Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts, its results in
 # test/bench/README.md. A run that was stopped goes on where it was.
 .PHONY: bench
-bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20)
+bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20) ## 与其他推理服务对比性能，超过 1 小时
 	@node test/bench/serving.ts
 
 # The type-aware lint takes as long as all the rest, so it runs beside it.
 .PHONY: check
-check: $(LIBRARIES) ## format, lint, types, dead code, generated files
+check: $(LIBRARIES) ## format, lint, types, dead code, generated files ## 检查格式、类型、死代码和生成的文件
 	@oxlint & lint=$$!; status=0; \
 	oxfmt --check . || status=1; \
 	tsc -p . --incremental --tsBuildInfoFile .tools/types.tsbuildinfo || status=1; \
@@ -123,17 +124,17 @@ check-generated: $(LIBRARIES)
 
 .PHONY: format
 # Twice: oxfmt breaks a long chain such as `.nullish().meta({ … })` in one run and joins it again in the next.
-format: $(LIBRARIES) ## format the code
+format: $(LIBRARIES) ## format the code ## 格式化代码
 	oxfmt .
 	oxfmt .
 
 .PHONY: unit
-unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=alerting for those of one folder)
+unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=alerting for those of one folder) ## 运行不启动服务的测试（WING=alerting 只测一个目录）
 	@node stack/native/tools/tools.ts
 	vitest run --project unit --project telemetry $(WING:%=unit/%/) $(WING:%=contract/%/)
 
 .PHONY: test
-test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 minutes on 2 cores
+test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 minutes on 2 cores ## 运行全部检查和测试，双核约 8 分钟
 	@node stack/native/tools/tools.ts
 	@node test/support/console/chromium.ts
 	@node test/support/api/nginx.ts
@@ -141,11 +142,11 @@ test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 min
 
 # COMPOSE_LAB is the path of a script that provides a Docker engine and images on machines without a registry.
 .PHONY: e2e
-e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh)
+e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh) ## 在真实容器中测试整套服务（需要 Docker）
 	vitest run test/e2e
 
 .PHONY: chaos
-chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; hunt requests that delay others (REQUESTS=400); the long form of tests that send many requests
+chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; hunt requests that delay others (REQUESTS=400); the long form of tests that send many requests ## 故障测试：反复终止引擎和通知服务
 	@node test/chaos/main.ts
 	@node test/chaos/hunt.ts
 	@node test/chaos/notifier-kill.ts --seeds 200
@@ -153,6 +154,6 @@ chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every ph
 	  --testTimeout 900000 --hookTimeout 900000 otel/request-accounting otel/cardinality api/fuzzed-bodies notifier-order
 
 .PHONY: fuzz
-fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index)
+fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index) ## 发送 20,000 个随机请求
 	@node test/chaos/raw-fuzz.ts
 	@node test/chaos/schemathesis.ts

@@ -13,10 +13,13 @@ export function FailureMessage({ failure }: { failure: Failure | undefined }): V
   );
 }
 
-/** The page's text for the error code, else the message of the service. */
+/** The page's text for the error code, else the message of the service; in Chinese with the kind of error where the message is English. */
 export function useFailureText(): (failure: Failure) => string {
   const t = useTexts();
   const pick = usePick();
-  return ({ code, message, messageZh }) =>
-    t.failures[code] ?? pick({ en: message, zh: messageZh ?? message });
+  return ({ code, message, messageZh }) => {
+    const kind = t.endings[code];
+    const zh = messageZh ?? (kind === undefined ? message : `${kind}（${message}）`);
+    return t.failures[code] ?? pick({ en: message, zh });
+  };
 }

@@ -1,6 +1,8 @@
 /** The Chinese texts of the whole product: one word for one thing, full-width marks, and no English where Chinese is expected. */
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { deadReasons, retryReasons } from '../../../alerting/notifier/channels/channel.ts';
+import { zhAlerts } from '../../../src/console/page/texts/zh-alerts.ts';
 
 /** Words that are not used any more, and the words of the glossary in their place. */
 const replacedWords: readonly (readonly [RegExp, string])[] = [
@@ -100,6 +102,17 @@ test('every Chinese entry of a table of texts is Chinese', () => {
     ...tables.flatMap((file) => entries(file, /(?:[:?]|=>)\s+(?<quote>['"`])(.*?)\k<quote>/gu)),
   ].filter(({ text }) => !/\p{sc=Han}|^zh/u.test(text) && !withoutChinese.has(text));
   expect(found).toEqual([]);
+});
+
+test('every target of make help has a Chinese text', () => {
+  const targets = readFileSync('Makefile', 'utf8').match(/^[a-z0-9-]+:.* ## .*$/gmu) ?? [];
+  expect(targets.length).toBeGreaterThan(15);
+  expect(targets.filter((line) => !/ ## .* ## \p{sc=Han}/u.test(line))).toEqual([]);
+});
+
+test('the console has a Chinese text for every reason of a failed delivery', () => {
+  const known = Object.keys(zhAlerts.reasons).toSorted();
+  expect(known).toEqual([...retryReasons, ...deadReasons].toSorted());
 });
 
 function isText(file: string): boolean {

@@ -115,6 +115,7 @@ function EpisodeRow({ episode, rules, isUnknown }: EpisodeRowProps): VNode {
 function DeliveryRow({ delivery }: { delivery: Delivery }): VNode {
   const t = useTexts();
   const { about, channel, state, at, attempts, lastReason, lastDetail } = delivery;
+  const reason = lastReason === null ? null : (t.reasons[lastReason] ?? lastReason);
   const isStored = channel === inbox && state === 'delivered';
   return (
     <li>
@@ -124,10 +125,9 @@ function DeliveryRow({ delivery }: { delivery: Delivery }): VNode {
       </span>{' '}
       <time class="muted">{formatTime(at)}</time>{' '}
       {attempts > 1 && <span class="muted">{t.attempts(attempts)}</span>}
-      {state !== 'delivered' && lastReason !== null && (
+      {state !== 'delivered' && reason !== null && (
         <span class="last-reason" dir="auto">
-          {lastReason}
-          {lastDetail !== null && `: ${lastDetail}`}
+          {lastDetail === null ? reason : t.because(reason, lastDetail)}
         </span>
       )}
     </li>

@@ -78,4 +78,16 @@ export const enAlerts = {
   unknownNotified: 'Unknown who was notified: the notifier does not answer.',
   deliveries: { pending: 'pending', delivered: 'delivered', dead: 'failed' },
   attempts: (count: number) => `${count} attempts`,
+  reasons: {
+    channel_removed: 'channel removed',
+    clock: 'clocks differ',
+    expired: 'expired',
+    network: 'network error',
+    rate_limited: 'rate limited',
+    refused: 'refused',
+    server_error: 'server error',
+    timeout: 'timeout',
+    unexpected_answer: 'unexpected answer',
+  } as Record<string, string>,
+  because: (reason: string, detail: string) => `${reason}: ${detail}`,
 };

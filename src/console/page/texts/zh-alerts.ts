@@ -55,4 +55,16 @@ export const zhAlerts: typeof enAlerts = {
   unknownNotified: '通知服务无响应，无法得知通知了谁。',
   deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
   attempts: (count) => `已尝试 ${count} 次`,
+  reasons: {
+    channel_removed: '渠道已移除',
+    clock: '时钟不一致',
+    expired: '已过期',
+    network: '网络错误',
+    rate_limited: '频率限制',
+    refused: '被拒绝',
+    server_error: '对方服务器错误',
+    timeout: '超时',
+    unexpected_answer: '返回了意外的内容',
+  },
+  because: (reason, detail) => `${reason}：${detail}`,
 };
