@@ -25,7 +25,8 @@ const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB'])
  * Writes everything below the run folder. Only its owner can enter that folder; all files inside are readable, because each
  * image runs as a different user.
  * @param options `model` identifies the model file, so that Compose recreates the chat service for another one.
- * @returns The variables for `compose.yaml`: a hash of each service's configuration, and the model file that CHAT_MODEL names.
+ * @returns The variables for `compose.yaml`: a hash of each service's configuration, the time that the chat service has to stop, and
+ * the model file that CHAT_MODEL names.
  * @throws StackError when a secret's file cannot be read.
  */
 export function writeDockerFiles(
@@ -58,6 +59,7 @@ export function writeDockerFiles(
   const model = findNamedModel(root, env);
   return {
     ...Object.fromEntries(hashes),
+    CHAT_STOP_SECONDS: String(Number(env['CHAT_GRACE_SECONDS'] || 15) + 5),
     ...(model && { CHAT_MODEL_FILE: model, CHAT_MODEL_NAME: basename(model) }),
   };
 }

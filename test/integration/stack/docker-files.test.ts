@@ -81,6 +81,12 @@ test('a model file outside the models folder is mounted by itself', () => {
   expect(write({ CHAT_MODEL: 'demo' }).variables).not.toHaveProperty('CHAT_MODEL_FILE');
 });
 
+test('the chat container has 5 s longer to stop than running answers to end', () => {
+  expect(write().variables).toMatchObject({ CHAT_STOP_SECONDS: '20' });
+  const { variables } = write({ CHAT_GRACE_SECONDS: '60' });
+  expect(variables).toMatchObject({ CHAT_STOP_SECONDS: '65' });
+});
+
 test('Grafana gets a generated password, the same on every start', () => {
   const folder = scratch();
   const first = write({}, folder).read('grafana/admin-password');
