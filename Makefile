@@ -145,6 +145,11 @@ test: check $(CONSOLE) $(OLDEST_NODE)/node ## check, then all tests, under 8 min
 e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh) ## 在真实容器中测试整套服务（需要 Docker）
 	vitest run test/e2e
 
+.PHONY: screenshots
+screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running stack (after `make up` with a real model)
+	@node test/support/console/chromium.ts
+	@node test/support/console/screenshots.ts
+
 .PHONY: chaos
 chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; hunt requests that delay others (REQUESTS=400); the long form of tests that send many requests ## 故障测试：反复终止引擎和通知服务
 	@node test/chaos/main.ts

@@ -126,7 +126,13 @@ describe('the chat service', () => {
 
   test.each([
     ['a wrong role', '/chat', { messages: [{ role: 'x', content: '' }] }, 400, 'messages.0.role: '],
-    ['an unsupported value', '/v1/chat/completions', { ...hello, n: 2 }, 400, 'n: expected 1'],
+    [
+      'an unsupported value',
+      '/v1/completions',
+      { prompt: 'a', best_of: 2 },
+      400,
+      'best_of: expected 1',
+    ],
     [
       'an unknown token id',
       '/v1/chat/completions',

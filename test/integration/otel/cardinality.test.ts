@@ -20,6 +20,7 @@ beforeAll(async () => {
     CHAT_MODEL: 'demo',
     CHAT_PORT: '0',
     CHAT_THREADS: '1',
+    CHAT_STRICT_MODEL: 'true',
   });
 });
 

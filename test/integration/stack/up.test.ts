@@ -89,7 +89,9 @@ describe('the stack', () => {
     );
     const { text } = await sandbox.run('status');
     for (const name of names) {
-      expect(text).toMatch(new RegExp(`${name} +healthy +\\d+ +\\d+s +1 +(-|0) +(-|1) +SIGKILL, `));
+      expect(text).toMatch(
+        new RegExp(`${name} +healthy +\\d+ +\\d+s +(-|0/\\d+) +1 +(-|0) +(-|1) +SIGKILL, `),
+      );
     }
   });
 
@@ -114,7 +116,7 @@ describe('the stack', () => {
       sandbox.run('status'),
       runProgram(process.execPath, ['src/cli/chat.ts', 'Hello'], options),
     ]);
-    expect(status.text).toMatch(/chat +cannot load the model +\d+ +\d+s +0 +\d+ +- /);
+    expect(status.text).toMatch(/chat +cannot load the model +\d+ +\d+s +0\/3 +0 +\d+ +- /);
     expect(status.text).toMatch(cause);
     expect(chat.text).toMatch(cause);
     expect(chat.code).toBe(1);
