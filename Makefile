@@ -146,7 +146,7 @@ e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker eng
 	vitest run test/e2e
 
 .PHONY: screenshots
-screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running stack (after `make up` with a real model)
+screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running stack (after `make up` with a real model) ## 为 README 截图（先用真实模型 make up）
 	@node test/support/console/chromium.ts
 	@node test/support/console/screenshots.ts
 
