@@ -15,7 +15,7 @@ export function describeWait(comment: string): Text | undefined {
   const prefill = Prefill.safeParse(parsed).data;
   if (prefill === undefined) return undefined;
   const percent = Math.round((100 * prefill.evaluated) / prefill.tokens);
-  return { en: `Reading the prompt: ${percent} %`, zh: `正在读取提示词：${percent}%` };
+  return { en: `Reading the prompt: ${percent} %`, zh: `正在预填充提示词：${percent}%` };
 }
 
 function describeQueued({ position, seconds }: z.infer<typeof Queued>): Text {

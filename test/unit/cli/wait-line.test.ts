@@ -9,7 +9,7 @@ test.each([
     '排队中：第 33 位，约 40 秒',
   ],
   ['queued {"position":1}', 'In the queue: place 1', '排队中：第 1 位'],
-  ['prefill {"evaluated":512,"tokens":900}', 'Reading the prompt: 57 %', '正在读取提示词：57%'],
+  ['prefill {"evaluated":512,"tokens":900}', 'Reading the prompt: 57 %', '正在预填充提示词：57%'],
 ])('%s is a sentence', (comment, en, zh) => {
   expect(describeWait(comment)).toEqual({ en, zh });
 });

@@ -66,7 +66,7 @@ export const zh: Texts = {
   waiting: '等待首 token…',
   queued: (before, left) =>
     `排队中，${before === 0 ? '下一个就是你' : `前面还有 ${before} 个请求`}${left === undefined ? '' : `，约 ${left}`}`,
-  readingPrompt: (percent) => `正在读取提示词，${percent}%`,
+  readingPrompt: (percent) => `正在预填充提示词，${percent}%`,
   writtenElsewhere: '另一个标签页正在生成这个回答。',
   welcome: '向模型提问',
   welcomeHint: '每个回答下方显示 token 用量和各阶段耗时。',
@@ -110,8 +110,8 @@ export const zh: Texts = {
 
   failures: {
     offline: '浏览器已离线，服务无响应。',
-    timeout: '服务在 10 秒内没有应答。',
-    unreadable: '服务的应答不完整或不是 JSON，请检查中间的代理。',
+    timeout: '服务在 10 秒内没有响应。',
+    unreadable: '服务的响应不完整或不是 JSON，请检查中间的代理。',
     unreachable: '服务无响应。请用 make status 检查，未启动时运行 make up。',
     connection_lost: '连接已断开。',
     page_closed: '页面已关闭。',
