@@ -56,6 +56,7 @@ import { nameRoute, routeOf } from './kit/requests.ts';
 type ConfigKey =
   | 'host'
   | 'publicHosts'
+  | 'forwarder'
   | 'corsOrigins'
   | 'embeddings'
   | 'apiKeys'
@@ -114,9 +115,14 @@ export function createApp(options: AppOptions) {
     nameRoute,
     nameTrace,
   );
-  const { bundleDir, host, publicHosts, corsOrigins, metricsToken } = options;
+  const { bundleDir, host, publicHosts, corsOrigins, forwarder, metricsToken } = options;
   const names = [host, ...publicHosts];
-  const gate = createGate({ names, setting: 'CHAT_PUBLIC_HOST', origins: corsOrigins });
+  const gate = createGate({
+    names,
+    setting: 'CHAT_PUBLIC_HOST',
+    origins: corsOrigins,
+    forwarder,
+  });
   const guardsOf = createGuards(options, gate);
   for (const endpoint of createEndpoints(options)) {
     if (corsOrigins.length > 0 && endpoint.access === 'key') {

@@ -13,6 +13,7 @@ import {
   requireKeyBeyondLoopback,
   type Settings,
 } from './kit/settings.ts';
+import { isLoopback, readGateway } from './kit/loopback.ts';
 
 /** URLs of the programs around the service, without a slash at the end; undefined if not set. */
 type Urls<Name extends string> = Readonly<Record<Name, string | undefined>>;
@@ -27,6 +28,8 @@ export interface Config {
   host: string;
   /** Names under which others reach the service, through a proxy or in a network of containers. */
   publicHosts: readonly string[];
+  /** In a container whose port is published on loopback: the address from which requests of the machine come. */
+  forwarder: string | undefined;
   /** Origins whose pages may use the API. */
   corsOrigins: readonly string[];
   port: number;
@@ -96,6 +99,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config: Config = {
     host,
     publicHosts,
+    forwarder: published !== undefined && isLoopback(published) ? readGateway() : undefined,
     corsOrigins: settings.read('CHAT_CORS_ORIGINS', origins, []),
     port: settings.read('CHAT_PORT', port(0), 8000),
     model: settings.text('CHAT_MODEL'),

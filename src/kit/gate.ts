@@ -29,16 +29,18 @@ export interface GateOptions {
   setting: string;
   /** Origins of other pages that may ask. */
   origins?: readonly string[];
+  /** The address from which a container engine passes on this machine's requests to a port that is published on loopback. */
+  forwarder?: string | undefined;
 }
 
 /** Headers that proxies add. https://www.rfc-editor.org/rfc/rfc7239, https://www.rfc-editor.org/rfc/rfc9110#name-via */
 const addedByProxy = /^(?:forwarded|via|x-real-ip|x-forwarded-.+)$/;
 
-export function createGate({ names, setting, origins = [] }: GateOptions): Gate {
+export function createGate({ names, setting, origins = [], forwarder }: GateOptions): Gate {
   const own = new Set(['localhost', ...names.map((name) => name.toLowerCase())]);
   const foreign = foreignHost(setting);
   return {
-    isLocal,
+    isLocal: (c) => isLocal(c, forwarder),
     checkHost(c, { anyName } = { anyName: false }) {
       const name = hostNameOf(c);
       if (name === undefined) return invalidHost;
@@ -57,9 +59,10 @@ export function createGate({ names, setting, origins = [] }: GateOptions): Gate 
  * nginx speaks HTTP/1.0 to the service unless it is told otherwise, and then adds no header
  * (https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_http_version), so no request of that version counts as local.
  */
-function isLocal(c: Context): boolean {
+function isLocal(c: Context, forwarder: string | undefined): boolean {
   const incoming = c.env?.incoming;
-  if (!isLoopback(incoming?.socket.remoteAddress ?? '')) return false;
+  const from: string = incoming?.socket.remoteAddress ?? '';
+  if (!isLoopback(from) && from.replace('::ffff:', '') !== forwarder) return false;
   if (incoming?.httpVersion === '1.0') return false;
   return !Object.keys(c.req.header()).some((name) => addedByProxy.test(name));
 }

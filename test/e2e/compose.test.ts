@@ -153,6 +153,15 @@ describe.skipIf(engine === undefined)('the stack in containers', { timeout: 120_
     expect(await stack.query('up{job="qwen-instruct"}')).toEqual([1]);
   });
 
+  test('the browser of this machine needs no token, as without containers', async () => {
+    const answer = await fetch(`${stack.chatUrl}/api/silences`, {
+      method: 'POST',
+      headers: { origin: stack.chatUrl },
+      body: '{"fingerprint":"c0ffee","reason":"a test"}',
+    });
+    expect(await answer.text()).toContain('no longer firing');
+  });
+
   test('the image contains only what runs, and no data, model or setting of the checkout', () => {
     const image = containers.inspect('chat').Config.Image;
     // Not in the running container, which has mounts.

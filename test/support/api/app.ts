@@ -113,6 +113,7 @@ export function createApiApp(options: AppOverrides = {}): ApiApp {
     metricsToken: undefined,
     host: '127.0.0.1',
     publicHosts: [],
+    forwarder: undefined,
     corsOrigins: [],
     peers: noPeers,
     links: { ...noPeers, jaeger: undefined, grafana: undefined },

@@ -186,6 +186,17 @@ describe('a service on loopback', () => {
   );
 });
 
+test('in a container, requests that the engine passes on from this machine are local', async () => {
+  const options = { ...guarded, forwarder: '172.18.0.1' };
+  for (const from of ['172.18.0.1', '::ffff:172.18.0.1']) {
+    expect((await ask('/api/silences', { from }, options)).status).toBe(503);
+    const more = { 'x-forwarded-for': '10.0.0.7' };
+    expect((await ask('/api/silences', { from, more }, options)).status).toBe(401);
+  }
+  // Another container.
+  expect((await ask('/api/silences', { from: '172.18.0.5' }, options)).status).toBe(401);
+});
+
 describe('a service that others can reach', () => {
   test('answers under any IP address, but under no foreign host name', async () => {
     const from = '10.0.0.7';

@@ -7,7 +7,7 @@ import { formatDuration } from '../../../src/kit/duration.ts';
 import { explainFetchFailure } from '../../../src/kit/fetch-failure.ts';
 import { withFileLock } from '../../../src/kit/file-lock.ts';
 import { languageOf } from '../../../src/kit/language.ts';
-import { isLoopback } from '../../../src/kit/loopback.ts';
+import { isLoopback, readGateway } from '../../../src/kit/loopback.ts';
 import { cutColumns, formatTable } from '../../../src/kit/table.ts';
 
 test.for([
@@ -25,6 +25,16 @@ test.for([
   ['', false],
 ] as const)('isLoopback(%s) is %s', ([host, expected]) => {
   expect(isLoopback(host)).toBe(expected);
+});
+
+test('readGateway finds the default gateway', () => {
+  const routes = [
+    'Iface\tDestination\tGateway \tFlags',
+    'eth0\t000012AC\t00000000\t0001',
+    'eth0\t00000000\t010012AC\t0003',
+  ];
+  expect(readGateway(routes.join('\n'))).toBe('172.18.0.1');
+  expect(readGateway(routes.slice(0, 2).join('\n'))).toBeUndefined();
 });
 
 test('a bearer key is matched, whichever of the keys it is', () => {
