@@ -110,8 +110,8 @@ export function describeChildren(
           TRACES_DB: traces,
         },
         healthUrl: `${address.url}/healthz`,
-        // The grace period of running answers is 15 s (CHAT_GRACE_SECONDS).
-        graceSeconds: 20,
+        // Longer than CHAT_GRACE_SECONDS, which running answers have.
+        graceSeconds: Number(process.env['CHAT_GRACE_SECONDS'] || 15) + 5,
         inputs: {
           ...digestSettings(process.env, (variable) => chatSettings.test(variable)),
           model: digest(inputs.model),
