@@ -78,7 +78,8 @@ async function capture(page: Page): Promise<Buffer> {
 const settleMillis = 35_000;
 
 const program = findChromium(process.env['PATH'] ?? '', toolsDir);
-if (program === undefined) throw new Error('Chromium: run `node test/support/console/chromium.ts`.');
+if (program === undefined)
+  throw new Error('Chromium: run `node test/support/console/chromium.ts`.');
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const browser = await chromium.launch({ executablePath: program });
