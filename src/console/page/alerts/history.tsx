@@ -92,7 +92,7 @@ function EpisodeRow({ episode, rules, isUnknown }: EpisodeRowProps): VNode {
             ? t.stillFiring
             : resolvedAt === null
               ? t.endUnknown
-              : t.resolvedAfter(formatSeconds(seconds))}
+              : t.resolvedAfter(formatSeconds(seconds), formatTime(resolvedAt))}
         </span>
         <span class="episode-name" dir="auto">
           <b>{name}</b> {fillLabels(summary, labels)}

@@ -47,7 +47,8 @@ export const enAlerts = {
   silenceFor: (length: string) => `Silence for ${length}`,
   silencedUntil: (time: string, by: string) => `Silenced until ${time} by ${by}:`,
   liftSilence: 'End silence',
-  watchdog: (time: string) => `Alert delivery works: last Watchdog received at ${time}.`,
+  watchdog: (time: string) =>
+    `Alerts reach the notifier: the last heartbeat (Watchdog) arrived at ${time}.`,
   rules: 'All rules',
   rulesHint: (count: number, pending: number) =>
     `${count} rules, ${pending} pending. A pending rule fires when its condition has held long enough.`,
@@ -71,7 +72,7 @@ export const enAlerts = {
   stillFiring: 'still firing',
   endUnknown: 'ended, time unknown',
   watchdogLast: (time: string) => `Last Watchdog received at ${time}.`,
-  resolvedAfter: (duration: string) => `resolved after ${duration}`,
+  resolvedAfter: (duration: string, time: string) => `resolved at ${time}, after ${duration}`,
   about: { firing: 'Start:', resolved: 'End:' },
   inboxOnly: 'stored in the inbox, sent to no phone',
   nobodyNotified: 'Nobody was notified.',

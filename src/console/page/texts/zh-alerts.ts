@@ -31,7 +31,7 @@ export const zhAlerts: typeof enAlerts = {
   silenceFor: (length) => `静默 ${length}`,
   silencedUntil: (time, by) => `已由 ${by} 静默至 ${time}：`,
   liftSilence: '解除静默',
-  watchdog: (time) => `告警链路正常：最近一次心跳（Watchdog）送达于 ${time}。`,
+  watchdog: (time) => `告警能够到达通知服务：最近一次心跳（Watchdog）收到于 ${time}。`,
   rules: '全部规则',
   rulesHint: (count, pending) =>
     `共 ${count} 条规则，${pending} 条待触发。条件持续满足规定时长后，待触发的规则才会告警。`,
@@ -48,7 +48,7 @@ export const zhAlerts: typeof enAlerts = {
   stillFiring: '仍在告警',
   endUnknown: '已结束，时间未知',
   watchdogLast: (time) => `最近一次心跳（Watchdog）送达于 ${time}。`,
-  resolvedAfter: (duration) => `${duration} 后恢复`,
+  resolvedAfter: (duration, time) => `${time} 恢复，持续 ${duration}`,
   about: { firing: '触发：', resolved: '恢复：' },
   inboxOnly: '仅存入收件箱，未发送到手机',
   nobodyNotified: '未通知任何人。',
