@@ -167,43 +167,6 @@ test('a pair of Alertmanagers that both send causes one notification', async () 
   await Promise.all(pair.map((one) => one.stop()));
 });
 
-// Fault: 300 alerts in one webhook, and all but one end. Alone: with a limit, the one that fires is cut off.
-test('300 alerts in one webhook, 299 of them resolved: the one that is firing is sent', async () => {
-  const alertmanager = await startAlertmanager({ webhookUrl: `${notifier.url}/alerts/default` });
-  const send = (endsAt?: string): Promise<unknown> =>
-    Promise.all(
-      Array.from({ length: endsAt === undefined ? 300 : 299 }, (_, index) =>
-        alertmanager.alert({
-          labels: { alertname: 'Many', name: `many-${index}` },
-          ...(endsAt !== undefined && { endsAt }),
-        }),
-      ),
-    );
-  const text = (): string => robot.received.map((message) => message.text).join('\n');
-  await send();
-  await until(() =>
-    Array.from({ length: 300 }, (_, index) => index).every(
-      (index) =>
-        text().includes(`🔥 [firing] Many · name=many-${index} `) ||
-        text().includes(`name=many-${index}\n`),
-    ),
-  );
-  const before = robot.received.length;
-  await send(new Date().toISOString());
-  const after = (): string =>
-    robot.received
-      .slice(before)
-      .map((message) => message.text)
-      .join('\n');
-  await until(
-    () =>
-      (after().match(/\[resolved\] Many/g)?.length ?? 0) >= 299 &&
-      /(🔥|\*\*)[^\n]*Many[^\n]*(\n[^*]*)?name=many-299/.test(after()),
-    90,
-  );
-  await alertmanager.stop();
-}, 150_000);
-
 // Fault: Alertmanager is killed after a delivery. Alone: the firing again, or no resolved.
 test('Alertmanager killed right after a delivery: the firing is not repeated, the end is sent', async () => {
   await fire('killed');

@@ -76,16 +76,14 @@ describe.each([
       try {
         const alone: Answer[] = [];
         const again: Answer[] = [];
-        for (const prompt of prompts) {
-          alone.push(await ask(service, prompt));
-          again.push(await ask(service, prompt));
-        }
+        for (const prompt of prompts) alone.push(await ask(service, prompt));
+        for (const prompt of prompts.slice(0, 3)) again.push(await ask(service, prompt));
         const together = await Promise.all(prompts.map((prompt) => ask(service, prompt)));
         expect(again.map(({ cached }) => cached)).not.toContain(0);
-        for (const [index, answer] of [...again, ...together].entries()) {
-          const at = differsAt(alone[index % prompts.length]!, answer);
+        for (const [index, answer] of [...again.entries(), ...together.entries()]) {
+          const at = differsAt(alone[index]!, answer);
           if (at === -1) continue;
-          const prompt = prompts[index % prompts.length]!;
+          const prompt = prompts[index]!;
           expect(await tieNatsAt(service, prompt, at), prompt).toBeLessThan(maxTieNats);
         }
       } finally {

@@ -1,5 +1,5 @@
 /**
- * Sends 800 mixed requests to the real service, then compares every count of `/metrics` and the log with what the client recorded.
+ * Sends 500 mixed requests to the real service, then compares every count of `/metrics` and the log with what the client recorded.
  * ACCOUNTING_REQUESTS and ACCOUNTING_SEED change the number of requests (`make chaos`: 20,000) and the seed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -38,7 +38,7 @@ import {
   createMixedRequest,
 } from '../../support/otel/request-mix.ts';
 
-const requests = Number(process.env['ACCOUNTING_REQUESTS'] ?? 800);
+const requests = Number(process.env['ACCOUNTING_REQUESTS'] ?? 500);
 const seed = Number(process.env['ACCOUNTING_SEED'] ?? 1);
 const key = 'sk-accounting';
 const sequences = 4;
