@@ -54,7 +54,7 @@ export default defineConfig({
           include: ['test/{integration,e2e}/**/*.test.ts'],
           isolate: false,
           unstubEnvs: true,
-          maxWorkers: 6,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
         },
       },

@@ -38,7 +38,8 @@ afterEach(async () => {
 const titles = (): string[] => robot.received.map(({ title }) => title);
 
 test('an alert reaches the robot, is counted, and is listed with its message', async () => {
-  expect(await notifier.sample('notifier_pending_age_seconds')).toBe(0);
+  // The end of the start-up's own work may be a millisecond ago.
+  expect(await notifier.sample('notifier_pending_age_seconds')).toBeLessThan(1);
   expect((await notifier.post(firing)).status).toBe(200);
   await until(() => titles().length === 1);
   await until(async () => (await notifier.list())[0]?.state === 'delivered');

@@ -109,6 +109,7 @@ describe('stored conversations', () => {
     await search.fill('DEMO MODEL');
     await until(async () => (await titles(page)).length === 2);
     await search.fill('river');
+    await until(async () => (await titles(page)).length === 1);
     expect(await titles(page)).toEqual(['About rivers']);
     await search.fill('');
 

@@ -32,7 +32,7 @@ import { until } from '../../support/until.ts';
 
 const seed = 1;
 const sequences = 8;
-const seconds = { bound: 2.5, late: 3.5, answeredLate: 4, queueTimeout: 5, deadline: 9 };
+const seconds = { bound: 2.5, late: 3.5, answeredLate: 3.7, queueTimeout: 5, deadline: 12 };
 const thresholds: Thresholds = {
   ...defaultThresholds,
   slo: { ...defaultThresholds.slo, above: seconds.bound },
@@ -130,19 +130,20 @@ const endless: RequestPlan = {
 };
 
 /** Resolves when every stream has had tokens. */
-async function holdAllSequences(): Promise<{ ended: Promise<Seen[]> }> {
+async function holdAllSequences(): Promise<{ startedAt: number; ended: Promise<Seen[]> }> {
   const count = async (): Promise<{ prompts: number; tokens: number }> => {
     const samples = await scrape();
     const prompts = samples.get('inference_prefill_duration_seconds_count') ?? 0;
     return { prompts, tokens: samples.get('inference_tokens_total{type="output"}') ?? 0 };
   };
   const before = await count();
+  const startedAt = performance.now();
   const holders = Array.from({ length: sequences }, () => record(endless));
   await until(async () => {
     const { prompts, tokens } = await count();
     return prompts === before.prompts + sequences && tokens > before.tokens + 20 * sequences;
   });
-  return { ended: Promise.all(holders) };
+  return { startedAt, ended: Promise.all(holders) };
 }
 
 /** Not from a scrape, because scrapes within a second share one collection. */
@@ -156,7 +157,7 @@ async function waiting(): Promise<number> {
 /** A full house: people leave early and late, some are refused, and the last ones are answered late. */
 async function crowd(random: () => number): Promise<void> {
   const short = (): Promise<Seen> => record(createShortRequest(random, ''));
-  const { ended } = await holdAllSequences();
+  const { startedAt, ended } = await holdAllSequences();
   const queued = Promise.withResolvers<void>();
   const leavers = [
     ...Array.from({ length: 3 }, () => leave(queued.promise, 'left early')),
@@ -166,7 +167,9 @@ async function crowd(random: () => number): Promise<void> {
   queued.resolve();
   await until(async () => (await waiting()) === 2);
   const refused = Array.from({ length: 9 }, short);
-  await sleep(seconds.answeredLate * 1000);
+  // The sequences are free when their streams meet the deadline.
+  const freeAt = startedAt + seconds.deadline * 1000;
+  await sleep(freeAt - seconds.answeredLate * 1000 - performance.now());
   const late = Array.from({ length: 2 }, short);
   await Promise.all([...leavers, ...refused, ...late, ended]);
 }
