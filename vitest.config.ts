@@ -49,7 +49,7 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          // These tests wait for processes most of the time: with five files at once, two cores rested a third of the time.
+          // These tests wait for processes much of the time, so five files at once keep two cores busy.
           name: 'integration',
           include: ['test/{integration,e2e}/**/*.test.ts'],
           isolate: false,

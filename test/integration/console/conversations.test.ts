@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Page } from 'playwright-core';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { shared } from '../../support/shared.ts';
 import { until } from '../../support/until.ts';
 import { useConsoleBrowser } from '../../support/console/browser.ts';
@@ -41,6 +41,11 @@ function titles(page: Page): Promise<string[]> {
   return list(page).getByRole('listitem').getByRole('link').allInnerTexts();
 }
 
+/** The list changes a moment after what changes it. */
+async function expectTitles(page: Page, expected: readonly string[]): Promise<void> {
+  await vi.waitFor(async () => expect(await titles(page)).toEqual(expected), { timeout: 10_000 });
+}
+
 function countStored(page: Page): Promise<number> {
   return page.evaluate(
     () =>
@@ -71,7 +76,7 @@ describe('stored conversations', () => {
     ]);
     await page.reload();
     await answer.waitFor();
-    expect(await titles(page)).toEqual(['Old question 2', 'Old question 1', 'Old question 0']);
+    await expectTitles(page, ['Old question 2', 'Old question 1', 'Old question 0']);
   });
 
   test('have a bound, with a warning before it', async () => {
@@ -109,8 +114,7 @@ describe('stored conversations', () => {
     await search.fill('DEMO MODEL');
     await until(async () => (await titles(page)).length === 2);
     await search.fill('river');
-    await until(async () => (await titles(page)).length === 1);
-    expect(await titles(page)).toEqual(['About rivers']);
+    await expectTitles(page, ['About rivers']);
     await search.fill('');
 
     await list(page).getByRole('link', { name: 'About rivers' }).click();
@@ -122,7 +126,7 @@ describe('stored conversations', () => {
       .and(page.locator(':focus'))
       .waitFor();
     await page.waitForFunction(() => document.title === 'Water · llamascope');
-    expect(await titles(page)).toEqual(['About mountains', 'Water']);
+    await expectTitles(page, ['About mountains', 'Water']);
 
     const saved = page.waitForEvent('download');
     await button(page, 'Export all').click();
@@ -131,7 +135,7 @@ describe('stored conversations', () => {
 
     const mark = list(page).getByRole('button', { name: 'Delete “Water”' });
     await mark.tap();
-    expect(await titles(page)).toEqual(['About mountains']);
+    await expectTitles(page, ['About mountains']);
     await list(page).getByText('Deleted: “Water”').waitFor();
     await button(page, 'Undo').tap();
     await page.getByRole('article', { name: 'You' }).getByText('About rivers').waitFor();
@@ -139,7 +143,7 @@ describe('stored conversations', () => {
     await until(async () => (await countStored(page)) === 1);
     await page.reload();
     await list(page).getByRole('link', { name: 'About mountains' }).waitFor();
-    expect(await titles(page)).toEqual(['About mountains']);
+    await expectTitles(page, ['About mountains']);
 
     const chooser = list(page).locator('input[type=file]');
     await chooser.setInputFiles(file);
