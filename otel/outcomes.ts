@@ -1,5 +1,5 @@
 /**
- * What counts as good: a row for each way in which a request can end, a column for each ratio. The rules, the panels, the recorded
+ * The table of what counts as good: each row is a way in which a request can end, each column is a ratio. The rules, the panels, the recorded
  * statuses and the page of metrics are generated from these tables.
  */
 import {

@@ -200,7 +200,7 @@ function setErrorForm(form: NonNullable<Endpoint['errorForm']>): MiddlewareHandl
   };
 }
 
-/** What pages of other origins may read beside the body, and for how long browsers remember a preflight. */
+/** Headers that pages of other origins may read, and the seconds for which browsers keep a preflight. */
 const corsHeaders = {
   exposeHeaders: ['x-request-id', 'traceparent', 'server-timing', 'retry-after'],
   maxAge: 600,

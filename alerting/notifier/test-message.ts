@@ -22,7 +22,7 @@ export interface TestDeps {
   composerOf: (channel: string) => Composer;
   /** Stores an alert for one channel. */
   intakeOf: (channel: string) => Intake;
-  /** Of the settings: links that a phone cannot open. */
+  /** Warnings about settings whose links a phone cannot open. */
   warnings: readonly string[];
 }
 

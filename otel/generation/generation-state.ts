@@ -56,7 +56,7 @@ export interface GenerationState extends Partial<Facts> {
   outputTokens: number;
   firstTokenAt?: number;
   lastTokenAt?: number;
-  /** Of the further answers to the same request. */
+  /** Token counts of the further answers to the same request, and the time of their last token. */
   more: { inputTokens: number; cachedTokens: number; outputTokens: number; lastTokenAt: number };
   /** Number of output tokens with a log-probability, and the sum of these log-probabilities. */
   logprobs: number;

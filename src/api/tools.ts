@@ -82,7 +82,7 @@ export function toTool(
   };
 }
 
-/** What the prompt lists: `strict` is about the grammar only. */
+/** The tools as the prompt lists them, without `strict`, which concerns the grammar only. */
 function withoutStrict({ name, description, parameters }: Tool): Tool {
   return { name, parameters, ...(description === undefined ? {} : { description }) };
 }

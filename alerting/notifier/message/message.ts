@@ -191,7 +191,7 @@ function renderLine(alert: Alert, words: Texts, timeZone: string): string {
   return parts.filter(Boolean).join(' · ');
 }
 
-/** What a template may say about one alert, beside its fields: in the message's language and zone. Unknown facts are empty. */
+/** The variables of a template for one alert, beside its fields, in the message's language and time zone. Unknown facts are empty. */
 function describeAlert(alert: Alert, { locale, timeZone, publicUrls = {} }: MessageOptions) {
   const words = texts[locale];
   const timeOf = (given: string): string => {

@@ -10,7 +10,7 @@ import { createAnswerQueue } from './answer-queue.ts';
 import { captureContent } from './captured-content.ts';
 import { createTextParser, createToolCallParser, type Delta } from './tool-calls.ts';
 
-/** Of a token of the answer, or of a prompt that is echoed. */
+/** The log-probability of a token of the answer, or of an echoed prompt. */
 export type AnswerLogprob = PromptToken;
 
 /** A piece of one of the answers. `logprobs` belong to its tokens since the previous piece. */

@@ -1,5 +1,5 @@
 /**
- * What the service remembers of its own responses, so that `previous_response_id` and `item_reference` find them: AI SDK sends
+ * Keeps the service's own responses, so that `previous_response_id` and `item_reference` find them: AI SDK sends
  * references by default from the second turn on. In memory only, bounded, and each API key finds only its own.
  */
 import type { InputItem } from './input.ts';
