@@ -45,3 +45,29 @@ test.each(['stack/README.md', 'stack/README.zh-CN.md'])('%s names every setting'
   const table = read(page);
   expect([...settings].filter((name) => !table.includes(name))).toEqual([]);
 });
+
+/** Shell blocks by page and line. `curl.test.ts` and `package.test.ts` also run those that need nothing else. */
+const shellBlocks = pages.flatMap((page) =>
+  [...read(page).matchAll(/^```sh\n([^]*?)^```/gm)].map(({ 1: block = '', index }) => {
+    return { at: `${page}:${read(page).slice(0, index).split('\n').length}`, block };
+  }),
+);
+
+test.each(shellBlocks)('the shell block at $at can be read by bash', ({ block }) => {
+  expect(() => execFileSync('bash', ['-n'], { input: block })).not.toThrow();
+});
+
+test('every target of make and every file that a shell block names exists', () => {
+  const targets = new Set(read('Makefile').match(/^[a-z][a-z0-9-]*(?=:)/gm));
+  const missing = shellBlocks.flatMap(({ at, block }) => {
+    const code = block.replaceAll(/#.*$/gm, '');
+    const named = [...code.matchAll(/\bmake ([a-z][a-z0-9-]*)/g)].map(([, target]) => target!);
+    const files = [...code.matchAll(/\bnode ([a-z][\w/.-]+\.ts)/g)].map(([, file]) => file!);
+    return [
+      ...named.filter((target) => !targets.has(target)).map((target) => `${at}: make ${target}`),
+      ...files.filter((file) => !existsSync(file)).map((file) => `${at}: ${file}`),
+    ];
+  });
+  expect(shellBlocks.length).toBeGreaterThan(10);
+  expect(missing).toEqual([]);
+});
