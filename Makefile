@@ -86,11 +86,12 @@ notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHA
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: generate
-generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix (OUT=folder) ## 重新生成各 generated/ 目录
+generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix, the Kubernetes manifests (OUT=folder) ## 重新生成各 generated/ 目录
 	@node otel/metrics-page.ts --out $(OUT)/otel/generated
 	@node stack/grafana.ts --out $(OUT)/stack/generated
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
 	@node test/support/alerting/fault-matrix.ts --out $(OUT)/alerting/generated
+	@node stack/kubernetes.ts --out $(OUT)/stack/generated --rules $(OUT)/alerting/generated
 generate: OUT := .
 
 # The suite comes from a Python package index, or from JSON_SCHEMA_TEST_SUITE=folder.
