@@ -1,4 +1,4 @@
-/** The type of a vendor's table of answers and their meanings. Each vendor's channel and stand-in read its table. */
+/** The type of a vendor's table of answers and their meanings. Each vendor's channel reads its table, and its page lists it. */
 import type { Delivery } from './channel.ts';
 
 /**

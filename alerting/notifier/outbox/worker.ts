@@ -10,6 +10,7 @@ import type { Composer } from '../message/compose.ts';
 import type { MessageOptions } from '../message/message.ts';
 import type { Route } from '../routes.ts';
 import { traceAttempt, traceIdOf } from '../traces.ts';
+import { giveUp, maxRefusals } from './give-up.ts';
 import type { Due, Notification, Notifications, Outbox } from './outbox.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -52,9 +53,6 @@ interface State extends Required<Omit<WorkerOptions, 'onDead'>> {
 const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
 const maxSleepMillis = 60_000;
-const minExpiryAttempts = 10;
-/** An error that may be about the content is tolerated fewer times than this for the same content. */
-const maxRefusals = 3;
 /** Wait before a failed write is repeated. Until the outcome is stored, the worker sends nothing, because that would repeat the message. */
 const diskRetryMillis = 1000;
 
@@ -187,37 +185,6 @@ async function send(
     const reason = 'unexpected_answer';
     return { delivery: { kind: 'retry', reason, afterSeconds: 0, detail }, title, failures };
   }
-}
-
-/** Turns a retry into `dead` if it failed for too long, or if only this content is refused. */
-function giveUp(state: State, notifications: Notifications, delivery: Delivery): Delivery {
-  if (delivery.kind !== 'retry') return delivery;
-  const { detail } = delivery;
-  if (isCulprit(state, notifications, delivery)) return { kind: 'dead', reason: 'refused', detail };
-  return isExpired(state, notifications) ? { kind: 'dead', reason: 'expired', detail } : delivery;
-}
-
-/**
- * Whether an unknown error is about the content: the same notification was refused three times, and the channel accepted another
- * one after the first refusal. Without the second condition an error of the vendor would kill every notification.
- */
-function isCulprit(
-  { channel, outbox }: State,
-  [{ refusals, firstRefusedAt }, ...others]: Notifications,
-  { isRefusal }: Delivery & { kind: 'retry' },
-): boolean {
-  if (!isRefusal || others.length > 0 || refusals + 1 < maxRefusals) return false;
-  return firstRefusedAt !== null && outbox.hasDeliveredSince(channel.name, firstRefusedAt);
-}
-
-/**
- * Whether even the newest notification of the call has failed for too long. The number of attempts counts too, because the clock of
- * a machine may be set for the first time while a notification waits.
- */
-function isExpired({ clock, expirySeconds }: State, notifications: Notifications): boolean {
-  const newest = Math.max(...notifications.map(({ queuedAt }) => queuedAt));
-  const isOld = clock.now() - newest > expirySeconds * 1000;
-  return isOld && notifications[0].attempts + 1 >= minExpiryAttempts;
 }
 
 const logLines = {

@@ -106,6 +106,10 @@ test('critical alerts are repeated every hour, warnings every 12 hours, and none
     const { group_interval: group, repeat_interval: repeat } = { ...route, ...own };
     expect(secondsOf(repeat)).toBeGreaterThanOrEqual(secondsOf(group));
   }
+  // Alertmanager repeats at the first `group_interval` after `repeat_interval`: the Watchdog every minute.
+  const [watchdog] = route.routes;
+  const group = secondsOf(watchdog?.group_interval);
+  expect(Math.ceil(secondsOf(watchdog?.repeat_interval) / group) * group).toBe(60);
 });
 
 test('the password of the mail server is in its own file, and TLS is required', () => {

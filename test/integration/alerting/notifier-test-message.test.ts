@@ -7,7 +7,11 @@ import { startNotifier } from '../../support/alerting/notifier.ts';
 
 test('the running notifier sends the message: exit code 0; it is listed; after that nothing is sent', async () => {
   const robot = await startDingTalkRobot('SECtest');
-  const notifier = await startNotifier({ DINGTALK_URL: robot.url, DINGTALK_SECRET: 'SECtest' });
+  const notifier = await startNotifier({
+    DINGTALK_URL: robot.url,
+    DINGTALK_SECRET: 'SECtest',
+    HTTPS_PROXY: 'ftp://proxy.invalid',
+  });
   const run = () =>
     runProgram(process.execPath, ['alerting/notifier/notify-test.ts'], {
       cwd: join(import.meta.dirname, '../../..'),
@@ -17,6 +21,7 @@ test('the running notifier sends the message: exit code 0; it is listed; after t
   expect(text).toMatch(/^dingtalk: delivered in \d+ ms \(notification 1\)\.\n\n### /);
   expect(text).toContain(robot.received[0]?.text);
   expect(text).toContain('Warning: NOTIFIER_PUBLIC_URL: links in messages point to 127.0.0.1');
+  expect(text).toContain('Warning: HTTPS_PROXY, HTTP_PROXY: expected an http or https URL');
   expect(code).toBe(0);
   expect(robot.received[0]?.text).toContain('测试消息：一切正常');
   expect(await notifier.list()).toMatchObject([{ channel: 'dingtalk', state: 'delivered' }]);

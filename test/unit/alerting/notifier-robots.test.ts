@@ -85,6 +85,50 @@ test.each([
   }
 });
 
+/** Written out: the tests below read the tables themselves, so that a row that is lost or changed would change them too. */
+const known: [string, VendorRow['meaning'], VendorTable, [number, string][]][] = [
+  [
+    'Feishu',
+    'content',
+    feishuTable,
+    [
+      [11_246, 'invalid card content'],
+      [230_099, 'Failed to create card content'],
+      [200_570, 'card contains invalid image keys'],
+      [19_036, 'message content is refused'],
+      [9499, 'Bad Request'],
+    ],
+  ],
+  ['Feishu', 'mention', feishuTable, [[11_246, 'there is an invalid user resource (at/person)']]],
+  ['Feishu', 'slow_down', feishuTable, [[9499, 'too many request']]],
+  [
+    'Feishu',
+    'signature',
+    feishuTable,
+    [[19_021, 'sign match fail or timestamp is not within one hour from current time']],
+  ],
+  [
+    'DingTalk',
+    'content',
+    dingtalkTable,
+    [
+      [101_002, '消息内容不合法'],
+      [400_403, '消息内容被拒绝'],
+    ],
+  ],
+  ['DingTalk', 'clock', dingtalkTable, [[310_000, '签名过期']]],
+  ['WeCom', 'content', wecomTable, [[40_008, 'invalid message type']]],
+];
+
+// Fault: a robot refuses the text, the mention or the time of a message. Result: dead, sent without the mention, or signed anew.
+test.each(known)('%s: these codes mean %s', (_, meaning, { rows }, answers) => {
+  const found = answers.map(
+    ([code, sentence]) =>
+      rows.find((row) => row.code === code && (row.only?.test(sentence) ?? true))?.meaning,
+  );
+  expect(found).toEqual(answers.map(() => meaning));
+});
+
 describe.each(vendors)('$vendor', (vendor) => {
   const { start, table } = vendor;
   const { codeField: code, messageField: message } = table;

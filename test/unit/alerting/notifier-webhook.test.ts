@@ -41,6 +41,9 @@ test('credentials in the URL become Basic authorization', async () => {
 
 test.each([
   [204, { kind: 'delivered' }],
+  [400, { kind: 'dead', reason: 'refused' }],
+  [404, { kind: 'retry', reason: 'server_error' }],
+  [410, { kind: 'dead', reason: 'refused' }],
   [301, { kind: 'retry', reason: 'unexpected_answer' }],
   [422, { kind: 'dead', reason: 'refused', detail: 'HTTP 422' }],
   [429, { kind: 'retry', reason: 'rate_limited' }],

@@ -141,6 +141,19 @@ test('a template that fails: the built-in text is sent, counted, and said once i
   expect(lines[0]).toContain('undefined variable: typo, line:1, col:4; the built-in text was sent');
 });
 
+test('a mention that is refused for each message is said once in the log', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b']) addNotification(outbox, name);
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const partial: Delivery = { kind: 'partial', progress: '0', notice: 'mention refused' };
+  run(outbox, [partial, { kind: 'delivered' }, partial], { log });
+  await until(isIdle(outbox));
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+    'mention refused',
+  ]);
+});
+
 test('after three days of failures a notification is dead and still listed', async () => {
   const outbox = createOutbox();
   addNotification(outbox, 'firing');
@@ -261,6 +274,24 @@ test.each([
   expect(others).toEqual([]);
   expect(dead).toHaveLength(1);
   expect(calls()).toBeLessThan(most);
+});
+
+// Fault: a receiver is being deployed: for a minute some of its calls are answered 404.
+test('an error that passes within two minutes does not kill a notification, although others arrive', async () => {
+  const outbox = createOutbox();
+  for (const name of ['a', 'b']) addNotification(outbox, name);
+  const clock = createVirtualClock();
+  const channel: Channel = {
+    name: 'robot',
+    deliver({ alerts }) {
+      const isDeployed = clock.now() >= virtualStart + 90_000;
+      const isRefused = alerts[0]?.labels['alertname'] === 'a' && !isDeployed;
+      return Promise.resolve(isRefused ? unknown : { kind: 'delivered' });
+    },
+  };
+  run(outbox, [], { channel, clock });
+  await until(isIdle(outbox));
+  expect(outbox.list(9).map(({ state }) => state)).toEqual(['delivered', 'delivered']);
 });
 
 // Fault: the robot refuses every message with an unknown code.

@@ -1,6 +1,6 @@
 /**
- * A stand-in for a DingTalk robot, for tests and for `stand-in.ts`. Like the vendor's it checks signature and keyword, reports errors as HTTP 200 with a code, and
- * blocks for ten minutes after more than 20 calls in a minute.
+ * A stand-in for a DingTalk robot, for tests and for `stand-in.ts`. Like the vendor's it checks signature and keyword, reports errors
+ * as HTTP 200 with a code, and blocks for ten minutes after more than 20 calls in a minute.
  */
 import { createHmac } from 'node:crypto';
 import { robotToken, startRobot } from '../stand-in.ts';

@@ -5,7 +5,7 @@ const codes = 'https://open.dingtalk.com/document/orgapp/custom-robot-error-code
 const limits = 'https://open.dingtalk.com/document/robots/custom-robot-access';
 
 /** A robot that exceeds its rate is blocked for ten minutes. */
-export const blockSeconds = 600;
+const blockSeconds = 600;
 
 export const table: VendorTable = {
   vendor: 'DingTalk',

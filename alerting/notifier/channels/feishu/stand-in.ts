@@ -1,4 +1,7 @@
-/** A stand-in for a Feishu bot, for tests and for `stand-in.ts`. Like the vendor's: signed cards of 20 KB, 100 calls a minute and 5 a second, errors as HTTP 200. */
+/**
+ * A stand-in for a Feishu bot, for tests and for `stand-in.ts`. Like the vendor's: signed cards of 20 KB, 100 calls a minute and 5 a
+ * second, errors as HTTP 200.
+ */
 import { createHmac } from 'node:crypto';
 import { robotToken, startRobot } from '../stand-in.ts';
 import type { Robot, RobotMessage, RobotOptions } from '../stand-in.ts';

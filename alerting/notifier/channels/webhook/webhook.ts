@@ -1,4 +1,7 @@
-/** Any HTTP endpoint: the message and its alerts as JSON, or the JSON of a template, with an `Idempotency-Key` that is the same for every attempt. */
+/**
+ * Any HTTP endpoint: the message and its alerts as JSON, or the JSON of a template, with an `Idempotency-Key` that is the same for
+ * every attempt.
+ */
 import { z } from 'zod';
 import { webUrl } from '../../../../src/kit/settings.ts';
 import { headings, writeWhole } from '../../message/markdown.ts';

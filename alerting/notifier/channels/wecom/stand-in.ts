@@ -1,4 +1,7 @@
-/** A stand-in for a WeCom robot, for tests and for `stand-in.ts`. Like the vendor's: 20 messages a minute, 4096 bytes of markdown, errors as HTTP 200. */
+/**
+ * A stand-in for a WeCom robot, for tests and for `stand-in.ts`. Like the vendor's: 20 messages a minute, 4096 bytes of markdown, errors
+ * as HTTP 200.
+ */
 import { robotToken, startRobot } from '../stand-in.ts';
 import type { Robot, RobotMessage, RobotOptions } from '../stand-in.ts';
 
