@@ -55,6 +55,8 @@ export interface Config {
   embeddings: boolean;
   /** Whether a request must name the served model, or none. */
   strictModel: boolean;
+  /** Whether a tool call without tags is one; undefined: as the catalogue says of the model. */
+  lenientTools: boolean | undefined;
   /** Empty: no key is required. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
@@ -116,6 +118,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     hangSeconds: settings.read('CHAT_HANG_SECONDS', integer(1, 3600), 30),
     embeddings: settings.read('CHAT_EMBEDDINGS', flag, false),
     strictModel: settings.read('CHAT_STRICT_MODEL', flag, false),
+    lenientTools: settings.read('CHAT_LENIENT_TOOLS', flag, undefined),
     apiKeys,
     metricsToken: settings.secret('METRICS_TOKEN'),
     peers,

@@ -80,6 +80,7 @@ const app = createApp({
     ...model,
     aliases: [path.basename(model.path), path.basename(model.path, '.gguf')],
     strict: config.strictModel,
+    lenientTools: config.lenientTools ?? model.lenientTools,
   },
   limits: { deadlineSeconds: config.deadlineSeconds, shutdown: shutdown.signal },
   timeouts: defaultTimeouts,

@@ -7,6 +7,8 @@ export interface ServedModel {
   aliases: readonly string[];
   /** CHAT_STRICT_MODEL: a request with another name is refused. Else it is answered, and the answer has the served model's name. */
   strict: boolean;
+  /** CHAT_LENIENT_TOOLS: a tool call that is bare JSON is one. */
+  lenientTools: boolean;
   title: string;
   /** Whether this is the built-in demo model. */
   demo: boolean;

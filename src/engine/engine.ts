@@ -49,7 +49,7 @@ export type AnswerFormat =
   | JsonFormat
   /**
    * Calls of the prompt's tools in Qwen's form, `<tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>`.
-   * `auto`: free text, or JSON of the format `otherwise`, until the model opens a call; after that, only well-formed calls.
+   * `auto`: free text, or JSON of `otherwise`, until a call is opened, `lenient` also by its JSON alone; after that, only well-formed calls.
    */
   | {
       kind: 'tool_calls';
@@ -57,10 +57,8 @@ export type AnswerFormat =
       choice: 'auto' | 'required';
       parallel: boolean;
       otherwise?: JsonFormat;
+      lenient?: boolean;
     };
-
-/** Begins a tool call in an answer of the format `tool_calls`. */
-export const callOpening = '<tool_call>';
 
 export interface Sampling {
   /** Maximum output tokens, 0 for none. Undefined: until the context is full. */
@@ -121,7 +119,13 @@ export type Fact =
   | { type: 'waiting'; position: number; seconds?: number }
   | { type: 'started'; at: number }
   /** A slice of the prompt is evaluated; cached tokens are included. Not for the last slice. */
-  | { type: 'prefilling'; at: number; evaluatedTokens: number; inputTokens: number }
+  | {
+      type: 'prefilling';
+      at: number;
+      evaluatedTokens: number;
+      inputTokens: number;
+      cachedTokens: number;
+    }
   | {
       type: 'prefilled';
       startedAt: number;

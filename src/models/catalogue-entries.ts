@@ -40,6 +40,8 @@ export interface CatalogueModel {
   /** An SPDX identifier. */
   licence: string;
   sources: readonly ModelSource[];
+  /** Whether the model writes tool calls without the tags that its template asks for: the default of CHAT_LENIENT_TOOLS. */
+  lenientTools?: boolean;
 }
 
 export const DEFAULT_MODEL_ID = 'qwen2.5-0.5b-instruct';
@@ -79,6 +81,7 @@ export const CATALOGUE: readonly CatalogueModel[] = [
     bytes: 491_400_064,
     sha256: '1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32',
     licence: 'Apache-2.0',
+    lenientTools: true,
     sources: [
       ...hubSources(
         'Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF',

@@ -16,6 +16,8 @@ export interface ResolvedModel {
   demo: boolean;
   /** 64 hexadecimal digits. */
   sha256: string;
+  /** Whether it writes tool calls without tags. */
+  lenientTools: boolean;
   /** Explains in both languages why the demo model is served and how to change that. Shown in the log and the console. */
   notice?: string;
 }
@@ -41,8 +43,8 @@ export async function findLocalFile(model: CatalogueModel, modelsDir: string): P
 }
 
 function describeModel(model: CatalogueModel, file: string): ResolvedModel {
-  const { id, title, sha256 } = model;
-  return { id, path: file, title, demo: id === DEMO_MODEL_ID, sha256 };
+  const { id, title, sha256, lenientTools = false } = model;
+  return { id, path: file, title, demo: id === DEMO_MODEL_ID, sha256, lenientTools };
 }
 
 function describeDemo(reasonEnglish: string, reasonChinese: string): ResolvedModel {
@@ -85,7 +87,8 @@ async function describeNamedFile(name: string, modelsDir: string): Promise<Resol
   const id = path.basename(file).replace(/\.gguf$/i, '');
   const known = CATALOGUE.find((model) => model.sha256 === sha256);
   const title = known?.title ?? id;
-  return { id, path: file, title, demo: known?.id === DEMO_MODEL_ID, sha256 };
+  const lenientTools = known?.lenientTools === true;
+  return { id, path: file, title, demo: known?.id === DEMO_MODEL_ID, sha256, lenientTools };
 }
 
 /** Without CHAT_MODEL: the first real model of the catalogue that is in the folder; else the demo model. */

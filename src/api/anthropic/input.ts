@@ -4,7 +4,7 @@ import type { ChatMessage, JsonFormat, Prompt } from '../../engine/engine.ts';
 import { refuseField } from '../body.ts';
 import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
-import { ConstraintFields, toConstrained } from '../openai/constraints.ts';
+import { ConstraintFields, NoReportFields, toConstrained } from '../openai/constraints.ts';
 import { unsupported } from '../openai/fields.ts';
 import { maxMessages, unknownCall } from '../openai/messages.ts';
 import { toPrompt } from '../prompt.ts';
@@ -86,6 +86,7 @@ export const ConversationFields = z.object({
     .nullish()
     .meta({ description: 'Accepted and ignored: the models served here do not think.' }),
   ...ConstraintFields.shape,
+  ...NoReportFields.shape,
   mcp_servers: unsupported('send tools'),
   container: unsupported('this service runs no code'),
 });

@@ -1,6 +1,6 @@
 /** Schemas of OpenAI's chat completions, whole and in chunks, and their construction from a run. */
 import { z } from 'zod';
-import { toTimings, toUsage, Timings, Usage } from './answer-facts.ts';
+import { PromptProgress, toTimings, toUsage, Timings, Usage } from './answer-facts.ts';
 import type { AnswerLogprob, Piece } from '../run/answers.ts';
 import type { Run } from '../run/generation.ts';
 import { ChatLogprobs, toChatLogprobs } from './logprobs.ts';
@@ -65,6 +65,7 @@ export const ChatCompletionChunk = z.object({
   ),
   usage: Usage.nullable().optional(),
   timings: Timings.optional(),
+  prompt_progress: PromptProgress.optional(),
 });
 
 type Chunk = z.infer<typeof ChatCompletionChunk>;
@@ -90,7 +91,7 @@ export async function toChatCompletion(
       answer.calls.push({ id: piece.id, type: 'function', function: called });
     } else answer.calls[piece.index]!.function.arguments += piece.text;
   }
-  const { choices, summary } = run.finished();
+  const { choices, summary, timings } = run.finished();
   return {
     id: run.id,
     object: 'chat.completion',
@@ -111,14 +112,14 @@ export async function toChatCompletion(
       };
     }),
     usage: toUsage(summary),
-    timings: toTimings(summary),
+    timings: toTimings(summary, timings),
   };
 }
 
 export function toChatChunks(
   run: Run,
   model: string,
-  { includeUsage, n }: { includeUsage: boolean; n: number },
+  { includeUsage, n, progress }: { includeUsage: boolean; n: number; progress: boolean },
 ): StreamFrames {
   const shape = {
     id: run.id,
@@ -140,14 +141,25 @@ export function toChatChunks(
   return {
     first: () =>
       Array.from({ length: n }, (_, index) => chunk(index, { role: 'assistant', content: '' })),
-    piece: (piece) => [chunk(piece.choice, toDelta(piece), piece.logprobs)],
+    ...(progress && {
+      progress: (prompt_progress) => [{ ...chunk(0, {}), prompt_progress }],
+    }),
+    piece: (piece) => [
+      { ...chunk(piece.choice, toDelta(piece), piece.logprobs), ...timingsOf(piece) },
+    ],
     last() {
-      const { choices, summary } = run.finished();
+      const { choices, summary, timings } = run.finished();
       const ends = choices.map(({ finishReason }, index) => chunk(index, {}, [], finishReason));
-      Object.assign(ends.at(-1)!, { timings: toTimings(summary) });
-      return includeUsage ? [...ends, { ...shape, choices: [], usage: toUsage(summary) }] : ends;
+      Object.assign(ends.at(-1)!, { timings: toTimings(summary, timings) });
+      const usage = { ...shape, choices: [], usage: toUsage(summary), ...timingsOf({ timings }) };
+      return includeUsage ? [...ends, usage] : ends;
     },
   };
+}
+
+/** Of a piece or of the end of an answer, if the request asks for them. */
+export function timingsOf({ timings }: Pick<Piece, 'timings'>): Pick<Piece, 'timings'> {
+  return timings === undefined ? {} : { timings };
 }
 
 function toDelta(piece: Piece): z.infer<typeof Delta> {

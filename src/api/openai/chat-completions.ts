@@ -5,7 +5,14 @@ import { ConstraintFields } from './constraints.ts';
 import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { AnswerFields, HarmlessFields, SamplingFields, toSampling, unsupported } from './fields.ts';
+import {
+  AnswerFields,
+  HarmlessFields,
+  ReportFields,
+  SamplingFields,
+  toSampling,
+  unsupported,
+} from './fields.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from './messages.ts';
 import { toPrompt } from '../prompt.ts';
@@ -25,6 +32,7 @@ const ChatCompletionRequest = z.object({
     .nullish(),
   audio: unsupported('this model writes text'),
   web_search_options: unsupported('this service does not search the web'),
+  ...ReportFields.shape,
   ...HarmlessFields.shape,
 });
 
@@ -64,11 +72,16 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
         stream: body.stream === true,
+        timingsPerToken: body.timings_per_token === true,
         idPrefix: 'chatcmpl-',
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
-        const chunks = toChatChunks(run, model, { includeUsage, n });
+        const chunks = toChatChunks(run, model, {
+          includeUsage,
+          n,
+          progress: body.return_progress === true,
+        });
         return streamFrames(c, deps.timeouts, run, chunks);
       }
       const answer = await toChatCompletion(run, model);

@@ -1,8 +1,8 @@
 /** POST /v1/completions: OpenAI's legacy completions, where the model continues a text. */
 import { z } from 'zod';
-import { Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
+import { PromptProgress, Timings, toTimings, toUsage, Usage } from './answer-facts.ts';
 import type { ReadBody } from '../body.ts';
-import { FinishReason } from './chat-completion-answers.ts';
+import { FinishReason, timingsOf } from './chat-completion-answers.ts';
 import { ConstraintFields, toConstrained } from './constraints.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
@@ -10,6 +10,7 @@ import {
   checkChoices,
   HarmlessFields,
   only,
+  ReportFields,
   SamplingFields,
   Tokens,
   toFormat,
@@ -44,6 +45,7 @@ const CompletionRequest = z.object({
   best_of: only(1, 'one answer per request'),
   ...ConstraintFields.shape,
   suffix: only('', 'the model only continues a text'),
+  ...ReportFields.shape,
   ...HarmlessFields.shape,
 });
 
@@ -62,6 +64,7 @@ const Completion = z.object({
   ),
   usage: Usage.nullable().optional(),
   timings: Timings.optional(),
+  prompt_progress: PromptProgress.optional(),
 });
 
 type Frame = z.infer<typeof Completion>;
@@ -113,11 +116,20 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
         stream: body.stream === true,
+        timingsPerToken: body.timings_per_token === true,
         idPrefix: 'cmpl-',
       });
       if (body.stream === true) {
         const includeUsage = body.stream_options?.include_usage === true;
-        return streamFrames(c, deps.timeouts, run, toChunks(run, model, includeUsage));
+        return streamFrames(
+          c,
+          deps.timeouts,
+          run,
+          toChunks(run, model, {
+            includeUsage,
+            progress: body.return_progress === true,
+          }),
+        );
       }
       const answer = await toWhole(run, model);
       c.header('server-timing', toServerTiming(run.finished().summary));
@@ -157,7 +169,7 @@ async function toWhole(run: Run, model: string): Promise<Frame> {
     if (piece.type === 'content') answer.text += piece.text;
     answer.logprobs.push(...piece.logprobs);
   }
-  const { choices, summary } = run.finished();
+  const { choices, summary, timings } = run.finished();
   const { shape, choice } = createFrames(run, model);
   return {
     ...shape,
@@ -166,25 +178,36 @@ async function toWhole(run: Run, model: string): Promise<Frame> {
       return choice(index, text, logprobs, finishReason);
     }),
     usage: toUsage(summary),
-    timings: toTimings(summary),
+    timings: toTimings(summary, timings),
   };
 }
 
-function toChunks(run: Run, model: string, includeUsage: boolean): StreamFrames {
+function toChunks(
+  run: Run,
+  model: string,
+  { includeUsage, progress }: { includeUsage: boolean; progress: boolean },
+): StreamFrames {
   const { shape, choice } = createFrames(run, model);
   return {
+    ...(progress && {
+      progress: (prompt_progress) => [
+        { ...shape, choices: [choice(0, '', [], null)], prompt_progress },
+      ],
+    }),
     piece(piece) {
       const text = piece.type === 'content' ? piece.text : '';
-      return [{ ...shape, choices: [choice(piece.choice, text, piece.logprobs, null)] }];
+      const choices = [choice(piece.choice, text, piece.logprobs, null)];
+      return [{ ...shape, choices, ...timingsOf(piece) }];
     },
     last() {
-      const { choices, summary } = run.finished();
+      const { choices, summary, timings } = run.finished();
       const endOf = (index: number): Frame => {
         return { ...shape, choices: [choice(index, '', [], choices[index]!.finishReason)] };
       };
       const ends = Array.from(choices.keys(), endOf);
-      Object.assign(ends.at(-1)!, { timings: toTimings(summary) });
-      return includeUsage ? [...ends, { ...shape, choices: [], usage: toUsage(summary) }] : ends;
+      Object.assign(ends.at(-1)!, { timings: toTimings(summary, timings) });
+      const usage = { ...shape, choices: [], usage: toUsage(summary), ...timingsOf({ timings }) };
+      return includeUsage ? [...ends, usage] : ends;
     },
   };
 }

@@ -40,6 +40,14 @@ export const ConstraintFields = z.object({
   logits_processors: none('use logit_bias'),
 });
 
+const inCompletions = 'use /v1/chat/completions or /v1/completions';
+
+/** Fields of llama-server that the streams of other endpoints have no place for. */
+export const NoReportFields = z.object({
+  timings_per_token: neutral(false, inCompletions),
+  return_progress: neutral(false, inCompletions),
+});
+
 /** @throws ChatError `bad_request` for a second format. */
 export function toConstrained(
   format: JsonFormat | undefined,

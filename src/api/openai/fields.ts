@@ -96,6 +96,18 @@ export const AnswerFields = z.object({
   }),
 });
 
+/** Fields of llama-server that add facts to the chunks of a stream. */
+export const ReportFields = z.object({
+  timings_per_token: z.boolean().nullish().meta({
+    description:
+      "As in llama-server: each chunk has timings; those of the answer have llama-server's too.",
+  }),
+  return_progress: z.boolean().nullish().meta({
+    description:
+      'As in llama-server: a stream has chunks with prompt_progress while the prompt is evaluated.',
+  }),
+});
+
 /** Fields of OpenAI's platform. A client sees no difference when they are ignored. */
 export const HarmlessFields = z.object({
   user: ignored,

@@ -10,7 +10,7 @@ import {
   toSampling,
   unsupported,
 } from '../openai/fields.ts';
-import { ConstraintFields, toConstrained } from '../openai/constraints.ts';
+import { ConstraintFields, NoReportFields, toConstrained } from '../openai/constraints.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
 import { Messages, toMessages } from '../openai/messages.ts';
 import { toPrompt } from '../prompt.ts';
@@ -24,6 +24,7 @@ const ChatRequest = z.object({
   ...SamplingFields.shape,
   response_format: ResponseFormat.nullish(),
   ...ConstraintFields.shape,
+  ...NoReportFields.shape,
   n: only(1, 'one answer per request'),
   tools: unsupported(useCompletions),
   functions: unsupported(useCompletions),

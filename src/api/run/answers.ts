@@ -8,13 +8,19 @@ import type { ChatError } from '../../errors.ts';
 import type { Account, FinalReason } from '../request-context.ts';
 import { createAnswerQueue } from './answer-queue.ts';
 import { captureContent } from './captured-content.ts';
+import { createPromptProgress, createTokenTimings } from './token-timings.ts';
+import type { PromptProgress, TokenTimings } from './token-timings.ts';
 import { createTextParser, createToolCallParser, type Delta } from './tool-calls.ts';
 
 /** The log-probability of a token of the answer, or of an echoed prompt. */
 export type AnswerLogprob = PromptToken;
 
-/** A piece of one of the answers. `logprobs` belong to its tokens since the previous piece. */
-export type Piece = Delta & { choice: number; logprobs: readonly AnswerLogprob[] };
+/** A piece of one of the answers. `logprobs` belong to its tokens since the previous piece. `timings`: if they are asked for. */
+export type Piece = Delta & {
+  choice: number;
+  logprobs: readonly AnswerLogprob[];
+  timings?: TokenTimings | undefined;
+};
 
 /** `seconds`: expected until the request gets a sequence; absent before anything is measured. */
 export type Wait =
@@ -30,6 +36,8 @@ interface AnswerEnd {
 /** The end of the first answer, of all answers in order, and the summary of the request. */
 export interface Finished extends AnswerEnd {
   choices: readonly AnswerEnd[];
+  /** Those of the last answer, if they are asked for. */
+  timings?: TokenTimings | undefined;
   summary: GenerationSummary;
 }
 
@@ -38,6 +46,8 @@ export interface RequestedGeneration extends GenerationRequest {
   morePrompts?: readonly Prompt[];
   /** Answers to each prompt. */
   n?: number | undefined;
+  /** Each piece has the timings up to its token. */
+  timingsPerToken?: boolean | undefined;
   requestedModel?: string | null | undefined;
   stream: boolean;
   idPrefix: 'chatcmpl-' | 'cmpl-' | 'resp_' | 'msg_';
@@ -59,10 +69,13 @@ export function createAnswers(account: Account, request: RequestedGeneration) {
   // A rejection is not unhandled: `pieces` throws the same error.
   for (const { promise } of [started, prefilled]) promise.catch(() => {});
   const prompts = [prompt, ...morePrompts];
+  const progress = createAnswerQueue<PromptProgress>();
   return {
     account,
     capture: captureContent(account.generation, prompt),
     pieces: createAnswerQueue<Piece>(),
+    progress,
+    receiveProgress: createPromptProgress((each) => progress.push(each)),
     started,
     prefilled,
     finished: undefined as Finished | undefined,
@@ -79,6 +92,7 @@ export function createAnswers(account: Account, request: RequestedGeneration) {
         parser: format?.kind === 'tool_calls' ? createToolCallParser() : createTextParser(),
         /** Log-probabilities of the tokens since the last piece. */
         logprobs: [] as AnswerLogprob[],
+        timings: request.timingsPerToken === true ? createTokenTimings() : undefined,
         end: undefined as AnswerEnd | undefined,
       })),
     ),
@@ -125,6 +139,7 @@ function toEngine(request: RequestedGeneration, { choice, prompt }: Choice): Gen
 }
 
 function receive(answers: Answers, choice: Choice, fact: Fact): void {
+  choice.timings?.receive(fact);
   if (choice.another === undefined) receiveFirst(answers, fact);
   else receiveAnother(choice.another, choice, fact);
   if (fact.type === 'prompt') {
@@ -151,6 +166,7 @@ function receiveAnother(another: AnotherAnswer, { ofPrompt }: Choice, fact: Fact
 }
 
 function receiveFirst(answers: Answers, fact: Fact): void {
+  answers.receiveProgress(fact);
   const { generation } = answers.account;
   switch (fact.type) {
     case 'tokenized':
@@ -179,6 +195,7 @@ function receiveFirst(answers: Answers, fact: Fact): void {
       return answers.started.resolve();
     case 'prefilled':
       generation.prefilled(fact);
+      answers.progress.end();
       return answers.prefilled.resolve();
     case 'token':
       return generation.token({ at: fact.at, logprob: fact.logprob?.logprob });
@@ -198,7 +215,13 @@ function push(answers: Answers, choice: Choice, deltas: readonly Delta[]): void 
   for (const delta of deltas) {
     // Only the first answer is captured.
     if (choice.choice === 0) answers.capture.add(delta);
-    answers.pieces.push({ ...delta, choice: choice.choice, logprobs: choice.logprobs });
+    const timings = choice.timings?.current();
+    answers.pieces.push({
+      ...delta,
+      choice: choice.choice,
+      logprobs: choice.logprobs,
+      ...(timings === undefined ? {} : { timings }),
+    });
     choice.logprobs = [];
   }
 }
@@ -224,17 +247,19 @@ export function endAnswers(answers: Answers): void {
   if (first === undefined) return;
   answers.capture.end();
   const summary = answers.account.end(first.finishReason);
-  answers.finished = { ...first, choices, summary };
+  const timings = answers.choices.at(-1)?.timings?.current();
+  answers.finished = { ...first, choices, summary, timings };
   answers.pieces.end();
 }
 
 export function failAnswers(
-  { capture, account, started, prefilled, pieces }: Answers,
+  { capture, account, started, prefilled, progress, pieces }: Answers,
   error: ChatError,
 ): void {
   capture.end();
   account.end(error);
   started.reject(error);
   prefilled.reject(error);
+  progress.end(error);
   pieces.end(error);
 }

@@ -20,6 +20,7 @@ import {
   type Wait,
 } from './answers.ts';
 import type { ApiEnv } from '../request-context.ts';
+import type { PromptProgress } from './token-timings.ts';
 import { checkModel, type ServedModel } from '../served-model.ts';
 import { limitRequest, type Limits, type StreamTimeouts } from './request-limits.ts';
 
@@ -50,6 +51,8 @@ export interface Run {
   wait: () => Wait | undefined;
   /** Resolves when the prompt is evaluated. @throws ChatError if the generation ends before that. */
   prefilled: Promise<void>;
+  /** How much of the prompt is evaluated, until all of it is. @throws ChatError if the generation ends before that. */
+  progress: () => AsyncGenerator<PromptProgress, void, void>;
   /** @throws ChatError that ended the generation. */
   pieces: () => AsyncGenerator<Piece, void, void>;
   /** Known when the generation has started. */
@@ -88,7 +91,7 @@ export function startGeneration(
     // The first answer that fails ends the others.
     signal: AbortSignal.any([limits.signal, failed.signal]),
   };
-  void runAnswers(answer, request, how)
+  void runAnswers(answer, { ...request, ...toLenient(deps.model, request) }, how)
     .then(
       () => endAnswers(answer),
       (error: unknown) => {
@@ -103,6 +106,7 @@ export function startGeneration(
     started: answer.started.promise,
     wait: () => answer.wait,
     prefilled: answer.prefilled.promise,
+    progress: () => answer.progress.items(),
     pieces: () => answer.pieces.items(),
     inputTokens: () => answer.inputTokens,
     finished() {
@@ -111,6 +115,14 @@ export function startGeneration(
     },
     abandon: limits.abandon,
   };
+}
+
+function toLenient(
+  { lenientTools }: ServedModel,
+  { format }: RequestedGeneration,
+): Pick<RequestedGeneration, 'format'> {
+  const isLenient = lenientTools && format?.kind === 'tool_calls' && format.choice === 'auto';
+  return isLenient ? { format: { ...format, lenient: true } } : {};
 }
 
 /** For the log line. */

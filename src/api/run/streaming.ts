@@ -9,6 +9,7 @@ import { toErrorBody } from '../error-body.ts';
 import type { Piece } from './answers.ts';
 import type { Run } from './generation.ts';
 import type { StreamTimeouts } from './request-limits.ts';
+import type { PromptProgress } from './token-timings.ts';
 
 type Write = (text: string) => Promise<void>;
 
@@ -59,6 +60,8 @@ export function streamText(
 export interface StreamFrames {
   /** Before the first token. */
   first?(): object[];
+  /** While the prompt is evaluated, instead of comments. */
+  progress?(progress: PromptProgress): object[];
   piece(piece: Piece): object[];
   last(): object[];
   /** For streams whose events have names: an event is named as its `type`, and no `[DONE]` ends the stream. */
@@ -92,7 +95,8 @@ export async function streamFrames(
       if (!started) await write(commentOf(run));
       await waitFor(run.started);
       if (frames.first !== undefined) await send(frames.first());
-      await waitFor(run.prefilled);
+      if (frames.progress === undefined) await waitFor(run.prefilled);
+      else for await (const each of run.progress()) await send(frames.progress(each));
       for await (const piece of run.pieces()) await send(frames.piece(piece));
       await send(frames.last());
       if (named === undefined) await write('data: [DONE]\n\n');

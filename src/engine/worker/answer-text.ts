@@ -2,6 +2,7 @@
  * Turns output tokens into text that can be sent: whole characters only, and nothing that may belong to a stop sequence. Used by
  * job.ts, one for each generation.
  */
+import type { BareCalls } from './bare-calls.ts';
 
 // A UTF-8 decoder writes it for bytes of an incomplete character.
 const incomplete = '\uFFFD';
@@ -15,10 +16,14 @@ export interface AnswerText {
   flush(): string;
 }
 
-/** `opening` begins a tool call: neither it nor the calls after it are searched for stop sequences, which end the content only. */
+/**
+ * `opening` begins a tool call: neither it nor the calls after it are searched for stop sequences, which end the content only. A call that
+ * `bareCalls` finds gets the opening that it lacks.
+ */
 export function createAnswerText(options: {
   stop: readonly string[];
   opening?: string | undefined;
+  bareCalls?: BareCalls | undefined;
   detokenize: (tokens: readonly number[], previous: readonly number[]) => string;
 }): AnswerText {
   /** Tokens whose text ends within a character, and how much of that text was returned already. */
@@ -26,6 +31,8 @@ export function createAnswerText(options: {
   let shown = 0;
   let previous: number[] = [];
   let held = '';
+  /** Characters at the end of `held` that may belong to a call without its opening. */
+  let undecided = 0;
   let isCall = false;
 
   /** The part of `held` that is content for certain. White space before a call is not. */
@@ -35,7 +42,9 @@ export function createAnswerText(options: {
     if (opening === undefined) return held.length;
     const at = held.indexOf(opening);
     isCall = at !== -1;
-    const end = isCall ? at : held.length - possibleStopLength(held, [opening]);
+    const end = isCall
+      ? at
+      : held.length - Math.max(undecided, possibleStopLength(held, [opening]));
     return held.slice(0, end).trimEnd().length;
   }
 
@@ -43,6 +52,13 @@ export function createAnswerText(options: {
     const text = held.slice(0, length);
     held = held.slice(length);
     return text;
+  }
+
+  function findBareCall(text: string): void {
+    if (isCall || options.bareCalls === undefined) return;
+    const found = options.bareCalls.push(text);
+    undecided = found.undecided;
+    if (found.call !== undefined) held = held.slice(0, held.length - undecided) + found.call;
   }
 
   function decode(token: number): string {
@@ -61,7 +77,9 @@ export function createAnswerText(options: {
 
   return {
     push(token) {
-      held += decode(token);
+      const fresh = decode(token);
+      held += fresh;
+      findBareCall(fresh);
       const content = held.slice(0, contentLength());
       const cut = firstStop(content, options.stop);
       if (cut !== -1) {

@@ -1,13 +1,8 @@
 /** A request on its sequence, and the evaluation of a slice of its prompt or of its next token. Used by scheduler.ts. */
 import { monotonicMillis } from '../../../otel/clock.ts';
-import {
-  callOpening,
-  type Fact,
-  type FinishReason,
-  type PromptToken,
-  type TokenLogprob,
-} from '../engine.ts';
+import { type Fact, type FinishReason, type PromptToken, type TokenLogprob } from '../engine.ts';
 import { createAnswerText, type AnswerText } from './answer-text.ts';
+import { bareCallsOf, callOpening } from './bare-calls.ts';
 import type { Decoded, LoadedModel, Prepared, Sequence } from './loaded-model.ts';
 import type { PlannedJob } from './plan-step.ts';
 
@@ -49,6 +44,7 @@ export function createJob(
   const { request } = prepared;
   const { stop, maxTokens } = request.sampling;
   const opening = request.format?.kind === 'tool_calls' ? callOpening : undefined;
+  const bareCalls = bareCallsOf(request.format);
   const promptTokens = prepared.prompt.length;
   const room = model.facts.contextTokens - promptTokens - 1;
   return {
@@ -64,7 +60,7 @@ export function createJob(
     outputTokens: 0,
     isDecoding: false,
     deferredMillis: 0,
-    answer: createAnswerText({ stop, opening, detokenize: model.detokenize }),
+    answer: createAnswerText({ stop, opening, bareCalls, detokenize: model.detokenize }),
     prefillStartedAt: undefined,
     scores: request.echo === true && request.sampling.topLogprobs !== undefined ? [] : undefined,
     output: undefined,
@@ -121,9 +117,9 @@ export function scoredUntil({ scores, evaluatedTokens, promptTokens }: Job): num
   return Math.min(last, evaluatedTokens + scoredTokens);
 }
 
-function describePrefill({ id, evaluatedTokens, promptTokens }: Job): JobFact {
-  const inputTokens = promptTokens;
-  return { id, type: 'prefilling', at: monotonicMillis(), evaluatedTokens, inputTokens };
+function describePrefill({ id, evaluatedTokens, promptTokens, cachedTokens }: Job): JobFact {
+  const tokens = { evaluatedTokens, inputTokens: promptTokens, cachedTokens };
+  return { id, type: 'prefilling', at: monotonicMillis(), ...tokens };
 }
 
 function endPrompt(model: LoadedModel, job: Job, at: number): JobFact[] {

@@ -72,6 +72,7 @@ export const demoModel: AppOptions['model'] = {
   id: 'demo',
   aliases: ['demo-file.gguf', 'demo-file'],
   strict: false,
+  lenientTools: false,
   title: 'as scripted',
   demo: true,
 };
@@ -191,7 +192,7 @@ async function* emitFacts(script: Script, signal: AbortSignal): AsyncGenerator<F
   yield { type: 'started', at };
   const { evaluatedTokens } = script;
   if (evaluatedTokens !== undefined) {
-    yield { type: 'prefilling', at, evaluatedTokens, inputTokens: 3 };
+    yield { type: 'prefilling', at, evaluatedTokens, inputTokens: 3, cachedTokens: 0 };
   }
   await Promise.race([script.prefill, aborted]);
   yield {

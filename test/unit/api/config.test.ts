@@ -88,6 +88,15 @@ test('reached by other machines, it requires a key, or the word that everyone ma
   expect(() => readConfig({ ...inside, CHAT_PUBLISHED_HOST: '127.0.0.1' })).not.toThrow();
 });
 
+test('leaves lenient tools to the model unless CHAT_LENIENT_TOOLS is set', () => {
+  const read = (env: NodeJS.ProcessEnv) => readConfig(env).lenientTools;
+  expect([{}, ...['true', 'false'].map((on) => ({ CHAT_LENIENT_TOOLS: on }))].map(read)).toEqual([
+    undefined,
+    true,
+    false,
+  ]);
+});
+
 test('reads flags as true or false', () => {
   const on = { CHAT_EMBEDDINGS: 'true', CHAT_STRICT_MODEL: 'true', CHAT_HANG_SECONDS: '3' };
   expect(readConfig(on)).toMatchObject({ embeddings: true, strictModel: true, hangSeconds: 3 });

@@ -6,7 +6,14 @@ import type { Endpoint } from '../../../src/api/endpoint.ts';
 import type { EngineFacts, EngineStatus } from '../../../src/engine/engine.ts';
 import { Hono } from 'hono';
 
-const model = { id: 'demo', aliases: [], strict: false, title: 'Demo', demo: true };
+const model = {
+  id: 'demo',
+  aliases: [],
+  strict: false,
+  lenientTools: false,
+  title: 'Demo',
+  demo: true,
+};
 const line = 'llama_model_load: error loading model: corrupted or incomplete';
 
 function app(status: EngineStatus, draining = false) {

@@ -1,5 +1,5 @@
 /** Requests as clients of vLLM, llama-server, LangChain and lm-eval send them, beyond what OpenAI's own client does. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ChatError } from '../../../src/errors.ts';
 import { createApiApp, toFrames } from '../../support/api/app.ts';
 
@@ -145,6 +145,73 @@ test.each([
     ]);
   }
 });
+
+describe.each([
+  [chat, hello],
+  ['/v1/completions', { prompt: 'a' }],
+])("llama-server's reports at %s", (path, ask) => {
+  const framesOf = async (api: ReturnType<typeof createApiApp>, more: object) => {
+    const usage = { stream_options: { include_usage: true } };
+    const text = await (await api.post(path, { ...ask, stream: true, ...usage, ...more })).text();
+    return toFrames(text)
+      .slice(0, -1)
+      .map((frame) => JSON.parse(frame.slice('data: '.length)));
+  };
+
+  test('timings_per_token gives timings to each chunk with text and to the end', async () => {
+    const timed = await framesOf(createApiApp(), { timings_per_token: true });
+    const counts = timed.flatMap(({ timings }) => timings?.predicted_n ?? []);
+    expect(counts).toEqual([1, 2, 2, 2]);
+    expect(timed.at(-1).timings).toEqual({
+      cache_n: 0,
+      prompt_n: 3,
+      prompt_ms: expect.any(Number),
+      prompt_per_token_ms: expect.any(Number),
+      prompt_per_second: expect.any(Number),
+      predicted_n: 2,
+      predicted_ms: expect.any(Number),
+      predicted_per_token_ms: expect.any(Number),
+      predicted_per_second: expect.any(Number),
+    });
+    expect(timed.at(-2).timings).toMatchObject({
+      predicted_n: 2,
+      duration_seconds: expect.any(Number),
+    });
+    const plain = await framesOf(createApiApp(), {});
+    expect(plain.filter(({ timings }) => timings !== undefined)).toHaveLength(1);
+    const whole = await createApiApp().post(path, { ...ask, timings_per_token: true });
+    expect((await whole.json()).timings).toMatchObject({ prompt_n: 3, predicted_n: 2 });
+  });
+
+  test('return_progress gives chunks from the cached tokens to the whole prompt', async () => {
+    const api = createApiApp();
+    api.script.evaluatedTokens = 2;
+    const frames = await framesOf(api, { return_progress: true });
+    const progress = frames.flatMap(({ prompt_progress }) => prompt_progress ?? []);
+    expect(progress).toEqual(
+      [0, 2, 3].map((processed) => ({
+        total: 3,
+        cache: 0,
+        processed,
+        time_ms: expect.any(Number),
+      })),
+    );
+    expect(frames.at(-2).choices[0].finish_reason).toBe('stop');
+  });
+});
+
+test.each(['timings_per_token', 'return_progress'])(
+  'refuses %s where no chunk has a place for it',
+  async (field) => {
+    for (const path of ['/chat', '/v1/responses', '/v1/messages']) {
+      const ask = { ...hello, input: 'a', max_tokens: 9 };
+      const refused = await createApiApp().post(path, { ...ask, [field]: true });
+      const { error } = await refused.json();
+      expect([refused.status, error.message]).toEqual([400, expect.stringContaining(field)]);
+      expect((await createApiApp().post(path, { ...ask, [field]: false })).status).toBe(200);
+    }
+  },
+);
 
 test('serves the paths of /v1 without it, as the same route, and the health of llama-server', async () => {
   const api = createApiApp();

@@ -125,6 +125,17 @@ test.each([
   expect(api.requests[0]?.format).toEqual(format);
 });
 
+test('tells the engine that calls may lack their tags, under auto and CHAT_LENIENT_TOOLS', async () => {
+  const api = createApiApp({ model: { ...demoModel, lenientTools: true } });
+  const ask = { ...hello, tools: [time] };
+  for (const more of [{}, { tool_choice: 'required' }]) await api.post(chat, { ...ask, ...more });
+  expect(api.requests.map(({ format }) => format)).toMatchObject([
+    { choice: 'auto', lenient: true },
+    { choice: 'required' },
+  ]);
+  expect(api.requests[1]?.format).not.toHaveProperty('lenient');
+});
+
 test('allows a single tool call with parallel_tool_calls false', async () => {
   const api = createApiApp();
   await api.post(chat, { ...hello, tools: [time], parallel_tool_calls: false });

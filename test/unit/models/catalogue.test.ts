@@ -132,6 +132,7 @@ describe('the model to serve', () => {
       path: file,
       demo: false,
       sha256: sha256(file),
+      lenientTools: false,
     };
     expect(await resolveLocalModel({ model: file, modelsDir })).toEqual(expected);
     expect(await resolveLocalModel({ model: path.basename(file), modelsDir })).toEqual(expected);

@@ -11,7 +11,7 @@ import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../../t
 import type { ToolChoice, ToolsAndFormat } from '../../tools.ts';
 import { AnswerFields, HarmlessFields, only, SamplingFields, unsupported } from '../fields.ts';
 import { toFormat, toSampling } from '../fields.ts';
-import { ConstraintFields, toConstrained } from '../constraints.ts';
+import { ConstraintFields, NoReportFields, toConstrained } from '../constraints.ts';
 import { toNamed } from '../tools.ts';
 import { createResponse, ResponseObject, toResponse, type RepeatedFields } from './answers.ts';
 import { responseExample, responseRequestExamples, responseStreamExample } from './examples.ts';
@@ -62,6 +62,7 @@ const ResponseRequest = z.object({
   }),
   ...sampling,
   ...ConstraintFields.shape,
+  ...NoReportFields.shape,
   text: z.object({ format: TextFormat.nullish(), verbosity: z.string().nullish() }).nullish(),
   reasoning: z
     .object({ effort: z.string().nullish(), summary: z.string().nullish() })

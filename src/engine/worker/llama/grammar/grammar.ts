@@ -10,7 +10,8 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
-import { callOpening, type AnswerFormat, type JsonFormat } from '../../../engine.ts';
+import type { AnswerFormat, JsonFormat } from '../../../engine.ts';
+import { bareCallsOf, callOpening, type BareCalls } from '../../bare-calls.ts';
 import { baseRule } from './base-rules.ts';
 import { formatLanguage, missingFormats } from './formats.ts';
 import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
@@ -119,7 +120,7 @@ function compileCalls(
   }
   // Compiled now, so that a schema without a grammar is refused before generation.
   begin(callOpening);
-  return () => createLazyGuard(compiler.model, (before) => begin(before)?.());
+  return () => createLazyGuard(compiler.model, (before) => begin(before)?.(), bareCallsOf(format));
 }
 
 function compile(
@@ -137,16 +138,23 @@ function compile(
 }
 
 /** The answer is free text until it opens a call. The token that ends the opening may contain more text of the call. */
-function createLazyGuard(model: LlamaModel, begin: (before: string) => Guard | undefined): Guard {
+function createLazyGuard(
+  model: LlamaModel,
+  begin: (before: string) => Guard | undefined,
+  bareCalls: BareCalls | undefined,
+): Guard {
   let guard: Guard | undefined;
   let tail = '';
   return {
     state: () => guard?.state(),
     accept(token) {
       if (guard !== undefined) return;
-      tail += model.detokenize([token as Token], true);
+      const text = model.detokenize([token as Token], true);
+      tail += text;
       const opening = tail.indexOf(callOpening);
+      const bare = bareCalls?.push(text).call;
       if (opening !== -1) guard = begin(tail.slice(opening));
+      else if (bare !== undefined) guard = begin(bare);
       tail = tail.slice(1 - callOpening.length);
     },
   };

@@ -1,5 +1,6 @@
 /** Writes the grammar of tool calls in Qwen's form. Used by grammar.ts. */
-import { callOpening, type Tool } from '../../../engine.ts';
+import type { Tool } from '../../../engine.ts';
+import { callOpening } from '../../bare-calls.ts';
 import { literal, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
 import { choose } from './sequence.ts';
