@@ -105,6 +105,11 @@ schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammar
 bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20) ## 与其他推理服务对比性能，超过 1 小时
 	@node test/bench/serving.ts
 
+.PHONY: scale
+scale: $(LIBRARIES) ## measure what a fleet costs Prometheus, 10 minutes (TARGETS=1,10,50,200) ## 测量多副本时 Prometheus 的开销，约 10 分钟
+	@node stack/native/tools/tools.ts
+	@node test/bench/scale.ts
+
 # The type-aware lint takes as long as all the rest, so it runs beside it.
 .PHONY: check
 check: $(LIBRARIES) ## format, lint, types, dead code, generated files ## 检查格式、类型、死代码和生成的文件
