@@ -6,7 +6,10 @@ import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from '
 import { expect, test } from 'vitest';
 import { createApiApp } from '../../support/api/app.ts';
 
-const html = ['index.html', '<!doctype html><title>console</title>'] as const;
+const html = [
+  'index.html',
+  '<!doctype html><title>console</title><style>p{}</style><script>"a"</script><script src="b.js"></script>',
+] as const;
 const script = ['index-B1a2c3d4.js', '"script";'] as const;
 
 function createBundle(): string {
@@ -27,6 +30,10 @@ function createBundle(): string {
 const bundleDir = createBundle();
 const { request } = createApiApp({ bundleDir });
 
+/** As `printf 'p{}' | openssl dgst -sha256 -binary | base64` prints it. */
+const inlineStyle = 'gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y=';
+const inlineScript = 'rI2DQruyNi0T8KVZo2IbtAcBE2iJUWS2KKVPf8M/xDw=';
+
 test('allows only its own scripts and styles', async () => {
   const answer = await request('/');
   expect(await answer.text()).toContain('<title>console</title>');
@@ -35,8 +42,8 @@ test('allows only its own scripts and styles', async () => {
   expect(policy).toEqual(
     expect.arrayContaining([
       "default-src 'none'",
-      "script-src 'self'",
-      "style-src 'self'",
+      `script-src 'self' 'sha256-${inlineScript}'`,
+      `style-src 'self' 'sha256-${inlineStyle}'`,
       "connect-src 'self'",
       "base-uri 'none'",
       "form-action 'none'",
@@ -46,6 +53,8 @@ test('allows only its own scripts and styles', async () => {
     ]),
   );
   expect(policy.join(' ')).not.toMatch(/unsafe|\*|https?:/);
+  const file = await request('/console/index-B1a2c3d4.js');
+  expect(file.headers.get('content-security-policy')).not.toContain('sha256');
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
   expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
   expect(answer.headers.get('strict-transport-security')).toBeNull();
