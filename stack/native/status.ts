@@ -1,9 +1,10 @@
 /** `make status` and `make logs` in native mode. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { isDiskFull } from '../../src/kit/free-space.ts';
 import { formatLogLine } from '../log-lines.ts';
 import { messages } from '../messages.ts';
 import { readReadiness, type Readiness } from '../model.ts';
@@ -24,21 +25,13 @@ export async function showStatus({ root, runDir }: Settings): Promise<number> {
     showCauses(readiness);
     if (state.children.some(hasEnded)) say(messages.stateIsOld(shortPath(root, stateFile(runDir))));
     const logs = dirname(logFile(runDir, ''));
-    if (isFull(logs)) say(messages.logDiskFull(shortPath(root, logs)));
+    if (isDiskFull(logs)) say(messages.logDiskFull(shortPath(root, logs)));
   } else if (state === undefined && own.length === 0) {
     say(messages.isDown());
   } else {
     say(messages.supervisorDied(own.map(({ name, pid }) => `${name} (${pid})`)));
   }
   return 0;
-}
-
-/** A line of a log has up to some kilobytes. */
-const minFreeBytes = 65_536;
-
-function isFull(folder: string): boolean {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize < minFreeBytes;
 }
 
 /** The state file still has a process that has ended. */

@@ -9,7 +9,7 @@ import { LiveView } from './live/live-view.tsx';
 import { usePolled, type Polled } from './polling.ts';
 import { language, theme, type Theme } from './preferences.ts';
 import { linkTo, useRoute, type Route, type View } from './route.ts';
-import { LoadFailure, StatusStrip } from './status-strip.tsx';
+import { StatusFailures, StatusStrip } from './status-strip.tsx';
 import { useStore } from './store.ts';
 import { useTexts } from './texts/texts.ts';
 import { setTitle } from './title.ts';
@@ -66,7 +66,7 @@ export function App(): VNode {
         />
         <Switches />
       </header>
-      <LoadFailure cause={status.isStale ? undefined : status.value?.failure} />
+      <StatusFailures status={status.isStale ? undefined : status.value} />
       <CurrentView route={route} status={status.value} alerts={alerts} />
     </>
   );

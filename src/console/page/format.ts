@@ -26,6 +26,13 @@ export function formatSeconds(seconds: number): string {
   return `${trim(seconds * 1e6)} µs`;
 }
 
+const chineseUnits: Record<string, string> = { h: '小时', min: '分钟', s: '秒' };
+
+/** A duration of `formatSeconds` within a Chinese sentence. */
+export function inChinese(duration: string): string {
+  return duration.replace(/(?<= )(h|min|s)$/, (unit) => chineseUnits[unit]!);
+}
+
 function formatBytes(bytes: number): string {
   const power = Math.min(4, Math.floor(Math.log2(Math.max(1, Math.abs(bytes))) / 10));
   return `${trim(bytes / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;

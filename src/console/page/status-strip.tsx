@@ -69,14 +69,23 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
   );
 }
 
-/** Below the header: why the model cannot be loaded, in the words of llama.cpp. */
-export function LoadFailure({ cause }: { cause: string | undefined }): VNode | null {
+/** Below the strip: why the model cannot be loaded, in the words of llama.cpp, and that the log is not written. */
+export function StatusFailures({ status }: { status: Status | undefined }): VNode {
   const t = useTexts();
-  if (cause === undefined) return null;
+  const { failure, logDiskFull } = status ?? {};
   return (
-    <p class="load-failure" role="status">
-      <strong>{t.loadFailure}</strong> <span dir="ltr">{cause}</span>{' '}
-      <a href={linkTo('runbooks', 'EngineNotReady')}>{t.runbook}</a>
-    </p>
+    <>
+      {failure !== undefined && (
+        <p class="status-failure" role="status">
+          <strong>{t.loadFailure}</strong> <span dir="ltr">{failure}</span>{' '}
+          <a href={linkTo('runbooks', 'EngineNotReady')}>{t.runbook}</a>
+        </p>
+      )}
+      {logDiskFull === true && (
+        <p class="status-failure" role="status">
+          <strong>{t.logDiskFull}</strong> {t.logDiskHint}
+        </p>
+      )}
+    </>
   );
 }

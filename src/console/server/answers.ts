@@ -29,6 +29,8 @@ export const Status = z.object({
   queue: z.object({ depth: z.int(), limit: z.int() }),
   /** Whether /v1 requires an API key. */
   needsKey: z.boolean(),
+  /** The disk is full, so log lines are lost. */
+  logDiskFull: z.boolean().optional(),
   /** URLs for the browser. */
   links: z.partialRecord(
     z.enum(['prometheus', 'grafana', 'alertmanager', 'jaeger', 'notifier']),

@@ -133,7 +133,7 @@ function describeRule(
     ...(found && { bound: { operator: found.operator, value: found.value } }),
     unit: unitOf(annotations),
     forSeconds: duration,
-    value: now !== null && Number.isFinite(now) ? now : null,
+    value: now !== null && Number.isFinite(now) ? roundCount(now, annotations) : null,
     ...(activeAt !== undefined && { activeAt }),
     lastFiredAt: latest(fired),
     ...runbookOf(annotations, runbooks),
@@ -144,6 +144,11 @@ function describeRule(
 function unitOf({ description = '' }: Record<string, string>): AlertingRule['unit'] {
   if (description.includes('$value | humanizePercentage')) return '1';
   return description.includes('$value | humanizeDuration') ? 's' : '';
+}
+
+/** `increase` extrapolates, so that one failure is 1.06 failures. The description rounds the value of a rule that counts. */
+function roundCount(value: number, { description = '' }: Record<string, string>): number {
+  return description.includes('$value | printf "%.0f"') ? Math.round(value) : value;
 }
 
 export function hasLabels(given: Record<string, string>, wanted: Record<string, string>): boolean {

@@ -5,6 +5,7 @@ import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
 import type { Config } from '../../config.ts';
 import type { Engine } from '../../engine/engine.ts';
+import { isLogDiskFull } from '../../kit/free-space.ts';
 import { Status } from './answers.ts';
 
 export interface StatusDeps extends Pick<Config, 'links' | 'queueLimit'> {
@@ -48,6 +49,7 @@ export function createStatus(deps: StatusDeps): Endpoint {
         ...(facts && { sequences: facts.sequences, contextTokens: facts.contextTokens }),
         queue: { depth: countWaiting(deps.engine), limit: queueLimit },
         needsKey: deps.needsKey,
+        ...(isLogDiskFull() && { logDiskFull: true }),
         links,
       } satisfies Status);
     },

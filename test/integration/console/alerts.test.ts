@@ -170,6 +170,10 @@ test('a quiet page has all rules with state, threshold, value now and last firin
   expect(await rule.locator('summary').innerText()).toMatch(
     /EngineNotReady\s+The engine is not ready\s+now \S+\s+< 50% for 2 min\s+not within 7 days/,
   );
+  await raiseAlert(stack, { name: 'DiskFailing' });
+  const foreign = card(await openAlerts(), 'DiskFailing');
+  await foreign.getByText('from another program').waitFor();
+  await foreign.page().getByText('without a rule here: DiskFailing.').waitFor();
   await rule.locator('summary').click();
   await rule.getByText('avg_over_time(inference_ready').waitFor();
   await page.locator('[data-rule="TargetDown"]').getByText('= 0 for 60 s').waitFor();

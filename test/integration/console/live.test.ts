@@ -189,6 +189,36 @@ describe('a plot', () => {
     }, 3000);
   });
 
+  test('has labels that grow with the font size of the browser', async () => {
+    const page = await browser.open(stack.chatUrl, {
+      hash: '#/live/qwen-monitor?range=5m&panel=cpu',
+      async prepare(prepared) {
+        await prepared.addInitScript(() => {
+          const { prototype } = CanvasRenderingContext2D;
+          prototype.fillText = new Proxy(prototype.fillText, {
+            apply(fillText, canvas: CanvasRenderingContext2D, args) {
+              document.documentElement.dataset['font'] = canvas.font;
+              Reflect.apply(fillText, canvas, args);
+            },
+          });
+        });
+      },
+    });
+    const font = (): Promise<string | null> => page.locator('html').getAttribute('data-font');
+    await expect.poll(font).toMatch(/^12px/);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard: 28 } });
+    await expect.poll(font, { timeout: 10_000 }).toMatch(/^21px/);
+    await devtools.send('Emulation.setDeviceMetricsOverride', {
+      width: 640,
+      height: 400,
+      deviceScaleFactor: 2,
+      mobile: false,
+    });
+    // Zoom: more pixels for the same CSS pixels. uPlot gives the size of the font in pixels of the canvas.
+    await expect.poll(font, { timeout: 10_000 }).toMatch(/^42px/);
+  });
+
   test('draws a value between two gaps as a dot', async () => {
     const points = Array.from({ length: 60 }, (_, step) => [
       1_790_000_000 + 5 * step,

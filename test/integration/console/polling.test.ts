@@ -37,6 +37,25 @@ test('an answer that is cut off or HTML is shown, and polling goes on', async ()
   await strip(page, 'ready').waitFor();
 });
 
+test('a full disk of the log is told below the header', async () => {
+  const page = await browser.open(service.url, {
+    locale: 'zh-CN',
+    async prepare(prepared) {
+      await prepared.route('**/api/status', async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...(await response.json()), logDiskFull: true } });
+      });
+    },
+  });
+  await page.getByRole('status').getByText('磁盘已满，日志正在丢失。').waitFor();
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.getByRole('status').getByText('The disk is full, so log lines are lost.').waitFor();
+  await page.unroute('**/api/status');
+  await expect
+    .poll(() => page.getByText('log lines are lost').count(), { timeout: 10_000 })
+    .toBe(0);
+});
+
 test('a service that hangs is not shown as ready', async () => {
   const page = await browser.open(service.url, {
     prepare: (prepared) => prepared.clock.install(),

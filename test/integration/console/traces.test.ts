@@ -134,12 +134,15 @@ describe('the waterfall', () => {
     expect(left + width / 2).toBeCloseTo((event.at - startedAt) / durationMillis, 2);
     await page.getByRole('button', { name: /^chat / }).press('Enter');
     await page.getByText('gen_ai.usage.input_tokens').waitFor();
+    const { inputTokens = 0, outputTokens = 0 } = slowestOf(await listTraces('all'));
+    const total = page.locator('.trace-numbers > div', { hasText: 'tokens in all' });
+    expect(await total.innerText()).toContain(formatNumber(inputTokens + outputTokens));
   });
 
   test('of a failed request shows outcome and reason', async () => {
     const failed = (await listTraces('failed')).find(({ reason }) => reason === 'engine_exit');
     const page = await browser.open(service.url, { hash: `#/traces/${failed?.traceId}` });
-    await page.getByText('failed · engine_exit').waitFor();
+    await page.getByText('failed · engine exit').waitFor();
     await page.getByText('The engine exited').waitFor();
     expect(await page.locator('.bar-span.failed').count()).toBeGreaterThan(0);
   });
@@ -167,7 +170,7 @@ describe('the list', () => {
     await press(page, 'Slowest first');
     await page.getByRole('button', { name: /times/ }).first().click();
     await page.locator('.inner .trace-row').first().click();
-    await page.getByText('rejected · queue_full').waitFor();
+    await page.getByText('rejected · queue full').waitFor();
     await page.goBack();
     const isKept = async (): Promise<void> => {
       await page.locator('.inner .trace-row').first().waitFor();
@@ -202,12 +205,15 @@ describe('the list', () => {
     for (const part of [tokens, formatSeconds(firstTokenMillis! / 1000), model!, client!]) {
       expect(text).toContain(part);
     }
+    const colors = page.getByRole('list', { name: 'Colors of the bars' }).getByRole('listitem');
+    const names = (await colors.allInnerTexts()).map((name) => name.trim());
+    expect(names).toEqual(['tokenize', 'queue', 'prefill', 'decode', 'other']);
     const phases = await row
       .locator('.trace-bar i')
       .evaluateAll((parts) => parts.map(({ className }) => className));
     expect(phases).toEqual(Object.keys(answered.phases!));
     const outcomes = new Set(await page.locator('.trace-row .chip').allInnerTexts());
-    const some = ['completed · length', 'rejected · queue_full', 'cancelled · client_gone'];
+    const some = ['completed · max tokens', 'rejected · queue full', 'cancelled · client gone'];
     for (const ending of some) expect(outcomes).toContain(ending);
   });
 
@@ -220,7 +226,14 @@ describe('the list', () => {
     });
     await page.getByLabel('Route').selectOption('');
     await page.getByLabel('Text of an error').fill('model_NOT');
-    await page.getByText('rejected · model_not_found').waitFor();
+    const refused = page.getByText('rejected · model not found');
+    await refused.waitFor();
+    expect(await refused.getAttribute('title')).toBe('rejected · model_not_found');
+    const [{ error }] = (await listTraces('rejected')).filter(
+      ({ reason }) => reason === 'model_not_found',
+    ) as [TraceSummary];
+    // The text may be cut off.
+    await page.getByTitle(error!.message).first().waitFor();
     await until(async () => (await page.locator('li > .trace-row').count()) === 1);
   });
 

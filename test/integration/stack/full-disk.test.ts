@@ -86,9 +86,13 @@ describe.skipIf(!canMount)('a full disk', () => {
       return status === 503 && (await Promise.all(lost)).every((count) => count > 0);
     });
     await until(async () => (await sample(chat, 'telemetry_spans_lost_total')) > 0);
+    const isTold = async (): Promise<boolean> =>
+      (await (await fetch(`${chat}/api/status`)).text()).includes('"logDiskFull":true');
+    expect(await isTold()).toBe(true);
 
     rmSync(file('fill'));
     await until(async () => (await alert()).status === 200);
+    expect(await isTold()).toBe(false);
     const response = await ask();
     await response.text();
     for (const name of ['chat', 'notifier']) {

@@ -14,6 +14,7 @@ import { labelBounds, labelTicks, stepsOf } from '../../../src/console/page/live
 import { lonePoints } from '../../../src/console/page/live/columns.ts';
 import { legendWords, nameInWords } from '../../../src/console/page/live/legend-words.ts';
 import { suitingRange } from '../../../src/console/page/live/ranges.ts';
+import { zh } from '../../../src/console/page/texts/zh.ts';
 import { valueInWords } from '../../../src/console/page/live/values.ts';
 
 const english = ({ en }: Text): string => en;
@@ -82,6 +83,13 @@ test('an error budget that is spent says how often', () => {
   expect(valueInWords(budgetLeft, -37.03, english)).toBe('spent 38 times over');
   expect(valueInWords(budgetLeft, -37.03, chinese)).toBe('已超支，用量为预算的 38 倍');
   expect(valueInWords(budgetLeft, 0.4, english)).toBe('40%');
+});
+
+test('a Chinese sentence has Chinese units of time', () => {
+  expect(zh.forSome('2 min')).toBe('持续 2 分钟');
+  expect(zh.resolvedAfter('1.5 h', '03:20:11')).toBe('03:20:11 恢复，持续 1.5 小时');
+  expect(zh.queued(3, '40 s')).toBe('排队中，前面还有 3 个请求，约 40 秒');
+  expect(zh.ranges['5m']).toBe('5 分钟');
 });
 
 test.each([

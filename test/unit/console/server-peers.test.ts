@@ -225,6 +225,19 @@ describe('rules', () => {
     lastError: 'found duplicate series',
   };
 
+  test('that count have a whole number as their value', async () => {
+    const description = '{{ $value | printf "%.0f" }} attempts failed.';
+    const alerts = [{ activeAt: '2026-04-26T03:20:00Z', value: '1.0634' }];
+    const counting = { ...rule, annotations: { ...rule.annotations, description }, alerts };
+    const url = await startPeer((request, response) => {
+      const isList = request.url!.startsWith('/api/v1/rules');
+      const data = isList ? { groups: [{ rules: [counting, rule] }] } : { result: [] };
+      response.end(JSON.stringify({ status: 'success', data }));
+    });
+    const { rules } = await get(createConsole({ prometheus: url }), '/api/rules');
+    expect(rules.map(({ value }: { value: number }) => value)).toEqual([1, 0.2]);
+  });
+
   test('have a state, a threshold, the value now and the last firing', async () => {
     const queries: string[] = [];
     const firedAt = Date.parse('2026-04-25T22:00:00Z') / 1000;

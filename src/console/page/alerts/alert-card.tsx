@@ -9,7 +9,14 @@ import { Runbook } from './runbook.tsx';
 import { Silence } from './silence.tsx';
 import { SilenceForm } from './silence-form.tsx';
 
-export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }): VNode {
+interface AlertCardProps {
+  alert: Alert;
+  /** No rule of Prometheus has its name. */
+  isForeign: boolean;
+  onChange: () => void;
+}
+
+export function AlertCard({ alert, isForeign, onChange }: AlertCardProps): VNode {
   const t = useTexts();
   const pick = usePick();
   const [open, setOpen] = useState<'runbook' | 'silence'>();
@@ -24,6 +31,11 @@ export function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => v
         <h2>{name}</h2>
         <span class={`chip ${state}`}>{t.alertStates[state]}</span>
         <span class="chip">{t.severities[severity] ?? severity}</span>
+        {isForeign && (
+          <span class="chip" title={t.foreignHint}>
+            {t.foreignAlert}
+          </span>
+        )}
         {!alert.notifies && <span class="chip">{t.notifiesNobody}</span>}
         <span class="muted">{t.since(formatTime(alert.startsAt))}</span>
       </header>

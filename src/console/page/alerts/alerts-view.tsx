@@ -29,6 +29,11 @@ export function AlertsView({ alerts: polled, status }: AlertsViewProps): VNode {
   const isQuiet = alerts.every(({ state }) => state !== 'firing');
   // Without Prometheus or Alertmanager, nothing firing means nothing.
   const isKnown = value?.missing.every(({ peer }) => peer === 'notifier') === true;
+  const ruleList = rules.value;
+  // Without the rules, it is unknown whose alert it is.
+  const isForeign = (name: string): boolean =>
+    ruleList?.reason === undefined && ruleList?.rules.some((rule) => rule.name === name) === false;
+  const foreign = new Set(alerts.map(({ name }) => name).filter(isForeign));
   return (
     <main class="page" id="content">
       <header class="page-head">
@@ -52,11 +57,16 @@ export function AlertsView({ alerts: polled, status }: AlertsViewProps): VNode {
       )}
       <ul class="alert-list">
         {alerts.map((alert) => (
-          <AlertCard key={alert.fingerprint} alert={alert} onChange={reload} />
+          <AlertCard
+            key={alert.fingerprint}
+            alert={alert}
+            isForeign={foreign.has(alert.name)}
+            onChange={reload}
+          />
         ))}
       </ul>
-      <History rules={rules.value?.rules ?? []} />
-      <Rules polled={rules} />
+      <History rules={ruleList?.rules ?? []} />
+      <Rules polled={rules} foreign={[...foreign]} />
     </main>
   );
 }

@@ -11,7 +11,13 @@ import { fillLabels } from './fill-labels.ts';
 /** What needs attention first. */
 const order: AlertingRule['state'][] = ['firing', 'broken', 'pending', 'inactive'];
 
-export function Rules({ polled }: { polled: Polled<RuleList> }): VNode {
+interface RulesProps {
+  polled: Polled<RuleList>;
+  /** Names of active alerts that no rule has. */
+  foreign: readonly string[];
+}
+
+export function Rules({ polled, foreign }: RulesProps): VNode {
   const t = useTexts();
   const pick = usePick();
   const { value: list } = polled;
@@ -25,6 +31,7 @@ export function Rules({ polled }: { polled: Polled<RuleList> }): VNode {
       <StaleNote polled={polled} />
       {list?.reason !== undefined && <p class="empty">{pick(list.reason)}</p>}
       {rules.length > 0 && <p class="hint">{t.rulesHint(rules.length, pending)}</p>}
+      {foreign.length > 0 && <p class="hint">{t.foreignRules(foreign.join(', '))}</p>}
       <ul class="rule-list card">
         {rules.map((rule) => (
           <Rule key={rule.query} rule={rule} />

@@ -11,10 +11,10 @@ import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { useTitle } from '../title.ts';
 import { PanelCard, usualHeight } from './panel-card.tsx';
-import { isRange, ranges, rangeTexts, suitingRange, type RangeName } from './ranges.ts';
+import { isRange, ranges, suitingRange, type RangeName } from './ranges.ts';
 import { WithoutPrometheus } from './without-prometheus.tsx';
 
-/** Heights of larger plots, in CSS pixels. */
+/** Heights of larger plots, in CSS pixels at the usual font size. */
 const heights = { wall: 230, alone: 420 };
 
 interface LiveViewProps {
@@ -55,7 +55,7 @@ export function LiveView({ dashboard, status }: LiveViewProps): VNode {
         </nav>
         <Choices
           label={t.range}
-          texts={rangeTexts}
+          texts={t.ranges}
           value={rangeName}
           onChoose={(name) => changeQuery({ range: name })}
         />

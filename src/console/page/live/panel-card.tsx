@@ -21,7 +21,7 @@ interface PanelCardProps {
   everySeconds: number;
   /** The address of this panel alone. */
   href?: string;
-  /** Of a plot, in CSS pixels. */
+  /** Of a plot, in CSS pixels at the usual font size. */
   height?: number;
 }
 

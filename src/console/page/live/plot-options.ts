@@ -96,6 +96,11 @@ export function toHeatmap(panel: PanelInfo, columns: Columns, element: HTMLEleme
   };
 }
 
+/** The page's font size, which follows that of the browser, as a multiple of the usual one. Texts on a canvas know no rem. */
+export function fontScale(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 14;
+}
+
 const minuteSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360].map((minutes) => minutes * 60);
 
 function frame(element: HTMLElement): Pick<uPlot.Options, 'padding' | 'cursor'> {
@@ -121,7 +126,7 @@ function axis(element: HTMLElement): uPlot.Axis {
   const line = { stroke: resolveColor(element, '--line'), width: 1 };
   return {
     stroke: resolveColor(element, '--muted'),
-    font: '11px system-ui, sans-serif',
+    font: `${Math.round(12 * fontScale())}px system-ui, sans-serif`,
     grid: line,
     ticks: { show: false },
   };
@@ -130,8 +135,8 @@ function axis(element: HTMLElement): uPlot.Axis {
 function timeAxis(element: HTMLElement): uPlot.Axis {
   return {
     ...axis(element),
-    size: 24,
-    space: 48,
+    size: 24 * fontScale(),
+    space: 52 * fontScale(),
     // Whole minutes, because the labels have no seconds.
     incrs: minuteSteps,
     grid: { show: false },
@@ -142,8 +147,8 @@ function timeAxis(element: HTMLElement): uPlot.Axis {
 function valueAxis(element: HTMLElement, unit: string): uPlot.Axis {
   return {
     ...axis(element),
-    size: 62,
-    space: 28,
+    size: 64 * fontScale(),
+    space: 28 * fontScale(),
     incrs: stepsOf(unit),
     values: (_, splits) => labelTicks(splits, unit),
   };

@@ -11,7 +11,7 @@ import { createStore, useStore } from '../store.ts';
 import { useTexts } from '../texts/texts.ts';
 import { toColumns, type Columns } from './columns.ts';
 import { HeatLegend, Legend } from './legend.tsx';
-import { toHeatmap, toLines, type Drawing } from './plot-options.ts';
+import { fontScale, toHeatmap, toLines, type Drawing } from './plot-options.ts';
 
 const maxDots = 24;
 
@@ -23,7 +23,7 @@ interface PlotProps {
   panel: PanelInfo;
   data: PanelData;
   label: string;
-  /** Of the canvas, in CSS pixels. */
+  /** Of the canvas, in CSS pixels at the usual font size. */
   height: number;
 }
 
@@ -33,7 +33,7 @@ interface Dot {
   top: number;
 }
 
-export function Plot({ panel, data, label, height }: PlotProps): VNode {
+export function Plot({ panel, data, label, height: usualHeight }: PlotProps): VNode {
   const container = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [cursor, setCursor] = useState<number | null>(null);
@@ -43,6 +43,7 @@ export function Plot({ panel, data, label, height }: PlotProps): VNode {
   exemplars.current = panel.kind === 'heatmap' ? [] : data.exemplars;
   const appearance = `${useStore(theme)} ${useStore(language)} ${useStore(prefersDark)}`;
   const columns = toColumns(data);
+  const height = Math.round(usualHeight * fontScale());
   // Create a new plot only for other series or colors; new values reuse the plot.
   const shape = `${appearance} ${height} ${panel.id} ${panel.kind === 'heatmap' ? '' : columns.names.join('\n')}`;
   const draw = (element: HTMLElement): Drawing =>

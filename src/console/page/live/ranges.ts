@@ -1,8 +1,7 @@
 /** The time ranges of the panels, and the one that suits what there is. */
 import { serverNow } from '../server-clock.ts';
 
-export const rangeTexts = { '5m': '5m', '15m': '15m', '1h': '1h', '6h': '6h', '24h': '24h' };
-export type RangeName = keyof typeof rangeTexts;
+export type RangeName = '5m' | '15m' | '1h' | '6h' | '24h';
 
 /** Minutes to look back, and seconds between two polls. */
 export const ranges: Record<RangeName, { minutes: number; everySeconds: number }> = {

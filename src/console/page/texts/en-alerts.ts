@@ -26,6 +26,8 @@ export const enAlerts = {
     notifier: 'The notifier is down',
   } satisfies Record<Missing['peer'], string>,
   loadFailure: 'The model cannot be loaded:',
+  logDiskFull: 'The disk is full, so log lines are lost.',
+  logDiskHint: 'Free some space; answers are not affected.',
   nothingFires: 'No alerts are firing.',
   firingCount: (count: number) =>
     count === 1 ? '1 alert is firing' : `${count} alerts are firing`,
@@ -49,6 +51,10 @@ export const enAlerts = {
   liftSilence: 'End silence',
   watchdog: (time: string) =>
     `Alerts reach the notifier: the last heartbeat (Watchdog) arrived at ${time}.`,
+  foreignAlert: 'from another program',
+  foreignHint:
+    'No rule of this Prometheus has this name: another program sent the alert to Alertmanager.',
+  foreignRules: (names: string) => `Sent by other programs, without a rule here: ${names}.`,
   rules: 'All rules',
   rulesHint: (count: number, pending: number) =>
     `${count} rules, ${pending} pending. A pending rule fires when its condition has held long enough.`,

@@ -1,4 +1,5 @@
 /** The texts of the view Alerts in Chinese, with the same keys as `en-alerts.ts`. */
+import { inChinese } from '../format.ts';
 import type { enAlerts } from './en-alerts.ts';
 
 export const zhAlerts: typeof enAlerts = {
@@ -16,6 +17,8 @@ export const zhAlerts: typeof enAlerts = {
     notifier: '通知服务无响应',
   },
   loadFailure: '模型无法加载：',
+  logDiskFull: '磁盘已满，日志正在丢失。',
+  logDiskHint: '请清理空间，对话不受影响。',
   nothingFires: '当前没有告警。',
   firingCount: (count) => `${count} 条告警正在触发`,
   alertStates: { firing: '告警中', silenced: '已静默', inhibited: '被抑制' },
@@ -32,12 +35,15 @@ export const zhAlerts: typeof enAlerts = {
   silencedUntil: (time, by) => `已由 ${by} 静默至 ${time}：`,
   liftSilence: '解除静默',
   watchdog: (time) => `告警能够到达通知服务：最近一次心跳（Watchdog）收到于 ${time}。`,
+  foreignAlert: '来自其他程序',
+  foreignHint: 'Prometheus 中没有同名规则：这条告警由其他程序发送到 Alertmanager。',
+  foreignRules: (names) => `由其他程序发送、此处没有规则的告警：${names}。`,
   rules: '全部规则',
   rulesHint: (count, pending) =>
     `共 ${count} 条规则，${pending} 条待触发。条件持续满足规定时长后，待触发的规则才会告警。`,
   ruleStates: { firing: '告警中', pending: '待触发', inactive: '正常', broken: '无法评估' },
   valueNow: '当前',
-  forSome: (duration) => `持续 ${duration}`,
+  forSome: (duration) => `持续 ${inChinese(duration)}`,
   neverFired: '7 天内未触发',
   lastFired: (time) => `上次触发 ${time}`,
   history: '告警记录',
@@ -48,7 +54,7 @@ export const zhAlerts: typeof enAlerts = {
   stillFiring: '仍在告警',
   endUnknown: '已结束，时间未知',
   watchdogLast: (time) => `最近一次心跳（Watchdog）送达于 ${time}。`,
-  resolvedAfter: (duration, time) => `${time} 恢复，持续 ${duration}`,
+  resolvedAfter: (duration, time) => `${time} 恢复，持续 ${inChinese(duration)}`,
   about: { firing: '触发：', resolved: '恢复：' },
   inboxOnly: '仅存入收件箱，未发送到手机',
   nobodyNotified: '未通知任何人。',

@@ -1,4 +1,5 @@
 /** All texts of the page in Chinese, with the same keys as `en.ts`. */
+import { inChinese } from '../format.ts';
 import type { Texts } from './en.ts';
 import { zhAlerts } from './zh-alerts.ts';
 import { zhObserving } from './zh-observing.ts';
@@ -65,7 +66,7 @@ export const zh: Texts = {
   answered: '回答已结束。',
   waiting: '等待首 token…',
   queued: (before, left) =>
-    `排队中，${before === 0 ? '下一个就是你' : `前面还有 ${before} 个请求`}${left === undefined ? '' : `，约 ${left}`}`,
+    `排队中，${before === 0 ? '下一个就是你' : `前面还有 ${before} 个请求`}${left === undefined ? '' : `，约 ${inChinese(left)}`}`,
   readingPrompt: (percent) => `正在预填充提示词，${percent}%`,
   writtenElsewhere: '另一个标签页正在生成这个回答。',
   welcome: '向模型提问',

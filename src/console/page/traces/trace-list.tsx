@@ -1,12 +1,13 @@
 /** The recent traces. Filters, order and page are in the URL, so that going back and sharing a link keep them. */
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { TraceFilter, TraceSummary } from '../../../../otel/traces/rows.ts';
+import { phases, type TraceFilter, type TraceSummary } from '../../../../otel/traces/rows.ts';
 import { formatSeconds } from '../format.ts';
+import { nameInWords } from '../live/legend-words.ts';
 import { usePolled } from '../polling.ts';
 import { linkTo, useRoute, type Query } from '../route.ts';
 import { StaleNote } from '../stale-note.tsx';
-import { useTexts } from '../texts/texts.ts';
+import { usePick, useTexts } from '../texts/texts.ts';
 import { useTitle } from '../title.ts';
 import { ClientUsage, UsageButton } from './client-usage.tsx';
 import { TraceFilters } from './trace-filters.tsx';
@@ -57,6 +58,7 @@ export function TraceList(): VNode {
       <ClientUsage query={query} />
       {traces.length > 0 && (
         <div class="card traces" aria-busy={polled.value === undefined}>
+          <PhaseColors />
           <ColumnHeads scaleMillis={scale} />
           <ol class="trace-list">
             {groupRefusals(traces).map((group) => (
@@ -76,6 +78,23 @@ export function TraceList(): VNode {
       <Pages query={query} next={list?.nextCursor} />
       <p class="hint">{t.tracesHint}</p>
     </main>
+  );
+}
+
+function PhaseColors(): VNode {
+  const t = useTexts();
+  const pick = usePick();
+  return (
+    <ul class="phase-colors" aria-label={t.phaseColors}>
+      {phases.map((phase) => (
+        <li key={phase} title={t.phaseMeanings[phase]}>
+          <i class={`dot ${phase}`} /> {nameInWords(phase, pick)}
+        </li>
+      ))}
+      <li title={t.restMeaning}>
+        <i class="dot rest" /> {t.rest}
+      </li>
+    </ul>
   );
 }
 

@@ -36,7 +36,7 @@ export function GroupRow({ group, scaleMillis, isOpen }: GroupRowProps): VNode {
         <time>{formatTime(Math.max(...times))}</time>
         <span class="trace-name">{first.name}</span>
         <Outcome outcome={first.outcome} reason={first.reason} failed={first.failed} />
-        <span class="trace-error">
+        <span class="trace-error" title={first.error?.message}>
           <b>{t.times(traces.length)}</b> {t.sinceTime(formatTime(Math.min(...times)))}
           {first.client !== undefined && ` · ${first.client}`}
           {first.error !== undefined && ` · ${first.error.message}`}
@@ -82,7 +82,7 @@ function TraceRow({ trace, scaleMillis }: { trace: TraceSummary; scaleMillis: nu
         </>
       ) : (
         <>
-          <span class="trace-error" dir="auto">
+          <span class="trace-error" dir="auto" title={trace.error.message}>
             {trace.error.message}
           </span>
           <span class="number span-time">{formatSeconds(durationMillis / 1000)}</span>

@@ -110,9 +110,11 @@ function Numbers({ trace }: { trace: Trace }): VNode | null {
   };
   const cached = format('cachedTokens', t.cachedTokens) ?? '';
   const first = firstTokenOf(trace);
+  const total = Number(find(trace, 'inputTokens') ?? 0) + Number(find(trace, 'outputTokens') ?? 0);
   const entries = [
     [t.inputTokens, format('inputTokens', (count) => formatNumber(count) + cached)],
     [t.outputTokens, format('outputTokens', formatNumber)],
+    [t.totalTokens, total > 0 ? formatNumber(total) : undefined],
     [t.traceColumns.firstToken, first && formatSeconds(first / 1000)],
     [t.facts.speed, format('tokensPerSecond', (speed) => `${formatNumber(speed)}/s`)],
     [t.model, find(trace, 'model')],
