@@ -62,6 +62,27 @@ function countStored(page: Page): Promise<number> {
   );
 }
 
+/** Uses up the room of the origin, to the last bytes. At random, because Chromium compresses what it stores. */
+function fillOrigin(page: Page): Promise<void> {
+  return page.evaluate(async () => {
+    const opening = indexedDB.open('filler');
+    opening.onupgradeneeded = () =>
+      opening.result.createObjectStore('all', { autoIncrement: true });
+    await new Promise((resolve) => void (opening.onsuccess = resolve));
+    const isWritten = (bytes: number): Promise<boolean> =>
+      new Promise((resolve) => {
+        const transaction = opening.result.transaction('all', 'readwrite');
+        transaction.objectStore('all').add(crypto.getRandomValues(new Uint8Array(bytes)));
+        transaction.oncomplete = () => resolve(true);
+        transaction.onabort = () => resolve(false);
+      });
+    for (let bytes = 65_536; bytes >= 64;) {
+      if (!(await isWritten(bytes))) bytes /= 2;
+    }
+    opening.result.close();
+  });
+}
+
 describe('stored conversations', () => {
   test('of the older localStorage are moved, once and complete', async () => {
     const page = await browser.open(service.url);
@@ -77,6 +98,30 @@ describe('stored conversations', () => {
     await page.reload();
     await answer.waitFor();
     await expectTitles(page, ['Old question 2', 'Old question 1', 'Old question 0']);
+  });
+
+  test('stay when another finds no room, and the page says which is not stored', async () => {
+    const { page, script } = await openScripted();
+    const devtools = await page.context().newCDPSession(page);
+    const origin = service.url;
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1_000_000 });
+    await storeAsBefore(page, 3, 0);
+    await page.reload();
+    await list(page).getByRole('link', { name: 'Old question 2' }).waitFor();
+    await fillOrigin(page);
+    await ask(page, 'One too many');
+    (await script.next()).end();
+    await page.getByRole('alert').filter({ hasText: 'This conversation is not stored' }).waitFor();
+    const other = await page.context().newPage();
+    await other.goto(service.url);
+    await expectTitles(other, ['Old question 2', 'Old question 1', 'Old question 0']);
+    // With room again, the next change stores the conversation whole.
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin });
+    await ask(page, 'Another');
+    (await script.next()).end();
+    await list(other).getByRole('link', { name: 'One too many' }).click();
+    await other.getByRole('article', { name: 'You' }).getByText('Another').waitFor();
+    expect(await page.getByText('This conversation is not stored').count()).toBe(0);
   });
 
   test('have a bound, with a warning before it', async () => {

@@ -36,7 +36,6 @@ function storeWaiting(): void {
   timer = undefined;
   const changed = [...waiting].map((id) => drafts.get().get(id)!);
   waiting.clear();
-  // A draft that finds no room is no reason to interrupt.
   if (changed.length === 0) return;
   // A draft that finds no room is no reason to interrupt.
   void opening.then((database) => database?.writeDrafts(changed).catch(() => undefined));
