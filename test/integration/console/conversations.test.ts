@@ -73,8 +73,8 @@ function fillOrigin(page: Page): Promise<void> {
       new Promise((resolve) => {
         const transaction = opening.result.transaction('all', 'readwrite');
         transaction.objectStore('all').add(crypto.getRandomValues(new Uint8Array(bytes)));
-        transaction.oncomplete = () => resolve(true);
-        transaction.onabort = () => resolve(false);
+        transaction.addEventListener('complete', () => resolve(true));
+        transaction.addEventListener('abort', () => resolve(false));
       });
     for (let bytes = 65_536; bytes >= 64;) {
       if (!(await isWritten(bytes))) bytes /= 2;

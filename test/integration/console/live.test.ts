@@ -195,12 +195,15 @@ describe('a plot', () => {
       async prepare(prepared) {
         await prepared.addInitScript(() => {
           const { prototype } = CanvasRenderingContext2D;
-          prototype.fillText = new Proxy(prototype.fillText, {
-            apply(fillText, canvas: CanvasRenderingContext2D, args) {
-              document.documentElement.dataset['font'] = canvas.font;
-              Reflect.apply(fillText, canvas, args);
+          const draw = Reflect.get(prototype, 'fillText') as (...args: unknown[]) => void;
+          Reflect.set(
+            prototype,
+            'fillText',
+            function (this: CanvasRenderingContext2D, ...args: unknown[]) {
+              document.documentElement.dataset['font'] = this.font;
+              Reflect.apply(draw, this, args);
             },
-          });
+          );
         });
       },
     });
