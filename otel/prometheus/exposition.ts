@@ -1,5 +1,5 @@
 /**
- * Writes metrics in Prometheus' text format 0.0.4, or in OpenMetrics 1.0 with exemplars. Used by `scrape.ts`.
+ * Writes metrics in Prometheus' text format 0.0.4, or in OpenMetrics 1.0 with exemplars. Used by `exporter.ts`.
  * Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and https://prometheus.io/docs/specs/om/open_metrics_spec/
  */
 import type { Histogram } from '@opentelemetry/sdk-metrics';

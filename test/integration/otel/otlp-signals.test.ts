@@ -1,10 +1,10 @@
-/** Metrics, traces and logs at a real receiver in OTLP's three protocols, and the same metrics on `/metrics`. */
+/** Metrics, traces and logs at a real receiver in OTLP's three protocols, with TLS and without, and the same metrics on `/metrics`. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { metrics, type MetricDefinition } from '../../../otel/names.ts';
-import { collect, startCollector, type Collector } from '../../support/otel/collector.ts';
+import { collect, pemFile, startCollector, type Collector } from '../../support/otel/collector.ts';
 import {
   attributesOf,
   type OtlpLog,
@@ -53,7 +53,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.each(['http/protobuf', 'http/json', 'grpc'] as const)('by %s', (protocol) => {
+/** Over TLS the collector asks for a certificate of its client. */
+const tlsSettings = {
+  OTEL_EXPORTER_OTLP_CERTIFICATE: pemFile,
+  OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: pemFile,
+  OTEL_EXPORTER_OTLP_CLIENT_KEY: pemFile,
+};
+
+describe.each([
+  ['http/protobuf', false],
+  ['http/json', true],
+  ['grpc', true],
+] as const)('by %s (TLS: %s)', (protocol, tls) => {
   let collector: Collector;
   let samples: Samples;
   let spans: Span[];
@@ -61,13 +72,14 @@ describe.each(['http/protobuf', 'http/json', 'grpc'] as const)('by %s', (protoco
   let pushed: Map<string, OtlpMetric>;
 
   beforeAll(async () => {
-    collector = await startCollector('receiving');
+    collector = await startCollector('receiving', { tls });
     const { lines } = await runRegistered(folder, program, {
       env: {
         OTEL_METRICS_EXPORTER: 'otlp,prometheus',
         OTEL_LOGS_EXPORTER: 'otlp',
         OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? collector.grpcUrl : collector.url,
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+        ...(tls ? tlsSettings : {}),
       },
     });
     const scrape = lines.find((line) => line.startsWith('"'));

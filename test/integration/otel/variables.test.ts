@@ -1,6 +1,7 @@
 /**
  * Every standard variable that `otel/README.md` calls honoured, set for a program, and its effect at a real receiver. Five programs: all
- * variables set, all set to nonsense, exporters off, telemetry off, exporters to the console.
+ * variables set, all set to nonsense, exporters off, telemetry off, exporters to the console. Delays and timeouts are in `export.test.ts`,
+ * TLS is in `otlp-signals.test.ts`.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -145,12 +146,8 @@ beforeAll(async () => {
       PUSHES: '2',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '5',
       OTEL_BSP_MAX_QUEUE_SIZE: '20',
-      OTEL_BSP_SCHEDULE_DELAY: '600000',
-      OTEL_BSP_EXPORT_TIMEOUT: '5000',
       OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '3',
       OTEL_BLRP_MAX_QUEUE_SIZE: '12',
-      OTEL_BLRP_SCHEDULE_DELAY: '600000',
-      OTEL_BLRP_EXPORT_TIMEOUT: '5000',
       OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '2',
       OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '3',
       OTEL_SPAN_EVENT_COUNT_LIMIT: '1',
@@ -187,6 +184,9 @@ beforeAll(async () => {
       OTEL_TRACES_EXPORTER: 'console',
       OTEL_METRICS_EXPORTER: 'console',
       OTEL_LOGS_EXPORTER: 'console',
+      OTEL_ATTRIBUTE_COUNT_LIMIT: '1',
+      OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '5',
+      OTEL_PROPAGATORS: 'b3multi',
     }),
   ]);
 });
@@ -372,9 +372,12 @@ test('OTEL_SDK_DISABLED: nothing listens, nothing is measured, and propagation s
   expect(disabled.warnings).toEqual([]);
 });
 
-test('the exporter "console" prints the three signals', () => {
+test('the exporter "console" prints the three signals, within the general limits of attributes', () => {
   const text = printing.run.lines.join('\n');
   for (const part of ['span 29', "name: 'work.size'", "body: 'line'"]) expect(text).toContain(part);
+  const attributes = [...text.matchAll(/^  attributes: \{([^}]*)\}/gm)].map(([, each]) => each);
+  expect(new Set(attributes)).toEqual(new Set([" one: 'abcde' "]));
+  expect(Object.keys(printing.printed.carrier ?? {})).toContain('x-b3-traceid');
 });
 
 test.each(['README.md', 'README.zh-CN.md'])('%s names every variable of this test', (page) => {

@@ -4,7 +4,9 @@
  */
 import { Server as GrpcServer, ServerCredentials, type handleUnaryCall } from '@grpc/grpc-js';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -37,6 +39,9 @@ export interface Collector {
   close(): Promise<void>;
 }
 
+/** Key and certificate of the collector and of the clients that it accepts with `tls`. */
+export const pemFile = `${import.meta.dirname}/localhost.pem`;
+
 const messages = protobuf.loadSync(`${import.meta.dirname}/otlp.proto`);
 const grpcServices = {
   traces: 'trace.v1.TraceService',
@@ -44,11 +49,20 @@ const grpcServices = {
   logs: 'logs.v1.LogsService',
 };
 
-export async function startCollector(kind: CollectorKind): Promise<Collector> {
+/** `tls`: it accepts only clients with the certificate of `pemFile`. */
+export async function startCollector(
+  kind: CollectorKind,
+  { tls = false } = {},
+): Promise<Collector> {
   const received: Received[] = [];
-  const server = createServer((request, response) => {
+  const pem = tls ? readFileSync(pemFile) : undefined;
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (kind !== 'hanging') void answer(request, response);
-  });
+  };
+  const server =
+    pem === undefined
+      ? createServer(listener)
+      : createTlsServer({ key: pem, cert: pem, ca: pem, requestCert: true }, listener);
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { headers, url } = request;
     const signal = signals.find((each) => url === `/v1/${each}`);
@@ -66,7 +80,7 @@ export async function startCollector(kind: CollectorKind): Promise<Collector> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const grpc = kind === 'receiving' ? await startGrpc(received) : undefined;
+  const grpc = kind === 'receiving' ? await startGrpc(received, pem) : undefined;
   const close = async (): Promise<void> => {
     grpc?.server.forceShutdown();
     if (!server.listening) return;
@@ -78,9 +92,10 @@ export async function startCollector(kind: CollectorKind): Promise<Collector> {
   if (kind === 'absent') await close();
   const bodies = (): string[] =>
     received.filter(({ signal }) => signal === 'traces').map(({ body }) => JSON.stringify(body));
+  const origin = tls ? 'https://localhost' : 'http://127.0.0.1';
   return {
-    url: `http://127.0.0.1:${port}`,
-    grpcUrl: `http://127.0.0.1:${grpc?.port}`,
+    url: `${origin}:${port}`,
+    grpcUrl: `${origin}:${grpc?.port}`,
     received,
     bodies,
     spanNames: () =>
@@ -99,7 +114,10 @@ export function collect<Item>(body: object, list: 'spans' | 'metrics' | 'logReco
   });
 }
 
-async function startGrpc(received: Received[]): Promise<{ server: GrpcServer; port: number }> {
+async function startGrpc(
+  received: Received[],
+  pem: Buffer | undefined,
+): Promise<{ server: GrpcServer; port: number }> {
   const server = new GrpcServer();
   for (const signal of signals) {
     const definition = {
@@ -119,7 +137,11 @@ async function startGrpc(received: Received[]): Promise<{ server: GrpcServer; po
     server.addService({ export: definition }, { export: accept });
   }
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+  const credentials =
+    pem === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(pem, [{ private_key: pem, cert_chain: pem }], true);
+  server.bindAsync('127.0.0.1:0', credentials, (error, port) =>
     error === null ? resolve(port) : reject(error),
   );
   return { server, port: await promise };
