@@ -5,7 +5,16 @@ export function withoutCredentials(given: URL): { url: URL; headers: Record<stri
   const { username, password } = url;
   if (username === '' && password === '') return { url, headers: {} };
   url.username = url.password = '';
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decodeCredential(username)}:${decodeCredential(password)}`;
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
   return { url, headers: { authorization } };
+}
+
+/** The text of a user name or password in a URL. A `%` that starts no escape is a `%`. */
+export function decodeCredential(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -79,21 +79,21 @@ const HeldAlerts = z.array(
   }),
 );
 const Status = z.object({ config: z.object({ original: z.string() }) });
-const Receiver = z.object({ name: z.string(), webhook_configs: z.array(z.unknown()).default([]) });
+const Webhook = z.object({ url: z.string().default('') });
+const Receiver = z.object({ name: z.string(), webhook_configs: z.array(Webhook).default([]) });
 const Receivers = z.object({ receivers: z.array(Receiver) });
 
 export type Held = Awaited<ReturnType<typeof readHeld>>[number];
 
 /**
- * Alerts that Alertmanager has now. `isNotForUs`: silenced, inhibited, or routed to receivers without a webhook.
+ * Alerts that Alertmanager has now. `isNotForUs`: silenced, inhibited, or routed to receivers without a webhook of the notifier.
  * @throws Error
  */
 export async function readHeld(alertmanager: URL) {
   const held = HeldAlerts.parse(await getJson(alertmanager, '/api/v2/alerts'));
   const { config } = Status.parse(await getJson(alertmanager, '/api/v2/status'));
   const { receivers } = Receivers.parse(parse(config.original));
-  // Newer releases of Alertmanager hide webhook URLs, so any receiver with a webhook may be the notifier.
-  const possible = receivers.filter(({ webhook_configs: webhooks }) => webhooks.length > 0);
+  const possible = receivers.filter(({ webhook_configs: all }) => all.some(isOurWebhook));
   const names = new Set(possible.map(({ name }) => name));
   return held.map((alert) => {
     const isOurs = alert.receivers.some(({ name }) => names.has(name));
@@ -102,6 +102,10 @@ export async function readHeld(alertmanager: URL) {
     return { labels, annotations, startsAt, generatorURL, fingerprint, isNotForUs };
   });
 }
+
+/** Alertmanager 0.26 and later hide the URL: then any webhook may be the notifier's. */
+const isOurWebhook = ({ url }: { url: string }): boolean =>
+  URL.parse(url) === null || /\/alerts\/[^/?]+$/.test(URL.parse(url)?.pathname ?? '');
 
 async function getJson(base: URL, path: string): Promise<unknown> {
   const { url, headers } = withoutCredentials(base);

@@ -9,7 +9,7 @@ import {
   findMissed,
   findNotResolved,
 } from '../../../alerting/notifier/watch/reconcile.ts';
-import { readFired } from '../../../alerting/notifier/watch/sources.ts';
+import { readFired, readHeld } from '../../../alerting/notifier/watch/sources.ts';
 import { createAlert } from '../../support/alerting/alertmanager-webhook.ts';
 
 const labels = { alertname: 'HighErrorRate', job: 'qwen-instruct', severity: 'critical' };
@@ -147,6 +147,32 @@ test.each([
   expect(found.map(({ alert }) => Date.parse(alert.endsAt) || undefined)).toEqual(expected);
 });
 
+/** A server that answers each path with this JSON. */
+async function serve(answers: (path: string) => unknown): Promise<URL> {
+  const server = createServer(({ url = '' }, response) =>
+    response.end(JSON.stringify(answers(url))),
+  );
+  onTestFinished(() => void server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+}
+
+// Fault: Alertmanager sends an alert to a webhook of another program only. Result: not reconciled, if Alertmanager shows the URL (before 0.26).
+test.each([
+  ['http://notifier:8060/alerts/default', false],
+  ['https://example.com/behind/a/proxy/alerts/office', false],
+  ['https://example.com/other-program', true],
+  ['<secret>', false],
+])('an alert whose receiver has the webhook %s is not for us: %s', async (url, expected) => {
+  const alert = { ...held, status: { state: 'active' }, receivers: [{ name: 'one' }] };
+  const original = JSON.stringify({ receivers: [{ name: 'one', webhook_configs: [{ url }] }] });
+  const alertmanager = await serve((path) =>
+    path === '/api/v2/alerts' ? [alert] : { config: { original } },
+  );
+  expect((await readHeld(alertmanager)).map(({ isNotForUs }) => isNotForUs)).toEqual([expected]);
+});
+
 test('samples before the compared time do not count, although Prometheus is asked for whole seconds', async () => {
   const since = 1_000_500;
   const metric = { __name__: 'ALERTS', alertstate: 'firing', alertname: 'Short' };
@@ -155,11 +181,7 @@ test('samples before the compared time do not count, although Prometheus is aske
     { metric, values: values(since - 300) },
     { metric: { ...metric, alertname: 'Long' }, values: values(since - 300, since, since + 200) },
   ];
-  const server = createServer((_, response) => response.end(JSON.stringify({ data: { result } })));
-  onTestFinished(() => void server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const prometheus = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const prometheus = await serve(() => ({ data: { result } }));
   expect(await readFired(prometheus, since, since + 4200)).toEqual([
     { labels: { alertname: 'Long' }, firstAt: since, lastAt: since + 200 },
   ]);

@@ -31,11 +31,14 @@ test('sends the message and its alerts, the token, and a key that every attempt 
 });
 
 // Fault: the URL of a webhook is `http://user:pa%40ss@host/`.
-test('credentials in the URL become Basic authorization', async () => {
-  const url = receiver.url.replace('http://', 'http://user:pa%40ss@');
+test.each([
+  ['pa%40ss', 'pa@ss'],
+  ['100%', '100%'],
+])('credentials in the URL become Basic authorization: %s', async (given, password) => {
+  const url = receiver.url.replace('http://', `http://user:${given}@`);
   const channel = createChannel(webhook, { url });
   expect(await channel.deliver(createMessage(), createCall())).toMatchObject({ kind: 'delivered' });
-  const expected = `Basic ${Buffer.from('user:pa@ss').toString('base64')}`;
+  const expected = `Basic ${Buffer.from(`user:${password}`).toString('base64')}`;
   expect(receiver.received[0]?.authorization).toBe(expected);
 });
 

@@ -5,6 +5,7 @@
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
 import { isLoopback } from '../../../../src/kit/loopback.ts';
+import { decodeCredential } from '../../credentials.ts';
 import { writeHtml, writeText } from '../../message/mail-text.ts';
 import { createRedaction, defineKind } from '../channel.ts';
 import type { Delivery, RetryReason } from '../channel.ts';
@@ -58,7 +59,7 @@ export const email = defineKind({
       .pipe(z.array(address).min(1, 'expected an email address')),
   }),
   create(name, { url, from, to, ehlo }, { timeoutSeconds = 20 } = {}) {
-    const redact = createRedaction([url.href, decodeURIComponent(url.password), url.password]);
+    const redact = createRedaction([url.href, decodeCredential(url.password), url.password]);
     const transport = openTransport(url, timeoutSeconds * 1000, ehlo);
     const domain = /@([^>\s]+)/.exec(from)?.[1] ?? 'localhost';
     return {
@@ -101,7 +102,7 @@ export const email = defineKind({
 
 function openTransport(url: URL, timeoutMillis: number, ehlo: string | undefined) {
   const isOptional = url.searchParams.get('tls') === 'optional';
-  const user = decodeURIComponent(url.username);
+  const user = decodeCredential(url.username);
   return createTransport({
     pool: true,
     maxConnections: 1,
@@ -120,7 +121,7 @@ function openTransport(url: URL, timeoutMillis: number, ehlo: string | undefined
     connectionTimeout: timeoutMillis,
     greetingTimeout: timeoutMillis,
     socketTimeout: timeoutMillis,
-    ...(user && { auth: { user, pass: decodeURIComponent(url.password) } }),
+    ...(user && { auth: { user, pass: decodeCredential(url.password) } }),
   });
 }
 
