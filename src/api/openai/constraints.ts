@@ -40,7 +40,7 @@ export const ConstraintFields = z.object({
   logits_processors: none('use logit_bias'),
 });
 
-const inCompletions = 'use /v1/chat/completions or /v1/completions';
+const inCompletions = 'use /v1/chat/completions';
 
 /** Fields of llama-server that the streams of other endpoints have no place for. */
 export const NoReportFields = z.object({

@@ -57,7 +57,8 @@ export const SamplingFields = z.object({
 });
 
 const JsonSchemaFormat = z.object({
-  name: z.string().max(64),
+  // OpenAI requires it; llama-server does not.
+  name: z.string().max(64).nullish(),
   description: z.string().nullish(),
   schema: z.record(z.string(), z.unknown()),
   strict: z.boolean().nullish(),
@@ -67,7 +68,13 @@ export const ResponseFormat = z.discriminatedUnion(
   'type',
   [
     z.object({ type: z.literal('text') }),
-    z.object({ type: z.literal('json_object') }),
+    z.object({
+      type: z.literal('json_object'),
+      schema: z
+        .record(z.string(), z.unknown())
+        .nullish()
+        .meta({ description: 'As in llama-server: the schema of the answer.' }),
+    }),
     z.object({ type: z.literal('json_schema'), json_schema: JsonSchemaFormat }),
   ],
   { error: 'expected a "type" of "text", "json_object" or "json_schema"' },
@@ -144,7 +151,10 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Sampling {
 export function toFormat(
   format: z.infer<typeof ResponseFormat> | null | undefined,
 ): JsonFormat | undefined {
-  if (format?.type === 'json_object') return { kind: 'json_object' };
+  if (format?.type === 'json_object') {
+    const { schema } = format;
+    return schema ? { kind: 'json_schema', schema, strict: true } : { kind: 'json_object' };
+  }
   if (format?.type !== 'json_schema') return undefined;
   const { schema, strict } = format.json_schema;
   return { kind: 'json_schema', schema, strict: strict === true };

@@ -200,11 +200,39 @@ describe.each([
   });
 });
 
+test("llama-server's reports are in the events of /v1/responses", async () => {
+  const ask = { input: 'a', stream: true, timings_per_token: true, return_progress: true };
+  const text = await (await createApiApp().post('/v1/responses', ask)).text();
+  const events = toFrames(text).map((frame) => JSON.parse(frame.slice(frame.indexOf('{'))));
+  const progress = events.filter(({ prompt_progress }) => prompt_progress !== undefined);
+  expect(progress.map((event) => [event.type, event.prompt_progress.processed])).toEqual([
+    ['response.in_progress', 0],
+    ['response.in_progress', 3],
+  ]);
+  const timed = events.filter(({ timings }) => timings !== undefined);
+  expect(timed.map(({ type, timings }) => [type, timings.predicted_n])).toEqual([
+    ['response.output_text.delta', 1],
+    ['response.output_text.delta', 2],
+    ['response.completed', 2],
+  ]);
+});
+
+test('serves the schema of a JSON object, and a schema without a name', async () => {
+  for (const response_format of [
+    { type: 'json_object', schema },
+    { type: 'json_schema', json_schema: { schema, strict: true } },
+  ]) {
+    const api = createApiApp();
+    expect((await api.post(chat, { ...hello, response_format })).status).toBe(200);
+    expect(api.requests[0]?.format).toEqual({ kind: 'json_schema', schema, strict: true });
+  }
+});
+
 test.each(['timings_per_token', 'return_progress'])(
   'refuses %s where no chunk has a place for it',
   async (field) => {
-    for (const path of ['/chat', '/v1/responses', '/v1/messages']) {
-      const ask = { ...hello, input: 'a', max_tokens: 9 };
+    for (const path of ['/chat', '/v1/messages']) {
+      const ask = { ...hello, max_tokens: 9 };
       const refused = await createApiApp().post(path, { ...ask, [field]: true });
       const { error } = await refused.json();
       expect([refused.status, error.message]).toEqual([400, expect.stringContaining(field)]);

@@ -111,6 +111,7 @@ export function createResponse(
   run: Run,
   model: string,
   facts: RepeatedFields,
+  { reportsProgress = false } = {},
 ): StreamFrames & { response: Response } {
   const response = begin(run, model, facts);
   const building: Building = { run, response, open: undefined, events: [], sequence: 0 };
@@ -122,13 +123,19 @@ export function createResponse(
       emit(building, 'response.in_progress', { response });
       return take();
     },
+    ...(reportsProgress && {
+      progress(prompt_progress) {
+        emit(building, 'response.in_progress', { response, prompt_progress });
+        return take();
+      },
+    }),
     piece(piece) {
       addPiece(building, piece);
-      return take();
+      return withTimings(take(), piece.timings);
     },
     last() {
       finish(building);
-      return take();
+      return withTimings(take(), run.finished().timings);
     },
     named: {
       error(error) {
@@ -158,6 +165,12 @@ function begin(run: Run, model: string, facts: RepeatedFields): Response {
     usage: null,
     ...facts,
   };
+}
+
+/** As llama-server reports them: in the last of these events. */
+function withTimings(events: Event[], timings: Piece['timings']): Event[] {
+  if (timings !== undefined) Object.assign(events.at(-1) ?? {}, { timings });
+  return events;
 }
 
 function emit(building: Building, type: string, members: object): void {
@@ -245,7 +258,7 @@ function closeItem(building: Building, status: 'completed' | 'incomplete'): void
 
 function finish(building: Building): void {
   const { run, response } = building;
-  const { finishReason, summary } = run.finished();
+  const { finishReason, summary, timings } = run.finished();
   const status = finishReason === 'length' ? 'incomplete' : 'completed';
   if (response.output.length === 0) openMessage(building);
   closeItem(building, status);
@@ -260,7 +273,7 @@ function finish(building: Building): void {
       output_tokens_details: { reasoning_tokens: 0 },
       total_tokens: summary.inputTokens + summary.outputTokens,
     },
-    timings: toTimings(summary),
+    timings: toTimings(summary, timings),
   } satisfies Partial<Response>);
   emit(building, `response.${status}`, { response });
 }

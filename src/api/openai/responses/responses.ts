@@ -9,9 +9,16 @@ import { generationErrors, startGeneration, type RunDeps } from '../../run/gener
 import { streamFrames, toServerTiming, type StreamFrames } from '../../run/streaming.ts';
 import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../../tools.ts';
-import { AnswerFields, HarmlessFields, only, SamplingFields, unsupported } from '../fields.ts';
+import {
+  AnswerFields,
+  HarmlessFields,
+  only,
+  ReportFields,
+  SamplingFields,
+  unsupported,
+} from '../fields.ts';
 import { toFormat, toSampling } from '../fields.ts';
-import { ConstraintFields, NoReportFields, toConstrained } from '../constraints.ts';
+import { ConstraintFields, toConstrained } from '../constraints.ts';
 import { toNamed } from '../tools.ts';
 import { createResponse, ResponseObject, toResponse, type RepeatedFields } from './answers.ts';
 import { responseExample, responseRequestExamples, responseStreamExample } from './examples.ts';
@@ -62,7 +69,7 @@ const ResponseRequest = z.object({
   }),
   ...sampling,
   ...ConstraintFields.shape,
-  ...NoReportFields.shape,
+  ...ReportFields.shape,
   text: z.object({ format: TextFormat.nullish(), verbosity: z.string().nullish() }).nullish(),
   reasoning: z
     .object({ effort: z.string().nullish(), summary: z.string().nullish() })
@@ -142,12 +149,16 @@ export function createResponses(deps: RunDeps, readBody: ReadBody): Endpoint {
         ...(format === undefined ? {} : { format }),
         requestedModel: body.model,
         stream: body.stream === true,
+        timingsPerToken: body.timings_per_token === true,
         idPrefix: 'resp_',
       });
       const facts = toRepeated(body, asked);
       const recall = body.store === false ? undefined : { memory, client, items };
       if (body.stream === true) {
-        const frames = remembering(createResponse(run, model, facts), recall);
+        const frames = remembering(
+          createResponse(run, model, facts, { reportsProgress: body.return_progress === true }),
+          recall,
+        );
         return streamFrames(c, deps.timeouts, run, frames);
       }
       const answer = await toResponse(run, model, facts);
