@@ -162,11 +162,12 @@ screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running s
 	@node test/support/console/chromium.ts
 	@node test/support/console/screenshots.ts
 
+# Results go into test/chaos/results.json, part by part, and the page test/chaos/README.md is written from them. A run that was stopped
+# goes on where it was.
 .PHONY: chaos
-chaos: $(LIBRARIES) ## kill the engine (SEEDS=100) and the notifier, in every phase; hunt requests that delay others (REQUESTS=400); the long form of tests that send many requests ## 故障测试：反复终止引擎和通知服务
-	@node test/chaos/main.ts
-	@node test/chaos/hunt.ts
-	@node test/chaos/notifier-kill.ts --seeds 200
+chaos: $(LIBRARIES) ## what it survives, over hours: overload, faults, storms (KILLS=50, SEEDS=100), soak (SOAK_MINUTES=60); then the long form of tests that send many requests ## 故障与压力测试，数小时：过载、故障、反复终止进程、长时间运行（SOAK_MINUTES=60）
+	@node stack/native/tools/tools.ts
+	@node test/chaos/proof.ts
 	ACCOUNTING_REQUESTS=20000 CARDINALITY_REQUESTS=20000 FUZZ_RUNS=30000 ORDER_RUNS=100000 vitest run \
 	  --testTimeout 900000 --hookTimeout 900000 otel/request-accounting otel/cardinality api/fuzzed-bodies notifier-order
 

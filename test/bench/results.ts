@@ -107,7 +107,7 @@ function versionOf(program: string): string {
 }
 
 /** The commit of a checkout, with + for changed files. */
-function commitOf(folder: string): string {
+export function commitOf(folder: string): string {
   try {
     const git = (...args: string[]) =>
       execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8' }).trim();

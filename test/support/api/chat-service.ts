@@ -26,9 +26,20 @@ export interface ChatService {
   stop(): Promise<number | null>;
 }
 
+export interface StartOptions {
+  readySeconds?: number;
+  /** A command before that of the service, which it runs in its own place, such as `unshare`. */
+  before?: readonly string[];
+}
+
 /** Other than by default, an unknown model is an error. @throws Error with the service's log if it exits or does not become ready in time. */
-export async function startChatService(env: Record<string, string> = {}): Promise<ChatService> {
-  const child = spawn(process.execPath, ['--import', './otel/register.ts', 'src/main.ts'], {
+export async function startChatService(
+  env: Record<string, string> = {},
+  { readySeconds = 40, before = [] }: StartOptions = {},
+): Promise<ChatService> {
+  const service = [process.execPath, '--import', './otel/register.ts', 'src/main.ts'];
+  const [program = '', ...args] = [...before, ...service];
+  const child = spawn(program, args, {
     cwd: root,
     env: { ...process.env, ...defaults, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,7 +62,10 @@ export async function startChatService(env: Record<string, string> = {}): Promis
   const ready = () => log.findLast((line) => line.includes('"the engine is ready"'));
   try {
     // The log line may arrive after /readyz has changed.
-    await until(async () => (await fetch(`${url}/readyz`)).ok && ready() !== undefined);
+    await until(
+      async () => (await fetch(`${url}/readyz`)).ok && ready() !== undefined,
+      readySeconds,
+    );
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`not ready:\n${log.join('\n')}`, { cause: error });
