@@ -71,36 +71,56 @@ export async function sendTest(options: NotifyTest): Promise<number> {
   const parsed = Queued.safeParse(body);
   if (!answer.ok || !parsed.success) return refuse(options, answer.status, body);
   const { id, channel: name, storesOnly, rendered, warnings } = parsed.data;
-  const showMessage = (): void => {
-    say({ en: `\n${rendered}`, zh: `\n${rendered}` });
-    warn(say, warnings);
-  };
   for (;;) {
     const found = Notifications.safeParse(await (await ask('/api/notifications?limit=500')).json());
     const sent = found.data?.notifications.find((each) => each.id === id);
     const millis = Math.round(performance.now() - startedAt);
-    if (sent?.state === 'delivered') {
-      say(storesOnly ? stored(name, url) : delivered(name, id, millis));
-      showMessage();
-      return 0;
-    }
-    const why = [sent?.lastReason, sent?.lastDetail].filter(Boolean).join(', ');
-    if (sent?.state === 'dead') {
-      say({ en: `${name}: not delivered (${why}).`, zh: `${name}：发送失败（${why}）。` });
-      showMessage();
-      return 1;
-    }
-    if ((sent?.attempts ?? 0) > 0 || millis > timeoutMillis) {
-      const reason = why || `${Math.round(millis / 1000)} s`;
-      say({
-        en: `${name}: not delivered yet (${reason}). The notifier tries again; see ${url}/api/notifications.`,
-        zh: `${name}：尚未送达（${reason}）。通知服务会继续重试，见 ${url}/api/notifications。`,
-      });
-      showMessage();
-      return 1;
+    const isOver = millis > timeoutMillis;
+    const outcome = judge(sent, { name, id, storesOnly, url, millis, isOver });
+    if (outcome !== undefined) {
+      say(outcome.text);
+      say({ en: `\n${rendered}`, zh: `\n${rendered}` });
+      warn(say, warnings);
+      return outcome.code;
     }
     await delay(pollMillis);
   }
+}
+
+interface Asked {
+  name: string;
+  id: number;
+  storesOnly: boolean;
+  url: string;
+  millis: number;
+  /** Nothing is waited for any longer. */
+  isOver: boolean;
+}
+
+type Sent = z.infer<typeof Notifications>['notifications'][number];
+
+/** The exit code and a sentence about the test message; undefined before its first attempt. */
+function judge(
+  sent: Sent | undefined,
+  { name, id, storesOnly, url, millis, isOver }: Asked,
+): { code: number; text: Text } | undefined {
+  if (sent?.state === 'delivered') {
+    return { code: 0, text: storesOnly ? stored(name, url) : delivered(name, id, millis) };
+  }
+  const why = [sent?.lastReason, sent?.lastDetail].filter(Boolean).join(', ');
+  if (sent?.state === 'dead') {
+    const text = { en: `${name}: not delivered (${why}).`, zh: `${name}：发送失败（${why}）。` };
+    return { code: 1, text };
+  }
+  if ((sent?.attempts ?? 0) === 0 && !isOver) return undefined;
+  const reason = why || `${Math.round(millis / 1000)} s`;
+  return {
+    code: 1,
+    text: {
+      en: `${name}: not delivered yet (${reason}). The notifier tries again; see ${url}/api/notifications.`,
+      zh: `${name}：尚未送达（${reason}）。通知服务会继续重试，见 ${url}/api/notifications。`,
+    },
+  };
 }
 
 function showRendered(options: NotifyTest, { ok, status }: Response, body: unknown): number {

@@ -62,25 +62,19 @@ export function createComposer(
     const title = tried?.title ?? choose(notifications, 'title');
     const body = tried?.body ?? choose(notifications, 'body');
     if (title === undefined && body === undefined) return { message, failures: [] };
-    const facts = message.facts();
     const failures: string[] = [];
+    const facts = { ...message.facts(), notes: message.notes, text: bodyOf(message, style) };
     const render = (part: keyof Parsed, template: Template | undefined): string | undefined => {
       if (template === undefined) return undefined;
-      try {
-        const text = template({
-          ...facts,
-          notes: message.notes,
-          text: bodyOf(message, style),
-        }).trim();
-        if (text !== '') return text;
-        failures.push(`the ${part} template of channel ${channel.name} gave no text`);
-      } catch (error) {
-        failures.push(`the ${part} template of channel ${channel.name}: ${firstLine(error)}`);
-      }
+      const rendered = tryRender(template, facts);
+      if ('text' in rendered) return rendered.text;
+      failures.push(`the ${part} template of channel ${channel.name}${rendered.problem}`);
       message.notes.push(words.templateFailed(part));
       return undefined;
     };
     const newTitle = render('title', title);
+    // The note about a failed title belongs to the built-in body.
+    facts.text = bodyOf(message, style);
     const newBody = render('body', body);
     return {
       message: {
@@ -91,6 +85,15 @@ export function createComposer(
       failures,
     };
   };
+}
+
+function tryRender(template: Template, facts: object): { text: string } | { problem: string } {
+  try {
+    const text = template(facts).trim();
+    return text === '' ? { problem: ' gave no text' } : { text };
+  } catch (error) {
+    return { problem: `: ${firstLine(error)}` };
+  }
 }
 
 const isOwn = ({ origin }: Payload): boolean => origin === 'notifier';

@@ -10,7 +10,7 @@ import type { Alert, Payload } from '../webhook.ts';
 
 /** One alert in full. Its texts are as the alert has them; `markdown.ts` and `mail-text.ts` escape them. */
 export interface Section {
-  /** Empty if the title of the message says it. */
+  /** Empty if it is the title of the message. */
   heading: string;
   /** Times, and the description with the value against its threshold. */
   paragraphs: string[];

@@ -70,7 +70,7 @@ export function createTold(db: DatabaseSync) {
     },
     delivered: (ids: readonly number[], now: number): void =>
       void statements.delivered.run(now, JSON.stringify(ids)),
-    /** A dead notification told nobody, so that the next one about its alerts is news. */
+    /** Nobody read a dead notification, so the next one about its alerts is news. */
     dead: (ids: readonly number[]): void => void statements.dead.run(JSON.stringify(ids)),
     retire: (configured: readonly string[]): void =>
       void statements.retire.run(JSON.stringify(configured)),

@@ -24,7 +24,7 @@ export interface WorkerOptions {
   tracer: Tracer;
   /** Called after every attempt. */
   onDelivery: (attempt: Attempt) => void;
-  /** Called with notifications that are dead for good: the other channels are told. */
+  /** Called with notifications that are dead for good, for a message on the other channels. */
   onDead?: (notifications: Notifications, detail: string) => void;
   log: Logger;
   clock?: Clock;

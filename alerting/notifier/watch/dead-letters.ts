@@ -3,7 +3,7 @@ import type { Intake } from '../intake.ts';
 import type { Notifications, Outbox } from '../outbox/outbox.ts';
 import { ownPayload } from '../webhook.ts';
 
-/** A channel with wrong credentials refuses everything, so that its dead letters are told once in this time. */
+/** A channel with wrong credentials refuses everything, so the other channels get one message about it in this time. */
 const quietMillis = 3_600_000;
 const maxNames = 5;
 

@@ -35,44 +35,17 @@ type Labels = Record<string, string>;
  * the same time too.
  */
 export function createReconciliation(options: ReconcileOptions): () => Promise<void> {
-  const { prometheus, alertmanager, outbox, intake, log, graceSeconds } = options;
-  const { alerts: history, marks } = outbox;
+  const { outbox, log } = options;
   const untold = createUntold();
 
-  async function compare(at: number): Promise<void> {
-    const settledAt = at - graceSeconds * 1000;
-    // The mark is in the future after the clock was set back.
-    const cursor = Math.min(marks.get(cursorMark) ?? settledAt, settledAt);
-    const since = Math.max(cursor, at - maxLookbackMillis);
-    const fired = await readFired(prometheus, since, at);
-    const firing = await readFiring(prometheus);
-    const externalLabels = await readExternalLabels(prometheus);
-    const held = await readHeld(alertmanager).catch(() => undefined);
-    for (const alert of held ?? []) {
-      if (!alert.isNotForUs) continue;
-      history.recordNotForUs(Alert.parse({ ...alert, status: 'firing' }), at);
-    }
-    const known = history.since(since);
-    const facts = { fired, firing, known, at, settledAt, externalLabels };
+  async function compare(): Promise<void> {
+    const { held, ...facts } = await readFacts(options, Date.now());
     const missed = findMissed(facts);
-    const unsent = untold.find({ held: held ?? [], known, at, settledAt });
+    const unsent = untold.find({ ...facts, held: held ?? [] });
     const notResolved = held === undefined ? [] : findNotResolved({ ...facts, held });
-    for (const [origin, alerts] of [
-      ['missed', missed],
-      ['unsent', unsent],
-    ] as const) {
-      for (const alert of alerts) {
-        intake(ownPayload(origin, `reconcile/${alert.fingerprint}`, [alert]), 'default');
-      }
-    }
-    for (const { alert, route, groupKey } of notResolved) {
-      intake(ownPayload('not_resolved', groupKey, [alert]), route);
-    }
-    marks.set(cursorMark, settledAt);
-    const counts = {
-      missed: missed.length + unsent.length,
-      not_resolved: notResolved.length,
-    };
+    send(options.intake, { missed, unsent, notResolved });
+    outbox.marks.set(cursorMark, facts.settledAt);
+    const counts = { missed: missed.length + unsent.length, not_resolved: notResolved.length };
     if (counts.missed + counts.not_resolved > 0) {
       log.warn(counts, 'found alerts that no webhook of Alertmanager contained');
     }
@@ -80,12 +53,48 @@ export function createReconciliation(options: ReconcileOptions): () => Promise<v
 
   return async () => {
     try {
-      await compare(Date.now());
+      await compare();
     } catch (error) {
       const reason = error instanceof Error ? error.name : 'an error';
       log.warn({ reason }, 'cannot reconcile; the next check covers this time too');
     }
   };
+}
+
+/** Reads both servers and the history. `held` is undefined if Alertmanager does not answer. @throws Error if Prometheus does not. */
+async function readFacts(options: ReconcileOptions, at: number) {
+  const { prometheus, alertmanager, outbox, graceSeconds } = options;
+  const { alerts: history, marks } = outbox;
+  const settledAt = at - graceSeconds * 1000;
+  // The mark is in the future after the clock was set back.
+  const cursor = Math.min(marks.get(cursorMark) ?? settledAt, settledAt);
+  const since = Math.max(cursor, at - maxLookbackMillis);
+  const fired = await readFired(prometheus, since, at);
+  const firing = await readFiring(prometheus);
+  const externalLabels = await readExternalLabels(prometheus);
+  const held = await readHeld(alertmanager).catch(() => undefined);
+  for (const alert of held ?? []) {
+    if (!alert.isNotForUs) continue;
+    history.recordNotForUs(Alert.parse({ ...alert, status: 'firing' }), at);
+  }
+  return { fired, firing, known: history.since(since), held, at, settledAt, externalLabels };
+}
+
+interface Found {
+  missed: readonly AlertInput[];
+  unsent: readonly AlertInput[];
+  notResolved: ReturnType<typeof findNotResolved>;
+}
+
+function send(intake: Intake, { notResolved, ...started }: Found): void {
+  for (const origin of ['missed', 'unsent'] as const) {
+    for (const alert of started[origin]) {
+      intake(ownPayload(origin, `reconcile/${alert.fingerprint}`, [alert]), 'default');
+    }
+  }
+  for (const { alert, route, groupKey } of notResolved) {
+    intake(ownPayload('not_resolved', groupKey, [alert]), route);
+  }
 }
 
 interface Facts {
