@@ -15,7 +15,7 @@ const shipped = [
   'PSF-2.0',
 ];
 /** Of packages that only develop and test this one: changes to their own files would have to be published. */
-const development = [...shipped, 'MPL-2.0', 'Unlicense'];
+const development = [...shipped, 'CC0-1.0', 'MPL-2.0', 'Unlicense'];
 
 interface Locked {
   license?: string;
