@@ -94,7 +94,7 @@ const statusByCode = {
   model_not_found: 404,
   not_found: 404,
   not_ready: 503,
-  peer_unreachable: 503,
+  peer_unreachable: 502,
   queue_full: 429,
   queue_timeout: 503,
   shutdown: 503,

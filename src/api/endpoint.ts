@@ -29,8 +29,13 @@ export interface Endpoint {
   success?: 201;
   /** Another status with the same body. */
   alsoStatus?: 503;
-  /** By media type. */
-  answers: Record<string, { name?: string; schema: z.ZodType; example: unknown }>;
+  /**
+   * By media type. `isStream`: server-sent events; `schema` is that of one event's data.
+   */
+  answers: Record<
+    string,
+    { name?: string; schema: z.ZodType; example: unknown; isStream?: boolean }
+  >;
   errors: readonly ChatErrorCode[];
   /** The form of its errors, where it is not OpenAI's. */
   errorForm?: 'anthropic';

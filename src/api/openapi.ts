@@ -1,10 +1,7 @@
 /** GET /openapi.json: OpenAPI 3.1, generated from the schemas that check the requests. */
 import { z } from 'zod';
 import { ChatError, type ChatErrorCode } from '../errors.ts';
-import { MessageEvent } from './anthropic/answers.ts';
 import { AnthropicError } from './anthropic/errors.ts';
-import { ChatCompletionChunk } from './openai/chat-completion-answers.ts';
-import { ResponseEvent } from './openai/responses/answers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ErrorBody, toBodyOf } from './error-body.ts';
 
@@ -39,10 +36,6 @@ export function createOpenApi(others: readonly Endpoint[], options: OpenApiOptio
 function toDocument(endpoints: readonly Endpoint[], options: OpenApiOptions): object {
   const schemas: Schemas = {
     Error: toSchema(ErrorBody),
-    // Frames of streams: an OpenAPI 3.1 response cannot describe server-sent events.
-    ChatCompletionChunk: toSchema(ChatCompletionChunk),
-    ResponseEvent: toSchema(ResponseEvent),
-    MessageEvent: toSchema(MessageEvent),
     AnthropicError: toSchema(AnthropicError),
   };
   const paths: Record<string, object> = {};
@@ -108,11 +101,18 @@ function toRequestBody(request: NonNullable<Endpoint['request']>, schemas: Schem
 }
 
 function toAnswer(endpoint: Endpoint, schemas: Schemas): object {
-  const content = Object.entries(endpoint.answers).map(([type, { name, schema, example }]) => [
-    type,
-    { schema: name === undefined ? toSchema(schema) : toReference(name, schema, schemas), example },
-  ]);
-  return { description: endpoint.summary, content: Object.fromEntries(content) as object };
+  const events: string[] = [];
+  const content = Object.entries(endpoint.answers).map(
+    ([type, { name, schema, example, isStream }]) => {
+      const described = name === undefined ? toSchema(schema) : toReference(name, schema, schemas);
+      // OpenAPI 3.1 has no schema for the events of a stream, whose text has none either.
+      if (isStream !== true) return [type, { schema: described, example }];
+      events.push(`As ${type}, the data of each event has the schema ${name}.`);
+      return [type, { example }];
+    },
+  );
+  const description = [endpoint.summary, ...events].join('. ');
+  return { description, content: Object.fromEntries(content) as object };
 }
 
 /** One response for each status, with one example for each error code of that status. */

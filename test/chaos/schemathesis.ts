@@ -1,10 +1,11 @@
 /**
  * `make fuzz`: runs schemathesis (https://schemathesis.readthedocs.io) over /openapi.json of the real service: every answer has a
- * documented status and body. CASES (5000) is divided among the operations. It is installed from pip's index into .tools/.
+ * documented status and body, and none is a server error. A real Alertmanager is beside it, for silences. CASES (5000) is divided among the operations. It is installed from pip's index into .tools/.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { startAlertmanagerNode } from '../support/alerting/alertmanager-node.ts';
 import { startChatService } from '../support/api/chat-service.ts';
 
 const folder = fileURLToPath(new URL('../../.tools/schemathesis', import.meta.url));
@@ -23,7 +24,12 @@ if (!existsSync(program)) {
     throw new Error('schemathesis cannot be installed: python3 with venv and pip is needed.');
 }
 
-const service = await startChatService({ CHAT_EMBEDDINGS: 'true' });
+const config = JSON.stringify({ route: { receiver: 'nobody' }, receivers: [{ name: 'nobody' }] });
+const alertmanager = await startAlertmanagerNode({ config });
+const service = await startChatService({
+  CHAT_EMBEDDINGS: 'true',
+  ALERTMANAGER_URL: alertmanager.url,
+});
 const document = `${service.url}/openapi.json`;
 const { paths } = (await (await fetch(document)).json()) as { paths: object };
 const operations = Object.values(paths).flatMap((path: object) => Object.keys(path)).length;
@@ -31,4 +37,5 @@ const options = `--checks all --seed 1 --continue-on-failure --no-color --reques
 const status = run(program, ['run', document, ...options.split(' '), ...process.argv.slice(2)]);
 const isAlive = service.process.exitCode === null;
 await service.stop();
+await alertmanager.stop();
 process.exit(status === 0 && isAlive ? 0 : 1);

@@ -8,7 +8,7 @@ import { generationErrors, startGeneration, type RunDeps } from '../run/generati
 import { limitRequest } from '../run/request-limits.ts';
 import { streamFrames, toServerTiming } from '../run/streaming.ts';
 import { checkModel } from '../served-model.ts';
-import { createMessage, MessageObject, toMessage } from './answers.ts';
+import { createMessage, MessageEvent, MessageObject, toMessage } from './answers.ts';
 import { messageExample, messageRequestExamples, messageStreamExample } from './examples.ts';
 import { ConversationFields, toConversation } from './input.ts';
 
@@ -48,7 +48,12 @@ export function createMessages(deps: RunDeps, readBody: ReadBody): Endpoint {
         schema: MessageObject,
         example: messageExample(model),
       },
-      'text/event-stream': { schema: z.string(), example: messageStreamExample(model) },
+      'text/event-stream': {
+        name: 'MessageEvent',
+        schema: MessageEvent,
+        example: messageStreamExample(model),
+        isStream: true,
+      },
     },
     errors: generationErrors,
     async handle(c) {

@@ -2,7 +2,12 @@
 import { z } from 'zod';
 import { refuseField, type ReadBody } from '../body.ts';
 import { ConstraintFields } from './constraints.ts';
-import { ChatCompletion, toChatChunks, toChatCompletion } from './chat-completion-answers.ts';
+import {
+  ChatCompletion,
+  ChatCompletionChunk,
+  toChatChunks,
+  toChatCompletion,
+} from './chat-completion-answers.ts';
 import { chatCompletionExample, chatRequestExamples, chatStreamExample } from './chat-examples.ts';
 import type { Endpoint } from '../endpoint.ts';
 import {
@@ -57,7 +62,12 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
         schema: ChatCompletion,
         example: chatCompletionExample(model),
       },
-      'text/event-stream': { schema: z.string(), example: chatStreamExample(model) },
+      'text/event-stream': {
+        name: 'ChatCompletionChunk',
+        schema: ChatCompletionChunk,
+        example: chatStreamExample(model),
+        isStream: true,
+      },
     },
     errors: generationErrors,
     async handle(c) {

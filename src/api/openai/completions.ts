@@ -91,7 +91,9 @@ export function createCompletions(deps: RunDeps, readBody: ReadBody): Endpoint {
     answers: {
       'application/json': { name: 'Completion', schema: Completion, example: example(model) },
       'text/event-stream': {
-        schema: z.string(),
+        name: 'Completion',
+        schema: Completion,
+        isStream: true,
         example: `data: ${JSON.stringify(example(model))}\n\ndata: [DONE]\n\n`,
       },
     },

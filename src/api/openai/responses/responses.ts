@@ -20,7 +20,13 @@ import {
 import { toFormat, toSampling } from '../fields.ts';
 import { ConstraintFields, toConstrained } from '../constraints.ts';
 import { toNamed } from '../tools.ts';
-import { createResponse, ResponseObject, toResponse, type RepeatedFields } from './answers.ts';
+import {
+  createResponse,
+  ResponseEvent,
+  ResponseObject,
+  toResponse,
+  type RepeatedFields,
+} from './answers.ts';
 import { responseExample, responseRequestExamples, responseStreamExample } from './examples.ts';
 import { Input, resolveItems, toMessages, type InputItem } from './input.ts';
 import { createItemMemory, type ItemMemory } from './memory.ts';
@@ -134,7 +140,12 @@ export function createResponses(deps: RunDeps, readBody: ReadBody): Endpoint {
         schema: ResponseObject,
         example: responseExample(model),
       },
-      'text/event-stream': { schema: z.string(), example: responseStreamExample(model) },
+      'text/event-stream': {
+        name: 'ResponseEvent',
+        schema: ResponseEvent,
+        example: responseStreamExample(model),
+        isStream: true,
+      },
     },
     errors: generationErrors,
     async handle(c) {
