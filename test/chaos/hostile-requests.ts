@@ -74,6 +74,18 @@ const schemas: ((size: number) => unknown)[] = [
       required: [`k${at}`],
     })),
   }),
+  (size) => ({
+    anyOf: list(size / 20, (at) => ({
+      type: 'array',
+      minItems: at,
+      items: { enum: list(size / 20, character) },
+    })),
+  }),
+  (size) => ({
+    anyOf: list(size / 20, (kind) => ({
+      properties: named(size / 40, (at) => ({ const: at + kind })),
+    })),
+  }),
   (size) => ({ pattern: `a.{${Math.round(size / 100)}}$` }),
   (size) => ({ pattern: `^(?:${list(size, (at) => `${character(at)}${at}`).join('|')})$` }),
   (size) => ({ pattern: `^[a-z]{0,${Math.round(size)}}$` }),

@@ -166,6 +166,16 @@ describe('a tool call', () => {
     }
   });
 
+  test('has one slice of work for the parameters of each tool', () => {
+    const many = Array.from({ length: 30 }, (_, at) => ({ ...tools[0]!, name: `f${at}` }));
+    const rest = { choice: 'required', parallel: true } as const;
+    const format: AnswerFormat = { kind: 'tool_calls', tools: many, ...rest };
+    const slices = model.prepare({ prompt: chat('Go.'), sampling: greedy, format });
+    let count = 0;
+    while (slices.next().done !== true) count += 1;
+    expect(count).toBeGreaterThan(many.length);
+  });
+
   test('is followed by others if parallel', async () => {
     const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'required', parallel: true };
     // The bias makes a newline, which separates calls, more likely than the end.

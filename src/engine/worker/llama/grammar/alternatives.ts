@@ -12,11 +12,20 @@ import { work } from './work.ts';
 const costs = { text: 1, shared: 5, characters: 6 } as const;
 /** 240 ms for one token of one request. */
 export const maxOpenCost = 200;
+/** Of alternatives that are read side by side, each with its own open ones: 360 ms. */
+export const maxOpenTogether = 300;
 
 type RuleMap = ReadonlyMap<string, readonly Sequence[]>;
 
-/** The cost of the place with the most open alternatives, in units of `costs.text`. */
-export function mostOpen(rules: RuleMap): number {
+/** Costs in units of `costs.text`. */
+export interface OpenCosts {
+  /** Of the alternatives that are open at the part at `index` of a sequence. */
+  at(sequence: Sequence, index: number): number;
+  /** Of those at the beginning of a rule. */
+  first(rule: string): number;
+}
+
+export function createOpenCosts(rules: RuleMap): OpenCosts {
   const first = new Map<string, number>();
   const empty = emptyRules(rules);
 
@@ -52,12 +61,16 @@ export function mostOpen(rules: RuleMap): number {
     first.set(name, sum);
     return sum;
   };
+  return { at: openAt, first: firstOf };
+}
 
+/** The cost of the place with the most open alternatives. */
+export function mostOpen(rules: RuleMap, costs = createOpenCosts(rules)): number {
   let most = 0;
   for (const [name, alternatives] of rules) {
-    most = Math.max(most, firstOf(name));
+    most = Math.max(most, costs.first(name));
     for (const sequence of alternatives) {
-      for (let at = 0; at < sequence.length; at++) most = Math.max(most, openAt(sequence, at));
+      for (let at = 0; at < sequence.length; at++) most = Math.max(most, costs.at(sequence, at));
     }
   }
   return most;

@@ -1,7 +1,7 @@
 /** Writes grammars in GBNF, the form of llama.cpp (grammars/README.md there): rules, literals, character classes, repetitions. */
 import type { CharSet, DFA } from 'refa';
-import { maxOpenCost, mostOpen } from './alternatives.ts';
-import { mostTogether } from './ambiguity.ts';
+import { createOpenCosts, maxOpenCost, maxOpenTogether, mostOpen } from './alternatives.ts';
+import { mostOpenTogether, mostTogether } from './ambiguity.ts';
 import { work } from './work.ts';
 
 /** `text` is GBNF that stands for itself; `rule` is the name of another rule, repeated `min` to `max` times (once by default). */
@@ -51,9 +51,17 @@ function tooManyOpen(): Error {
   );
 }
 
+function tooManyOpenTogether(): Error {
+  return new GrammarTooLargeError(
+    `expected fewer alternatives that begin alike, or fewer values and names in each: at most ${maxOpenTogether} in all of them together. Begin each with a property that has a value of its own, such as "type", and require it`,
+  );
+}
+
 export function createRules(): Rules {
   const rules = new Map<string, readonly Sequence[]>();
   const ending = new Set<string>();
+  /** Rules that are not known to end: each is looked at again until one pass adds none. */
+  const pending = new Set<string>();
   let parts = 0;
   let names = 0;
   return {
@@ -64,19 +72,22 @@ export function createRules(): Rules {
       parts += size;
       if (parts > maxParts) throw tooManyParts();
       rules.set(name, alternatives);
+      pending.add(name);
     },
     has: (name) => rules.has(name),
     ends(name) {
-      findEnding(rules, ending);
+      findEnding(rules, pending, ending);
       return ending.has(name);
     },
     name: (prefix) => `${prefix}-${names++}`,
     write(root) {
-      findEnding(rules, ending);
+      findEnding(rules, pending, ending);
       const kept = withoutEndless(rules, ending);
       if (!kept.has(root)) return undefined;
-      if (mostOpen(kept) > maxOpenCost) throw tooManyOpen();
+      const costs = createOpenCosts(kept);
+      if (mostOpen(kept, costs) > maxOpenCost) throw tooManyOpen();
       if (mostTogether(kept, root) > maxTogether) throw tooManyTogether();
+      if (mostOpenTogether(kept, root, costs) > maxOpenTogether) throw tooManyOpenTogether();
       return inOrder(kept, root).join('\n');
     },
   };
@@ -95,15 +106,21 @@ function createEnds(ending: ReadonlySet<string>): (part: Part) => boolean {
   return (part) => 'text' in part || part.min === 0 || ending.has(part.rule);
 }
 
-/** Adds the rules that can end to `ending`. */
-function findEnding(rules: ReadonlyMap<string, readonly Sequence[]>, ending: Set<string>): void {
+/** Moves the rules that can end from `pending` to `ending`. */
+function findEnding(
+  rules: ReadonlyMap<string, readonly Sequence[]>,
+  pending: Set<string>,
+  ending: Set<string>,
+): void {
   const ends = createEnds(ending);
   for (let before = -1; before < ending.size;) {
     before = ending.size;
-    for (const [name, alternatives] of rules) {
-      if (ending.has(name)) continue;
+    for (const name of pending) {
+      const alternatives = rules.get(name)!;
       work(alternatives.length);
-      if (alternatives.some((sequence) => sequence.every(ends))) ending.add(name);
+      if (!alternatives.some((sequence) => sequence.every(ends))) continue;
+      ending.add(name);
+      pending.delete(name);
     }
   }
 }

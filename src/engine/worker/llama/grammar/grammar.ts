@@ -16,10 +16,13 @@ import { baseRule } from './base-rules.ts';
 import { formatLanguage, missingFormats } from './formats.ts';
 import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
-import { describeCalls, writeCalls } from './tool-grammar.ts';
-import { TooMuchWorkError, withLimitedWork } from './work.ts';
+import { describeCall, writeCalls, type DescribedCall } from './tool-grammar.ts';
+import { createMeter, TooMuchWorkError, type Meter } from './work.ts';
 
 const cachedGrammars = 32;
+
+/** For a grammar that takes as long as one that was counted. */
+const unlimited = createMeter({ all: Infinity, slice: Infinity });
 
 /** Enforces the format of one answer. */
 export interface Guard {
@@ -36,6 +39,14 @@ interface Compiler {
   readonly model: LlamaModel;
 }
 
+interface Compilation extends Compiler {
+  readonly rules: Rules;
+  readonly meter: Meter;
+}
+
+/** Work between whose parts others run. */
+type Slices<T> = Generator<void, T, void>;
+
 export function createGrammars(llama: Llama, model: LlamaModel) {
   const compiler: Compiler = { llama, model };
   /** Most recently used last. */
@@ -44,16 +55,16 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
     /**
      * Sampling then takes 1 to 4 ms more per token with 152,000 tokens, and 12 ms where the grammar forbids the token that the model
      * prefers: only then is it applied to every token.
-     * Each slice takes at most 0.3 s. @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced, or
+     * Each slice takes at most 0.2 s. @throws ChatError `bad_request` that names the keyword of a schema that cannot be enforced, or
      * the limit that it exceeds.
      */
-    *prepare(format: AnswerFormat): Generator<void, GuardFactory, void> {
+    *prepare(format: AnswerFormat): Slices<GuardFactory> {
       const key = JSON.stringify(format);
       for (const missing of missingFormats(key)) {
         formatLanguage(missing);
         yield;
       }
-      const factory = cache.get(key) ?? compileFormat(compiler, format);
+      const factory = cache.get(key) ?? (yield* compileFormat(compiler, format));
       cache.delete(key);
       cache.set(key, factory);
       if (cache.size > cachedGrammars) cache.delete(cache.keys().next().value!);
@@ -62,23 +73,19 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
   };
 }
 
-function compileFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
+function* compileFormat(compiler: Compiler, format: AnswerFormat): Slices<GuardFactory> {
   const param = format.kind === 'tool_calls' ? 'tools' : 'response_format';
+  const compilation = { ...compiler, rules: createRules(), meter: createMeter() };
   try {
-    return withLimitedWork(() => writeFormat(compiler, format)).result;
+    const factory =
+      format.kind === 'tool_calls'
+        ? yield* compileCalls(compilation, format)
+        : yield* compile(compilation, (rules) => [[writeJson(rules, format)]]);
+    return Object.assign(factory, { dropped: [...compilation.rules.dropped] });
   } catch (error) {
     if (error instanceof ChatError) throw error;
     throw new ChatError('bad_request', `${param}: ${sentenceOf(error)}`, { param, cause: error });
   }
-}
-
-function writeFormat(compiler: Compiler, format: AnswerFormat): GuardFactory {
-  const rules = createRules();
-  const factory =
-    format.kind === 'tool_calls'
-      ? compileCalls(compiler, rules, format)
-      : compile(compiler, rules, [[writeJson(rules, format)]]);
-  return Object.assign(factory, { dropped: [...rules.dropped] });
 }
 
 function writeJson(rules: Rules, format: JsonFormat): Part {
@@ -94,42 +101,65 @@ function sentenceOf(error: unknown): string {
     : 'llama.cpp cannot compile a grammar for this schema. Simplify it.';
 }
 
-function compileCalls(
-  compiler: Compiler,
-  rules: Rules,
+function* compileCalls(
+  compilation: Compilation,
   format: AnswerFormat & { kind: 'tool_calls' },
-): GuardFactory {
-  if (format.tools.length === 0) {
+): Slices<GuardFactory> {
+  const { tools, parallel, choice, otherwise } = format;
+  if (tools.length === 0) {
     const message = 'tools: expected at least one, got none';
     throw new ChatError('bad_request', message, { param: 'tools' });
   }
-  const described = describeCalls(rules, format.tools);
-  const factories = new Map<string, GuardFactory | undefined>();
-  /** The tools are compiled once; a further text that begins the calls takes llama.cpp's part only. */
+  const { rules, meter } = compilation;
+  const described: DescribedCall[] = [];
+  for (const tool of tools) {
+    described.push(meter.run(() => describeCall(rules, tool)));
+    yield;
+  }
+  const write = (before: string): Sequence[] | undefined => {
+    const calls = writeCalls(rules, described, { parallel, before });
+    return calls && [calls];
+  };
+  if (choice === 'required') return yield* compile(compilation, () => write('')!);
+  if (otherwise !== undefined) {
+    const json = meter.run(() => writeJson(rules, otherwise));
+    yield;
+    return yield* compile(compilation, () => [...write('')!, [json]]);
+  }
+  // Compiled now, so that a schema without a grammar is refused before generation.
+  const usual = yield* compile(compilation, () => write(callOpening)!);
+  const factories = new Map<string, GuardFactory | undefined>([[callOpening, usual]]);
+  /** A further text that begins the calls takes the last part of the work only, within one step of the scheduler. */
   const begin = (before: string): GuardFactory | undefined => {
     if (factories.has(before)) return factories.get(before);
-    const calls = writeCalls(rules, described, { parallel: format.parallel, before });
-    const factory = calls === undefined ? undefined : compile(compiler, rules, [calls]);
+    const calls = write(before);
+    const factory = calls && finish(compile({ ...compilation, meter: unlimited }, () => calls));
     factories.set(before, factory);
     return factory;
   };
-  if (format.choice === 'required') return begin('')!;
-  if (format.otherwise !== undefined) {
-    const calls = writeCalls(rules, described, { parallel: format.parallel, before: '' })!;
-    return compile(compiler, rules, [calls, [writeJson(rules, format.otherwise)]]);
-  }
-  // Compiled now, so that a schema without a grammar is refused before generation.
-  begin(callOpening);
-  return () => createLazyGuard(compiler.model, (before) => begin(before)?.(), bareCallsOf(format));
+  const bare = bareCallsOf(format);
+  return () => createLazyGuard(compilation.model, (before) => begin(before)?.(), bare);
 }
 
-function compile(
-  { llama, model }: Compiler,
-  rules: Rules,
-  alternatives: readonly Sequence[],
-): GuardFactory {
-  rules.define('root', alternatives);
-  const grammar = new LlamaGrammar(llama, { grammar: rules.write('root')! });
+function finish<T>(slices: Slices<T>): T {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  }
+}
+
+function* compile(
+  { llama, model, rules, meter }: Compilation,
+  write: (rules: Rules) => readonly Sequence[],
+): Slices<GuardFactory> {
+  const alternatives = meter.run(() => write(rules));
+  yield;
+  const text = meter.run(() => {
+    rules.define('root', alternatives);
+    return rules.write('root')!;
+  });
+  yield;
+  const grammar = new LlamaGrammar(llama, { grammar: text });
   return () => {
     const state = new LlamaGrammarEvaluationState({ model, grammar });
     // llama.cpp advances the state itself.

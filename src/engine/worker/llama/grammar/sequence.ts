@@ -55,32 +55,36 @@ export function writeList(rules: Rules, elements: readonly Element[], options: O
     const open = required === -1 ? elements.slice(at) : elements.slice(at, required + 1);
     work(open.length);
     const mayGoOn = max === Infinity || all < max;
-    const before: Sequence = isFirst ? [] : comma;
     const next = open.map(({ text, rest }, index) => {
       const then = after(position, { at: at + index + 1, some: some + 1, all: all + 1 });
       return { text, rest: rest.concat(then) };
     });
     const isEnd = required === -1;
+    const mayHaveExtra = isEnd && mayGoOn && extra !== undefined;
+    const more = {
+      at: elements.length,
+      some: some + Number(!hasExtra),
+      all: all + 1,
+      hasExtra: true,
+    };
+    const going = [
+      ...(mayGoOn ? choose(rules, next) : []),
+      ...(mayHaveExtra ? [[extra, after(position, more)]] : []),
+    ];
     return [
       ...(isEnd && some >= min ? [[]] : []),
-      ...(mayGoOn ? choose(rules, next).map((sequence) => before.concat(sequence)) : []),
-      ...(isEnd && mayGoOn && extra !== undefined
-        ? [
-            [
-              ...before,
-              extra,
-              after(position, {
-                at: elements.length,
-                some: some + Number(!hasExtra),
-                all: all + 1,
-                hasExtra: true,
-              }),
-            ],
-          ]
-        : []),
+      ...(isFirst ? going : afterComma(rules, comma, going)),
     ];
   };
   return ruleAt(start);
+}
+
+/** One alternative, because alternatives that begin alike stay open together. */
+function afterComma(rules: Rules, comma: Sequence, going: readonly Sequence[]): Sequence[] {
+  if (going.length <= 1) return going.map((sequence) => [...comma, ...sequence]);
+  const name = rules.name('next');
+  rules.define(name, going);
+  return [[...comma, { rule: name }]];
 }
 
 interface Choice {

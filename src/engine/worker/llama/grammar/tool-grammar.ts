@@ -8,19 +8,17 @@ import { choose } from './sequence.ts';
 const callEnd = '}\n</tool_call>';
 
 /** A call of one tool: the text up to its arguments, and the rest. */
-interface DescribedCall {
+export interface DescribedCall {
   readonly text: string;
   readonly rest: Sequence;
 }
 
 /** Writes the rules of the parameters. @throws ChatError `bad_request` for a tool whose parameters no grammar can hold. */
-export function describeCalls(rules: Rules, tools: readonly Tool[]): DescribedCall[] {
-  return tools.map(({ name, parameters, strict }) => {
-    const where = { name: `tools: parameters of ${name}`, param: 'tools' };
-    const { part } = writeSchema(rules, parameters, { strict: strict === true, ...where });
-    const text = `${callOpening}\n{"name": ${JSON.stringify(name)}, "arguments": `;
-    return { text, rest: [part, literal(callEnd)] };
-  });
+export function describeCall(rules: Rules, { name, parameters, strict }: Tool): DescribedCall {
+  const where = { name: `tools: parameters of ${name}`, param: 'tools' };
+  const { part } = writeSchema(rules, parameters, { strict: strict === true, ...where });
+  const text = `${callOpening}\n{"name": ${JSON.stringify(name)}, "arguments": `;
+  return { text, rest: [part, literal(callEnd)] };
 }
 
 /**

@@ -55,6 +55,7 @@ function isValidWithin(context: Context, value: unknown, leaf: Leaf): boolean {
 
 function isIn(item: unknown, others: readonly unknown[]): boolean {
   work(others.length / 10);
+  if (typeof item !== 'object') return others.includes(item);
   return others.some((other) => isDeepStrictEqual(item, other));
 }
 
