@@ -41,6 +41,8 @@ const otlp = {
 const histogramAggregation = 'OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION';
 const aggregations = ['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const;
 const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
+type Protocol = (typeof protocols)[number];
+const pushed = ['otlp', 'console', 'none'] as const;
 
 export interface Export {
   spanProcessors: SpanProcessor[];
@@ -55,55 +57,72 @@ export interface Export {
 
 /** Creates what the variables ask for. The exporters themselves read OTEL_EXPORTER_OTLP_* for endpoint, headers, timeout and so on. */
 export function createExport(env: Environment): Export {
-  const general = readChoice(env, 'OTEL_EXPORTER_OTLP_PROTOCOL', protocols, 'http/protobuf');
-  const protocolOf = (signal: keyof typeof otlp): (typeof protocols)[number] =>
-    readChoice(env, `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, protocols, general);
+  const signals = readProtocols(env);
+  return {
+    spanProcessors: createSpanProcessors(env, signals.TRACES),
+    logProcessors: createLogProcessors(env, signals.LOGS),
+    ...createMetricReaders(env, signals.METRICS),
+  };
+}
+
+function createSpanProcessors(env: Environment, protocol: Protocol): SpanProcessor[] {
   const endpoint =
     readText(env, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ??
     readText(env, 'OTEL_EXPORTER_OTLP_ENDPOINT');
-
-  const pushed = ['otlp', 'console', 'none'] as const;
-  const traces = readExporters(env, 'TRACES', pushed, endpoint === undefined ? 'none' : 'otlp');
-  const metrics = readExporters(env, 'METRICS', ['prometheus', ...pushed], 'prometheus');
-  const logs = readExporters(env, 'LOGS', pushed, 'none');
-
-  const spanProcessors: SpanProcessor[] = [];
-  if (traces.has('otlp')) {
-    const exporter = new otlp.TRACES[protocolOf('TRACES')]();
-    spanProcessors.push(new BatchSpanProcessor({ exporter, ...readBatching(env, 'BSP', 5000) }));
+  const exporters = readExporters(env, 'TRACES', pushed, endpoint === undefined ? 'none' : 'otlp');
+  const processors: SpanProcessor[] = [];
+  if (exporters.has('otlp')) {
+    const exporter = new otlp.TRACES[protocol]();
+    processors.push(new BatchSpanProcessor({ exporter, ...readBatching(env, 'BSP', 5000) }));
   }
-  if (traces.has('console')) {
-    spanProcessors.push(new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() }));
+  if (exporters.has('console')) {
+    processors.push(new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() }));
   }
+  return processors;
+}
 
-  const logProcessors: LogRecordProcessor[] = [];
-  if (logs.has('otlp')) {
-    const exporter = new otlp.LOGS[protocolOf('LOGS')]();
-    const batching = readBatching(env, 'BLRP', 1000);
-    logProcessors.push(new BatchLogRecordProcessor({ exporter, ...batching }));
+function createLogProcessors(env: Environment, protocol: Protocol): LogRecordProcessor[] {
+  const exporters = readExporters(env, 'LOGS', pushed, 'none');
+  const processors: LogRecordProcessor[] = [];
+  if (exporters.has('otlp')) {
+    const exporter = new otlp.LOGS[protocol]();
+    processors.push(new BatchLogRecordProcessor({ exporter, ...readBatching(env, 'BLRP', 1000) }));
   }
-  if (logs.has('console')) {
-    logProcessors.push(new SimpleLogRecordProcessor({ exporter: new ConsoleLogRecordExporter() }));
+  if (exporters.has('console')) {
+    processors.push(new SimpleLogRecordProcessor({ exporter: new ConsoleLogRecordExporter() }));
   }
+  return processors;
+}
 
-  const metricExporters: PushMetricExporter[] = [];
+function createMetricReaders(
+  env: Environment,
+  protocol: Protocol,
+): Pick<Export, 'metricReaders' | 'scraped' | 'exponential'> {
+  const chosen = readExporters(env, 'METRICS', ['prometheus', ...pushed], 'prometheus');
   const histograms = readChoice(env, histogramAggregation, aggregations, aggregations[0]);
-  const exponential = metrics.has('otlp') && histograms === aggregations[1];
-  if (metrics.has('otlp')) {
-    const Exporter = otlp.METRICS[protocolOf('METRICS')];
-    metricExporters.push(
+  const exponential = chosen.has('otlp') && histograms === aggregations[1];
+  const exporters: PushMetricExporter[] = [];
+  if (chosen.has('otlp')) {
+    const Exporter = otlp.METRICS[protocol];
+    exporters.push(
       exponential
         ? sendTwins(new Exporter({ aggregationPreference: selectExponential }))
         : new Exporter(),
     );
   }
-  if (metrics.has('console')) metricExporters.push(new ConsoleMetricExporter());
+  if (chosen.has('console')) exporters.push(new ConsoleMetricExporter());
   const interval = readIntervals(env);
-  const metricReaders = metricExporters.map(
+  const metricReaders = exporters.map(
     (exporter) => new PeriodicExportingMetricReader({ exporter, ...interval }),
   );
-  const scraped = metrics.has('prometheus');
-  return { spanProcessors, logProcessors, metricReaders, scraped, exponential };
+  return { metricReaders, scraped: chosen.has('prometheus'), exponential };
+}
+
+function readProtocols(env: Environment): Record<keyof typeof otlp, Protocol> {
+  const general = readChoice(env, 'OTEL_EXPORTER_OTLP_PROTOCOL', protocols, 'http/protobuf');
+  const read = (signal: keyof typeof otlp): Protocol =>
+    readChoice(env, `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, protocols, general);
+  return { TRACES: read('TRACES'), METRICS: read('METRICS'), LOGS: read('LOGS') };
 }
 
 /** `none` beside another exporter means none, as in NodeSDK. */

@@ -41,6 +41,7 @@ import { exemplars } from './prometheus/exemplars.ts';
 import {
   OpenMetricsExporter,
   sendScrape,
+  type OpenMetricsExporterOptions,
   type ScrapeRequest,
   type ScrapeResponse,
 } from './prometheus/exporter.ts';
@@ -110,17 +111,11 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     onProblem: (sentence) => log.warn(sentence),
   });
   const { spanProcessors, logProcessors, metricReaders, scraped, exponential } = createExport(env);
+  const onScraped = (seconds: number): void =>
+    instruments.record('telemetryScrapeDuration', seconds);
+  const idleMillis = metricReaders.length === 0 ? undefined : 60_000;
   const reader = scraped
-    ? new OpenMetricsExporter({
-        server: options.serves === false ? undefined : readServer(env),
-        exemplars,
-        admit: ceiling.admit,
-        shareMillis: options.shareMillis ?? 1000,
-        idleMillis: metricReaders.length === 0 ? undefined : 60_000,
-        onScraped: (seconds) => instruments.record('telemetryScrapeDuration', seconds),
-        onFailed: (errors) =>
-          log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
-      })
+    ? createReader(options, { env, ceiling, log, idleMillis, onScraped })
     : undefined;
   const runtime = new RuntimeNodeInstrumentation({ monitoringPrecision: delayPrecisionMillis });
   const configuration: ConstructorParameters<typeof NodeSDK>[0] = {
@@ -156,6 +151,25 @@ function start(options: TelemetryOptions, env: Environment, log: Logger): Teleme
     ...(reader === undefined ? answering(notScraped) : serving(reader)),
     shutdown: (timeoutMillis = 1500) => shutDown(sdk, parts, timeoutMillis, log),
   };
+}
+
+function createReader(
+  { serves = true, shareMillis = 1000 }: TelemetryOptions,
+  parts: { env: Environment; ceiling: Ceiling; log: Logger } & Pick<
+    OpenMetricsExporterOptions,
+    'idleMillis' | 'onScraped'
+  >,
+): OpenMetricsExporter {
+  const { env, ceiling, log, ...rest } = parts;
+  return new OpenMetricsExporter({
+    ...rest,
+    server: serves ? readServer(env) : undefined,
+    exemplars,
+    admit: ceiling.admit,
+    shareMillis,
+    onFailed: (errors) =>
+      log.error({ err: errors[0], errors: errors.length }, 'metrics collection failed'),
+  });
 }
 
 type Scraped = Pick<Telemetry, 'scrape' | 'handleMetrics'>;

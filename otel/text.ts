@@ -1,3 +1,4 @@
+/** Texts in both languages. Used by the terminal, the alerts and the console. */
 import type { ServiceState } from './names.ts';
 
 /** A text in the two languages of the project. */

@@ -1,4 +1,4 @@
-/** CPU and memory limits of the cgroup of this process, version 1 and 2. Exported by `process.ts`; the engine sizes itself by them. */
+/** CPU and memory limits of the cgroup of this process, version 1 and 2. `process.ts` reports them; the engine sizes itself by them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -68,5 +68,5 @@ export const spansPerTrace = 256;
 /** The newest quarter of the traces is never evicted. Of the others, the fastest are evicted first, and failed ones last. */
 export const evictableShare = 0.75;
 
-/** Of all stored traces: what counts as slow depends on the model and the machine. */
+/** The slowest tenth of the stored traces is slow, because what counts as slow depends on the model and the machine. */
 export const slowShare = 0.1;
