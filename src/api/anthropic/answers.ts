@@ -1,7 +1,6 @@
 /** Schemas of Anthropic's messages, and their construction from a run, whole and as events. */
 import { z } from 'zod';
 import type { ChatError } from '../../errors.ts';
-import { Timings, toTimings } from '../openai/answer-facts.ts';
 import type { Piece } from '../run/answers.ts';
 import type { Run } from '../run/generation.ts';
 import type { StreamFrames } from '../run/streaming.ts';
@@ -38,7 +37,6 @@ export const MessageObject = z.object({
   stop_reason: StopReason.nullable(),
   stop_sequence: z.string().nullable(),
   usage: MessageUsage,
-  timings: Timings.optional(),
 });
 
 /** One event of a stream. */
@@ -178,9 +176,8 @@ function finish(building: Building): void {
       cache_read_input_tokens: summary.cachedTokens,
       output_tokens: summary.outputTokens,
     },
-    timings: toTimings(summary),
   } satisfies Partial<Message>);
-  const { usage, timings, stop_sequence } = message;
+  const { usage, stop_sequence } = message;
   const delta = { stop_reason, stop_sequence, stop_details: null, container: null };
-  building.events.push({ type: 'message_delta', delta, usage, timings }, { type: 'message_stop' });
+  building.events.push({ type: 'message_delta', delta, usage }, { type: 'message_stop' });
 }

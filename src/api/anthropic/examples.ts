@@ -64,7 +64,6 @@ export function messageExample(model: string): z.infer<typeof MessageObject> {
       cache_read_input_tokens: 0,
       output_tokens: 3,
     },
-    timings: {},
   };
 }
 

@@ -35,6 +35,11 @@ const ChatCompletionRequest = z.object({
   modalities: z
     .array(z.literal('text', { error: 'expected "text", the only modality of this model' }))
     .nullish(),
+  add_generation_prompt: z.boolean().nullish(),
+  continue_final_message: z.boolean().nullish().meta({
+    description:
+      "As in vLLM. The assistant's message that comes last is continued also without it.",
+  }),
   audio: unsupported('this model writes text'),
   web_search_options: unsupported('this service does not search the web'),
   ...ReportFields.shape,
@@ -72,6 +77,7 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
     errors: generationErrors,
     async handle(c) {
       const body = await readBody(c, ChatCompletionRequest);
+      checkContinuation(body);
       const { tools, format } = toToolsAndFormat(body);
       const messages = toMessages(body.messages);
       const n = body.n ?? 1;
@@ -99,6 +105,20 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
       return c.json(answer);
     },
   };
+}
+
+/** @throws ChatError `bad_request` for fields that contradict each other, or a message that no answer can continue. */
+function checkContinuation({
+  add_generation_prompt,
+  continue_final_message,
+  messages,
+}: Body): void {
+  if (continue_final_message !== true) return;
+  if (add_generation_prompt === true) {
+    throw refuseField('continue_final_message', 'expected without "add_generation_prompt": true');
+  }
+  if (messages.at(-1)?.role === 'assistant') return;
+  throw refuseField('continue_final_message', 'expected a message of the assistant at the end');
 }
 
 function toLogprobs({ logprobs, top_logprobs }: Body): { topLogprobs?: number } {

@@ -27,6 +27,17 @@ test('continues an assistant message that comes last, and reads missing content 
   expect(await ask(user, called)).not.toHaveProperty('continues');
 });
 
+test('refuses continue_final_message where nothing can be continued', async () => {
+  const last = { role: 'assistant', content: 'Once' };
+  const ask = { messages: [user, last], continue_final_message: true };
+  expect((await createApiApp().post(chat, ask)).status).toBe(200);
+  for (const wrong of [{ add_generation_prompt: true }, { messages: [user] }]) {
+    const refused = await createApiApp().post(chat, { ...ask, ...wrong });
+    const { error } = await refused.json();
+    expect([refused.status, error.param]).toEqual([400, 'continue_final_message']);
+  }
+});
+
 test('accepts a seed of 64 bits, top_p 0, and 16 stop sequences of which empty ones do not count', async () => {
   const api = createApiApp();
   const stop = ['', ...Array.from({ length: 15 }, String)];
