@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -202,6 +202,16 @@ test('the time zone is NOTIFIER_TIME_ZONE, then TZ, then the system’s', () => 
   expect(readConfig(zones).timeZone).toBe('Asia/Shanghai');
   expect(readConfig({ TZ: 'Europe/Paris' }).timeZone).toBe('Europe/Paris');
   expect(readConfig({}).timeZone).toBe(systemZone());
+});
+
+test.each([
+  ['/usr/share/zoneinfo/Asia/Shanghai', 'Asia/Shanghai'],
+  ['/usr/share/zoneinfo/Nowhere', 'UTC'],
+  [undefined, 'UTC'],
+])('the zone of a system whose localtime links to %s is %s', (target, zone) => {
+  const localtime = join(folder, `localtime-${Math.random()}`);
+  if (target !== undefined) symlinkSync(target, localtime);
+  expect(systemZone(localtime)).toBe(zone);
 });
 
 // Fault: `TZ` is `CST-8`, or starts with a colon. Result: times are in that zone, without a warning.
