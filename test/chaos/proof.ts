@@ -1,6 +1,6 @@
 /**
  * `make chaos`: measures what the service survives, part by part, and writes README.md. Parts that have a result are not run again,
- * unless they are named: `node test/chaos/proof.ts storms faults/clock`; `report` only writes the page. Exits with 1 when a row is missed.
+ * unless they are named: `node test/chaos/proof.ts storms faults/clock-back`; `report` only writes the page. Exits with 1 when a row is missed.
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';

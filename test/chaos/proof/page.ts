@@ -25,7 +25,7 @@ export function writePage(sections: Readonly<Record<string, Section>>, results: 
     [
       '```sh',
       'make chaos                            # hours; a run that was stopped goes on where it was',
-      'node test/chaos/proof.ts faults/clock # one part, again',
+      'node test/chaos/proof.ts faults/clock-back # one part, again',
       'node test/chaos/proof.ts report       # this page, from results.json',
       '```',
     ].join('\n'),

@@ -1,9 +1,9 @@
 import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { kinds } from '../../../alerting/notifier/channels/channels.ts';
-import { findZone, systemZone } from '../../../alerting/notifier/message/time.ts';
+import { findZone, formatTime, systemZone } from '../../../alerting/notifier/message/time.ts';
 import { readConfig } from '../../../alerting/notifier/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'notifier-config-'));
@@ -245,4 +245,15 @@ test('links that a phone cannot open are a warning, unless the inbox is the only
     PROMETHEUS_PUBLIC_URL: 'https://b.example',
   };
   expect(readConfig({ ...env, ...urls }).warnings).toEqual([]);
+});
+
+test('a thousand times are written with the formats of one', () => {
+  const create = vi.spyOn(Intl, 'DateTimeFormat');
+  onTestFinished(() => create.mockRestore());
+  const write = (at: number): string => formatTime(Date.UTC(2026, 5, 1) + at, 'Asia/Tokyo');
+  expect(write(0)).toBe('2026-06-01 09:00:00 (Asia/Tokyo)');
+  const formats = create.mock.calls.length;
+  expect(formats).toBeGreaterThan(0);
+  for (let at = 1; at < 1000; at++) write(at);
+  expect(create.mock.calls).toHaveLength(formats);
 });
