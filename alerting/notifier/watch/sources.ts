@@ -79,7 +79,7 @@ const HeldAlerts = z.array(
   }),
 );
 const Status = z.object({ config: z.object({ original: z.string() }) });
-const Webhook = z.object({ url: z.string().default('') });
+const Webhook = z.object({ url: z.string().nullish() });
 const Receiver = z.object({ name: z.string(), webhook_configs: z.array(Webhook).default([]) });
 const Receivers = z.object({ receivers: z.array(Receiver) });
 
@@ -103,9 +103,11 @@ export async function readHeld(alertmanager: URL) {
   });
 }
 
-/** Alertmanager 0.26 and later hide the URL: then any webhook may be the notifier's. */
-const isOurWebhook = ({ url }: { url: string }): boolean =>
-  URL.parse(url) === null || /\/alerts\/[^/?]+$/.test(URL.parse(url)?.pathname ?? '');
+/** Alertmanager 0.26 and later hide the URL, or read it from a file: then any webhook may be the notifier's. */
+function isOurWebhook({ url }: z.infer<typeof Webhook>): boolean {
+  const shown = URL.parse(url ?? '');
+  return shown === null || /\/alerts\/[^/]+$/.test(shown.pathname);
+}
 
 async function getJson(base: URL, path: string): Promise<unknown> {
   const { url, headers } = withoutCredentials(base);

@@ -164,6 +164,8 @@ test.each([
   ['https://example.com/behind/a/proxy/alerts/office', false],
   ['https://example.com/other-program', true],
   ['<secret>', false],
+  // The URL is in a file.
+  [null, false],
 ])('an alert whose receiver has the webhook %s is not for us: %s', async (url, expected) => {
   const alert = { ...held, status: { state: 'active' }, receivers: [{ name: 'one' }] };
   const original = JSON.stringify({ receivers: [{ name: 'one', webhook_configs: [{ url }] }] });
