@@ -52,7 +52,7 @@ async function tryFault(fault: Fault): Promise<Row[]> {
     CHAT_MODEL: model,
     CHAT_SEQUENCES: '2',
     CHAT_CONTEXT: '2048',
-    CHAT_QUEUE_LIMIT: '6',
+    CHAT_QUEUE_LIMIT: '9',
     CHAT_HANG_SECONDS: '2',
     ...env,
   };

@@ -21,13 +21,12 @@ const secrets = {
   WECOM_URL: 'http://127.0.0.1:9/cgi-bin/webhook/send?key=canary-wecom',
   FEISHU_URL: 'http://127.0.0.1:9/open-apis/bot/v2/hook/canary-feishu',
   FEISHU_SECRET: 'canary-feishu-sign',
-  SMTP_URL: 'smtp://canary-user:canary-password@127.0.0.1:9',
+  SMTP_URL: 'smtp://mailer:canary-password@127.0.0.1:9',
   OTEL_EXPORTER_OTLP_HEADERS: 'api-key=canary-collector',
   HF_TOKEN: 'hf_canary',
 };
 const canaries = [
   ...Object.values(secrets).flatMap((value) => /[\w-]*canary[\w-]*/.exec(value) ?? []),
-  'canary-password',
   'canary-prompt',
   'sk-canary-wrong',
 ];
