@@ -33,6 +33,12 @@ test.each<[string, unknown, string[], string[]]>([
     ['{}', '{"name":"a"}', '{"age":1,}', '{"age":1,"name":"a"}', '{"age":1,"other":1}'],
   ],
   [
+    'control characters, quotes and backslashes',
+    { enum: ['a\0b', '\\u0000', '"\b\f\x7F'] },
+    ['a\0b', '\\u0000', '"\b\f\x7F'].map((value) => JSON.stringify(value)),
+    ['"a\\x00b"', '"\\x00"'],
+  ],
+  [
     'undeclared properties',
     { properties: { a: { type: 'null' } }, additionalProperties: { type: 'integer' } },
     ['{}', '{"a":null}', '{"a":null,"b":1}', '{"ab":1,"":2}'],

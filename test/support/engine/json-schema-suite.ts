@@ -14,8 +14,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ChatError } from '../../../src/errors.ts';
+import { GrammarTooLargeError } from '../../../src/engine/worker/llama/grammar/gbnf.ts';
 import { writeTable } from '../../bench/markdown-table.ts';
-import { loadAcceptors } from './json-text.ts';
+import { explainNarrow } from './json-schema-narrow.ts';
+import { loadAcceptors, type Acceptor } from './json-text.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const toolsDir = join(root, '.tools');
@@ -89,11 +92,21 @@ export interface SuiteResult {
   keywords: readonly KeywordResult[];
   /** Invalid instances that a grammar accepts. */
   unsound: readonly string[];
+  /** How many valid instances no grammar writes, by reason. */
+  narrow: ReadonlyMap<string, number>;
 }
 
 export async function runSuite(folder: string): Promise<SuiteResult> {
   const acceptorOf = await loadAcceptors();
+  const compiled = new Map<string, Acceptor | string>();
+  const compile = (schema: unknown): Acceptor | string => {
+    const key = JSON.stringify(schema);
+    const made = compiled.get(key) ?? attempt(() => acceptorOf(schema));
+    compiled.set(key, made);
+    return made;
+  };
   const unsound: string[] = [];
+  const narrow = new Map<string, number>();
   const keywords = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .map((name) => {
@@ -101,43 +114,53 @@ export async function runSuite(folder: string): Promise<SuiteResult> {
       const result = { keyword, valid: 0, accepted: 0, invalid: 0, rejected: 0, refused: 0 };
       const groups = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Group[];
       for (const { description, schema, tests } of groups) {
-        const acceptor = attempt(() => acceptorOf(schema));
+        const acceptor = compile(schema);
         for (const test of tests) {
           const isAccepted =
-            acceptor !== undefined && spellings(test.data).some((text) => acceptor.accepts(text));
+            typeof acceptor !== 'string' &&
+            spellings(test.data).some((text) => acceptor.accepts(text));
           if (test.valid) {
             result.valid += 1;
             result.accepted += Number(isAccepted);
+            if (isAccepted) continue;
+            const reason = explainNarrow(schema, compile, (one, inAnyOrder) =>
+              spellings(test.data, inAnyOrder).some((text) => one.accepts(text)),
+            );
+            narrow.set(reason, (narrow.get(reason) ?? 0) + 1);
           } else {
             result.invalid += 1;
-            result.refused += Number(acceptor === undefined);
-            result.rejected += Number(acceptor !== undefined && !isAccepted);
+            result.refused += Number(typeof acceptor === 'string');
+            result.rejected += Number(typeof acceptor !== 'string' && !isAccepted);
             if (isAccepted) unsound.push(`${keyword}: ${description}: ${test.description}`);
           }
         }
       }
       return result;
     });
-  return { keywords, unsound };
+  return { keywords, unsound, narrow };
 }
 
-function attempt<Value>(create: () => Value): Value | undefined {
+/** @returns the message of a refusal. */
+function attempt<Value>(create: () => Value): Value | string {
   try {
     return create();
   } catch (error) {
-    if (error instanceof Error && error.name === 'ChatError') return undefined;
+    if (error instanceof ChatError || error instanceof GrammarTooLargeError) return error.message;
     throw error;
   }
 }
 
-/** The JSON of a value with its properties in every order: a grammar knows one. */
-function spellings(value: unknown): string[] {
+/** The JSON of a value with its properties in every order, because a grammar knows one; with `inAnyOrder` also its items. */
+function spellings(value: unknown, inAnyOrder = false): string[] {
   if (Array.isArray(value)) {
-    return combine(value.map((item) => spellings(item))).map((items) => `[${items.join(',')}]`);
+    const lists = value.map((item) => spellings(item, inAnyOrder));
+    return (inAnyOrder ? orders(lists) : [lists])
+      .flatMap((order) => combine(order))
+      .map((items) => `[${items.join(',')}]`);
   }
   if (typeof value !== 'object' || value === null) return [JSON.stringify(value)];
   const properties = Object.entries(value).map(([name, inner]) =>
-    spellings(inner).map((text) => `${JSON.stringify(name)}:${text}`),
+    spellings(inner, inAnyOrder).map((text) => `${JSON.stringify(name)}:${text}`),
   );
   return orders(properties)
     .flatMap((order) => combine(order))
@@ -170,7 +193,7 @@ export function rejectedShare({ keywords }: SuiteResult): number {
 
 /** The README of the grammar folder. */
 export function describeSuite(result: SuiteResult): string {
-  const { keywords, unsound } = result;
+  const { keywords, unsound, narrow } = result;
   const sum = (count: (result: KeywordResult) => number): number =>
     keywords.reduce((total, each) => total + count(each), 0);
   const rows = keywords.map(({ keyword, valid, accepted, invalid, rejected, refused }) => [
@@ -197,6 +220,13 @@ through the grammar. **${unsound.length}** of ${sum(({ invalid }) => invalid)} i
 **${(100 * rejectedShare(result)).toFixed(1)} %**; the schemas of the others are refused, most of them because no JSON is valid for them. ${sum(({ accepted }) => accepted)} of ${sum(({ valid }) => valid)} valid instances are accepted.
 
 ${writeTable(['keyword', 'invalid, rejected', 'schema refused', 'valid, accepted'], rows)}
+
+The valid instances that no grammar writes, by what has to be said in the schema so that it does, or why the schema is refused:
+
+${writeTable(
+  ['reason', 'instances'],
+  [...narrow].toSorted((a, b) => b[1] - a[1]),
+)}
 `;
 }
 

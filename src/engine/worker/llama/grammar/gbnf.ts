@@ -182,14 +182,15 @@ function writePart(part: Part): string {
   return `${rule}{${min},${max === Infinity ? '' : max}}`;
 }
 
-/** GBNF has the escapes of JSON, but for characters beyond \xFF. */
+/** GBNF has the escapes of JSON, but for control characters. An escaped backslash is one escape, whatever follows it. */
 export function literal(text: string): Part {
-  return { text: JSON.stringify(text).replaceAll(/\\u00(..)|\\[bf]/g, escapeControl) };
+  return { text: JSON.stringify(text).replaceAll(/\\(?:u00(..)|.)/g, toEscape) };
 }
 
-function escapeControl(found: string, code: string | undefined): string {
+function toEscape(found: string, code: string | undefined): string {
   if (code !== undefined) return `\\x${code}`;
-  return found === '\\b' ? '\\x08' : '\\x0c';
+  if (found === '\\b') return '\\x08';
+  return found === '\\f' ? '\\x0c' : found;
 }
 
 function characterClass(set: CharSet): Part {
