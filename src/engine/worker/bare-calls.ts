@@ -19,10 +19,11 @@ export interface BareCalls {
 const maxUndecided = 256;
 const blockStart = /^\s*(?:`{1,2}$|`{3}\w*[^\S\n]*(?:$|\n))/;
 
-/** Undefined for a format in which only a call with tags is one. */
+/** Undefined for a format in which only a call with tags is one, as beside JSON of the format `otherwise`. */
 export function bareCallsOf(format: AnswerFormat | undefined): BareCalls | undefined {
-  const isLenient = format?.kind === 'tool_calls' && format.lenient === true;
-  return isLenient ? createBareCalls(format.tools.map(({ name }) => name)) : undefined;
+  if (format?.kind !== 'tool_calls' || format.lenient !== true) return undefined;
+  const isFree = format.choice === 'auto' && format.otherwise === undefined;
+  return isFree ? createBareCalls(format.tools.map(({ name }) => name)) : undefined;
 }
 
 export function createBareCalls(names: readonly string[]): BareCalls {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createToolCallParser } from '../../../src/api/run/tool-calls.ts';
 import { createAnswerText } from '../../../src/engine/worker/answer-text.ts';
-import { createBareCalls } from '../../../src/engine/worker/bare-calls.ts';
+import { bareCallsOf, createBareCalls } from '../../../src/engine/worker/bare-calls.ts';
 
 const opening = '<tool_call>';
 const args = '{"city": "Paris"}';
@@ -76,6 +76,19 @@ describe('text is held back', () => {
     expect(texts.slice(0, 256).join('')).toBe('');
     expect(texts.at(-1)).toBe('');
   });
+});
+
+test('only free text has such calls', () => {
+  const calls = { kind: 'tool_calls', tools: [], parallel: true, lenient: true } as const;
+  expect(bareCallsOf({ ...calls, choice: 'auto' })).toBeDefined();
+  for (const other of [
+    { ...calls, choice: 'required' },
+    { ...calls, choice: 'auto', lenient: false },
+    { ...calls, choice: 'auto', otherwise: { kind: 'json_object' } },
+    { kind: 'json_object' },
+  ] as const) {
+    expect(bareCallsOf(other)).toBeUndefined();
+  }
 });
 
 test('a stop sequence ends the text before such a call, but not the call', () => {
