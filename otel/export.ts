@@ -30,6 +30,7 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
 import { selectExponential, sendTwins } from './metrics/exponential.ts';
+import { sendFinite } from './metrics/pushed.ts';
 import { readChoice, readList, readNumber, readText, type Environment } from './environment.ts';
 
 const otlp = {
@@ -105,9 +106,11 @@ function createMetricReaders(
   if (chosen.has('otlp')) {
     const Exporter = otlp.METRICS[protocol];
     exporters.push(
-      exponential
-        ? sendTwins(new Exporter({ aggregationPreference: selectExponential }))
-        : new Exporter(),
+      sendFinite(
+        exponential
+          ? sendTwins(new Exporter({ aggregationPreference: selectExponential }))
+          : new Exporter(),
+      ),
     );
   }
   if (chosen.has('console')) exporters.push(new ConsoleMetricExporter());

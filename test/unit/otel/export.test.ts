@@ -6,6 +6,7 @@ import { TracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createExport } from '../../../otel/export.ts';
 import {
+  collect,
   startCollector,
   type Collector,
   type CollectorKind,
@@ -78,6 +79,28 @@ test('OTEL_EXPORTER_OTLP_TIMEOUT leaves no time for a second attempt', async () 
   const spans = await startExport('unavailable', { OTEL_EXPORTER_OTLP_TIMEOUT: '500' });
   await spans.forceFlush().catch(() => {});
   expect(lines.join('\n')).toContain('not retrying further');
+});
+
+test('a value that JSON has not is left out, because the null costs the whole request', async () => {
+  collector = await startCollector('receiving');
+  vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', collector.url);
+  const { metricReaders } = createExport({
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  const meter = new MeterProvider({ readers: metricReaders }).getMeter('test');
+  meter.createGauge('without value').record(NaN);
+  meter.createHistogram('infinite').record(Infinity);
+  const gauge = meter.createGauge('gauge');
+  gauge.record(NaN, { state: 'gone' });
+  gauge.record(0, { state: 'here' });
+  meter.createHistogram('histogram').record(1);
+  await metricReaders[0]!.forceFlush();
+  const [{ body } = { body: {} }] = collector.received;
+  const sent = collect<{ name: string }>(body, 'metrics').map(({ name }) => name);
+  expect(sent).toEqual(['gauge', 'histogram']);
+  expect(JSON.stringify(body)).toContain('here');
+  expect(JSON.stringify(body)).not.toMatch(/gone|null/);
 });
 
 const { CUMULATIVE, DELTA } = AggregationTemporality;
