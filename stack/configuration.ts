@@ -15,16 +15,20 @@ export interface Configuration {
   /** Absolute paths. */
   prometheusFile: string;
   alertmanagerFile: string;
+  /** Undefined without NGINX_PORT. */
+  nginxFile?: string | undefined;
 }
 
-/** Writes `prometheus/` and `alertmanager/` in the run folder and removes what an earlier run wrote there. */
+/** Writes `prometheus/`, `alertmanager/` and `nginx/` in the run folder and removes what an earlier run wrote there. */
 export function writeConfiguration(settings: Settings): Configuration {
   const folder = (name: string): string => join(settings.runDir, name);
   syncFolder(folder('prometheus'), prometheusFiles(settings), 'owner');
   syncFolder(folder('alertmanager'), alertmanagerFiles(settings), 'owner');
+  syncFolder(folder('nginx'), nginxFiles(settings), 'owner');
   return {
     prometheusFile: join(folder('prometheus'), 'prometheus.yml'),
     alertmanagerFile: join(folder('alertmanager'), 'alertmanager.yml'),
+    nginxFile: settings.nginx && join(folder('nginx'), 'nginx.conf'),
   };
 }
 
@@ -73,6 +77,22 @@ export function alertmanagerFiles(settings: Settings): Files {
   }
   if (mail !== undefined) addEmail(alertmanager, mail, (value) => keep('SMTP_PASSWORD', { value }));
   return files.set('alertmanager.yml', String(alertmanager));
+}
+
+/** Empty without NGINX_PORT. */
+export function nginxFiles(settings: Settings): Files {
+  const { root, nginx } = settings;
+  if (nginx === undefined) return new Map();
+  const committed = readFileSync(join(root, 'stack/nginx/nginx.conf'), 'utf8');
+  const { host, port } = nginx;
+  const text = committed
+    .replace(/listen .*;/, `listen ${host.includes(':') ? `[${host}]` : host}:${port};`)
+    .replaceAll(/^( +server )127\.0\.0\.1:\d+(.*)$/gm, (_, before: string, after: string) =>
+      chatTargets(settings)
+        .map((target) => `${before}${target}${after}`)
+        .join('\n'),
+    );
+  return new Map([['nginx.conf', text]]);
 }
 
 /** Replaces the default addresses in `text` by the addresses that people open. */

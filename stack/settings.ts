@@ -42,7 +42,7 @@ export interface Address {
 export interface Instance {
   /** Such as `chat`; its replicas are `chat-2`, `chat-3`. */
   name: string;
-  service: ServiceName;
+  service: ServiceName | 'nginx';
   address: Address;
 }
 
@@ -67,6 +67,8 @@ export interface Settings {
   /** The folder with the rule files that Prometheus loads. */
   rulesDir: string;
   addresses: Readonly<Record<ServiceName, Address>>;
+  /** In native mode with NGINX_PORT: one address in front of the chat services. */
+  nginx: Address | undefined;
   /** All processes or containers, in start order. */
   instances: readonly Instance[];
   /** A Prometheus duration: the interval of scrapes and rule evaluations. */
@@ -125,10 +127,19 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
     grafana: address('grafana'),
     jaeger: address('jaeger'),
   };
+  const nginxPort = given.read('NGINX_PORT', port(1), undefined);
+  if (nginxPort !== undefined && chosenMode === 'docker') {
+    given.problem('NGINX_PORT: expected MODE=native, got docker');
+  }
+  const nginx =
+    nginxPort === undefined
+      ? undefined
+      : addressOf(given.text('CHAT_HOST') ?? '127.0.0.1', nginxPort, 'NGINX_PORT');
   const running = chosenMode === 'docker' && chosenProfile === 'full' ? viewers : [];
-  const instances = [...services, ...running].flatMap((service) =>
+  const instances: Instance[] = [...services, ...running].flatMap((service) =>
     listInstances(service, addresses[service], service === 'chat' ? replicas : 1),
   );
+  if (nginx !== undefined) instances.push({ name: 'nginx', service: 'nginx', address: nginx });
   const settings: Settings = {
     mode: chosenMode,
     profile: chosenProfile,
@@ -141,6 +152,7 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
     modelsDir: folder('CHAT_MODELS_DIR', 'models'),
     rulesDir: folder('LLAMASCOPE_RULES_DIR', 'alerting/generated'),
     addresses,
+    nginx,
     instances,
     scrapeInterval: given.read('SCRAPE_INTERVAL', interval, '15s'),
     metricsToken: secret('METRICS_TOKEN'),

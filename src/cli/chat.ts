@@ -3,6 +3,7 @@
  * its trace is drawn too.
  */
 import { createParser } from 'eventsource-parser';
+import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
 import { factOf, type FactName, type Waterfall } from '../../otel/traces/rows.ts';
 import { notAnswering, origin, readWholeTrace } from './client.ts';
@@ -37,6 +38,8 @@ async function ask(question: string): Promise<Response> {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
+      // A proxy in front of several replicas spreads questions by it.
+      'x-conversation-id': randomUUID(),
       ...(key ? { authorization: `Bearer ${key}` } : {}),
     },
     body: JSON.stringify({

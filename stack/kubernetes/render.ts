@@ -116,7 +116,9 @@ function hashOf(data: Record<string, string>): string {
   const sorted = Object.fromEntries(Object.entries(data).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   const hash = createHash('sha256');
   // kustomize looks the name up by a wrong path, so it is empty.
-  hash.update(JSON.stringify({ data: sorted, kind: 'ConfigMap', name: '' }));
+  const text = JSON.stringify({ data: sorted, kind: 'ConfigMap', name: '' });
+  // Go escapes these characters.
+  hash.update(text.replaceAll(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`));
   const letters: Record<string, string> = { 0: 'g', 1: 'h', 3: 'k', a: 'm', e: 't' };
   return hash
     .digest('hex')

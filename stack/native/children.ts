@@ -17,6 +17,8 @@ export interface Inputs {
   /** The text of Prometheus' configuration without its targets, which it reloads itself. */
   prometheus: string;
   alertmanager: string;
+  /** The text of nginx' configuration, with NGINX_PORT. */
+  nginx?: string;
   channelVariables: ReadonlySet<string>;
 }
 
@@ -25,7 +27,7 @@ export interface Inputs {
  */
 export function describeChildren(
   settings: Settings,
-  tools: Pick<Tools, 'prometheus' | 'alertmanager'>,
+  tools: Pick<Tools, 'prometheus' | 'alertmanager'> & { nginx?: string | undefined },
   configuration: Configuration,
   inputs: Inputs,
 ): ChildDefinition[] {
@@ -117,6 +119,27 @@ export function describeChildren(
           model: digest(inputs.model),
         },
       })),
+    ...describeNginx(settings, tools.nginx, configuration.nginxFile, inputs.nginx),
+  ];
+}
+
+function describeNginx(
+  { nginx, dataDir }: Settings,
+  program: string | undefined,
+  file: string | undefined,
+  text: string | undefined,
+): ChildDefinition[] {
+  if (nginx === undefined || program === undefined || file === undefined) return [];
+  return [
+    {
+      name: 'nginx',
+      // Bodies that it keeps in files, and its pid, are below the prefix.
+      command: [program, '-p', dataFolder(dataDir, 'nginx'), '-e', 'stderr', '-c', file],
+      env: {},
+      healthUrl: `${nginx.url}/nginx-health`,
+      graceSeconds: 5,
+      inputs: { configuration: digest(text ?? '') },
+    },
   ];
 }
 

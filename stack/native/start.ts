@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readChannelVariables } from '../channel-variables.ts';
-import { writeConfiguration } from '../configuration.ts';
+import { nginxFiles, writeConfiguration } from '../configuration.ts';
 import { readFolder } from '../folder.ts';
 import { formatLogLine } from '../log-lines.ts';
 import { messages } from '../messages.ts';
@@ -35,6 +35,7 @@ import {
   type ProcessIdentity,
 } from './supervisor/processes.ts';
 import { readState, type ChildState } from './supervisor/state.ts';
+import { ensureNginx } from './tools/nginx.ts';
 import { ensureTools } from './tools/tools.ts';
 
 const healthySeconds = 120;
@@ -77,12 +78,15 @@ async function preparePlan(settings: Settings): Promise<Plan> {
   const { root, toolsDir } = settings;
   await fetchModel(root);
   const model = await identifyModel(root);
-  const tools = await ensureTools(process.env['PATH'] ?? '', toolsDir);
+  const path = process.env['PATH'] ?? '';
+  const tools = await ensureTools(path, toolsDir);
+  const nginx = settings.nginx && (await ensureNginx(path, toolsDir));
   const configuration = writeConfiguration(settings);
-  const children = describeChildren(settings, tools, configuration, {
+  const children = describeChildren(settings, { ...tools, nginx }, configuration, {
     model,
     prometheus: readText(dirname(configuration.prometheusFile)),
     alertmanager: readText(dirname(configuration.alertmanagerFile)),
+    nginx: JSON.stringify([...nginxFiles(settings)]),
     channelVariables: readChannelVariables(root),
   });
   return { revision: randomUUID(), root, children, limits: supervisionLimits };

@@ -61,6 +61,31 @@ describe('as committed', () => {
     expect(output).toContain('3 inhibit rules');
   });
 
+  test('the files and the documented blocks for a fleet are valid', () => {
+    const folder = scratch();
+    cpSync(path.join(root, 'stack/fleet'), folder, { recursive: true });
+    cpSync(path.join(root, 'alerting/generated'), path.join(folder, 'rules'), { recursive: true });
+    writeFileSync(path.join(folder, 'remote-write-token'), 'token');
+    const page = read(root, 'stack/scale.md');
+    const blocks = [...page.matchAll(/```yaml (prometheus|alertmanager)\n(.*?)```/gs)];
+    const files = blocks.map(([, program, text = ''], at) => {
+      const file = path.join(folder, `${at}.yml`);
+      writeFileSync(file, text);
+      return { program, file };
+    });
+    expect(files.length).toBeGreaterThan(3);
+    for (const { program, file } of [
+      { program: 'prometheus', file: path.join(folder, 'prometheus.yml') },
+      ...files,
+    ]) {
+      const [tool, ...args] =
+        program === 'prometheus'
+          ? [tools.promtool, 'check', 'config', file]
+          : [tools.amtool, 'check-config', file];
+      expect(execFileSync(tool, args, { encoding: 'utf8', stdio: 'pipe' })).toContain('SUCCESS');
+    }
+  });
+
   test('scrapes the chat service as job qwen-instruct, which the articles query', () => {
     const { scrape_configs: jobs } = parse(read(root, 'stack/prometheus/prometheus.yml'));
     expect(jobs[0]).toMatchObject({ job_name: 'qwen-instruct', metrics_path: '/metrics' });

@@ -1,10 +1,18 @@
-/** Three chat services and one Prometheus: targets, panels over several instances, and restarts. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+/** Three chat services, one Prometheus, and nginx in front: targets, panels over several instances, restarts, conversations. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { parseDocument } from 'yaml';
 import type { PanelQuery } from '../../../otel/panels/panel.ts';
 import { service } from '../../../otel/panels/service.ts';
 import { readReadiness } from '../../../stack/model.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
+import { ensureTools } from '../../../stack/native/tools/tools.ts';
+import { freePort } from '../../support/free-ports.ts';
 import { until } from '../../support/until.ts';
 import {
   between,
@@ -15,7 +23,7 @@ import {
   sumOf,
   type Replicas,
 } from '../../support/stack/panels.ts';
-import { createSandbox, type Sandbox } from '../../support/stack/sandbox.ts';
+import { createSandbox, root, type Sandbox } from '../../support/stack/sandbox.ts';
 
 const replicas = 3;
 const completed = 'sum(inference_requests_total{outcome="completed"})';
@@ -23,9 +31,18 @@ let sandbox: Sandbox;
 /** host:port of each chat service. */
 let instances: string[];
 let panels: Replicas;
+/** The address of nginx. */
+let front: string;
 
 beforeAll(async () => {
-  sandbox = await createSandbox({ REPLICAS: String(replicas) });
+  const port = String(await freePort());
+  front = `http://127.0.0.1:${port}`;
+  sandbox = await createSandbox({
+    REPLICAS: String(replicas),
+    NGINX_PORT: port,
+    // So that one replica can keep all conversations of the test.
+    CHAT_SEQUENCES: '16',
+  });
   const first = Number(sandbox.env['CHAT_PORT']);
   instances = Array.from({ length: replicas }, (_, at) => `127.0.0.1:${first + at}`);
   panels = createReplicas(`http://127.0.0.1:${sandbox.env['PROMETHEUS_PORT']}`, instances);
@@ -97,8 +114,93 @@ test('the machine is counted once, although every instance reports it', async ()
   expect(together).toBeLessThanOrEqual(Math.max(...single) * (1 + 1e-9));
 });
 
+test('the Prometheus of a fleet stores less than two thirds of the series of a replica', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'fleet-'));
+  const port = await freePort();
+  const fleet = parseDocument(readFileSync(path.join(root, 'stack/fleet/prometheus.yml'), 'utf8'));
+  for (const field of ['rule_files', 'alerting', 'remote_write']) fleet.delete(field);
+  fleet.setIn(['global', 'scrape_interval'], '1s');
+  fleet.deleteIn(['scrape_configs', 0, 'file_sd_configs']);
+  fleet.setIn(['scrape_configs', 0, 'static_configs'], [{ targets: [instances[0]] }]);
+  writeFileSync(path.join(folder, 'prometheus.yml'), String(fleet));
+  const { prometheus } = await ensureTools(process.env['PATH'] ?? '', path.join(root, '.tools'));
+  const child = spawn(prometheus, [
+    `--config.file=${folder}/prometheus.yml`,
+    `--storage.tsdb.path=${folder}/data`,
+    `--web.listen-address=127.0.0.1:${port}`,
+  ]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ask = async (query: string): Promise<number> => {
+    const url = `http://127.0.0.1:${port}/api/v1/query?query=${query}`;
+    const answer = await fetch(url).then(
+      async (response) => response.json(),
+      () => ({}),
+    );
+    const { data } = answer as { data?: { result: { value: [number, string] }[] } };
+    return Number(data?.result[0]?.value[1] ?? 0);
+  };
+  await until(async () => (await ask('scrape_samples_post_metric_relabeling')) > 0);
+  const scraped = await ask('scrape_samples_scraped');
+  expect(scraped).toBeGreaterThan(1000);
+  expect((await ask('scrape_samples_post_metric_relabeling')) / scraped).toBeLessThan(0.67);
+});
+
+describe('through nginx', () => {
+  test('second turns of the openai package start from the cache of the first, by x-conversation-id', async () => {
+    const conversations = Array.from({ length: 16 }, (_, n) => ({
+      client: new OpenAI({
+        baseURL: `${front}/v1`,
+        apiKey: 'sk-none',
+        defaultHeaders: { 'x-conversation-id': `conversation-${n}` },
+      }),
+      messages: [
+        { role: 'user', content: `Question ${n} `.repeat(30) },
+      ] as OpenAI.ChatCompletionMessageParam[],
+      usage: [] as OpenAI.CompletionUsage[],
+    }));
+    for (let turn = 0; turn < 2; turn += 1) {
+      for (const { client, messages, usage } of conversations) {
+        const answer = await client.chat.completions.create({
+          model: 'demo',
+          messages,
+          max_tokens: 4,
+        });
+        usage.push(answer.usage!);
+        messages.push(answer.choices[0]!.message, { role: 'user', content: 'And then?' });
+      }
+    }
+    const hits = conversations.filter(({ usage: [first, second] }) => {
+      const cached = second?.prompt_tokens_details?.cached_tokens ?? 0;
+      return cached >= (first?.prompt_tokens ?? Number.NaN);
+    });
+    expect(hits.length / conversations.length).toBeGreaterThanOrEqual(0.95);
+  });
+
+  test('the death of a replica loses no chat that had no byte yet', async () => {
+    const victim = instances[1]!;
+    const active = async () =>
+      /^inference_sequences_active\S* (\d+)/m.exec(
+        await (await fetch(`http://${victim}/metrics`)).text(),
+      )?.[1];
+    const asked = Array.from({ length: 48 }, (_, n) =>
+      fetch(`${front}/v1/chat/completions`, {
+        method: 'POST',
+        body: JSON.stringify({ messages: [{ role: 'user', content: `Question ${n}` }] }),
+      }),
+    );
+    await until(async () => Number(await active()) > 0);
+    signal(
+      readState(sandbox.runDir)!.children.find(({ name }) => name === 'chat-2')!.pid!,
+      'SIGKILL',
+    );
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    expect(statuses).toEqual(Array.from(asked, () => 200));
+  });
+});
+
 test('a killed replica restarts and the others keep running', { timeout: 60_000 }, async () => {
-  const children = () => readState(sandbox.runDir)?.children ?? [];
+  const children = () =>
+    (readState(sandbox.runDir)?.children ?? []).filter(({ name }) => name !== 'nginx');
   const pids = () => children().map(({ pid }) => pid);
   const before = pids();
   signal(before.at(-1)!, 'SIGKILL');

@@ -1,70 +1,14 @@
-/**
- * Finds nginx: on PATH, else Debian's package, unpacked into `.tools/nginx`, and runs it with a `server` block. `make test` runs this file
- * as `node test/support/api/nginx.ts`.
- */
+/** Runs nginx with a `server` block. `make test` runs this file as `node test/support/api/nginx.ts`, which fetches nginx. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { withFileLock } from '../../../src/kit/file-lock.ts';
+import { join } from 'node:path';
 import { readSettings } from '../../../stack/settings.ts';
-import { runCommand, say, sayWaiting, StackError } from '../../../stack/terminal.ts';
-import {
-  unpackPackages,
-  wrapper,
-  writeProgram,
-} from '../../../stack/native/tools/debian-archive.ts';
-import { isExecutable } from '../../../stack/native/tools/tools.ts';
+import { ensureNginx, findNginx } from '../../../stack/native/tools/nginx.ts';
+import { runCommand } from '../../../stack/terminal.ts';
 import { connects } from '../stack/containers.ts';
 import { until } from '../until.ts';
-
-const fetchingNginx = {
-  en: "Not on PATH: nginx. Unpacking Debian's package into .tools/ (about 1 MB download, nothing is installed)",
-  zh: 'PATH 中没有 nginx。正在将 Debian 软件包解压到 .tools/（下载约 1 MB，不安装到系统）',
-};
-const nginxMissing = (reason: string) => ({
-  en: `Not on PATH: nginx. Debian's package could not be fetched (${reason}). Run \`sudo apt-get install nginx\`, then run make again.`,
-  zh: `PATH 中没有 nginx，Debian 软件包也无法下载（${reason}）。请运行 sudo apt-get install nginx，然后重试。`,
-});
-
-/** @returns the absolute path of nginx on PATH, else of the unpacked one */
-export function findNginx(path: string, toolsDir: string): string | undefined {
-  const folders = [...path.split(delimiter).filter(Boolean), '/usr/sbin', join(toolsDir, 'nginx')];
-  return folders.map((folder) => join(folder, 'nginx')).find(isExecutable);
-}
-
-/** @throws StackError with what to install, if there is no nginx and none can be downloaded */
-async function ensureNginx(path: string, toolsDir: string): Promise<void> {
-  if (findNginx(path, toolsDir) !== undefined) return;
-  const lock = { file: join(toolsDir, 'nginx.lock'), onWait: sayWaiting };
-  await withFileLock(lock, async () => {
-    // Another `make` may have unpacked it during the wait.
-    if (findNginx(path, toolsDir) !== undefined) return;
-    say(fetchingNginx);
-    try {
-      await unpackPackages(join(toolsDir, 'nginx'), {
-        packages: ['nginx'],
-        withDependencies: true,
-        neededMegabytes: 100,
-        arrange: wrapNginx,
-      });
-    } catch (error) {
-      if (error instanceof StackError || !(error instanceof Error)) throw error;
-      throw new StackError(nginxMissing(error.message), { cause: error });
-    }
-  });
-}
-
-/** A start script that finds the libraries that the machine lacks. */
-function wrapNginx(root: string): void {
-  const program = 'usr/sbin/nginx';
-  renameSync(join(root, program), join(root, `${program}.real`));
-  writeProgram(
-    join(root, 'nginx'),
-    `${wrapper.replace('/../..', '')}export LD_LIBRARY_PATH="$(echo "$root"/usr/lib/*-linux-gnu)"\nexec "$root/${program}.real" "$@"\n`,
-  );
-}
 
 /** Runs nginx in front with this `server` block until `stop` is called. @throws Error with its log if it ends. */
 export async function startNginx(server: string, port: number): Promise<{ stop(): Promise<void> }> {

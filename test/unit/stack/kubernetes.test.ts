@@ -93,6 +93,7 @@ test('a misspelt field and a wrong type are found, in our objects and in those o
 describe.each([
   ['StatefulSet', 'chat'],
   ['Deployment', 'notifier'],
+  ['Deployment', 'envoy'],
 ])('the pods of %s %s', (kind, name) => {
   const { spec } = podsOf(find(ha, kind, name)).template;
 

@@ -52,6 +52,8 @@ interface Chunk {
 }
 
 export interface StreamOptions {
+  /** By it a proxy returns the conversation to the replica that has its prefix in the cache. */
+  conversationId: string;
   signal: AbortSignal;
   onTrace: (traceId: string) => void;
   onWait: (wait: Wait) => void;
@@ -63,7 +65,10 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
   try {
     const response = await send('/v1/chat/completions', {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        'x-conversation-id': options.conversationId,
+      },
       body: JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } }),
       signal: options.signal,
     });

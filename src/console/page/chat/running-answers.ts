@@ -128,6 +128,7 @@ async function answer(id: string, turnId: string): Promise<void> {
   running.set(turnId, { progress, end });
   setLive(progress);
   const ending = await streamAnswer(toRequest(conversation, turnId), {
+    conversationId: id,
     signal: control.signal,
     onTrace(found) {
       traceId = found;
