@@ -164,12 +164,18 @@ describe('a person', () => {
       const beyond = await page.evaluate(() => {
         const scrolls = (element: Element): boolean =>
           element.closest('pre, .wide, textarea, [aria-hidden]') !== null;
-        return [...document.querySelectorAll('#page *')]
-          .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
-          .filter((element) => !scrolls(element))
-          .map((element) => element.outerHTML.slice(0, 120));
+        return (
+          [...document.querySelectorAll('#page *')]
+            // A page that is too wide makes `innerWidth` larger.
+            .filter((element) => element.getBoundingClientRect().right > screen.width + 1)
+            .filter((element) => !scrolls(element))
+            .map((element) => element.outerHTML.slice(0, 120))
+        );
       });
       expect(beyond, view.name).toEqual([]);
+      const tabs = page.getByRole('navigation', { name: 'Views' }).getByRole('link');
+      const tops = await tabs.evaluateAll((all) => all.map((it) => it.getBoundingClientRect().top));
+      expect(new Set(tops).size, view.name).toBe(1);
     }
   });
 

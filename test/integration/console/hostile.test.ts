@@ -223,6 +223,8 @@ describe('an answer made by the test', () => {
     const code = (await block.locator('pre').boundingBox())!;
     expect(copy.y + copy.height).toBeLessThanOrEqual(code.y);
     expect(await block.innerText()).toContain('sh');
+    const size = await block.locator('code').evaluate((it) => getComputedStyle(it).fontSize);
+    expect(Number.parseFloat(size)).toBeGreaterThanOrEqual(12);
   });
 
   test('a stream without an end is marked as interrupted', async () => {
