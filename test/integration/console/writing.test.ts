@@ -85,6 +85,8 @@ describe('what is not sent', () => {
     const request = page.waitForRequest('**/v1/chat/completions');
     await button(page, 'Send').click();
     expect((await request).postDataJSON()).toMatchObject({ max_tokens: 512 });
+    // By it a proxy in front of replicas returns the conversation to the replica with its prefix.
+    expect((await request).headers()['x-conversation-id']).toMatch(/^[\w-]{8,}$/);
     await answered(page);
   });
 

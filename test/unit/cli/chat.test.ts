@@ -47,8 +47,10 @@ async function chat(
   { env = {}, interruptAt = /never/ }: { env?: NodeJS.ProcessEnv; interruptAt?: RegExp } = {},
 ) {
   const asked: string[] = [];
+  let conversation: unknown;
   const server = createServer((request, response) => {
     if (request.url?.startsWith('/api/traces')) return response.end(JSON.stringify(trace));
+    conversation = request.headers['x-conversation-id'];
     request.setEncoding('utf8').on('data', (part: string) => asked.push(part));
     request.on('end', () => {
       response.setHeader('traceparent', `00-${traceId}-00f067aa0ba902b7-01`);
@@ -74,7 +76,7 @@ async function chat(
   }
   const [code] = (await once(child, 'close')) as [number | null];
   server.closeAllConnections();
-  return { code, text, asked: JSON.parse(asked.join('')) as object };
+  return { code, text, asked: JSON.parse(asked.join('')) as object, conversation };
 }
 
 test('Ctrl-C ends an answer that does not end, and shows the numbers of its trace', async () => {
@@ -89,9 +91,13 @@ test('Ctrl-C ends an answer that does not end, and shows the numbers of its trac
 });
 
 test('an answer of the maximum length is called cut off', async () => {
-  const { code, text } = await chat((response) => response.end(piece('on and on', 'length')));
+  const { code, text, conversation } = await chat((response) =>
+    response.end(piece('on and on', 'length')),
+  );
   expect(text).toContain('on and on\n[cut off after 512 tokens]\n');
   expect(code).toBe(0);
+  // By it a proxy in front of replicas spreads the questions.
+  expect(conversation).toMatch(/^[\da-f-]{36}$/);
 });
 
 test.each([

@@ -33,6 +33,7 @@ test.each([
   [{ MODE: 'docker' }, 6],
   [{ MODE: 'docker', PROFILE: 'minimal' }, 4],
   [{ MODE: 'docker', REPLICAS: '3' }, 8],
+  [{ MODE: 'native', REPLICAS: '3', NGINX_PORT: '8080' }, 7],
 ])('%o: %i instances', (env, count) => {
   expect(readSettings(env).instances).toHaveLength(count);
 });
@@ -57,6 +58,8 @@ test.each([
     { CHAT_PORT: '8059', REPLICAS: '3' },
     'expected different ports, chat-2 and notifier both have 8060',
   ],
+  [{ NGINX_PORT: '8060' }, 'expected different ports, nginx and notifier both have 8060'],
+  [{ NGINX_PORT: '8080', MODE: 'docker' }, 'NGINX_PORT: expected MODE=native, got docker'],
   [{ CHAT_PORT: '65535', REPLICAS: '2' }, 'expected a port from 1 to 65535, got 65536 for chat-2'],
   [{ REPLICAS: '0' }, 'REPLICAS: expected an integer from 1 to 20, got "0"'],
 ])('rejects invalid ports and replicas: %o', (env, problem) => {
