@@ -135,7 +135,9 @@ function quote(value: string): string {
 
 function grafanaFiles(settings: Settings): Files {
   const { root } = settings;
-  const dashboards = [...readFolder(join(root, 'stack/generated/dashboards'), 'dashboards')];
+  const dashboards = [...readFolder(join(root, 'stack/generated/dashboards'), 'dashboards')].filter(
+    ([name]) => name.endsWith('.json'),
+  );
   return new Map([
     ...readFolder(join(root, 'stack/grafana/provisioning'), 'provisioning'),
     ...dashboards.map(([name, text]) => [name, withAddresses(text, settings)] as const),
