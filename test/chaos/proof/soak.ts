@@ -20,11 +20,26 @@ const minutes = Number(process.env['SOAK_MINUTES'] ?? 60);
 const sampleMillis = Math.min(10_000, minutes * 1000);
 /** Left out, because caches and pools fill at first. */
 const warmUpShare = 1 / 6;
-/** A slope below this share of the mean in an hour counts as flat, whatever its error. */
+/** Growth below this share of the mean in an hour counts as none, whatever its error. */
 const flatShare = 0.01;
 /** The limits of the two databases, to which they are filled before the first sample: afterwards they must not grow. */
-const tracesLimit = 10_000;
-const webhooksLimit = 5000;
+const tracesLimit = Number(process.env['SOAK_TRACES'] ?? 10_000);
+const webhooksLimit = Number(process.env['SOAK_WEBHOOKS'] ?? 5000);
+
+interface Sizes {
+  name: string;
+  env: Record<string, string>;
+  /** The names of the samples whose slopes are rows. */
+  shown: RegExp;
+}
+
+const automatic: Sizes = { name: 'automatic', env: {}, shown: /./ };
+/** The engine fills them within minutes. */
+const small: Sizes = {
+  name: 'small',
+  env: { CHAT_SEQUENCES: '4', CHAT_CONTEXT: '1024', CHAT_CACHE_MB: '16' },
+  shown: /^engine/,
+};
 
 type Sample = Record<string, number>;
 
@@ -42,12 +57,15 @@ interface Soaked {
 
 export const soak: Section = {
   title: 'Soak',
-  introduction: `Mixed traffic on the real model, one request at a time with pauses: streams, conversations, JSON schemas, tools, embeddings, the other APIs, invalid bodies, clients that leave, scrapes, and alerts through the notifier. Both databases are first filled to their limits of ${tracesLimit} traces and ${webhooksLimit} webhooks. Slopes are least squares over samples every 10 s without the first sixth; the error is two standard errors, widened by the correlation of neighbouring residuals. A slope holds as flat within its error, or below 1 % of the mean in an hour.`,
+  introduction: `Mixed traffic on the real model, one request at a time with pauses: streams, conversations, JSON schemas, tools, embeddings, the other APIs, invalid bodies, clients that leave, scrapes, and alerts through the notifier. Both databases are first filled to their limits of ${tracesLimit} traces and ${webhooksLimit} webhooks. Slopes are least squares over samples every 10 s without the first sixth; the error is two standard errors, widened by the correlation of neighbouring residuals. What does not grow by more than its error, or by 1 % of its mean in an hour, holds. With automatic sizes the engine fills its KV cache, cell after cell, and its cache of prefixes for hours: up to 0.5 GB and half of the free memory of /dev/shm. With small sizes (4 sequences of 1,024 tokens, CHAT_CACHE_MB=16) both are full after minutes, so that a leak would show.`,
   columns: ['what', 'mean', 'slope in an hour', 'error'],
-  parts: { traffic: runSoak },
+  parts: {
+    traffic: () => runSoak(automatic),
+    small: () => runSoak(small),
+  },
 };
 
-async function runSoak(): Promise<Row[]> {
+async function runSoak(sizes: Sizes): Promise<Row[]> {
   const model = process.env['SOAK_MODEL'] ?? coderFile;
   if (!hasCoder && !existsSync(model)) {
     return [{ cells: ['no real model: `make model`', '', '', ''], verdict: 'skipped' }];
@@ -72,11 +90,12 @@ async function runSoak(): Promise<Row[]> {
     CHAT_HANG_SECONDS: '900',
     CHAT_DEADLINE_SECONDS: '900',
     TRACES_DB: path.join(folder, 'traces.db'),
+    ...sizes.env,
   };
   const chat = await startChatService(settings, { readySeconds: 600 });
   ends.defer(async () => void (await chat.stop()));
   await fill({ chat, notifier, folder });
-  return await measure({ chat, notifier, folder });
+  return await measure(sizes, { chat, notifier, folder });
 }
 
 async function fill({ chat, notifier }: Soaked): Promise<void> {
@@ -90,9 +109,9 @@ async function fill({ chat, notifier }: Soaked): Promise<void> {
   for (let sent = 0; sent < webhooksLimit; sent++) await postAlert(notifier, sent);
 }
 
-async function measure(soaked: Soaked): Promise<Row[]> {
+async function measure(sizes: Sizes, soaked: Soaked): Promise<Row[]> {
   const { chat, notifier } = soaked;
-  const file = path.join(import.meta.dirname, '../../../.tools/chaos/soak.jsonl');
+  const file = path.join(import.meta.dirname, `../../../.tools/chaos/soak-${sizes.name}.jsonl`);
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, '');
   const stopped = new AbortController();
@@ -114,7 +133,10 @@ async function measure(soaked: Soaked): Promise<Row[]> {
   await driving;
   const restarts = chat.enginePid() === engine ? 'no restart' : '**the engine restarted**';
   const length = `${((samples.at(-1)?.['hours'] ?? 0) * 60).toFixed(0)} minutes, ${samples.length} samples, ${restarts}`;
-  return [...evaluate(samples), { cells: [traffic.summary(), length, '', ''], verdict: 'noted' }];
+  return [
+    { cells: [`**${sizes.name} sizes**; ${traffic.summary()}`, length, '', ''], verdict: 'noted' },
+    ...evaluate(samples, sizes.shown),
+  ];
 }
 
 async function drive(next: () => Promise<void>, until: AbortSignal): Promise<void> {
@@ -160,10 +182,12 @@ async function takeSample({ chat, notifier, folder }: Soaked): Promise<Sample> {
   };
 }
 
-export function evaluate(samples: readonly Sample[]): Row[] {
+export function evaluate(samples: readonly Sample[], shown: RegExp): Row[] {
   const from = (samples.at(-1)?.['hours'] ?? 0) * warmUpShare;
   const used = samples.filter((sample) => sample['hours']! >= from);
-  const names = Object.keys(samples[0] ?? {}).filter((name) => name !== 'hours');
+  const names = Object.keys(samples[0] ?? {}).filter(
+    (name) => name !== 'hours' && shown.test(name),
+  );
   if (used.length < 3) return [note('too few samples', String(used.length))];
   return names.map((name): Row => {
     const times = used.map((sample) => sample['hours']!);
@@ -174,7 +198,7 @@ export function evaluate(samples: readonly Sample[]): Row[] {
     const [, unit, divisor] = units.find(([pattern]) => pattern.test(name))!;
     const show = (value: number): string =>
       `${Number((value / divisor).toPrecision(3))} ${unit}`.trim();
-    const isFlat = Math.abs(fit.slope) <= Math.max(2 * fit.error, flatShare * fit.mean);
+    const isFlat = fit.slope <= Math.max(2 * fit.error, flatShare * fit.mean);
     const label = name.replace(/ (?:bytes|seconds)$/, '');
     return {
       cells: [label, show(fit.mean), show(fit.slope), `± ${show(2 * fit.error)}`],
