@@ -120,7 +120,10 @@ function variablesOf(env: NodeJS.ProcessEnv): string {
   const names = {
     CHAT_GRACE_SECONDS: '15',
     CHAT_MODEL: 'qwen2.5-0.5b-instruct',
-    CHAT_PUBLIC_HOST: `chat,chat.${namespace},chat.${namespace}.svc,chat.${namespace}.svc.cluster.local`,
+    // The Service and the proxy in front, as pods of other namespaces name them.
+    CHAT_PUBLIC_HOST: ['chat', 'chat-proxy']
+      .flatMap((name) => ['', `.${namespace}`, `.${namespace}.svc`].map((domain) => name + domain))
+      .join(','),
   };
   const given = Object.entries(env).filter(
     ([name, value]) => /^(CHAT|LOG|OTEL)_/.test(name) && !notForPods.test(name) && value,

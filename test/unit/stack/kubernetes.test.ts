@@ -149,7 +149,7 @@ test('settings of `make up` reach the pods', () => {
     name: 'shm',
     emptyDir: { medium: 'Memory', sizeLimit: '2048Mi' },
   });
-  expect(() => find(manifests, 'ConfigMap', 'chat-settings-dm7ct26tbc')).toThrow('found none');
+  expect(() => find(manifests, 'ConfigMap', 'chat-settings-2gbht5g7g6')).toThrow('found none');
   const map = manifests.find(({ metadata }) => metadata.name.startsWith('chat-settings-'));
   expect(map?.['data']).toMatchObject({ CHAT_GRACE_SECONDS: '60', CHAT_SEQUENCES: '8' });
   expect(map?.['data']).not.toHaveProperty('CHAT_PORT');
@@ -164,7 +164,7 @@ test('settings of `make up` reach the pods', () => {
 
 test('the name of the ConfigMap has the hash of kustomize, so changed settings restart the pods', () => {
   // As kustomize 5.7.1 prints it.
-  expect(find(ha, 'ConfigMap', 'chat-settings-dm7ct26tbc')).toBeDefined();
+  expect(find(ha, 'ConfigMap', 'chat-settings-2gbht5g7g6')).toBeDefined();
 });
 
 test('a changed threshold is in the rules of all three modes', () => {
