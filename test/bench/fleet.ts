@@ -1,23 +1,14 @@
 /** A simulated fleet: targets that replay a recorded exposition, and a real Prometheus that scrapes them. Used by scale.ts. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endProcess, startServer } from '../support/alerting/alertmanager-node.ts';
 import { startChatService } from '../support/api/chat-service.ts';
 import { freePort } from '../support/free-ports.ts';
 import { driveTraffic } from '../support/otel/prometheus-traffic.ts';
-import { until } from '../support/until.ts';
 import { readCpuTime, secondsByRole } from './cpu-time.ts';
 import { median } from './statistics.ts';
 
@@ -119,26 +110,17 @@ export async function startPrometheus(
   };
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(configuration));
-  mkdirSync(join(folder, 'data'));
-  const ownPort = await freePort();
-  const child = spawn(
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const child = await startServer(
     'prometheus',
     [
       `--config.file=${join(folder, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${ownPort}`,
+      `--web.listen-address=${url.replace('http://', '')}`,
       '--web.enable-admin-api',
       '--enable-feature=exemplar-storage',
-      '--log.level=error',
     ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  );
-  const url = `http://127.0.0.1:${ownPort}`;
-  await until(() =>
-    fetch(`${url}/-/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
+    url,
   );
   return {
     url,
@@ -146,9 +128,7 @@ export async function startPrometheus(
     ask: (query) => ask(url, query),
     snapshot: () => takeSnapshot(url, join(folder, 'data/snapshots')),
     async stop() {
-      const exit = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exit;
+      await endProcess(child);
       rmSync(folder, { recursive: true });
     },
   };

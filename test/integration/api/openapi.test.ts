@@ -99,7 +99,7 @@ test('has an example for every route and every error', () => {
     const { '200': answer, '201': created, ...errors } = operation.responses;
     for (const [type, content] of Object.entries((answer ?? created)!.content)) {
       if (type === 'text/event-stream') parseStream(operation, content.example as string);
-      else expect(toZod(content).safeParse(content.example)).toMatchObject({ success: true });
+      else toZod(content).parse(content.example);
     }
     for (const error of Object.values(errors)) {
       const content = error.content['application/json']!;
