@@ -191,5 +191,6 @@ describe('without Alertmanager', () => {
     await page.getByRole('link', { name: 'Alertmanager is down' }).waitFor();
     expect(await page.getByRole('link', { name: 'The notifier is down' }).count()).toBe(0);
     expect(await page.getByText('No alerts are firing.').count()).toBe(0);
+    await page.getByText('It is not known what fired').waitFor();
   });
 });

@@ -179,7 +179,10 @@ describe('when the engine dies', () => {
       await answer.getByText('No answer. The model is not ready yet.').waitFor();
       expect(await button(page, /^Try again in \d s$/).isDisabled()).toBe(true);
       await page.reload();
-      await page.getByText('engine restarting').waitFor();
+      const state = page.getByText('engine restarting');
+      await state.waitFor();
+      const dot = (await state.locator('.dot').boundingBox())!;
+      expect(dot.width).toBeCloseTo(dot.height, 1);
     } finally {
       renameSync(`${model.file}.away`, model.file);
     }

@@ -40,7 +40,9 @@ export function History({ rules }: { rules: readonly AlertingRule[] }): VNode {
           {t.historySum(counts)} {!isUnknown && t.deliverySum(counts)}
         </p>
       )}
-      {isComplete && episodes.length === 0 && <p class="empty">{t.noHistory}</p>}
+      {value !== undefined && episodes.length === 0 && (
+        <p class="empty">{isComplete ? t.noHistory : t.unknownHistory}</p>
+      )}
       <ol class="episode-list card">
         {episodes.map((episode) => (
           <EpisodeRow

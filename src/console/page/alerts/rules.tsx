@@ -7,6 +7,7 @@ import { linkTo } from '../route.ts';
 import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
 import { fillLabels } from './fill-labels.ts';
+import { isHeldBack } from './held-back.ts';
 
 /** What needs attention first. */
 const order: AlertingRule['state'][] = ['firing', 'broken', 'pending', 'inactive'];
@@ -91,8 +92,9 @@ function Rule({ rule }: { rule: AlertingRule }): VNode {
   );
 }
 
-function Threshold({ rule: { bound, unit, forSeconds } }: { rule: AlertingRule }): VNode {
+function Threshold({ rule }: { rule: AlertingRule }): VNode {
   const t = useTexts();
+  const { bound, unit, forSeconds } = rule;
   return (
     <span class="rule-bound">
       {bound !== undefined && (
@@ -101,6 +103,7 @@ function Threshold({ rule: { bound, unit, forSeconds } }: { rule: AlertingRule }
         </>
       )}{' '}
       {forSeconds > 0 && <span class="muted">{t.forSome(formatSeconds(forSeconds))}</span>}
+      {isHeldBack(rule) && <span class="muted held-back">{t.otherConditions}</span>}
     </span>
   );
 }

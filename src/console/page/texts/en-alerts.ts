@@ -66,6 +66,7 @@ export const enAlerts = {
   } satisfies Record<AlertingRule['state'], string>,
   valueNow: 'now',
   forSome: (duration: string) => `for ${duration}`,
+  otherConditions: 'other conditions do not hold',
   neverFired: 'not within 7 days',
   lastFired: (time: string) => `last ${time}`,
   history: 'What happened',
@@ -75,6 +76,7 @@ export const enAlerts = {
   deliverySum: ({ delivered, failed }: HistoryCounts) =>
     `Notifications: ${delivered} delivered, ${failed} failed.`,
   noHistory: 'No alert fired in this time.',
+  unknownHistory: 'It is not known what fired: not every program answers.',
   stillFiring: 'still firing',
   endUnknown: 'ended, time unknown',
   watchdogLast: (time: string) => `Last Watchdog received at ${time}.`,

@@ -36,6 +36,7 @@ export const enObserving = {
   route: 'Route',
   allRoutes: 'All routes',
   client: 'Client',
+  clientName: 'client',
   allClients: 'All keys and clients',
   errorText: 'Text of an error',
   traceColumns: {

@@ -1,4 +1,5 @@
 /** The texts of the views Traces and Live in Chinese, with the same keys as `en-observing.ts`. */
+import { inChinese } from '../format.ts';
 import type { enObserving } from './en-observing.ts';
 
 export const zhObserving: typeof enObserving = {
@@ -30,6 +31,7 @@ export const zhObserving: typeof enObserving = {
   route: '接口',
   allRoutes: '全部接口',
   client: '客户端',
+  clientName: '客户端',
   allClients: '全部密钥与客户端',
   errorText: '错误文本',
   traceColumns: {
@@ -114,7 +116,8 @@ export const zhObserving: typeof enObserving = {
   noPrometheus: 'Prometheus 不可用，面板暂无数据。',
   needsPrometheus: '需要 Prometheus。',
   noData: '此时间范围内没有数据。可先在“对话”页提问，或选择更长的时间范围。',
-  heatMost: (from, to, percent) => `多数在 ${from} 到 ${to} 之间（${percent}%）`,
+  heatMost: (from, to, percent) =>
+    `多数在 ${inChinese(from)}到 ${inChinese(to)}之间（${percent}%）`,
   zeroes: (count, isRest) => (isRest ? `另有 ${count} 条为 0` : `全部 ${count} 条为 0`),
   levels: { orange: '警告', red: '严重' },
   heatNothing: '该时刻没有数据',

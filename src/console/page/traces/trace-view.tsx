@@ -115,10 +115,10 @@ function Numbers({ trace }: { trace: Trace }): VNode | null {
     [t.inputTokens, format('inputTokens', (count) => formatNumber(count) + cached)],
     [t.outputTokens, format('outputTokens', formatNumber)],
     [t.totalTokens, total > 0 ? formatNumber(total) : undefined],
-    [t.traceColumns.firstToken, first && formatSeconds(first / 1000)],
+    [t.facts.firstToken, first && formatSeconds(first / 1000)],
     [t.facts.speed, format('tokensPerSecond', (speed) => `${formatNumber(speed)}/s`)],
     [t.model, find(trace, 'model')],
-    [t.client, find(trace, 'client') ?? find(trace, 'peerAddress')],
+    [t.clientName, find(trace, 'client') ?? find(trace, 'peerAddress')],
   ] as const;
   const known = entries.filter(([, value]) => value !== undefined);
   if (known.length === 0) return null;
