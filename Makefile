@@ -175,3 +175,7 @@ chaos: $(LIBRARIES) ## what it survives, over hours: overload, faults, storms (K
 fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index) ## 发送 20,000 个随机请求
 	@node test/chaos/raw-fuzz.ts
 	@node test/chaos/schemathesis.ts
+
+.PHONY: clients
+clients: $(LIBRARIES) ## run Python clients against the service, and print what works (MODEL=id|file.gguf, CLIENT=openai; needs python3 with a package index) ## 用 Python 客户端测试接口，列出各项是否可用（MODEL=id 或 GGUF 文件，CLIENT=openai）
+	@node test/clients/main.ts
