@@ -2,7 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startCollector, type CollectorKind } from '../../support/otel/collector.ts';
-import { counted, type Fault } from './fault.ts';
+import { until } from '../../support/until.ts';
+import type { Fault, World } from './fault.ts';
+import { scrape } from './readings.ts';
 
 /** A short queue, so that the loss is seen in seconds. */
 const impatient = {
@@ -28,10 +30,23 @@ function collector(what: string, open: () => Promise<Address>): Fault {
     },
     start: () => ({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: address!.url, ...impatient } }),
     strike: async () => {},
-    operator: (world) => counted(world, 'telemetry_spans_lost_total'),
+    operator: (world) => unexported(world),
     losesAnswers: false,
     dispose: async () => address?.close(),
   };
+}
+
+/** Waits until spans are counted that did not reach the collector. */
+async function unexported({ service }: World): Promise<string> {
+  let found: [string, number][] = [];
+  await until(async () => {
+    const samples = [...(await scrape(service.url))];
+    found = samples.filter(
+      ([key, value]) => /span_processed_total\{.*error_type/.test(key) && value > 0,
+    );
+    return found.length > 0;
+  }, 30);
+  return found.map(([key, value]) => `${key} ${value}`).join(', ');
 }
 
 const ofKind = (kind: CollectorKind) => () => startCollector(kind);

@@ -1,7 +1,6 @@
 /** One fault of the table, and what its functions share. */
 import type { ChatService } from '../../support/api/chat-service.ts';
 import { until } from '../../support/until.ts';
-import { scrape, sumOf } from './readings.ts';
 
 export interface World {
   folder: string;
@@ -29,7 +28,7 @@ export interface Fault {
 }
 
 /** Waits for a line of the log. @returns its text. */
-export async function logged({ service }: World, pattern: RegExp): Promise<string> {
+export async function logged({ service, folder }: World, pattern: RegExp): Promise<string> {
   let found: string | undefined;
   await until(() => {
     found = service.log
@@ -37,7 +36,7 @@ export async function logged({ service }: World, pattern: RegExp): Promise<strin
       .findLast((text) => text !== undefined);
     return found !== undefined;
   }, 30);
-  return found!.replaceAll('"', '');
+  return found!.replaceAll('"', '').replaceAll(folder, '…');
 }
 
 /** Waits until the state of /readyz is as expected. @returns what it tells. */
@@ -52,14 +51,4 @@ export async function readiness({ service }: World, state: RegExp): Promise<stri
     return state.test(text);
   }, 30);
   return text;
-}
-
-/** Waits until a metric, summed over its series, is above 0. */
-export async function counted({ service }: World, name: string): Promise<string> {
-  let value = 0;
-  await until(async () => {
-    value = sumOf(await scrape(service.url), name);
-    return value > 0;
-  }, 30);
-  return `${name} ${value}`;
 }
