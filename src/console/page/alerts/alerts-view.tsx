@@ -6,6 +6,7 @@ import { usePolled, type Polled } from '../polling.ts';
 import { ProgramLink } from '../program-link.tsx';
 import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
+import { withCode } from '../with-code.tsx';
 import { AlertCard } from './alert-card.tsx';
 import { History } from './history.tsx';
 import { Rules } from './rules.tsx';
@@ -77,7 +78,7 @@ function MissingNotice({ missing: { peer, isConfigured, reason } }: { missing: M
   const pick = usePick();
   return (
     <p class={isConfigured ? 'failure' : 'notice'} role="status">
-      <strong>{t.missing[peer]}</strong> {pick(reason)}
+      <strong>{t.missing[peer]}</strong> {withCode(pick(reason))}
     </p>
   );
 }

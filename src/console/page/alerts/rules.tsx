@@ -6,6 +6,7 @@ import type { Polled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
+import { withCode } from '../with-code.tsx';
 import { fillLabels } from './fill-labels.ts';
 import { isHeldBack } from './held-back.ts';
 
@@ -30,7 +31,7 @@ export function Rules({ polled, foreign }: RulesProps): VNode {
     <section>
       <h2>{t.rules}</h2>
       <StaleNote polled={polled} />
-      {list?.reason !== undefined && <p class="empty">{pick(list.reason)}</p>}
+      {list?.reason !== undefined && <p class="empty">{withCode(pick(list.reason))}</p>}
       {rules.length > 0 && <p class="hint">{t.rulesHint(rules.length, pending)}</p>}
       {foreign.length > 0 && <p class="hint">{t.foreignRules(foreign.join(', '))}</p>}
       <ul class="rule-list card">

@@ -4,6 +4,7 @@ import type { PanelData, Status } from '../../server/answers.ts';
 import { usePolled } from '../polling.ts';
 import { StaleNote } from '../stale-note.tsx';
 import { usePick, useTexts } from '../texts/texts.ts';
+import { withCode } from '../with-code.tsx';
 
 const everySeconds = 15;
 const statusSeconds = 3;
@@ -24,7 +25,7 @@ export function WithoutPrometheus(props: WithoutPrometheusProps): VNode | null {
   return (
     <section class="without-prometheus" aria-label={t.status}>
       <p class="notice" role="status">
-        {t.noPrometheus} {data.reason && pick(data.reason)}
+        {t.noPrometheus} {data.reason && withCode(pick(data.reason))}
       </p>
       <StatusFigures />
     </section>
