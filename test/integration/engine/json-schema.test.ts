@@ -1,5 +1,7 @@
 /** What the grammars of JSON schemas accept, judged by llama.cpp without a model, and by the JSON Schema Test Suite. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { createRules } from '../../../src/engine/worker/llama/grammar/gbnf.ts';
+import { describeCall } from '../../../src/engine/worker/llama/grammar/tool-grammar.ts';
 import {
   describeSuite,
   fetchSuite,
@@ -321,6 +323,14 @@ test('a refused schema is recorded without the names and values that a client ch
       }),
     );
   }
+});
+
+test('strict of a tool counts', () => {
+  const parameters = { type: 'object', properties: { a: { pattern: '(?=a)b' } } };
+  const compile = (strict: boolean) =>
+    describeCall(createRules(), { name: 'f', parameters, strict });
+  expect(() => compile(true)).toThrow('tools: parameters of f: "pattern" cannot be enforced');
+  expect(compile(false).text).toContain('"name": "f"');
 });
 
 test('a strict schema names the keyword that cannot be enforced, and another one drops it', () => {

@@ -96,4 +96,19 @@ describe('control tokens in messages', () => {
     expect(findMark('plain')).toBe('\uE000');
     expect(findMark('\uE000', '\uE001')).toBe('\uE002');
   });
+
+  test('are split with a character that is found in one pass, however many the text has', () => {
+    const text = Array.from({ length: 6400 }, (_, at) => String.fromCodePoint(0xe0_00 + at)).join(
+      '',
+    );
+    let passes = 0;
+    const counted = {
+      match(pattern: RegExp) {
+        passes += 1;
+        return text.match(pattern);
+      },
+    };
+    expect(findMark(counted as string)).toBe('\u{F0000}');
+    expect(passes).toBe(1);
+  });
 });
