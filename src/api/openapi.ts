@@ -149,6 +149,16 @@ function toReference(name: string, schema: z.ZodType, schemas: Schemas): object 
 
 /** The JSON Schema of the input, in which fields with a default are optional. */
 function toSchema(schema: z.ZodType): object {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io: 'input',
+    override: ({ jsonSchema }) => withoutTuple(jsonSchema),
+  });
   return rest;
+}
+
+/** A tuple becomes a list of as many items, because programs that read OpenAPI take `prefixItems` for the `items` of older drafts. */
+function withoutTuple(schema: { prefixItems?: unknown; items?: unknown }): void {
+  if (schema.prefixItems === undefined) return;
+  schema.items = { anyOf: schema.prefixItems };
+  delete schema.prefixItems;
 }
