@@ -16,6 +16,9 @@ import {
   type TraceQuery,
 } from './traces.ts';
 
+/** Eviction makes room for this share of the limits, so that it does not sort the traces for every new one. */
+const roomShare = 0.05;
+
 interface Trace {
   id: number;
   traceId: string;
@@ -42,11 +45,22 @@ export function createMemoryStore(limits: TraceLimits): TraceKeeper {
     return trace;
   }
 
+  /** Whether the limits, less this share, are exceeded. */
+  function isAbove(share: number): boolean {
+    const below = (limit: number): number => limit - Math.floor(limit * share);
+    return traces.size > below(limits.traces) || bytes > below(limits.bytes);
+  }
+
   function evict(): void {
-    while (traces.size > 1 && (traces.size > limits.traces || bytes > limits.bytes)) {
-      const lowest = lowestOf(traces.values(), Math.ceil(traces.size * evictableShare));
-      traces.delete(lowest.traceId);
-      bytes -= lowest.bytes;
+    if (!isAbove(0)) return;
+    // Repeated, because each round evicts at most the oldest three quarters.
+    while (traces.size > 1 && isAbove(roomShare)) {
+      const oldest = [...traces.values()].slice(0, Math.ceil(traces.size * evictableShare));
+      for (const trace of oldest.toSorted((one, other) => rankOf(one) - rankOf(other))) {
+        if (traces.size === 1 || !isAbove(roomShare)) break;
+        traces.delete(trace.traceId);
+        bytes -= trace.bytes;
+      }
     }
   }
 
@@ -91,21 +105,9 @@ function summaryOf(trace: Trace): TraceSummary {
   return trace.summary;
 }
 
-/** The trace with the lowest rank is evicted first. */
+/** The traces with the lowest ranks are evicted first. Failed ones have the same rank, so that the oldest of them go first. */
 function rankOf(trace: Trace): number {
-  return isFailed(trace) ? Number.POSITIVE_INFINITY : trace.endedAt - trace.startedAt;
-}
-
-/** The trace with the lowest rank of the first `count`, without a copy of them: every new trace evicts one. */
-function lowestOf(traces: Iterable<Trace>, count: number): Trace {
-  let lowest: Trace | undefined;
-  let left = count;
-  for (const trace of traces) {
-    if (lowest === undefined || rankOf(trace) < rankOf(lowest)) lowest = trace;
-    left -= 1;
-    if (left === 0) break;
-  }
-  return lowest!;
+  return isFailed(trace) ? Number.MAX_VALUE : trace.endedAt - trace.startedAt;
 }
 
 function pageOf(stored: readonly Trace[], query: TraceQuery): TracePage {
