@@ -328,4 +328,18 @@ def _():
     expect(parts and parts[-1].name is not None, "no parts")
 
 
+@case("instructor", "errors")
+def _():
+    import instructor
+    import openai
+    from instructor.core import InstructorRetryException
+
+    client = instructor.from_openai(openai.OpenAI(max_retries=0))
+    asked = {"model": MODEL, "messages": describe(), "temperature": 9, "max_retries": 0}
+    create = client.chat.completions.create
+    expect_error(
+        InstructorRetryException, lambda: create(response_model=City, **asked), "temperature"
+    )
+
+
 run()
