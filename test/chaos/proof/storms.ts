@@ -149,11 +149,15 @@ function childOf(sandbox: Sandbox, name: string) {
   return readState(sandbox.runDir)!.children.find((child) => child.name === name)!;
 }
 
+/** The chat service is healthy while it loads the model, and ready afterwards. */
 async function untilHealthy(sandbox: Sandbox): Promise<void> {
+  const readyz = `http://127.0.0.1:${sandbox.env['CHAT_PORT']}/readyz`;
+  const isReady = async (): Promise<boolean> => (await fetch(readyz)).ok;
   await until(
     () => readState(sandbox.runDir)!.children.every(({ health }) => health === 'healthy'),
     90,
   );
+  await until(() => isReady().catch(() => false), 90);
 }
 
 /** @returns how many questions ended with which status, or without one. */
