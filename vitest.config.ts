@@ -6,6 +6,7 @@ const telemetryTests = [
   'test/unit/otel/**/*.test.ts',
   'test/contract/otel/**/*.test.ts',
   'test/unit/alerting/notifier-traces.test.ts',
+  'test/unit/tap/tap.test.ts',
 ];
 
 /** Vitest starts large files first while it knows no durations. These are small and slow, and would run alone at the end. */

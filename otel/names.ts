@@ -31,7 +31,8 @@ export type Ending = { [O in Outcome]: { outcome: O; reason: Reason<O> } }[Outco
 export const tokenTypes = ['input', 'cached_input', 'output'] as const;
 /** Sources of copied prefixes; a failed copy is evaluated instead. */
 export const prefixCopies = ['sequence', 'cache', 'failed'] as const;
-export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled'] as const;
+/** `broken`: the server behind this process broke off. */
+export const streamEndings = ['done', 'error_frame', 'client_gone', 'stalled', 'broken'] as const;
 export type StreamEnding = (typeof streamEndings)[number];
 /** Requests without a first token: the client disconnected, or the service ended them. */
 export const unansweredTypes = ['abandoned', 'ended'] as const;
@@ -42,6 +43,7 @@ export const processRoles = ['api', 'engine'] as const;
 /**
  * The states of the service. `restarting`: the engine process has ended, or a new one loads the model. `failed`: the model could not be
  * loaded several times in a row; loading goes on, for a file that is replaced. `stopped`: the engine process, at the end of a shutdown.
+ * `unreachable`: the server of BACKEND_URL does not answer.
  */
 export const serviceStates = [
   'loading',
@@ -50,6 +52,7 @@ export const serviceStates = [
   'failed',
   'draining',
   'stopped',
+  'unreachable',
 ] as const;
 export type ServiceState = (typeof serviceStates)[number];
 /** Routes that start a generation. SLIs count only these. */
@@ -800,3 +803,38 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
 } as const satisfies Record<string, MetricEntry>);
 
 export type MetricKey = keyof typeof metrics;
+
+/** Metrics that only an engine of our own can tell. In front of another server (BACKEND_URL) they, their panels and their alerts are left out. */
+export const engineMetrics: ReadonlySet<MetricKey> = /* @__PURE__ */ new Set<MetricKey>([
+  'inferenceQueueDuration',
+  'inferenceQueueDepth',
+  'inferenceQueueLimit',
+  'inferenceSequencesActive',
+  'inferenceSequencesLimit',
+  'inferenceTokenizeDuration',
+  'inferenceBatchTokens',
+  'inferenceBatchSequences',
+  'inferencePrefixCopies',
+  'inferencePrefixCopied',
+  'inferencePrefixEvictions',
+  'inferencePrefixCacheUsage',
+  'inferenceThreads',
+  'inferenceContextTokens',
+  'inferenceContextLimit',
+  'inferencePerplexity',
+  'inferenceModelLoadDuration',
+]);
+
+let engineNames: RegExp | undefined;
+
+function listEngineNames(): string {
+  return [...engineMetrics].map((key) => metrics[key].scraped).join('|');
+}
+
+/** Whether a PromQL expression reads a metric of `engineMetrics`, or of the engine process. */
+export function needsEngine(expr: string): boolean {
+  engineNames ??= new RegExp(
+    String.raw`\b(?:${listEngineNames()})(?:_bucket|_sum|_count)?\b|process_role="engine"`,
+  );
+  return engineNames.test(expr);
+}

@@ -108,6 +108,7 @@ export const streamCounts: Record<StreamEnding, 'good' | 'bad'> = {
   error_frame: 'good',
   client_gone: 'good',
   stalled: 'bad',
+  broken: 'good',
 };
 
 /** Each row with its ending. */

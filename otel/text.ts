@@ -15,4 +15,5 @@ export const stateTexts: Record<ServiceState, Text> = {
   failed: { en: 'cannot load the model', zh: '模型无法加载' },
   draining: { en: 'shutting down', zh: '正在关闭' },
   stopped: { en: 'stopped', zh: '已停止' },
+  unreachable: { en: 'the backend does not answer', zh: '后端无响应' },
 };

@@ -1,18 +1,16 @@
-/** All routes with their guards, and the HTTP status of each error code. */
-import { context, propagation, trace } from '@opentelemetry/api';
+/** All routes with their guards. */
+import { context, propagation } from '@opentelemetry/api';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import type { InferenceTelemetry } from '../otel/generation/inference.ts';
-import { isIgnored } from '../otel/http.ts';
-import { spanAttributes as s } from '../otel/names.ts';
 import type { Telemetry } from '../otel/sdk.ts';
 import { canonicalPath } from './api/aliases.ts';
 import { createCountTokens, createMessages } from './api/anthropic/messages.ts';
 import { createBodyReader } from './api/body.ts';
 import type { Endpoint } from './api/endpoint.ts';
-import { toBodyOf } from './api/error-body.ts';
+import { answerError, statusByCode, wrongMethod } from './api/error-answer.ts';
 import {
   limitBody,
   refuseWhenDraining,
@@ -48,10 +46,19 @@ import {
   requireTokenBeyondLoopback,
 } from './console/server/guards.ts';
 import { createPage } from './console/server/page.ts';
+import { createStatus } from './console/server/status.ts';
 import type { Engine } from './engine/engine.ts';
-import { ChatError, toChatError, type ChatErrorCode } from './errors.ts';
+import { ChatError, toChatError } from './errors.ts';
 import { createGate, type Gate } from './kit/gate.ts';
-import { nameRoute, routeOf } from './kit/requests.ts';
+import { nameRoute } from './kit/requests.ts';
+import type { Backend } from './tap/backend.ts';
+import {
+  createBackendReadiness,
+  createBackendStatus,
+  createBackendVersion,
+  createForwarded,
+} from './tap/endpoints.ts';
+import { createForward } from './tap/forward.ts';
 
 type ConfigKey =
   | 'host'
@@ -66,8 +73,8 @@ type ConfigKey =
   | 'notifierToken'
   | 'queueLimit';
 
-export interface AppOptions extends Pick<Config, ConfigKey> {
-  engine: Engine;
+/** What both kinds of service have: with an engine of their own, and in front of another server. */
+interface ServiceOptions extends Pick<Config, ConfigKey> {
   model: ServedModel;
   inference: InferenceTelemetry;
   telemetry: Pick<Telemetry, 'scrape' | 'traces'>;
@@ -79,34 +86,36 @@ export interface AppOptions extends Pick<Config, ConfigKey> {
   bundleDir: string;
 }
 
-const statusByCode = {
-  alert_gone: 409,
-  bad_request: 400,
-  // Nginx's status for a client that closed the connection; it appears in metrics and spans only.
-  client_gone: 499,
-  context_overflow: 400,
-  deadline: 503,
-  engine_error: 500,
-  engine_exit: 503,
-  forbidden: 403,
-  internal_error: 500,
-  method_not_allowed: 405,
-  model_not_found: 404,
-  not_found: 404,
-  not_ready: 503,
-  peer_unreachable: 502,
-  queue_full: 429,
-  queue_timeout: 503,
-  shutdown: 503,
-  too_large: 413,
-  unauthorized: 401,
-} as const satisfies Record<ChatErrorCode, number>;
+export interface AppOptions extends ServiceOptions {
+  engine: Engine;
+}
+
+export interface BackendAppOptions extends ServiceOptions {
+  backend: Backend;
+}
 
 export function createApp(options: AppOptions) {
+  return routeEndpoints(options, withOpenApi(createEndpoints(options), options));
+}
+
+/** A service in front of the server of BACKEND_URL: it forwards all of `/v1`. */
+export function createBackendApp(options: BackendAppOptions) {
+  const forward = createForward(options);
+  const endpoints = [...createForwarded(forward), ...createBackendEndpoints(options)];
+  return routeEndpoints(options, withOpenApi(endpoints, options), forward);
+}
+
+/** @param forward answers every other path of `/v1` */
+function routeEndpoints(
+  options: ServiceOptions,
+  endpoints: readonly Endpoint[],
+  forward?: Endpoint['handle'],
+) {
   const app = new Hono<ApiEnv>({ getPath: canonicalPath });
   const respond = (error: ChatError, c: Context<ApiEnv>): Response =>
-    toResponse(error, c, options.log);
+    answerError(error, c, options.log);
   app.use(
+    leaveSent,
     requestId(),
     methodNotAllowed({
       app,
@@ -124,11 +133,16 @@ export function createApp(options: AppOptions) {
     forwarder,
   });
   const guardsOf = createGuards(options, gate);
-  for (const endpoint of createEndpoints(options)) {
-    if (corsOrigins.length > 0 && endpoint.access === 'key') {
-      app.use(endpoint.path, cors({ origin: [...corsOrigins], ...corsHeaders }));
-    }
+  const allowCors = (path: string): void => {
+    if (corsOrigins.length > 0) app.use(path, cors({ origin: [...corsOrigins], ...corsHeaders }));
+  };
+  for (const endpoint of endpoints) {
+    if (endpoint.access === 'key') allowCors(endpoint.path);
     app.on(endpoint.method, [endpoint.path], ...guardsOf(endpoint), (c) => endpoint.handle(c));
+  }
+  if (forward !== undefined) {
+    allowCors('/v1/*');
+    app.all('/v1/*', requireApiKey(options.apiKeys, gate), (c) => forward(c));
   }
   app.route('/', createPage(bundleDir, requireOwnHost(gate, metricsToken)));
   app.notFound((c) => {
@@ -142,8 +156,7 @@ export function createApp(options: AppOptions) {
 function createEndpoints(options: AppOptions): Endpoint[] {
   const { engine, model, telemetry, limits, draining } = options;
   const readBody = createBodyReader(options.log);
-  const needsKey = options.apiKeys.length > 0;
-  const endpoints = [
+  return [
     createChatCompletions(options, readBody),
     createCompletions(options, readBody),
     createResponses(options, readBody),
@@ -161,15 +174,45 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createMetrics(telemetry),
     createTraceList(telemetry),
     createTrace(telemetry),
-    ...createConsoleEndpoints({ ...options, readBody, needsKey }),
+    ...createConsoleEndpoints(
+      { ...options, readBody },
+      { status: createStatus({ ...options, needsKey: needsKey(options) }), hasEngine: true },
+    ),
   ];
+}
+
+function createBackendEndpoints(options: BackendAppOptions): Endpoint[] {
+  const { backend, telemetry, draining } = options;
+  const deps = { ...options, needsKey: needsKey(options) };
+  const readBody = createBodyReader(options.log);
+  return [
+    createBackendVersion(deps),
+    createHealth({ engine: backend, draining }, 'backend'),
+    createServerHealth({ engine: backend, draining }),
+    createBackendReadiness(deps),
+    createMetrics(telemetry),
+    createTraceList(telemetry),
+    createTrace(telemetry),
+    ...createConsoleEndpoints(
+      { ...options, readBody },
+      { status: createBackendStatus(deps), hasEngine: false },
+    ),
+  ];
+}
+
+function needsKey({ apiKeys }: ServiceOptions): boolean {
+  return apiKeys.length > 0;
+}
+
+function withOpenApi(endpoints: readonly Endpoint[], options: ServiceOptions): Endpoint[] {
   const { version } = service;
-  return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured: needsKey })];
+  const secured = needsKey(options);
+  return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured })];
 }
 
 /** The guards of an endpoint. Accounting comes first, because it counts a generation from the arrival of its headers. */
 function createGuards(
-  options: AppOptions,
+  options: ServiceOptions,
   gate: Gate,
 ): (endpoint: Endpoint) => MiddlewareHandler<ApiEnv>[] {
   const { metricsToken, draining } = options;
@@ -189,7 +232,8 @@ function createGuards(
     ...(operation === undefined ? [] : [account({ ...options, statusByCode }, operation)]),
     ...(method === 'POST' ? [refuseWhenDraining(draining)] : []),
     ...byAccess[access],
-    ...(method === 'POST' ? [limitBody] : []),
+    // A forwarded body passes by in pieces.
+    ...(method === 'POST' && 'engine' in options ? [limitBody] : []),
   ];
 }
 
@@ -206,6 +250,12 @@ const corsHeaders = {
   maxAge: 600,
 };
 
+/** @hono/node-server writes a response of its cache even if headers were sent. Reading the body takes it out of the cache. */
+const leaveSent: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  await next();
+  if (c.env?.outgoing?.headersSent === true) void c.res.body;
+};
+
 /** Writes the W3C trace context of the request's server span into the response. */
 const nameTrace: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const carrier: Record<string, string> = {};
@@ -213,37 +263,3 @@ const nameTrace: MiddlewareHandler<ApiEnv> = async (c, next) => {
   if (carrier['traceparent'] !== undefined) c.header('traceparent', carrier['traceparent']);
   await next();
 };
-
-function toResponse(error: ChatError, c: Context<ApiEnv>, log: Log): Response {
-  // An account records its own errors.
-  const isAccounted = c.get('account') !== undefined || c.get('embeddings') !== undefined;
-  if (!isAccounted) recordError(error, c, log);
-  if (error.retryAfterSeconds !== undefined)
-    c.header('retry-after', String(error.retryAfterSeconds));
-  if (error.code === 'unauthorized') c.header('www-authenticate', 'Bearer');
-  // 499 is outside the range that Hono types.
-  return c.json(toBodyOf(c.get('errorForm'), error), statusByCode[error.code] as 400);
-}
-
-function recordError(error: ChatError, c: Context<ApiEnv>, log: Log): void {
-  const { code, recorded, param } = error;
-  trace.getActiveSpan()?.setAttributes({
-    [s.errorMessage]: recorded,
-    ...(param !== undefined && { [s.errorParam]: param }),
-  });
-  // Not the path, which a client chooses.
-  const ids = { request_id: c.get('requestId'), route: routeOf(c) };
-  if (code === 'internal_error') log.error({ err: error.cause, ...ids }, 'unexpected error');
-  // The console polls its routes.
-  else if (!isIgnored(c.req.path)) {
-    const facts = { status: statusByCode[code], code, error: recorded, param };
-    log.info({ ...ids, ...facts }, 'request refused');
-  }
-}
-
-function wrongMethod(c: Context, methods: readonly string[]): ChatError {
-  const allow = methods.join(', ');
-  c.header('allow', allow);
-  const message = `method: expected ${allow} for this path, got ${c.req.method}.`;
-  return new ChatError('method_not_allowed', message);
-}

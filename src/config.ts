@@ -24,6 +24,14 @@ export type Peers = Urls<'prometheus' | 'alertmanager' | 'notifier'>;
 /** Programs that the console's page links to, as a browser reaches them. */
 export type Links = Urls<keyof Peers | 'jaeger' | 'grafana'>;
 
+export interface BackendConfig {
+  /** Without `/v1` and without a slash at the end. */
+  url: string;
+  key: string | undefined;
+  /** The longest silence of the server. */
+  timeoutSeconds: number;
+}
+
 export interface Config {
   host: string;
   /** Names under which others reach the service, through a proxy or in a network of containers. */
@@ -60,6 +68,8 @@ export interface Config {
   /** Empty: no key is required. */
   apiKeys: readonly string[];
   metricsToken: string | undefined;
+  /** A server in whose front this service stands; undefined: an engine of its own. */
+  backend: BackendConfig | undefined;
   peers: Peers;
   links: Links;
   /** NOTIFIER_TOKEN: the console lists the notifier's deliveries with it. */
@@ -121,6 +131,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     lenientTools: settings.read('CHAT_LENIENT_TOOLS', flag, undefined),
     apiKeys,
     metricsToken: settings.secret('METRICS_TOKEN'),
+    backend: readBackend(settings),
     peers,
     // In containers the service reaches the others by names that a browser cannot resolve.
     links: {
@@ -134,6 +145,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   };
   settings.throwProblems();
   return Object.freeze(config);
+}
+
+function readBackend(settings: Settings): BackendConfig | undefined {
+  const url = readUrl(settings, 'BACKEND_URL')?.replace(/\/v1$/, '');
+  const key = settings.secret('BACKEND_API_KEY');
+  const timeoutSeconds = settings.read('BACKEND_TIMEOUT_SECONDS', integer(1, 86_400), 300);
+  return url === undefined ? undefined : { url, key, timeoutSeconds };
 }
 
 /** The URL must not contain credentials, because the console's page gets it as a link. */

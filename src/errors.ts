@@ -1,7 +1,9 @@
-/** The one error class of the service. `app.ts` maps each code to an HTTP status. */
+/** The one error class of the service. `api/error-answer.ts` maps each code to an HTTP status. */
 
 export type ChatErrorCode =
   | 'alert_gone'
+  | 'backend_timeout'
+  | 'backend_unreachable'
   | 'bad_request'
   | 'client_gone'
   | 'context_overflow'
@@ -31,6 +33,8 @@ export interface ChatErrorFacts {
   cause?: unknown;
   /** The message for spans and the log, if `message` quotes the client. */
   recorded?: string | undefined;
+  /** The status that another server answered with; else `error-answer.ts` has the status of the code. */
+  status?: number;
 }
 
 /** `message` is sent to the client: what is wrong and what to do, without any text of a prompt. */
@@ -41,6 +45,7 @@ export class ChatError extends Error {
   readonly zh: string | undefined;
   /** The message for spans and the log: no text of the client. */
   readonly recorded: string;
+  readonly status: number | undefined;
 
   constructor(code: ChatErrorCode, message: string, facts: ChatErrorFacts = {}) {
     super(message, { cause: facts.cause });
@@ -50,6 +55,7 @@ export class ChatError extends Error {
     this.retryAfterSeconds = facts.retryAfterSeconds;
     this.zh = facts.zh;
     this.recorded = facts.recorded ?? message;
+    this.status = facts.status;
   }
 }
 

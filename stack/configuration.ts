@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
-import { jobs } from '../otel/names.ts';
+import { jobs, needsEngine } from '../otel/names.ts';
 import { addEmail } from './alertmanager/email.ts';
 import { syncFolder, type Files } from './folder.ts';
 import type { SecretSource } from '../src/kit/settings.ts';
@@ -46,7 +46,8 @@ export function prometheusFiles(settings: Settings): Files {
   }
   for (const file of yamlFiles(rulesDir)) {
     const rules = readFileSync(join(rulesDir, file), 'utf8');
-    files.set(join('rules', file), withAddresses(rules, settings));
+    const kept = settings.backendUrl === undefined ? rules : withoutEngineRules(rules);
+    files.set(join('rules', file), withAddresses(kept, settings));
   }
 
   const committed = readFileSync(join(root, 'stack/prometheus/prometheus.yml'), 'utf8');
@@ -61,6 +62,18 @@ export function prometheusFiles(settings: Settings): Files {
     }
   }
   return files.set('prometheus.yml', String(prometheus));
+}
+
+/** The rules whose metrics exist in front of another server. */
+function withoutEngineRules(text: string): string {
+  const document = parseDocument(text);
+  const groups = document.toJS() as { groups: { rules: { expr: string }[] }[] };
+  for (const [at, { rules }] of groups.groups.entries()) {
+    for (const [index, { expr }] of [...rules.entries()].toReversed()) {
+      if (needsEngine(expr)) document.deleteIn(['groups', at, 'rules', index]);
+    }
+  }
+  return String(document);
 }
 
 export function alertmanagerFiles(settings: Settings): Files {

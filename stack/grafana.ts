@@ -21,7 +21,7 @@ import {
   VariableRefresh,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { buildPanel, prometheus, words, type Locale } from './grafana/panel-builders.ts';
-import { annotations, dashboards, variables } from '../otel/panels/dashboards.ts';
+import { annotations, dashboardsFor, variables } from '../otel/panels/dashboards.ts';
 import type { Dashboard } from '../otel/panels/dashboards.ts';
 
 const tag = 'llamascope';
@@ -30,10 +30,10 @@ const locales = ['en', 'zh-CN'] as const satisfies Locale[];
 const jaegerUrl = 'http://127.0.0.1:16686';
 
 /** Path in `generated/` → text. */
-export function generatedFiles(): Map<string, string> {
+export function generatedFiles({ hasEngine } = { hasEngine: true }): Map<string, string> {
   const files = new Map<string, string>();
   for (const locale of locales) {
-    for (const dashboard of dashboards) {
+    for (const dashboard of dashboardsFor({ hasEngine })) {
       const path = `dashboards/${locale}/${dashboard.id}.json`;
       files.set(path, toJson(buildDashboard(dashboard, locale)));
     }

@@ -152,6 +152,14 @@ export const messages = {
     en: `${name}: the engine process ended: ${reason}`,
     zh: `${name}：推理引擎进程退出：${reason}`,
   }),
+  noBackend: (name: string, reason: string) => ({
+    en: `${name}: the server of BACKEND_URL is not ready: ${reason}\nThe other processes run, and requests are forwarded as soon as it answers. Start it, or \`make up BACKEND_URL=…\` with another address.`,
+    zh: `${name}：BACKEND_URL 指向的推理服务未就绪：${reason}\n其他进程正常运行，该服务可用后请求会立即转发。请启动它，或用 make up BACKEND_URL=… 指定其他地址。`,
+  }),
+  forwarding: (model: string) => ({
+    en: `Requests go to the server of BACKEND_URL. Its first model: ${model}`,
+    zh: `请求转发到 BACKEND_URL 指向的推理服务，其第一个模型：${model}`,
+  }),
   serving: (title: string) => ({ en: `Model: ${title}`, zh: `模型：${title}` }),
   servingDemo: () => ({
     en: 'Model: the built-in DEMO, which can say only one sentence. For a real one: `make model`, then `make up`.',

@@ -21,8 +21,10 @@ export interface Readiness {
   status: ServiceState;
   /** llama.cpp's line in state `failed`; how the engine process ended in state `restarting`. */
   reason?: string;
+  /** In front of the server of BACKEND_URL, which has no engine process, threads and queue of ours. */
+  backend?: boolean;
   /** Restarts of the engine process. */
-  restarts: number;
+  restarts?: number;
   /** Threads that decode now, in state `ready`. */
   threads?: number;
   /** Requests that wait for a sequence, and how many may. Absent in the answer of a service of an older version. */
@@ -32,8 +34,9 @@ export interface Readiness {
 
 /** `late`: no answer could be generated within 5 minutes. */
 export type ModelOutcome =
-  | { kind: 'ready'; model: ModelCard }
+  | { kind: 'ready'; model: ModelCard; isBackend: boolean }
   | { kind: 'failed'; name: string; reason: string }
+  | { kind: 'unreachable'; name: string; reason: string }
   | { kind: 'late' };
 
 const readySeconds = 300;
@@ -88,9 +91,11 @@ export async function waitForModels(chats: Record<string, string>): Promise<Mode
     outcome = { kind: 'late' };
     while (outcome.kind === 'late' && performance.now() < deadline) {
       const answer = await readReadiness(url);
-      if (answer?.status === 'ready') outcome = { kind: 'ready', model: answer.model };
-      if (answer?.status === 'failed') {
-        return { kind: 'failed', name, reason: answer.reason ?? '-' };
+      if (answer?.status === 'ready') {
+        outcome = { kind: 'ready', model: answer.model, isBackend: answer.backend === true };
+      }
+      if (answer?.status === 'failed' || answer?.status === 'unreachable') {
+        return { kind: answer.status, name, reason: answer.reason ?? '-' };
       }
       progress((seconds) => messages.modelState(stateTexts[answer?.status ?? 'stopped'], seconds));
       await delay(pollMillis);

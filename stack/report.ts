@@ -57,20 +57,28 @@ export async function showRunning(
   showTable(readRows());
   if (outcome.kind === 'failed') say(messages.modelFailed(outcome.name, outcome.reason));
   if (outcome.kind === 'late') say(messages.notReady());
+  if (outcome.kind === 'unreachable') say(messages.noBackend(outcome.name, outcome.reason));
   if (outcome.kind !== 'ready') return 1;
   const { demo, title, id } = outcome.model;
-  say(demo ? messages.servingDemo() : messages.serving(`${title} (${id})`));
-  showNextSteps(urls);
+  if (outcome.isBackend) say(messages.forwarding(id));
+  else say(demo ? messages.servingDemo() : messages.serving(`${title} (${id})`));
+  showNextSteps(urls, outcome.isBackend ? id : undefined);
   return 0;
 }
 
-function showNextSteps(urls: Record<string, string>): void {
+/** @param backendModel the model to name in a request that is forwarded */
+function showNextSteps(urls: Record<string, string>, backendModel?: string): void {
   const chat = urls['chat'] ?? '';
   const prompt = localize({ en: 'Hello', zh: '你好' });
+  const forwarded = { model: backendModel, messages: [{ role: 'user', content: prompt }] };
+  const curl =
+    backendModel === undefined
+      ? `${chat}/chat -d '{"prompt":"${prompt}"}'`
+      : `${chat}/v1/chat/completions -H 'content-type: application/json' -d '${JSON.stringify(forwarded)}'`;
   say(messages.openPage(chat));
   say(messages.tryNext());
   print(`  make chat Q="${prompt}"
-  curl -N ${chat}/chat -d '{"prompt":"${prompt}"}'
+  curl -N ${curl}
   curl ${urls['notifier']}/api/notifications
   make status    make logs    make logs NAME=chat    make down`);
 }
@@ -102,8 +110,8 @@ export function showCauses(readiness: ReadonlyMap<string, Readiness | undefined>
   for (const [name, answer] of readiness) {
     if (answer?.reason === undefined) continue;
     const { status, reason } = answer;
-    say(
-      status === 'failed' ? messages.modelFailed(name, reason) : messages.engineEnded(name, reason),
-    );
+    if (answer.backend === true) say(messages.noBackend(name, reason));
+    else if (status === 'failed') say(messages.modelFailed(name, reason));
+    else say(messages.engineEnded(name, reason));
   }
 }

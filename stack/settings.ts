@@ -8,6 +8,7 @@ import {
   readSecretFile,
   type SecretSource,
 } from '../src/kit/settings.ts';
+import { isLoopback } from '../src/kit/loopback.ts';
 import { messages } from './messages.ts';
 import { StackError } from './terminal.ts';
 
@@ -73,6 +74,8 @@ export interface Settings {
   instances: readonly Instance[];
   /** A Prometheus duration: the interval of scrapes and rule evaluations. */
   scrapeInterval: string;
+  /** BACKEND_URL: the chat service stands in front of this server and has no engine. */
+  backendUrl: string | undefined;
   /** Bearer tokens. The path of a token file is absolute. */
   metricsToken: SecretSource | undefined;
   notifierToken: SecretSource | undefined;
@@ -154,6 +157,7 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
     addresses,
     nginx,
     instances,
+    backendUrl: given.text('BACKEND_URL'),
     scrapeInterval: given.read('SCRAPE_INTERVAL', interval, '15s'),
     metricsToken: secret('METRICS_TOKEN'),
     notifierToken: secret('NOTIFIER_TOKEN'),
@@ -164,9 +168,22 @@ export function readSettings(env: NodeJS.ProcessEnv, others: readonly string[] =
   const named = new Set(own.map(variableOf));
   // Both programs read some of the settings.
   const found = new Set(others.filter((problem) => !named.has(variableOf(problem))));
-  const problems = [...own, ...found];
+  const problems = [...own, ...found, ...unreachableFromContainers(settings)];
   if (problems.length > 0) throw new StackError(messages.settingsWrong(problems));
   return settings;
+}
+
+/** In a container, loopback is the container itself. */
+export function isLoopbackUrl(url: string | undefined): boolean {
+  const host = URL.parse(url ?? '')?.hostname.replaceAll(/^\[|\]$/g, '');
+  return host !== undefined && isLoopback(host);
+}
+
+function unreachableFromContainers({ mode, backendUrl }: Settings): string[] {
+  if (mode !== 'docker' || !isLoopbackUrl(backendUrl)) return [];
+  return [
+    'BACKEND_URL: expected an address that a container reaches, got one of loopback. Use http://host.docker.internal:PORT with a server that listens beyond loopback, or MODE=native',
+  ];
 }
 
 /** `CHAT_PORT: expected …` → `CHAT_PORT` */

@@ -12,7 +12,7 @@ import { showStatus, followLogs } from './native/status.ts';
 import { startStack } from './native/start.ts';
 import { takeDown } from './native/stop.ts';
 import { findOwnProcesses } from './native/supervisor/processes.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { isLoopbackUrl, readSettings, type Settings } from './settings.ts';
 import { runCommand, sayWaiting, StackError } from './terminal.ts';
 
 /** The commands of one mode; each returns the exit code. */
@@ -33,10 +33,14 @@ const modes: Record<'native' | 'docker', Mode> = {
   },
 };
 
-/** The mode in MODE; else the mode of the running stack; else docker if a Docker engine answers. */
-async function chooseMode({ mode, runDir }: Settings): Promise<'native' | 'docker'> {
+/**
+ * The mode in MODE; else the mode of the running stack; else docker if a Docker engine answers, unless a container could not reach
+ * BACKEND_URL.
+ */
+async function chooseMode({ mode, runDir, backendUrl }: Settings): Promise<'native' | 'docker'> {
   if (mode !== undefined) return mode;
   const isLinux = process.platform === 'linux';
+  if (isLinux && isLoopbackUrl(backendUrl)) return 'native';
   if (isLinux && findOwnProcesses(runDir).length > 0) return 'native';
   return (await missingDocker()) === undefined ? 'docker' : 'native';
 }

@@ -55,16 +55,16 @@ export function recordEnded(
 /** A rejected request did not generate: only `inference.requests` counts it. */
 function recordGenAi(
   { instruments, span }: Recorder,
-  { admitted, begun: { operation }, prefilled, more }: EndedState,
+  { admitted, begun: { operation }, prefilled, usage, more }: EndedState,
   summary: GenerationSummary,
 ): void {
-  const { outcome, reason, inputTokens, outputTokens, durationSeconds, firstTokenSeconds } =
-    summary;
+  const { outcome, reason, durationSeconds, firstTokenSeconds } = summary;
+  const { inputTokens, outputTokens = 0 } = summary;
   if (admitted === undefined || outcome === 'rejected') return;
   const labels = genAiLabels(operation, admitted.model);
   const ended = outcome === 'completed' ? labels : withLabel(labels, a.errorType, reason);
   instruments.record('genAiServerRequestDuration', durationSeconds, ended, span);
-  if (prefilled !== undefined) {
+  if (prefilled !== undefined || usage !== undefined) {
     const input = withLabel(labels, a.genAiTokenType, 'input');
     const output = withLabel(labels, a.genAiTokenType, 'output');
     instruments.record('genAiClientTokenUsage', inputTokens, input, span);

@@ -62,9 +62,11 @@ export function endSpans(
   endPhases(tracer, chat.context, state, summary);
   const { outcome, reason } = summary;
   chat.span.setAttributes({
-    [s.inputTokens]: summary.inputTokens,
-    [s.cachedTokens]: summary.cachedTokens,
-    [s.outputTokens]: summary.outputTokens,
+    ...known({
+      [s.inputTokens]: summary.inputTokens,
+      [s.cachedTokens]: summary.cachedTokens,
+      [s.outputTokens]: summary.outputTokens,
+    }),
     ...(outcome === 'completed' ? { [s.finishReasons]: [reason] } : {}),
   });
   setOutcome(chat.span, state.ended);
@@ -140,8 +142,7 @@ function decodeOf(
   const to = outcome === 'completed' ? (lastTokenAt ?? from) : ended.at;
   if (to <= from) return [];
   const attributes = {
-    [s.outputTokens]: outputTokens,
-    ...known({ [s.tokensPerSecond]: tokensPerSecond }),
+    ...known({ [s.outputTokens]: outputTokens, [s.tokensPerSecond]: tokensPerSecond }),
   };
   return [{ name: spans.decode, from, to, attributes }];
 }

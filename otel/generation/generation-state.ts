@@ -38,6 +38,19 @@ export interface Prefill {
 
 export type End = Ending & { at: number; message?: string };
 
+/**
+ * The token counts of an answer as a server behind this process reports them. `firstTokenAt` and `lastTokenAt` are those of an answer that
+ * was not streamed, where the server tells its timings.
+ */
+export interface Usage {
+  /** Cached tokens included. */
+  inputTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+  firstTokenAt?: number;
+  lastTokenAt?: number;
+}
+
 /** Facts that occur at most once in a generation. All times are milliseconds of the clock that `begun.at` is read from. */
 export interface Facts {
   admitted: Admission;
@@ -46,10 +59,13 @@ export interface Facts {
   /** The request got a sequence. */
   started: { at: number };
   prefilled: Prefill;
+  usage: Usage;
 }
 
 export interface GenerationState extends Partial<Facts> {
   readonly begun: { operation: Operation; at: number };
+  /** Another server generates: without its `usage` the numbers of tokens are unknown. */
+  readonly isForwarded: boolean;
   /** Wall clock minus the clock of the facts, read once: a step of the wall clock moves the trace as a whole. */
   readonly wallOffset: number;
   ended?: End;
@@ -80,19 +96,25 @@ export interface GenerationTimings {
   tokensPerSecond?: number;
 }
 
-/** Written to the log line, and returned to the client as usage and timings. */
-export interface GenerationSummary extends GenerationTimings {
-  outcome: Outcome;
-  reason: Reason;
-  traceId: string;
-  spanId: string;
+export interface TokenCounts {
   /** Cached tokens included. */
   inputTokens: number;
   cachedTokens: number;
   outputTokens: number;
+}
+
+/** Written to the log line. The counts are absent if another server generates and does not count them. */
+export interface GenerationSummary extends GenerationTimings, Partial<TokenCounts> {
+  outcome: Outcome;
+  reason: Reason;
+  traceId: string;
+  spanId: string;
   /** From admission to the last token of a completed generation, and to the end of any other. */
   durationSeconds: number;
 }
+
+/** Returned to the client as usage and timings. */
+export type CountedSummary = GenerationSummary & TokenCounts;
 
 export const nothingMore: GenerationState['more'] = {
   inputTokens: 0,
@@ -114,11 +136,15 @@ export function takeFact<Kind extends keyof Facts>(
 
 export function takeToken(state: GenerationState, at: number, logprob: number | undefined): void {
   state.outputTokens += 1;
-  state.firstTokenAt ??= at;
-  state.lastTokenAt = at;
+  takeTime(state, at);
   if (logprob === undefined) return;
   state.logprobs += 1;
   state.logprobSum += logprob;
+}
+
+export function takeTime(state: GenerationState, at: number): void {
+  state.firstTokenAt ??= at;
+  state.lastTokenAt = at;
 }
 
 export function isWaiting({ queued, started, ended }: GenerationState): boolean {
@@ -139,8 +165,27 @@ export function timingsOf(state: GenerationState): GenerationTimings {
     prefillSeconds: secondsBetween(prefillStartedAt(state), prefilled?.endedAt),
     firstTokenSeconds: secondsBetween(admittedAt(state), firstTokenAt),
     decodeSeconds: secondsBetween(prefilled?.endedAt, lastTokenAt),
-    tokensPerSecond: streamSeconds ? (state.outputTokens - 1) / streamSeconds : undefined,
+    tokensPerSecond: perSecond(countTokens(state)?.outputTokens, streamSeconds),
   });
+}
+
+function perSecond(tokens: number | undefined, seconds: number | undefined): number | undefined {
+  return tokens !== undefined && tokens > 0 && seconds ? (tokens - 1) / seconds : undefined;
+}
+
+/** Undefined if another server generates and did not count them. */
+export function countTokens(state: GenerationState): TokenCounts | undefined {
+  const { usage, prefilled, tokenized, more } = state;
+  if (usage !== undefined) {
+    const { inputTokens, cachedTokens, outputTokens } = usage;
+    return { inputTokens, cachedTokens, outputTokens };
+  }
+  if (state.isForwarded) return undefined;
+  return {
+    inputTokens: (prefilled?.inputTokens ?? tokenized?.inputTokens ?? 0) + more.inputTokens,
+    cachedTokens: (prefilled?.cachedTokens ?? 0) + more.cachedTokens,
+    outputTokens: state.outputTokens + more.outputTokens,
+  };
 }
 
 export function summarise(state: EndedState, span: SpanContext): GenerationSummary {
@@ -153,10 +198,7 @@ export function summarise(state: EndedState, span: SpanContext): GenerationSumma
     reason,
     traceId: span.traceId,
     spanId: span.spanId,
-    inputTokens:
-      (state.prefilled?.inputTokens ?? state.tokenized?.inputTokens ?? 0) + more.inputTokens,
-    cachedTokens: (state.prefilled?.cachedTokens ?? 0) + more.cachedTokens,
-    outputTokens: state.outputTokens + more.outputTokens,
+    ...countTokens(state),
     durationSeconds: secondsBetween(admittedAt(state), endedAt) ?? 0,
     ...timingsOf(state),
   };

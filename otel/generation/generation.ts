@@ -16,6 +16,7 @@ import {
   secondsBetween,
   summarise,
   takeFact,
+  takeTime,
   takeToken,
   timingsOf,
   type End,
@@ -38,6 +39,8 @@ export interface Generation extends FactMethods {
   token(fact: { at: number; logprob?: number | undefined }): void;
   /** Another answer to the same request: it counts in tokens and sequences, the timings are those of the first answer. */
   another(): AnotherAnswer;
+  /** A part of a streamed answer whose number of tokens is not known; `usage` counts them. */
+  piece(fact: { at: number }): void;
   /** Prompt and answer, in one or more parts. */
   content(fact: Content): void;
   /** How the stream ended for the client. Only the first call has an effect. */
@@ -62,16 +65,22 @@ const cachedToken = withLabel(noLabels, a.type, 'cached_input');
 
 /** `contentLimit` is the maximum length of a captured conversation in characters; 0 captures nothing. */
 export function beginGeneration(
-  options: { instruments: Instruments; tracer: Tracer; contentLimit: number },
+  options: {
+    instruments: Instruments;
+    tracer: Tracer;
+    contentLimit: number;
+    isForwarded: boolean;
+  },
   begun: { operation: Operation; at: number },
 ): Generation {
-  const { instruments, tracer, contentLimit } = options;
+  const { instruments, tracer, contentLimit, isForwarded } = options;
   const wallOffset = Date.now() - begun.at;
   const span = startChat(tracer, begun.operation, begun.at + wallOffset);
   const chat = { span, context: trace.setSpan(context.active(), span) };
   const recorder = { instruments, span: span.spanContext() };
   const state: GenerationState = {
     begun,
+    isForwarded,
     wallOffset,
     outputTokens: 0,
     logprobs: 0,
@@ -115,6 +124,19 @@ export function beginGeneration(
       instruments.add('inferenceTokens', 1, outputToken);
       instruments.record('inferenceInterTokenDuration', secondsBetween(state.lastTokenAt, at));
       takeToken(state, at, logprob);
+    },
+    piece({ at }) {
+      if (state.ended !== undefined) return;
+      instruments.record('inferenceInterTokenDuration', secondsBetween(state.lastTokenAt, at));
+      takeTime(state, at);
+    },
+    usage(fact) {
+      const { inputTokens, cachedTokens, outputTokens, firstTokenAt, lastTokenAt } = fact;
+      if (!takeFact(state, 'usage', fact)) return;
+      if (state.prefilled === undefined) countInput(instruments, inputTokens, cachedTokens);
+      instruments.add('inferenceTokens', outputTokens, outputToken);
+      if (firstTokenAt !== undefined) takeTime(state, firstTokenAt);
+      if (lastTokenAt !== undefined) takeTime(state, lastTokenAt);
     },
     another: () => countAnother(recorder, state),
     content(fact) {

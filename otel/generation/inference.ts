@@ -9,6 +9,7 @@ import {
   attributes as a,
   embeddingsOperation,
   endings,
+  engineMetrics,
   metrics,
   operations,
   prefixCopies,
@@ -24,7 +25,7 @@ import {
 
 export type { Embeddings, EmbeddingsSummary } from './embeddings.ts';
 export type { AnotherAnswer, Generation } from './generation.ts';
-export type { GenerationSummary } from './generation-state.ts';
+export type { CountedSummary, GenerationSummary } from './generation-state.ts';
 
 interface ServedModel {
   /** The catalogue id. */
@@ -70,19 +71,22 @@ export interface InferenceTelemetry {
 export function createInferenceTelemetry(options: {
   meter: Meter;
   tracer: Tracer;
-  contextTokens: () => number;
+  contextTokens?: () => number;
   state: () => ServiceState;
   /** The id that `setModel` will get: creates its series before the load. */
   model?: string;
+  /** Another server generates, and this process forwards to it: metrics that only an engine of ours can tell have no series. */
+  isForwarded?: boolean;
   /** Configures the capture of prompts and answers (`process.env`). */
   env?: Environment;
 }): InferenceTelemetry {
-  const { tracer, env = process.env } = options;
+  const { tracer, isForwarded = false, env = process.env } = options;
   const contentLimit = capturesContent(env) ? spanLimits(env).attributeValueLengthLimit : 0;
   const instruments = createInstruments(options.meter);
-  instruments.observe('inferenceContextTokens', (result) =>
-    result.observe(options.contextTokens()),
-  );
+  const { contextTokens } = options;
+  if (contextTokens !== undefined) {
+    instruments.observe('inferenceContextTokens', (result) => result.observe(contextTokens()));
+  }
   instruments.observe('inferenceReady', (result) =>
     result.observe(options.state() === 'ready' ? 1 : 0),
   );
@@ -91,7 +95,7 @@ export function createInferenceTelemetry(options: {
     for (const state of serviceStates)
       result.observe(state === present ? 1 : 0, { [a.state]: state });
   });
-  initialise(instruments);
+  initialise(instruments, isForwarded);
   if (options.model !== undefined) initialiseGenAi(instruments, options.model);
   let served: Record<string, string> | undefined;
 
@@ -103,7 +107,7 @@ export function createInferenceTelemetry(options: {
   }
 
   return {
-    begin: (fact) => beginGeneration({ instruments, tracer, contentLimit }, fact),
+    begin: (fact) => beginGeneration({ instruments, tracer, contentLimit, isForwarded }, fact),
     beginEmbeddings: (fact) => beginEmbeddings({ instruments, tracer }, fact),
     setModel(model) {
       // The series of a gauge cannot be removed, so the last model gets the value 0.
@@ -149,15 +153,17 @@ function modelLabels(model: ServedModel): Record<string, string> {
 const generatedOnly = new Set<string>(['length', 'tool_calls', 'queue_timeout']);
 
 /** Creates all series with 0, because `rate()` ignores the first error if its series starts with 1. */
-function initialise(instruments: Instruments): void {
+function initialise(instruments: Instruments, isForwarded: boolean): void {
   for (const key of Object.keys(metrics) as MetricKey[]) {
     const { name, labels } = metrics[key];
+    if (isForwarded && engineMetrics.has(key)) continue;
     if (name.startsWith('inference.') && labels.length === 0) instruments.zero(key);
   }
   for (const type of tokenTypes) instruments.zero('inferenceTokens', { [a.type]: type });
   for (const type of unansweredTypes)
     instruments.zero('inferenceUnansweredDuration', { [a.type]: type });
-  for (const type of prefixCopies) instruments.zero('inferencePrefixCopies', { [a.type]: type });
+  for (const type of isForwarded ? [] : prefixCopies)
+    instruments.zero('inferencePrefixCopies', { [a.type]: type });
   for (const how of streamEndings)
     instruments.zero('inferenceStreamTerminations', { [a.how]: how });
   for (const [outcome, reasons] of Object.entries(endings)) {

@@ -2,7 +2,7 @@
  * The dashboards: all panels, in rows. `stack/grafana.ts` generates Grafana's dashboards from them, the console serves them at
  * GET /api/panels. A new panel is one entry in a file beside this one and one name here.
  */
-import { attributes } from '../names.ts';
+import { attributes, needsEngine } from '../names.ts';
 import { labelName } from '../prometheus/prometheus-names.ts';
 import type { Text } from '../text.ts';
 import type { Panel } from './panel.ts';
@@ -171,10 +171,35 @@ export const dashboards: readonly Dashboard[] = [
   },
 ];
 
-/** All panels, each once, in the order of the dashboards. */
-export const panels: readonly Panel[] = [
-  ...new Set(dashboards.flatMap(({ rows }) => rows.flatMap((row) => row.panels))),
-];
+/** Each panel once, in the order of the dashboards. */
+export function panelsOf(given: readonly Dashboard[]): readonly Panel[] {
+  return [...new Set(given.flatMap(({ rows }) => rows.flatMap((row) => row.panels)))];
+}
+
+/** All panels. */
+export const panels = panelsOf(dashboards);
+
+/** The dashboards without what only an engine of our own can tell: without those queries, then without panels and rows that have nothing left. */
+export function dashboardsFor({ hasEngine }: { hasEngine: boolean }): readonly Dashboard[] {
+  if (hasEngine) return dashboards;
+  const kept = new Map(
+    panels.map((panel) => {
+      const queries = panel.queries.filter(({ expr }) => !needsEngine(expr));
+      return [panel, { ...panel, queries }] as const;
+    }),
+  );
+  const keep = (panel: Panel): Panel[] => {
+    const left = kept.get(panel);
+    return left === undefined || left.queries.length === 0 ? [] : [left];
+  };
+  return dashboards.map(({ rows, ...dashboard }) => {
+    const left = rows.map(({ panels: all, ...row }) => {
+      const panels = all.flatMap(keep);
+      return Object.assign(row, { panels });
+    });
+    return Object.assign(dashboard, { rows: left.filter((row) => row.panels.length > 0) });
+  });
+}
 
 /** Marks on all graphs of all dashboards. */
 export const annotations = [

@@ -32,7 +32,17 @@ process.once('SIGINT', () => stop.abort());
 const explain = ({ message, message_zh: zh }: ErrorFacts): string =>
   pick({ en: message, zh: zh ?? message });
 
+/** The first model of a server in whose front the service stands: Ollama and OpenAI answer no request without a model. */
+async function readBackendModel(): Promise<string | undefined> {
+  const answer = await fetch(`${origin}/readyz`, { signal: stop.signal }).catch(() => undefined);
+  const body = (await answer?.json().catch(() => undefined)) as
+    | { backend?: boolean; model?: { id: string } }
+    | undefined;
+  return body?.backend === true ? body.model?.id : undefined;
+}
+
 async function ask(question: string): Promise<Response> {
+  const model = await readBackendModel();
   const key = process.env['CHAT_API_KEYS']?.split(/[\s,]+/)[0];
   return await fetch(`${origin}/v1/chat/completions`, {
     method: 'POST',
@@ -43,6 +53,7 @@ async function ask(question: string): Promise<Response> {
       ...(key ? { authorization: `Bearer ${key}` } : {}),
     },
     body: JSON.stringify({
+      ...(model !== undefined && { model, stream_options: { include_usage: true } }),
       messages: [{ role: 'user', content: question }],
       stream: true,
       max_tokens: maxTokens,

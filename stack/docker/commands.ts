@@ -39,11 +39,14 @@ export async function startContainers(settings: Settings): Promise<number> {
   const running = await compose.containers();
   const isRunning = running.length > 0;
   if (!isRunning) await refuseTakenPorts(settings);
-  await fetchModel(root);
+  const hasEngine = settings.backendUrl === undefined;
+  if (hasEngine) await fetchModel(root);
   mkdirSync(modelsDir, { recursive: true });
   const password = grafanaPassword(settings);
   const env = {
-    ...writeDockerFiles(settings, process.env, { model: await identifyModel(root) }),
+    ...writeDockerFiles(settings, process.env, {
+      model: hasEngine ? await identifyModel(root) : '',
+    }),
     CHAT_CPUS: process.env['CHAT_CPUS'] || (await shareOfCores(compose, replicas)),
   };
   say(messages.startingContainers());

@@ -9,16 +9,19 @@ import { readChannelVariables } from '../channel-variables.ts';
 import { alertmanagerFiles, prometheusFiles, withAddresses } from '../configuration.ts';
 import { languageOf } from '../../src/kit/language.ts';
 import { readFolder, syncFolder, type Files } from '../folder.ts';
+import { generatedFiles } from '../grafana.ts';
 import { findNamedModel } from '../model.ts';
 import { readSecret, type ServiceName, type Settings } from '../settings.ts';
 
 /** The variables that each service gets, in addition to the variables of the notifier's channels. */
 const settingsOf = {
-  chat: /^(CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
+  chat: /^(BACKEND|CHAT|METRICS|OTEL|LOG)_|^NOTIFIER_TOKEN(_FILE)?$/,
   notifier: /^(NOTIFIER|METRICS|OTEL|LOG)_|^(PROMETHEUS|JAEGER)_PUBLIC_URL$/,
 } as const;
 /** Variables that contain a secret or the path of a file with a secret, in addition to all variables of the channels. */
-const secretNames = /_(KEYS|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;
+const secretNames = /_(KEYS?|TOKEN|SECRET|URL)(_FILE)?$|^NOTIFIER_CONFIG$/;
+/** It may not have a user or a password. */
+const plainUrl = 'BACKEND_URL';
 const setByCompose = new Set(['CHAT_MODELS_DIR', 'NOTIFIER_URL', 'NOTIFIER_DB']);
 
 /**
@@ -93,7 +96,7 @@ function settingsFor(
     const isChannel = channelVariables.has(name);
     const isWanted = isChannel || settingsOf[service].test(name);
     if (!isWanted || setByCompose.has(name) || !value) continue;
-    if (isChannel || secretNames.test(name)) {
+    if (isChannel || (secretNames.test(name) && name !== plainUrl)) {
       const isFile = name.endsWith('_FILE') || name === 'NOTIFIER_CONFIG';
       const plain = name.replace(/_FILE$/, '');
       const source = isFile ? { file: resolve(settings.root, value) } : { value };
@@ -135,12 +138,14 @@ function quote(value: string): string {
 
 function grafanaFiles(settings: Settings): Files {
   const { root } = settings;
-  const dashboards = [...readFolder(join(root, 'stack/generated/dashboards'), 'dashboards')].filter(
-    ([name]) => name.endsWith('.json'),
-  );
+  const committed = [...readFolder(join(root, 'stack/generated/dashboards'), 'dashboards')];
+  const dashboards =
+    settings.backendUrl === undefined
+      ? committed.filter(([name]) => name.endsWith('.json'))
+      : generatedFiles({ hasEngine: false });
   return new Map([
     ...readFolder(join(root, 'stack/grafana/provisioning'), 'provisioning'),
-    ...dashboards.map(([name, text]) => [name, withAddresses(text, settings)] as const),
+    ...[...dashboards].map(([name, text]) => [name, withAddresses(text, settings)] as const),
     ['grafana.ini', readFileSync(join(root, 'stack/grafana/grafana.ini'), 'utf8')],
     ['admin-password', grafanaPassword(settings).value],
   ]);

@@ -145,7 +145,7 @@ function describeNginx(
 
 /** The variables that each program reads, in addition to those of the notifier's channels. */
 const chatSettings =
-  /^(CHAT|JAEGER|GRAFANA|METRICS|OTEL|LOG)_(?!PORT$)|_PUBLIC_URL$|^NOTIFIER_TOKEN(_FILE)?$/;
+  /^(BACKEND|CHAT|JAEGER|GRAFANA|METRICS|OTEL|LOG)_(?!PORT$)|_PUBLIC_URL$|^NOTIFIER_TOKEN(_FILE)?$/;
 const notifierSettings = /^(NOTIFIER|METRICS|OTEL|LOG)_|^TZ$/;
 
 /** Divides the cores among replicas. With the default (all cores) each, their threads would wait for one another. */

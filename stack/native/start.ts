@@ -76,8 +76,9 @@ export async function startStack(settings: Settings): Promise<number> {
 
 async function preparePlan(settings: Settings): Promise<Plan> {
   const { root, toolsDir } = settings;
-  await fetchModel(root);
-  const model = await identifyModel(root);
+  const hasEngine = settings.backendUrl === undefined;
+  if (hasEngine) await fetchModel(root);
+  const model = hasEngine ? await identifyModel(root) : '';
   const path = process.env['PATH'] ?? '';
   const tools = await ensureTools(path, toolsDir);
   const nginx = settings.nginx && (await ensureNginx(path, toolsDir));

@@ -1,6 +1,6 @@
 /** Token counts and timings, as every answer reports them. */
 import { z } from 'zod';
-import type { GenerationSummary } from '../../../otel/generation/inference.ts';
+import type { CountedSummary, GenerationSummary } from '../../../otel/generation/inference.ts';
 
 export const Usage = z.object({
   prompt_tokens: z.int(),
@@ -46,7 +46,7 @@ export const Timings = z.object({
   tokens_per_second: seconds,
 });
 
-export function toUsage(summary: GenerationSummary): z.infer<typeof Usage> {
+export function toUsage(summary: CountedSummary): z.infer<typeof Usage> {
   return {
     prompt_tokens: summary.inputTokens,
     completion_tokens: summary.outputTokens,

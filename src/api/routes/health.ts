@@ -2,49 +2,63 @@
 import { z } from 'zod';
 import { answerScrape } from '../../../otel/prometheus/exporter.ts';
 import type { Telemetry } from '../../../otel/sdk.ts';
-import { serviceStates } from '../../../otel/names.ts';
+import { serviceStates, type ServiceState } from '../../../otel/names.ts';
 import type { Engine, EngineStatus } from '../../engine/engine.ts';
 import { ChatError, createShutdownError } from '../../errors.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
 import { ModelCard, toCard } from '../openai/models.ts';
 import type { ServedModel } from '../served-model.ts';
 
-const Health = z.object({ status: z.literal('ok'), engine: z.enum(serviceStates) });
+const Health = z.object({
+  status: z.literal('ok'),
+  engine: z.enum(serviceStates).optional(),
+  /** In place of `engine`, in front of the server of BACKEND_URL. */
+  backend: z.enum(serviceStates).optional(),
+});
 const ServerHealth = z.object({ status: z.literal('ok') });
-const Readiness = z.object({
+export const Readiness = z.object({
   status: z.enum(serviceStates),
-  /** Why the model cannot be loaded, in state `failed`; how the engine process ended, in state `restarting`. */
+  /**
+   * Why the model cannot be loaded, in state `failed`; how the engine process ended, in state `restarting`; why the backend is not
+   * ready.
+   */
   reason: z.string().optional(),
+  /** In front of the server of BACKEND_URL, which has no engine process, threads and queue of ours. */
+  backend: z.literal(true).optional(),
   /** Restarts of the engine process. */
-  restarts: z.int(),
+  restarts: z.int().optional(),
   /** Threads that decode now, in state `ready`. */
   threads: z.int().optional(),
   /** Requests that wait for a sequence, and how many may. */
-  queue: z.object({ depth: z.int(), limit: z.int() }),
+  queue: z.object({ depth: z.int(), limit: z.int() }).optional(),
   model: ModelCard,
 });
 
 export interface HealthDeps {
-  engine: Pick<Engine, 'status'>;
+  /** The engine, or the server of BACKEND_URL. */
+  engine: { status(): { state: ServiceState } };
   draining: () => boolean;
 }
 
-/** The answer stays 200 without a model, because a new process would not load it either. */
-export function createHealth({ engine, draining }: HealthDeps): Endpoint {
+/** The answer stays 200 without a model, because a new process would not load it either. `name`: what the state is of. */
+export function createHealth(
+  { engine, draining }: HealthDeps,
+  name: 'engine' | 'backend' = 'engine',
+): Endpoint {
   return {
     method: 'GET',
     path: '/healthz',
-    summary: 'Whether the process is alive; `engine` is the state that /readyz explains',
+    summary: `Whether the process is alive; \`${name}\` is the state that /readyz explains`,
     // A load balancer sends any Host, and the answer tells nothing.
     access: 'anyone',
-    answers: answersJson('Health', Health, { status: 'ok', engine: 'ready' }),
+    answers: answersJson('Health', Health, { status: 'ok', [name]: 'ready' }),
     errors: [],
     handle: (c) =>
-      c.json({ status: 'ok', engine: draining() ? 'draining' : engine.status().state }),
+      c.json({ status: 'ok', [name]: draining() ? 'draining' : engine.status().state }),
   };
 }
 
-export interface ReadinessDeps extends HealthDeps {
+export interface ReadinessDeps extends Omit<HealthDeps, 'engine'> {
   engine: Pick<Engine, 'status' | 'pending'>;
   model: ServedModel;
   queueLimit: number;

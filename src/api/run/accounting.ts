@@ -29,6 +29,8 @@ export interface AccountingDeps {
 
 const endingByCode = {
   alert_gone: { outcome: 'rejected', reason: 'bad_request' },
+  backend_timeout: { outcome: 'cancelled', reason: 'deadline' },
+  backend_unreachable: { outcome: 'failed', reason: 'engine_exit' },
   bad_request: { outcome: 'rejected', reason: 'bad_request' },
   client_gone: { outcome: 'cancelled', reason: 'client_gone' },
   context_overflow: { outcome: 'rejected', reason: 'context_overflow' },

@@ -2,7 +2,7 @@
  * The answers to one request, which may have several prompts and several answers to each. Facts of the engine go to the telemetry at
  * once; the answers wait in one queue until the client reads them. Used by generation.ts.
  */
-import type { AnotherAnswer, GenerationSummary } from '../../../otel/generation/inference.ts';
+import type { AnotherAnswer, CountedSummary } from '../../../otel/generation/inference.ts';
 import type { Engine, Fact, GenerationRequest, Prompt, PromptToken } from '../../engine/engine.ts';
 import type { ChatError } from '../../errors.ts';
 import type { Account, FinalReason } from '../request-context.ts';
@@ -38,7 +38,7 @@ export interface Finished extends AnswerEnd {
   choices: readonly AnswerEnd[];
   /** Those of the last answer, if they are asked for. */
   timings?: TokenTimings | undefined;
-  summary: GenerationSummary;
+  summary: CountedSummary;
 }
 
 export interface RequestedGeneration extends GenerationRequest {
@@ -246,7 +246,8 @@ export function endAnswers(answers: Answers): void {
   const [first] = choices;
   if (first === undefined) return;
   answers.capture.end();
-  const summary = answers.account.end(first.finishReason);
+  // The engine of this service counts every token.
+  const summary = answers.account.end(first.finishReason) as CountedSummary;
   const timings = answers.choices.at(-1)?.timings?.current();
   answers.finished = { ...first, choices, summary, timings };
   answers.pieces.end();

@@ -22,7 +22,8 @@ export function describeError(
 ): object {
   if (error === undefined) return { status: 200 };
   const { code, recorded, param } = error;
-  const facts = { status: statusByCode?.[code] ?? 200, error: recorded };
+  const status = statusByCode === undefined ? 200 : (error.status ?? statusByCode[code]);
+  const facts = { status, error: recorded };
   return param === undefined ? facts : { ...facts, param };
 }
 

@@ -9,6 +9,7 @@ import { LiveView } from './live/live-view.tsx';
 import { usePolled, type Polled } from './polling.ts';
 import { language, theme, type Theme } from './preferences.ts';
 import { linkTo, useRoute, type Route, type View } from './route.ts';
+import { setBackendModel } from './chat/answer-stream.ts';
 import { StatusFailures, StatusStrip } from './status-strip.tsx';
 import { useStore } from './store.ts';
 import { useTexts } from './texts/texts.ts';
@@ -31,6 +32,8 @@ export function App(): VNode {
   const isCritical = firing.some(({ severity }) => severity === 'critical');
   // A layout effect runs before the effects of `useTitle`, so the title of a view's content wins.
   useLayoutEffect(() => setTitle(t.views[route.view]), [route.view, t]);
+  const backendModel = status.value?.backend && status.value.model.id;
+  useLayoutEffect(() => setBackendModel(backendModel), [backendModel]);
   return (
     <>
       <a class="skip" href="#content" onClick={focusContent}>

@@ -13,7 +13,11 @@ interface StatusStripProps {
 }
 
 /** The other states pass. */
-const dotOf: Partial<Record<Status['state'], string>> = { ready: 'good', failed: 'bad' };
+const dotOf: Partial<Record<Status['state'], string>> = {
+  ready: 'good',
+  failed: 'bad',
+  unreachable: 'bad',
+};
 
 export function StatusStrip({ status, failure, missing }: StatusStripProps): VNode {
   const t = useTexts();
@@ -30,7 +34,7 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
       </p>
     );
   }
-  const { model, state, queue, sequences, contextTokens, restarts } = status;
+  const { model, state, backend, queue, sequences, contextTokens, restarts } = status;
   return (
     <div class="status" role="group" aria-label={t.status}>
       <span role="status">
@@ -47,9 +51,16 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
         <span>{model.title}</span>
         {model.demo && <b class="chip">{t.demo}</b>}
       </span>
-      <span title={t.queueHint} class={queue.depth > 0 ? 'busy' : undefined}>
-        {t.queue} <b>{queue.depth}</b>/{queue.limit}
-      </span>
+      {backend !== undefined && (
+        <span class="backend" title={backend.reason ?? t.backendHint}>
+          {t.backend}
+        </span>
+      )}
+      {queue !== undefined && (
+        <span title={t.queueHint} class={queue.depth > 0 ? 'busy' : undefined}>
+          {t.queue} <b>{queue.depth}</b>/{queue.limit}
+        </span>
+      )}
       {sequences !== undefined && (
         <span class="sequences" title={t.sequencesHint}>
           {t.sequences} <b>{sequences}</b>
@@ -60,7 +71,7 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
           {t.context} <b>{contextTokens}</b>
         </span>
       )}
-      {restarts > 0 && (
+      {restarts !== undefined && restarts > 0 && (
         <span>
           {t.restarts} <b>{restarts}</b>
         </span>

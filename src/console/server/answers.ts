@@ -20,13 +20,15 @@ export const Status = z.object({
   state: z.enum(serviceStates),
   /** Why the model cannot be loaded, in state `failed`. */
   failure: z.string().optional(),
+  /** In front of the server of BACKEND_URL, which has no restarts, sequences, context and queue of ours; `reason`: why it is not ready. */
+  backend: z.object({ reason: z.string().optional() }).optional(),
   /** Restarts of the engine process. */
-  restarts: z.int(),
+  restarts: z.int().optional(),
   /** How many answers can be generated at once; absent while the model loads. */
   sequences: z.int().optional(),
   /** Context size of each sequence; absent while the model loads. */
   contextTokens: z.int().optional(),
-  queue: z.object({ depth: z.int(), limit: z.int() }),
+  queue: z.object({ depth: z.int(), limit: z.int() }).optional(),
   /** Whether /v1 requires an API key. */
   needsKey: z.boolean(),
   /** The disk is full, so log lines are lost. */

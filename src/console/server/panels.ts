@@ -2,7 +2,7 @@
  * GET /api/panels: the panels of `otel/panels/dashboards.ts` and their layout. GET /api/panels/{id}: the series of one panel, for
  * which a client names the panel and how far back, never a query.
  */
-import { dashboards, panels } from '../../../otel/panels/dashboards.ts';
+import { dashboardsFor, panelsOf, type Dashboard } from '../../../otel/panels/dashboards.ts';
 import type { Panel } from '../../../otel/panels/panel.ts';
 import { ChatError, toChatError } from '../../errors.ts';
 import { refuseField } from '../../api/body.ts';
@@ -14,17 +14,32 @@ import { readExemplars, readSeries } from './prometheus.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /** Panels without their queries, which the schema does not contain. */
-const list = PanelList.parse({
-  dashboards: dashboards.map(({ id, title, pageTitle = title, meaning, rows }) => ({
-    id,
-    title: pageTitle,
-    meaning,
-    rows: rows.map((row) => ({ title: row.title, panels: row.panels.map((panel) => panel.id) })),
-  })),
-  panels,
-});
+function toList(dashboards: readonly Dashboard[]): PanelList {
+  return PanelList.parse({
+    dashboards: dashboards.map(({ id, title, pageTitle = title, meaning, rows }) => ({
+      id,
+      title: pageTitle,
+      meaning,
+      rows: rows.map((row) => ({ title: row.title, panels: row.panels.map((panel) => panel.id) })),
+    })),
+    panels: panelsOf(dashboards),
+  });
+}
 
-export function createPanelList(): Endpoint {
+/** @param prometheusUrl undefined if not configured */
+export function createPanelEndpoints(
+  prometheusUrl: string | undefined,
+  share: SharedReads,
+  options: { hasEngine: boolean },
+): Endpoint[] {
+  const dashboards = dashboardsFor(options);
+  return [
+    createPanelList(toList(dashboards)),
+    createPanel(prometheusUrl, share, panelsOf(dashboards)),
+  ];
+}
+
+function createPanelList(list: PanelList): Endpoint {
   return {
     method: 'GET',
     path: '/api/panels',
@@ -42,8 +57,11 @@ export function createPanelList(): Endpoint {
 const minutesBounds = { least: 5, most: 24 * 60 };
 const defaultMinutes = 60;
 
-/** @param prometheusUrl undefined if not configured */
-export function createPanel(prometheusUrl: string | undefined, share: SharedReads): Endpoint {
+function createPanel(
+  prometheusUrl: string | undefined,
+  share: SharedReads,
+  panels: readonly Panel[],
+): Endpoint {
   const byId = new Map(panels.map((panel) => [panel.id, panel]));
   return {
     method: 'GET',

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { buildDashboard } from '../../../stack/grafana.ts';
+import { buildDashboard, generatedFiles } from '../../../stack/grafana.ts';
 import { dashboards } from '../../../otel/panels/dashboards.ts';
 import { PanelList } from '../../../src/console/server/answers.ts';
-import { createPanelList } from '../../../src/console/server/panels.ts';
+import { createPanelEndpoints } from '../../../src/console/server/panels.ts';
+import { createSharedReads } from '../../../src/console/server/shared-reads.ts';
 import { dataSourcesFile } from '../../support/otel/prometheus-queries.ts';
 import { readText, root } from '../../support/otel/prometheus-series.ts';
 
@@ -239,9 +240,27 @@ test('Jaeger stores OTLP spans in memory and refers only to components that are 
 test('Grafana has the article’s title of the dashboard, our page says Overview, whatever model is served', async () => {
   const [monitor] = dashboards;
   expect(monitor?.title.en).toBe('Qwen2.5-0.5B Instruct Monitor');
-  const panels = createPanelList();
-  const app = new Hono().get(panels.path, (c) => panels.handle(c as never));
-  const list = PanelList.parse(await (await app.request(panels.path)).json());
+  const list = await listPanels({ hasEngine: true });
   expect(list.dashboards[0]?.title).toEqual({ en: 'Overview', zh: '总览' });
   expect(list.dashboards[0]?.meaning.en).toContain('qwen-instruct, as in the article');
+});
+
+async function listPanels(options: { hasEngine: boolean }) {
+  const [panels] = createPanelEndpoints(undefined, createSharedReads({ shareMillis: 0 }), options);
+  const app = new Hono().get('/', (c) => panels!.handle(c as never));
+  return PanelList.parse(await (await app.request('/')).json());
+}
+
+test('without an engine of ours the dashboards have only panels and queries whose metrics exist, on page and in Grafana', async () => {
+  const list = await listPanels({ hasEngine: false });
+  const ids = list.panels.map(({ id }) => id);
+  expect(ids).toContain('first-token');
+  expect(ids).not.toContain('queue-depth');
+  expect(ids).not.toContain('tokens-per-cpu-second');
+  expect(list.dashboards.flatMap(({ rows }) => rows).every((row) => row.panels.length > 0)).toBe(
+    true,
+  );
+  const files = [...generatedFiles({ hasEngine: false }).values()].join('');
+  expect(files).toContain('inference_prefill_duration_seconds');
+  expect(files).not.toMatch(/inference_(queue|sequences|context|prefix|tokenize|perplexity)/);
 });

@@ -40,7 +40,9 @@ test('every link of every page leads to a file and to a heading of it', () => {
 
 test.each(['stack/README.md', 'stack/README.zh-CN.md'])('%s names every setting', (page) => {
   const sources = ['src/config.ts', 'stack/settings.ts'].map(read).join('\n');
-  const settings = new Set(sources.match(/(?<=')(?:CHAT|METRICS|TRACES|LOG)_[A-Z_]+(?=')/g));
+  const settings = new Set(
+    sources.match(/(?<=')(?:BACKEND|CHAT|METRICS|TRACES|LOG)_[A-Z_]+(?=')/g),
+  );
   expect(settings.size).toBeGreaterThan(15);
   const table = read(page);
   expect([...settings].filter((name) => !table.includes(name))).toEqual([]);

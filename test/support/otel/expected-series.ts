@@ -110,7 +110,7 @@ export function countTokens(
 
 export function loggedTokens(line: Line | undefined): Tokens {
   return {
-    input: line?.prefillSeconds === undefined ? 0 : line.inputTokens,
+    input: line?.prefillSeconds === undefined ? 0 : (line.inputTokens ?? 0),
     cached: line?.cachedTokens ?? 0,
     output: line?.outputTokens ?? 0,
   };

@@ -50,6 +50,7 @@ async function chat(
   let conversation: unknown;
   const server = createServer((request, response) => {
     if (request.url?.startsWith('/api/traces')) return response.end(JSON.stringify(trace));
+    if (request.url === '/readyz') return response.end('{}');
     conversation = request.headers['x-conversation-id'];
     request.setEncoding('utf8').on('data', (part: string) => asked.push(part));
     request.on('end', () => {

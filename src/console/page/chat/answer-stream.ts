@@ -60,6 +60,14 @@ export interface StreamOptions {
   onText: (text: string) => void;
 }
 
+/** Ollama and OpenAI answer no request without a model. */
+let backendModel: string | undefined;
+
+/** In front of another server each request names this model of it. */
+export function setBackendModel(id: string | undefined): void {
+  backendModel = id;
+}
+
 /** Never throws: a stream that ends without `[DONE]` for any reason is interrupted. */
 export async function streamAnswer(request: ChatRequest, options: StreamOptions): Promise<Ending> {
   try {
@@ -69,7 +77,12 @@ export async function streamAnswer(request: ChatRequest, options: StreamOptions)
         'content-type': 'application/json',
         'x-conversation-id': options.conversationId,
       },
-      body: JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } }),
+      body: JSON.stringify({
+        ...(backendModel !== undefined && { model: backendModel }),
+        ...request,
+        stream: true,
+        stream_options: { include_usage: true },
+      }),
       signal: options.signal,
     });
     const traceId = response?.headers.get('traceparent')?.split('-')[1];

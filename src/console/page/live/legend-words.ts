@@ -40,6 +40,7 @@ export const legendWords: Record<string, Text> = {
   done: { en: 'done', zh: '正常结束' },
   error_frame: { en: 'error event', zh: '错误事件' },
   stalled: { en: 'stalled', zh: '停滞' },
+  broken: { en: 'broken off', zh: '中途断开' },
   // Processes.
   api: { en: 'API', zh: 'API' },
   engine: { en: 'engine', zh: '引擎' },

@@ -39,7 +39,7 @@ function StatusFigures(): VNode {
   const { state, queue, sequences, contextTokens, restarts } = polled.value;
   const figures: [name: string, value: string | number | undefined][] = [
     [t.status, t.states[state]],
-    [t.queue, `${queue.depth}/${queue.limit}`],
+    [t.queue, queue && `${queue.depth}/${queue.limit}`],
     [t.sequences, sequences],
     [t.context, contextTokens],
     [t.restarts, restarts],

@@ -1,0 +1,53 @@
+/** What a server answered instead of an answer, as an error of this service: for the outcome, the span and the log. */
+import { ChatError, type ChatErrorCode } from '../errors.ts';
+import { isObject } from './answer-facts.ts';
+
+const codeByStatus: Readonly<Record<number, ChatErrorCode>> = {
+  401: 'unauthorized',
+  403: 'unauthorized',
+  404: 'model_not_found',
+  413: 'too_large',
+  429: 'queue_full',
+  503: 'not_ready',
+};
+
+const maxMessage = 200;
+/** Where a server may begin to quote the request. The `'s` of a word is no quote. */
+const quoting = /["`“”‘’{<\r\n]|(?<![a-z])'|'(?!s\b)|\binput(?:_value)?\s*[:=]/i;
+
+/** The message up to its first quote, because servers quote the prompt. */
+export function withoutQuotes(message: string): string {
+  const [before = ''] = message.split(quoting, 1);
+  return before.slice(0, maxMessage).trim();
+}
+
+/**
+ * @param status undefined for an error inside of a stream
+ * @param isOwnKey the server got a key of ours: that it refuses it is no mistake of the client
+ */
+export function toBackendError(
+  body: unknown,
+  { status, isOwnKey }: { status?: number; isOwnKey: boolean },
+): ChatError {
+  const error = isObject(body) && isObject(body['error']) ? body['error'] : body;
+  const text = (name: string): string => {
+    const value = isObject(error) ? error[name] : undefined;
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  };
+  const kind = [text('type'), text('code')].find((each) => /^[a-z_]{3,60}$/i.test(each));
+  const said = typeof error === 'string' ? error : text('message');
+  const parts = [kind, withoutQuotes(said)].filter(Boolean).join(': ');
+  const what = status === undefined ? 'broke off with an error' : `answered ${status}`;
+  const recorded = `The backend ${what}${parts === '' ? '' : ` (${parts})`}.`;
+  const code = codeOf(status, `${kind} ${said}`, isOwnKey);
+  return new ChatError(code, recorded, status === undefined ? {} : { status });
+}
+
+function codeOf(status: number | undefined, said: string, isOwnKey: boolean): ChatErrorCode {
+  if (status === undefined) return 'engine_error';
+  if (isOwnKey && (status === 401 || status === 403)) return 'engine_error';
+  const known = codeByStatus[status];
+  if (known !== undefined) return known;
+  if (status < 400 || status >= 500) return 'engine_error';
+  return /context.(length|size|window)/i.test(said) ? 'context_overflow' : 'bad_request';
+}
