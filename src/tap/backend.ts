@@ -5,8 +5,7 @@ import { z } from 'zod';
 import type { ServiceState } from '../../otel/names.ts';
 import { explainFetchFailure } from '../kit/fetch-failure.ts';
 
-/** Servers close idle connections after 5 s (uvicorn and cpp-httplib), and a request on one that is being closed is lost. */
-const idleMillis = 4000;
+const connectMillis = 4000;
 const probeMillis = 5000;
 /** Until the server answers. */
 const retryMillis = 1000;
@@ -56,7 +55,8 @@ export function createBackend(options: BackendOptions): Backend {
   const url = new URL(options.url);
   const base = url.pathname.replace(/\/$/, '');
   const client = url.protocol === 'https:' ? https : http;
-  const agent = new client.Agent({ keepAlive: true, timeout: idleMillis });
+  // A connection for each request: llama-server closes one after a stream without saying so, and the next request on it would be lost.
+  const agent = new client.Agent({ keepAlive: false, timeout: connectMillis });
   const known = new Set<string>();
   let status: BackendStatus = { state: 'loading', models: [] };
   let timer: NodeJS.Timeout | undefined;
@@ -117,7 +117,7 @@ export function createBackend(options: BackendOptions): Backend {
     request(given) {
       const { hostname, port, protocol } = url;
       const host = hostname.replaceAll(/^\[|\]$/g, '');
-      const target = { protocol, host, port, agent, timeout: idleMillis };
+      const target = { protocol, host, port, agent, timeout: connectMillis };
       pending += 1;
       const path = `${base}${given.path ?? ''}`;
       return client.request({ ...given, ...target, path }).once('close', () => (pending -= 1));
