@@ -140,6 +140,8 @@ test('an answer whose page is closed is cancelled in the service, and its text i
   const page = await browser.open(service.url, { expected: [/status of 404/] });
   const before = (await service.sample(gone))!;
   const resume = await holdAnswer(page);
+  // Text is stored within a second. A page that closes earlier may lose what came since.
+  await page.waitForTimeout(1500);
   await page.reload();
   await until(async () => (await service.sample(gone)) === before + 1);
   resume();

@@ -179,6 +179,7 @@ describe('behind a proxy with a path prefix', () => {
       await answered(page);
       await page.locator('.facts-button').click();
       await page.getByRole('button', { name: /^decode/ }).waitFor();
+      await page.close();
     } finally {
       proxy.closeAllConnections();
       proxy.close();

@@ -1,5 +1,4 @@
 /** Three chat services, one Prometheus, and nginx in front: targets, panels over several instances, restarts, conversations. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +10,7 @@ import { service } from '../../../otel/panels/service.ts';
 import { readReadiness } from '../../../stack/model.ts';
 import { findOwnProcesses, signal } from '../../../stack/native/supervisor/processes.ts';
 import { readState } from '../../../stack/native/supervisor/state.ts';
-import { ensureTools } from '../../../stack/native/tools/tools.ts';
+import { startServer } from '../../support/alerting/alertmanager-node.ts';
 import { freePort } from '../../support/free-ports.ts';
 import { until } from '../../support/until.ts';
 import {
@@ -116,28 +115,27 @@ test('the machine is counted once, although every instance reports it', async ()
 
 test('the Prometheus of a fleet stores less than two thirds of the series of a replica', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'fleet-'));
-  const port = await freePort();
   const fleet = parseDocument(readFileSync(path.join(root, 'stack/fleet/prometheus.yml'), 'utf8'));
   for (const field of ['rule_files', 'alerting', 'remote_write']) fleet.delete(field);
   fleet.setIn(['global', 'scrape_interval'], '1s');
   fleet.deleteIn(['scrape_configs', 0, 'file_sd_configs']);
   fleet.setIn(['scrape_configs', 0, 'static_configs'], [{ targets: [instances[0]] }]);
   writeFileSync(path.join(folder, 'prometheus.yml'), String(fleet));
-  const { prometheus } = await ensureTools(process.env['PATH'] ?? '', path.join(root, '.tools'));
-  const child = spawn(prometheus, [
-    `--config.file=${folder}/prometheus.yml`,
-    `--storage.tsdb.path=${folder}/data`,
-    `--web.listen-address=127.0.0.1:${port}`,
-  ]);
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const child = await startServer(
+    'prometheus',
+    [
+      `--config.file=${folder}/prometheus.yml`,
+      `--storage.tsdb.path=${folder}/data`,
+      `--web.listen-address=${url.replace('http://', '')}`,
+    ],
+    url,
+  );
   onTestFinished(() => void child.kill('SIGKILL'));
   const ask = async (query: string): Promise<number> => {
-    const url = `http://127.0.0.1:${port}/api/v1/query?query=${query}`;
-    const answer = await fetch(url).then(
-      async (response) => response.json(),
-      () => ({}),
-    );
-    const { data } = answer as { data?: { result: { value: [number, string] }[] } };
-    return Number(data?.result[0]?.value[1] ?? 0);
+    const answer = await (await fetch(`${url}/api/v1/query?query=${query}`)).json();
+    const { data } = answer as { data: { result: { value: [number, string] }[] } };
+    return Number(data.result[0]?.value[1] ?? 0);
   };
   await until(async () => (await ask('scrape_samples_post_metric_relabeling')) > 0);
   const scraped = await ask('scrape_samples_scraped');

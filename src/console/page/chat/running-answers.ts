@@ -94,10 +94,12 @@ async function answer(id: string, turnId: string): Promise<void> {
   if (conversation === undefined) return;
   const control = new AbortController();
   const progress: Progress = { turnId, text: '' };
-  const tell = throttle(tellMillis, () => tellTabs({ type: 'progress', ...progress }));
+  const tell = throttle(tellMillis, () => {
+    if (running.has(turnId)) tellTabs({ type: 'progress', ...progress });
+  });
   const keep = throttle(storeMillis, () => {
     const { text } = progress;
-    storeQuietly(id, (before) => withAnswer(before, turnId, { text }));
+    if (running.has(turnId)) storeQuietly(id, (before) => withAnswer(before, turnId, { text }));
   });
   // Render at most once a frame, however fast tokens arrive.
   let frame: number | undefined;
@@ -148,13 +150,18 @@ async function answer(id: string, turnId: string): Promise<void> {
   end(ending);
 }
 
-/** Calls `act` at most once in each interval, and not at its end: a stream goes on or ends. */
+/** Calls `act` at most once in each interval, and at the latest one interval after the last change: a stream may pause. */
 function throttle(millis: number, act: () => void): () => void {
   let last = -Infinity;
+  let timer: number | undefined;
   return () => {
-    const now = performance.now();
-    if (now - last < millis) return;
-    last = now;
-    act();
+    timer ??= window.setTimeout(
+      () => {
+        timer = undefined;
+        last = performance.now();
+        act();
+      },
+      Math.max(0, last + millis - performance.now()),
+    );
   };
 }
