@@ -14,7 +14,7 @@ async function ask(service: ChatService, content: string, topLogprobs = 0): Prom
     body: JSON.stringify({
       messages: [{ role: 'user', content }],
       temperature: 0,
-      max_tokens: 16,
+      max_tokens: 8,
       logprobs: true,
       top_logprobs: topLogprobs,
     }),
