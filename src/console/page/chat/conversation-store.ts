@@ -100,11 +100,12 @@ export async function renameConversation(id: string, title: string): Promise<voi
 export async function removeConversation(id: string): Promise<void> {
   await loadConversation(id);
   removed.set(findConversation(id));
+  const removing = database?.remove(id);
   setLoaded(id, null);
   summaries.set(summaries.get().filter((summary) => summary.id !== id));
   writeWhole.delete(id);
   mark(id, false);
-  await database?.change(id, () => undefined);
+  await removing;
   tellTabs({ type: 'changed', id });
 }
 

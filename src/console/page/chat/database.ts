@@ -54,6 +54,16 @@ export async function openDatabase() {
     readAll: () => db.getAll('conversations'),
     /** @returns what is stored now @throws DOMException such as QuotaExceededError: nothing has changed */
     change: (id: string, edit: Edit) => change(db, id, edit),
+    /** Is on its way when it returns: the page may be about to close. */
+    async remove(id: string): Promise<void> {
+      const transaction = db.transaction(['conversations', 'summaries'], 'readwrite');
+      const writes = [
+        transaction.objectStore('conversations').delete(id),
+        transaction.objectStore('summaries').delete(id),
+      ];
+      transaction.commit();
+      await Promise.all([...writes, transaction.done]);
+    },
     /** Writes without reading, and is on its way when it returns: for a page that is about to close. */
     writeAtOnce(conversation: Conversation): void {
       const transaction = db.transaction(['conversations', 'summaries'], 'readwrite');
