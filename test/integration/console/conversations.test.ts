@@ -229,11 +229,13 @@ describe('two tabs', () => {
 
     await question(page).fill('From one tab');
     await question(other).fill('From the other');
-    await Promise.all([button(page, 'Send').click(), button(other, 'Send').click()]);
-    for (const answer of [await script.next(), await script.next()]) {
-      answer.write('Yes');
-      answer.end();
+    // A tab that hears of the other's question before its own click cannot send until that is answered.
+    const sent = Promise.all([button(page, 'Send').click(), button(other, 'Send').click()]);
+    for (const answer of [script.next(), script.next()]) {
+      (await answer).write('Yes');
+      (await answer).end();
     }
+    await sent;
     for (const each of [page, other]) {
       await until(async () => (await each.locator('.turn.done').count()) === 2);
       await each.reload();
