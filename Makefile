@@ -85,6 +85,12 @@ models: $(LIBRARIES) ## list the models: size, licence, sources, and which are o
 notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing ## 发送一条测试通知（CHANNEL=渠道名）；TEMPLATE=文件 只渲染，不发送
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
+.PHONY: robot
+robot: | $(NODE_READY) ## start a stand-in of a chat robot, to try alerts without a group (KIND=dingtalk|wecom|feishu, PORT=8090) ## 启动模拟的群机器人，没有群也能试通知（KIND=dingtalk、wecom 或 feishu，PORT=8090）
+	@node alerting/notifier/stand-in.ts $(KIND) --port $(PORT)
+robot: KIND := dingtalk
+robot: PORT := 8090
+
 .PHONY: generate
 generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix, the Kubernetes manifests (OUT=folder) ## 重新生成各 generated/ 目录
 	@node otel/metrics-page.ts --out $(OUT)/otel/generated

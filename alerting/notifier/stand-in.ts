@@ -1,7 +1,7 @@
 /**
- * `node alerting/notifier/stand-in.ts dingtalk|wecom|feishu [--port 8090] [--secret SEC…] [--keyword word]`: starts a robot that
- * behaves as the vendor's: signature, keyword, sizes, rates and errors. It prints its address and every message that it accepts, so
- * that a set-up can be tried without a group.
+ * `make robot`, or `node alerting/notifier/stand-in.ts dingtalk|wecom|feishu [--port 8090] [--secret SEC…] [--keyword word]`: starts a
+ * robot that behaves as the vendor's: signature, keyword, sizes, rates and errors. It prints its settings and every message that it
+ * accepts, so that a set-up can be tried without a group.
  */
 import { parseArgs } from 'node:util';
 import { startDingTalkRobot } from './channels/dingtalk/stand-in.ts';
