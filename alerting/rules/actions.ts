@@ -1,7 +1,6 @@
 /** The first command for each alert: a message shows it, so that somebody who was woken can paste it. The runbook has the rest. */
 
 const logs = (name: string): string => `make logs NAME=${name}`;
-const more = 'make down && REPLICAS=2 make up';
 
 /** Alert → command. An alert that tells nobody has none. */
 export const actions: ReadonlyMap<string, string> = new Map([
@@ -16,8 +15,8 @@ export const actions: ReadonlyMap<string, string> = new Map([
   ['ChatLatencyHigh', 'make trace'],
   ['TokenThroughputCollapse', logs('chat')],
   ['EngineNotReady', logs('chat')],
-  ['QueueBacklog', more],
-  ['RequestsRejected', more],
+  ['QueueBacklog', 'make status'],
+  ['RequestsRejected', 'make status'],
   ['ContextSaturated', 'make status'],
   ['StreamsStalled', logs('chat')],
   ['AnswersDegraded', 'make chat Q="Hello"'],
