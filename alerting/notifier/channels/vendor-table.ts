@@ -1,4 +1,5 @@
 /** The type of a vendor's table of answers and their meanings. Each vendor's channel reads its table, and its page lists it. */
+import type { Text } from '../../../otel/text.ts';
 import type { Delivery } from './channel.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface VendorRow {
   code: number;
   /** The vendor's sentence, as its documents or users report it. */
   sentence: string;
+  /** Added to the sentence on the vendor's page: when it comes. */
+  note?: Text;
   /** Only answers whose sentence matches; without it, any answer with the code. */
   only?: RegExp;
   meaning: Meaning;
@@ -88,13 +91,13 @@ export function judgeByTable(
 const actions: Record<Meaning, readonly [string, string]> = {
   delivered: ['delivered', '送达'],
   slow_down: ['waits, then sends again', '等待后重发'],
-  content: ['dead; a digest is halved', '不再重发；汇总消息对半拆分'],
+  content: ['dead; a digest is halved', '不再重发；汇总消息则拆成两半重发'],
   mention: ['sends again without the mention', '去掉 @ 后重发'],
   credentials: ['dead; check the settings', '不再重发，请检查设置'],
   clock: ['sends again, signed anew', '重新签名后重发'],
   signature: [
     'as `clock` if the clocks differ by an hour, else dead',
-    '两边时钟相差 1 小时则重发，否则不再重发',
+    '与厂商的时钟相差 1 小时以上则重发，否则不再重发',
   ],
   their_fault: ['sends again', '重发'],
 };
@@ -102,10 +105,11 @@ const actions: Record<Meaning, readonly [string, string]> = {
 /** The rows of a vendor's page. A test compares the page with them. */
 export function writeTable({ rows }: VendorTable, language: 'en' | 'zh'): string {
   const index = language === 'en' ? 0 : 1;
-  const lines = rows.map(({ code, sentence, meaning, afterSeconds, source }) => {
+  const lines = rows.map(({ code, sentence, note, meaning, afterSeconds, source }) => {
+    const when = note && (language === 'en' ? `, ${note.en}` : `（${note.zh}）`);
     const action = actions[meaning][index];
     const wait = language === 'en' ? ` (${afterSeconds} s)` : `（${afterSeconds} 秒）`;
-    return `| ${code} | ${sentence} | ${action}${afterSeconds === undefined ? '' : wait} | [${new URL(source).hostname}](${source}) |`;
+    return `| ${code} | ${sentence}${when ?? ''} | ${action}${afterSeconds === undefined ? '' : wait} | [${new URL(source).hostname}](${source}) |`;
   });
   const head =
     language === 'en'

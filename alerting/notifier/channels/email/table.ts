@@ -13,7 +13,8 @@ export const table: VendorTable = {
     { code: 421, sentence: 'Service not available', meaning: 'their_fault', source: smtp },
     {
       code: 450,
-      sentence: 'Mailbox unavailable, as for greylisting',
+      sentence: 'Mailbox unavailable',
+      note: { en: 'as for greylisting', zh: '例如灰名单' },
       meaning: 'their_fault',
       source: smtp,
     },

@@ -19,7 +19,8 @@ export const table: VendorTable = {
     { code: 403, sentence: 'Forbidden', meaning: 'credentials', source: `${statuses}#status.403` },
     {
       code: 404,
-      sentence: 'Not Found, as while a receiver is deployed',
+      sentence: 'Not Found',
+      note: { en: 'as while a receiver is deployed', zh: '例如接收方正在部署' },
       meaning: 'their_fault',
       source: `${statuses}#status.404`,
     },
@@ -57,7 +58,8 @@ export const table: VendorTable = {
     },
     {
       code: 429,
-      sentence: 'Too Many Requests, without Retry-After',
+      sentence: 'Too Many Requests',
+      note: { en: 'without Retry-After', zh: '不带 Retry-After' },
       meaning: 'slow_down',
       afterSeconds: 60,
       source: 'https://www.rfc-editor.org/rfc/rfc6585.html#section-4',
