@@ -222,11 +222,11 @@ export function streamIndicator(): Indicator {
 export const ratioTexts = {
   availability: {
     en: `Share of requests that were answered. Failures, refusals, streams that broke off, and clients that gave up after ${defaultThresholds.slo.above} s without a first token are bad; mistakes of clients and earlier disconnects do not count.`,
-    zh: `得到完整回答的请求比例。失败、被拒绝、中途断开的流式响应，以及等待超过 ${defaultThresholds.slo.above} 秒仍未收到首 token 就离开的请求计为失败；客户端自身的错误和更早离开的请求不计入。`,
+    zh: `得到完整回答的请求比例。出错、被拒绝、流式响应中途断开，以及等待超过 ${defaultThresholds.slo.above} 秒仍未收到首 token 而放弃的请求计为失败；客户端自身的错误和更早断开的请求不计入。`,
   },
   latency: {
     en: `Share of requests whose first token arrived within ${defaultThresholds.slo.above} s. Without a first token they are late after ${defaultThresholds.slo.above} s and do not count before.`,
-    zh: `首 token 在 ${defaultThresholds.slo.above} 秒内到达的请求比例。没有首 token 的请求，超过 ${defaultThresholds.slo.above} 秒计为超时，否则不计入。`,
+    zh: `首 token 延迟不超过 ${defaultThresholds.slo.above} 秒的请求比例。没有收到首 token 的请求，等待超过 ${defaultThresholds.slo.above} 秒的计为超标，其余不计入。`,
   },
 } as const satisfies Partial<Record<Ratio, Text>>;
 

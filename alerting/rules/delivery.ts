@@ -28,7 +28,7 @@ export const deliveryAlerts: Alert[] = [
     summary: { en: 'Prometheus cannot evaluate its rules', zh: 'Prometheus 规则评估失败' },
     description: {
       en: '{{ $value | printf "%.0f" }} evaluations of {{ $labels.rule_group }} failed over <window>. Alerts of that group cannot fire.',
-      zh: '最近 <window> {{ $labels.rule_group }} 有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
+      zh: '规则组 {{ $labels.rule_group }} 最近 <window>有 {{ $value | printf "%.0f" }} 次评估失败。该组告警已失效，不会触发。',
     },
   },
   {
@@ -73,7 +73,7 @@ export const deliveryAlerts: Alert[] = [
     summary: { en: 'Notifications are late', zh: '通知送达过慢' },
     description: {
       en: 'Through channel {{ $labels.channel }}, P95 of the time from alert to delivery is {{ $value | humanizeDuration }} over <window>, above <above> s for more than <for>.',
-      zh: '最近 <window>渠道 {{ $labels.channel }} 从告警发生到送达的 P95 为 {{ $value | printf "%.0f" }} 秒，高于 <above> 秒，已持续 <for>。',
+      zh: '最近 <window>渠道 {{ $labels.channel }} 从告警发生到送达的耗时 P95 为 {{ $value | printf "%.0f" }} 秒，高于 <above> 秒，已持续 <for>。',
     },
   },
   {

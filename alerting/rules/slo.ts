@@ -86,7 +86,7 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
     numbers: () => ({ above, budget, first: first ?? '', second: second ?? '' }),
     summary: {
       en: `The ${slo} error budget ${end.en.summary}`,
-      zh: `${zh.name}错误预算${end.zh.summary}`,
+      zh: `${zh.name}的错误预算${end.zh.summary}`,
     },
     description: {
       en: `{{ $value | humanizePercentage }} of ${en} over <first> or <second>; the SLO allows <budget%>. At this rate the 30-day budget is used up ${end.en.when}.`,
@@ -98,11 +98,11 @@ function burnAlert(slo: Slo, burn: Burn, { thresholds, duration }: RuleContext):
 const sentences = {
   availability: {
     en: 'requests failed, were rejected or were given up after <above> s',
-    zh: { name: '可用性', failed: '的请求失败、被拒绝或等待超过 <above> 秒后放弃' },
+    zh: { name: '可用性', failed: '的请求失败、被拒绝，或等待超过 <above> 秒后放弃' },
   },
   latency: {
     en: 'requests waited more than <above> s for the first token',
-    zh: { name: '延迟', failed: '的请求等待首 token 超过 <above> 秒' },
+    zh: { name: '首 token 延迟', failed: '的请求等待首 token 超过 <above> 秒' },
   },
 } satisfies Record<Slo, object>;
 

@@ -42,7 +42,7 @@ export const dashboards: readonly Dashboard[] = [
     pageTitle: { en: 'Overview', zh: '总览' },
     meaning: {
       en: 'The health of the service at a glance. Whatever model is served, its scrape job is called qwen-instruct, as in the article whose queries work here.',
-      zh: '一眼掌握服务整体健康度。无论使用哪个模型，job 都叫 qwen-instruct，因此文章中的查询可以直接使用。',
+      zh: '服务的健康状况，一目了然。无论使用哪个模型，job 都叫 qwen-instruct，与文章一致，因此文章中的查询可以直接使用。',
     },
     rows: [
       { height: 5, panels: [monitor.totalRequests, monitor.successRatio, monitor.latencyP99] },
@@ -130,7 +130,7 @@ export const dashboards: readonly Dashboard[] = [
     title: { en: 'Pipeline', zh: '监控链路' },
     meaning: {
       en: 'Whether the metrics are complete, and whether alerts are delivered.',
-      zh: '指标是否可信，告警能否送达。',
+      zh: '指标是否完整，告警能否送达。',
     },
     rows: [
       {

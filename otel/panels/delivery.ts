@@ -25,7 +25,7 @@ export const delivery = definePanels({
     title: { en: 'Alerts', zh: '告警' },
     meaning: {
       en: 'Firing and pending alerts. The Watchdog always fires; without it no alert arrives.',
-      zh: '正在触发和即将触发的告警。Watchdog 始终触发；如果缺失，说明告警无法送达。',
+      zh: '正在触发和待触发的告警。Watchdog 始终触发；如果缺失，说明告警无法送达。',
     },
     kind: 'timeseries',
     unit: '{alert}',
@@ -80,7 +80,7 @@ export const delivery = definePanels({
     title: { en: 'Oldest pending notification', zh: '最早的待投递通知' },
     meaning: {
       en: 'Age of the oldest notification that is not delivered yet.',
-      zh: '尚未送达的通知中最早一条的等待时间。',
+      zh: '最早一条未送达通知的等待时间。',
     },
     kind: 'stat',
     unit: 's',
@@ -97,7 +97,7 @@ export const delivery = definePanels({
     title: { en: 'Time to delivery', zh: '送达耗时' },
     meaning: {
       en: 'P95 from the start or end of an alert until a channel accepted its notification, by channel.',
-      zh: '从告警发生（或恢复）到渠道接收通知的 P95，按渠道分类。',
+      zh: '从告警发生（或恢复）到渠道接收通知的耗时 P95，按渠道分类。',
     },
     kind: 'timeseries',
     unit: 's',
@@ -108,7 +108,7 @@ export const delivery = definePanels({
     thresholds: { red: defaultThresholds.notificationsLate.above, when: 'above' },
     whenRed: {
       en: 'A rate limit or a slow channel: see the outcomes of the attempts.',
-      zh: '触发了频率限制，或渠道过慢：查看投递结果。',
+      zh: '达到频率限制，或渠道过慢：查看投递结果。',
       runbook: 'NotificationsLate',
     },
   },

@@ -23,7 +23,7 @@ export const inference = definePanels({
     title: { en: 'Ready', zh: '就绪' },
     meaning: {
       en: 'Whether all instances accept requests.',
-      zh: '所有实例是否都可接受请求。',
+      zh: '是否所有实例都能接受请求。',
     },
     kind: 'stat',
     unit: '{instance}',
@@ -32,7 +32,7 @@ export const inference = definePanels({
     thresholds: { red: 0.5, when: 'below' },
     whenRed: {
       en: 'The engine is loading the model or has failed to: see make status.',
-      zh: '引擎正在加载模型或加载失败：请查看 make status。',
+      zh: '引擎正在加载模型，或加载失败：运行 make status 查看。',
       runbook: 'EngineNotReady',
     },
     words: { '0': { en: 'not ready', zh: '未就绪' }, '1': { en: 'ready', zh: '就绪' } },

@@ -99,7 +99,7 @@ export const monitor = definePanels({
     title: { en: 'Memory', zh: '内存占用' },
     meaning: {
       en: 'Resident memory of API and engine processes together. The engine holds the model.',
-      zh: 'API 与引擎进程的常驻内存合计。模型由引擎进程加载。',
+      zh: 'API 与引擎进程的常驻内存合计。模型在引擎进程中。',
     },
     kind: 'timeseries',
     unit: 'By',

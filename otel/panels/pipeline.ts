@@ -18,7 +18,7 @@ export const pipeline = definePanels({
     thresholds: { red: 0.5, when: 'below' },
     whenRed: {
       en: 'make status shows which processes run, make logs shows why one stopped.',
-      zh: 'make status 显示哪些进程在运行，make logs 显示退出原因。',
+      zh: 'make status 显示哪些进程在运行，make logs 显示进程退出的原因。',
       runbook: 'TargetDown',
     },
     words: { '0': { en: 'down', zh: '不可用' }, '1': { en: 'up', zh: '正常' } },

@@ -103,7 +103,7 @@ export const service = definePanels({
     title: { en: 'Stream endings', zh: '流式响应的结束方式' },
     meaning: {
       en: 'How streams ended for the client.',
-      zh: '从客户端看，流式响应的结束方式。',
+      zh: '客户端看到的流式响应结束方式。',
     },
     kind: 'stacked',
     unit: '{stream}/s',

@@ -51,7 +51,7 @@ export const slo = definePanels({
     thresholds: { red: 0, orange: 0.25, when: 'below' },
     whenRed: {
       en: 'Release nothing risky until the budget grows again. The panel Rejections and failures shows the causes.',
-      zh: '预算恢复之前不要发布有风险的变更。消耗来源见“拒绝与失败”面板。',
+      zh: '预算恢复之前，不要发布有风险的变更。消耗来源见“拒绝与失败”面板。',
       runbook: 'ChatErrorBudgetBurn',
     },
   },
@@ -59,7 +59,7 @@ export const slo = definePanels({
     title: { en: 'Burn rate, last hour', zh: '燃烧率（最近 1 小时）' },
     meaning: {
       en: 'Speed at which the error budget is used up; at 1 it lasts exactly 30 days.',
-      zh: '错误预算的消耗速度；为 1 时恰好用完 30 天。',
+      zh: '错误预算的消耗速度；为 1 时，预算恰好够用 30 天。',
     },
     kind: 'stat',
     unit: 'x',
@@ -73,7 +73,7 @@ export const slo = definePanels({
     { en: 'Burn rates: availability', zh: '燃烧率：可用性' },
     {
       en: 'Speed at which failed, rejected and given up requests use up the error budget, by window.',
-      zh: '失败、被拒绝和久等后放弃的请求消耗错误预算的速度，按时间窗口分类。',
+      zh: '失败、被拒绝和等待过久而放弃的请求消耗错误预算的速度，按时间窗口统计。',
     },
   ),
   burnLatency: burnPanel(
@@ -81,7 +81,7 @@ export const slo = definePanels({
     { en: 'Burn rates: latency', zh: '燃烧率：首 token 延迟' },
     {
       en: 'Speed at which late and missing first tokens use up the error budget, by window.',
-      zh: '首 token 延迟超标的请求消耗错误预算的速度，按时间窗口分类。',
+      zh: '首 token 延迟超标或没有首 token 的请求消耗错误预算的速度，按时间窗口统计。',
     },
   ),
   promiseKept: {
