@@ -28,7 +28,7 @@ endif
 unexport Q ID MODEL TEMPLATE
 
 .PHONY: help
-help: ## list the targets ## 列出所有目标
+help: ## list the targets ## 列出所有命令
 	@case "$${LLAMASCOPE_LANG:-$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}}" in zh*) text=3 ;; *) text=2 ;; esac; awk -F ' ## ' -v text=$$text \
 	  '/^[a-z0-9-]+:.* ## / { sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$text }' $(firstword $(MAKEFILE_LIST))
 
@@ -60,18 +60,18 @@ logs: $(LIBRARIES) ## follow all logs, or one (NAME=chat) ## 实时查看日志�
 	@node stack/up.ts logs $(NAME)
 
 .PHONY: chat
-chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...") ## 提问并显示链路（Q="..."）
+chat: $(LIBRARIES) ## stream an answer, then draw its trace (Q="...") ## 提问，边生成边输出回答，然后画出链路（Q="..."）
 	@node src/cli/chat.ts "$$QUESTION"
 
 .PHONY: trace
-trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest) ## 显示一个请求的链路（ID=trace_id，默认最近一条）
+trace: $(LIBRARIES) ## draw the trace of a request (ID=trace_id; else the latest) ## 画出一个请求的链路（ID=trace_id，默认为最近一条）
 	@node src/cli/trace.ts "$$TRACE_ID"
 
 $(CONSOLE): vite.config.ts otel/panels/panel.ts otel/traces/rows.ts $(shell find src/console/page -type f) | $(LIBRARIES)
 	@vite build --logLevel warn
 
 .PHONY: console
-console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources changed ## 源码有变化时，重新构建控制台
+console: $(CONSOLE) ## build the page at http://127.0.0.1:8000 if its sources changed ## 构建 http://127.0.0.1:8000 的控制台页面（仅在源码有变化时）
 
 .PHONY: model
 model: $(LIBRARIES) ## fetch the real model (MODEL=id or CHAT_MODEL) ## 下载模型（MODEL=id 或 CHAT_MODEL）
@@ -82,7 +82,7 @@ models: $(LIBRARIES) ## list the models: size, licence, sources, and which are o
 	@node src/models/main.ts --list
 
 .PHONY: notify-test
-notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing ## 发送一条测试通知（CHANNEL=渠道名）；TEMPLATE=文件 只渲染，不发送
+notify-test: $(LIBRARIES) ## let the running notifier send one test message (CHANNEL=name); TEMPLATE=file renders it and sends nothing ## 通过运行中的通知服务发送一条测试通知（CHANNEL=渠道名）；TEMPLATE=文件 时只渲染，不发送
 	@node alerting/notifier/notify-test.ts "$$CHANNEL"
 
 .PHONY: robot
@@ -92,7 +92,7 @@ robot: KIND := dingtalk
 robot: PORT := 8090
 
 .PHONY: generate
-generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix, the Kubernetes manifests (OUT=folder) ## 重新生成各 generated/ 目录
+generate: $(LIBRARIES) ## write each generated/ folder: the page of metrics, the dashboards, the alert rules, the fault matrix, the Kubernetes manifests (OUT=folder) ## 重新生成各 generated/ 目录：指标说明、看板、告警规则、故障矩阵、Kubernetes 清单（OUT=目录）
 	@node otel/metrics-page.ts --out $(OUT)/otel/generated
 	@node stack/grafana.ts --out $(OUT)/stack/generated
 	@node alerting/rules.ts --out $(OUT)/alerting/generated
@@ -102,23 +102,23 @@ generate: OUT := .
 
 # The suite comes from a Python package index, or from JSON_SCHEMA_TEST_SUITE=folder.
 .PHONY: schema-suite
-schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammars, and write the table of its results ## 用 JSON Schema Test Suite 检验语法约束
+schema-suite: $(LIBRARIES) ## run the JSON Schema Test Suite through the grammars, and write the table of its results ## 用 JSON Schema Test Suite 检验语法约束，并写出结果表
 	@node test/support/engine/json-schema-suite.ts
 
 # Run it on an idle machine, because other load changes the results. Its settings are in test/bench/settings.ts, its results in
 # test/bench/README.md. A run that was stopped goes on where it was.
 .PHONY: bench
-bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20) ## 与其他推理服务对比性能，超过 1 小时
+bench: $(LIBRARIES) ## measure the speed beside other servers, over an hour (LLAMA_SERVER=path, MODEL=file.gguf, STOP_AFTER_MINUTES=20) ## 与其他推理服务对比性能，超过 1 小时（LLAMA_SERVER=路径，MODEL=GGUF 文件，STOP_AFTER_MINUTES=20）
 	@node test/bench/serving.ts
 
 .PHONY: scale
-scale: $(LIBRARIES) ## measure what a fleet costs Prometheus, 10 minutes (TARGETS=1,10,50,200) ## 测量多副本时 Prometheus 的开销，约 10 分钟
+scale: $(LIBRARIES) ## measure what a fleet costs Prometheus, 10 minutes (TARGETS=1,10,50,200) ## 测量多副本时 Prometheus 的开销，约 10 分钟（TARGETS=1,10,50,200）
 	@node stack/native/tools/tools.ts
 	@node test/bench/scale.ts
 
 # The type-aware lint takes as long as all the rest, so it runs beside it.
 .PHONY: check
-check: $(LIBRARIES) ## format, lint, types, dead code, generated files ## 检查格式、类型、死代码和生成的文件
+check: $(LIBRARIES) ## format, lint, types, dead code, generated files ## 检查格式、代码规范、类型、死代码和生成的文件
 	@oxlint & lint=$$!; status=0; \
 	oxfmt --check . || status=1; \
 	tsc -p . --incremental --tsBuildInfoFile .tools/types.tsbuildinfo || status=1; \
@@ -141,13 +141,13 @@ format: $(LIBRARIES) ## format the code ## 格式化代码
 	oxfmt .
 
 .PHONY: unit
-unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=alerting for those of one folder) ## 运行不启动服务的测试（WING=alerting 只测一个目录）
+unit: $(LIBRARIES) ## the tests that start no service, under a minute (WING=alerting for those of one folder) ## 运行不启动服务的测试，不到 1 分钟（WING=alerting 时只测一个目录）
 	@node stack/native/tools/tools.ts
 	vitest run --project unit --project telemetry $(WING:%=unit/%/) $(WING:%=contract/%/)
 
 .PHONY: test
 # The downloads run beside the checks, which need no network.
-test: $(LIBRARIES) ## check, then all tests, under 10 minutes on 2 cores ## 运行全部检查和测试，双核不到 10 分钟
+test: $(LIBRARIES) ## check, then all tests, under 10 minutes on 2 cores ## 先检查，再运行全部测试，双核机器上不到 10 分钟
 	@$(MAKE) --no-print-directory test-programs & programs=$$!; status=0; \
 	$(MAKE) --no-print-directory check || status=1; wait $$programs && exit $$status
 	vitest run
@@ -160,28 +160,28 @@ test-programs: $(CONSOLE) $(OLDEST_NODE)/node
 
 # COMPOSE_LAB is the path of a script that provides a Docker engine and images on machines without a registry.
 .PHONY: e2e
-e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh) ## 在真实容器中测试整套服务（需要 Docker）
+e2e: $(LIBRARIES) $(CONSOLE) ## the stack in real containers (needs a Docker engine, or COMPOSE_LAB=prepare.sh) ## 在真实容器中测试整套服务（需要 Docker，或 COMPOSE_LAB=prepare.sh）
 	vitest run test/e2e
 
 .PHONY: screenshots
-screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running stack (after `make up` with a real model) ## 为 README 截图（先用真实模型 make up）
+screenshots: $(LIBRARIES) ## take the pictures of the READMEs from the running stack (after `make up` with a real model) ## 从运行中的服务截取 README 的图片（先用真实模型运行 make up）
 	@node test/support/console/chromium.ts
 	@node test/support/console/screenshots.ts
 
 # Results go into test/chaos/results.json, part by part, and the page test/chaos/README.md is written from them. A run that was stopped
 # goes on where it was.
 .PHONY: chaos
-chaos: $(LIBRARIES) ## what it survives, over hours: overload, faults, storms (KILLS=50, SEEDS=100), soak (SOAK_MINUTES=60); then the long form of tests that send many requests ## 故障与压力测试，数小时：过载、故障、反复终止进程、长时间运行（SOAK_MINUTES=60）
+chaos: $(LIBRARIES) ## what it survives, over hours: overload, faults, storms (KILLS=50, SEEDS=100), soak (SOAK_MINUTES=60); then the long form of tests that send many requests ## 故障与压力测试，数小时：过载、故障、反复终止进程（KILLS=50，SEEDS=100）、长时间运行（SOAK_MINUTES=60），以及大量请求的长测试
 	@node stack/native/tools/tools.ts
 	@node test/chaos/proof.ts
 	ACCOUNTING_REQUESTS=20000 CARDINALITY_REQUESTS=20000 FUZZ_RUNS=30000 ORDER_RUNS=100000 vitest run \
 	  --testTimeout 900000 --hookTimeout 900000 otel/request-accounting otel/cardinality api/fuzzed-bodies notifier-order
 
 .PHONY: fuzz
-fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index) ## 发送 20,000 个随机请求
+fuzz: $(LIBRARIES) ## send 20,000 raw requests, and 5,000 of schemathesis over /openapi.json (needs python3 with a package index) ## 发送 20,000 个随机的原始请求，再由 schemathesis 按 /openapi.json 发送 5,000 个（需要 python3 和 PyPI 或其镜像）
 	@node test/chaos/raw-fuzz.ts
 	@node test/chaos/schemathesis.ts
 
 .PHONY: clients
-clients: $(LIBRARIES) ## run Python clients against the service, and print what works (MODEL=id|file.gguf, CLIENT=openai; needs python3 with a package index) ## 用 Python 客户端测试接口，列出各项是否可用（MODEL=id 或 GGUF 文件，CLIENT=openai）
+clients: $(LIBRARIES) ## run Python clients against the service, and print what works (MODEL=id|file.gguf, CLIENT=openai; needs python3 with a package index) ## 用各种 Python 客户端测试接口，并列出哪些可用（MODEL=id 或 GGUF 文件，CLIENT=openai；需要 python3 和 PyPI 或其镜像）
 	@node test/clients/main.ts

@@ -1,10 +1,11 @@
 /** Every message of `make up`, `down`, `status` and `logs` in both languages. `terminal.ts` prints them. */
 import type { Text } from '../otel/text.ts';
+import { problemInChinese } from '../src/kit/problem-in-chinese.ts';
 
 export const messages = {
   settingsWrong: (problems: readonly string[]) => ({
     en: `Invalid settings:\n  ${problems.join('\n  ')}`,
-    zh: `设置有误：\n  ${problems.join('\n  ')}`,
+    zh: `设置有误：\n  ${problems.map(problemInChinese).join('\n  ')}`,
   }),
   unknownCommand: (known: string[], given: string) => ({
     en: `stack/up.ts: expected one of ${known.join(', ')}, got "${given}"`,
@@ -36,7 +37,7 @@ export const messages = {
   }),
   waitingForMake: () => ({
     en: 'Another `make` is running here. Waiting for it to finish.',
-    zh: '另一个 make 正在运行，等待其完成。',
+    zh: '另一个 make 正在运行，正在等待它结束。',
   }),
 
   portTaken: (v: {
@@ -78,15 +79,15 @@ export const messages = {
   }),
   containerFailed: (v: { name: string; state: string; log: string }) => ({
     en: `${v.name} is ${v.state}. The end of its log:\n${v.log}`,
-    zh: `${v.name} 的状态为 ${v.state}，日志末尾：\n${v.log}`,
+    zh: `${v.name} 的状态为 ${v.state}，日志的最后几行：\n${v.log}`,
   }),
   containersFailed: () => ({
     en: 'Not all containers became healthy, for the reason above. If an image cannot be pulled: `make up PROFILE=minimal` needs fewer images, `make up MODE=native` none.',
-    zh: '部分容器未能就绪，原因见上方。如果无法拉取镜像：make up PROFILE=minimal 需要的镜像较少，make up MODE=native 不需要镜像。',
+    zh: '部分容器未能就绪，原因见上方。如果无法拉取镜像：make up PROFILE=minimal 只需要较少的镜像，make up MODE=native 不需要镜像。',
   }),
   grafanaPassword: (password: string, file: string) => ({
     en: `Grafana: user admin, password ${password} (shown only now, stored in ${file})`,
-    zh: `Grafana：用户 admin，密码 ${password}（仅显示这一次，保存在 ${file}）`,
+    zh: `Grafana：用户名 admin，密码 ${password}（仅显示这一次，保存在 ${file}）`,
   }),
 
   alreadyRunning: (pid: number) => ({
@@ -95,7 +96,7 @@ export const messages = {
   }),
   restarting: (name: string, changed: string[]) => ({
     en: `Restarting ${name}, because it changed: ${changed.join(', ')}`,
-    zh: `正在重启 ${name}，有变化的设置：${changed.join('、')}`,
+    zh: `正在重启 ${name}，因为有变化：${changed.join('、')}`,
   }),
   adding: (name: string) => ({ en: `Starting ${name}`, zh: `正在启动 ${name}` }),
   removing: (name: string) => ({ en: `Stopping ${name}`, zh: `正在停止 ${name}` }),
@@ -125,11 +126,11 @@ export const messages = {
   }),
   supervisorFailed: (log: string) => ({
     en: `The supervisor exited while starting. The end of its log:\n${log}`,
-    zh: `守护进程（supervisor）在启动时退出，日志末尾：\n${log}`,
+    zh: `守护进程（supervisor）启动时退出，日志的最后几行：\n${log}`,
   }),
   childFailed: (v: { name: string; how: string; logFile: string; log: string }) => ({
     en: `${v.name} did not start (${v.how}). The end of ${v.logFile}:\n${v.log}`,
-    zh: `${v.name} 未能启动（${v.how}）。${v.logFile} 末尾：\n${v.log}`,
+    zh: `${v.name} 未能启动（${v.how}）。${v.logFile} 的最后几行：\n${v.log}`,
   }),
   neverHealthy: (names: string[], seconds: number) => ({
     en: `Not healthy after ${seconds} s: ${names.join(', ')}. See \`make logs\` for the reason.`,
@@ -142,11 +143,11 @@ export const messages = {
 
   notReady: () => ({
     en: 'All processes run, but the model is not loaded. See `make status` and `make logs NAME=chat`.',
-    zh: '各进程已运行，但模型尚未加载完成。请查看 make status 和 make logs NAME=chat。',
+    zh: '所有进程都已启动，但模型尚未加载完成。请查看 make status 和 make logs NAME=chat。',
   }),
   modelFailed: (name: string, reason: string) => ({
     en: `${name}: the model cannot be loaded: ${reason}\nThe other processes run. Serve another model: \`make models\` lists them, \`make up MODEL=id\` restarts the chat service with one. If its file is incomplete: delete it, then \`make model\`.`,
-    zh: `${name}：模型无法加载：${reason}\n其他进程正常运行。可改用其他模型：make models 列出所有模型，make up MODEL=id 用它重启对话服务。如果模型文件不完整，请删除后运行 make model。`,
+    zh: `${name}：模型无法加载：${reason}\n其他进程正常运行。可改用其他模型：用 make models 列出模型，用 make up MODEL=id 重启对话服务并使用该模型。如果模型文件不完整，请删除后运行 make model。`,
   }),
   engineEnded: (name: string, reason: string) => ({
     en: `${name}: the engine process ended: ${reason}`,
@@ -154,7 +155,7 @@ export const messages = {
   }),
   noBackend: (name: string, reason: string) => ({
     en: `${name}: the server of BACKEND_URL is not ready: ${reason}\nThe other processes run, and requests are forwarded as soon as it answers. Start it, or \`make up BACKEND_URL=…\` with another address.`,
-    zh: `${name}：BACKEND_URL 指向的推理服务未就绪：${reason}\n其他进程正常运行，该服务可用后请求会立即转发。请启动它，或用 make up BACKEND_URL=… 指定其他地址。`,
+    zh: `${name}：BACKEND_URL 指向的推理服务未就绪：${reason}\n其他进程正常运行，推理服务可用后，请求会立即转发。请启动该服务，或用 make up BACKEND_URL=… 指定其他地址。`,
   }),
   forwarding: (model: string) => ({
     en: `Requests go to the server of BACKEND_URL. Its first model: ${model}`,
@@ -169,16 +170,16 @@ export const messages = {
     en: `The page: ${url} (chat, traces, live panels, alerts)`,
     zh: `控制台：${url}（对话、链路追踪、实时面板、告警）`,
   }),
-  tryNext: () => ({ en: 'Or in the terminal:', zh: '或在终端中：' }),
+  tryNext: () => ({ en: 'Or in the terminal:', zh: '也可以在终端中运行：' }),
 
   isDown: () => ({ en: 'The stack is down.', zh: '整套服务未运行。' }),
   supervisorDied: (names: string[]) => ({
     en: `The supervisor has died${names.length === 0 ? '' : `, still running: ${names.join(', ')}`}. Nothing is watched or restarted. \`make up\` repairs this, \`make down\` stops the rest.`,
-    zh: `守护进程（supervisor）已退出${names.length === 0 ? '' : `，仍在运行：${names.join('、')}`}。进程异常时不会自动重启。运行 make up 恢复，或运行 make down 清理。`,
+    zh: `守护进程（supervisor）已退出${names.length === 0 ? '' : `，仍在运行：${names.join('、')}`}。进程退出后不会自动重启。运行 make up 恢复，或运行 make down 停止剩余进程。`,
   }),
   stateIsOld: (file: string) => ({
     en: `${file} is older than these processes. If its disk is full, free some space.`,
-    zh: `${file} 中的状态已过时。如果磁盘已满，请清理空间。`,
+    zh: `${file} 比这些进程旧，内容可能已过时。如果磁盘已满，请清理空间。`,
   }),
   logDiskFull: (folder: string) => ({
     en: `${folder}: the disk is full, so log lines are lost. Free some space; answers are not affected.`,
@@ -190,7 +191,7 @@ export const messages = {
   }),
   stopping: (pid: number) => ({
     en: `Stopping (supervisor pid ${pid}). Running answers may finish.`,
-    zh: `正在停止（守护进程 pid ${pid}），进行中的回答可以完成。`,
+    zh: `正在停止（守护进程 pid ${pid}），等待进行中的回答完成。`,
   }),
   stillRunning: (names: string[], seconds: number) => ({
     en: `  ... ${seconds} s, still running: ${names.join(', ')}`,
@@ -198,7 +199,7 @@ export const messages = {
   }),
   notOurs: (pid: number) => ({
     en: `Process ${pid} belongs to another user. Run this as the user that ran \`make up\`.`,
-    zh: `进程 ${pid} 属于其他用户。请使用运行 make up 的用户执行。`,
+    zh: `进程 ${pid} 属于其他用户。请用当初运行 make up 的用户执行。`,
   }),
   stopped: () => ({
     en: 'The stack is down, nothing is left running.',

@@ -44,7 +44,7 @@ lock() {
   command -v flock >/dev/null || return 0
   exec 9>.tools/setup.lock
   flock -n 9 && return
-  say "Another make is setting up this checkout. Waiting for it to finish." "另一个 make 正在准备此目录，等待其完成。"
+  say "Another make is setting up this checkout. Waiting for it to finish." "另一个 make 正在准备此目录，正在等待它结束。"
   flock 9
 }
 
@@ -79,7 +79,7 @@ explain_npm() { # the failed step
       "$1：没有权限（$denied）。如果此目录属于其他用户，请运行：sudo chown -R \$(id -un) ."
   fi
   tail -n 15 "$log" >&2
-  fail "$1 failed. npm's output is above and in $log." "$1 失败，npm 的输出见上方和 $log。"
+  fail "$1 failed. npm's output is above and in $log." "$1 失败。npm 的输出见上方，也保存在 $log。"
 }
 
 install_node() { # version, the bin folder, why in English, why in Chinese
@@ -118,7 +118,7 @@ case "${1:-}" in
   oldest-node)
     require_npm
     install_node $oldest_node_version "$2" "The tests of otel/ also run on its oldest Node.js." \
-      "otel/ 的测试还要在其支持的最低版本上运行。"
+      "otel/ 的测试还要在它支持的最低版本上运行。"
     ;;
   libraries) install_libraries ;;
   *) fail "setup.sh: expected node, oldest-node or libraries, got \"${1:-}\"" "setup.sh 的参数无效：“${1:-}”。可选值：node、oldest-node、libraries" ;;

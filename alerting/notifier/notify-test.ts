@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Text } from '../../otel/text.ts';
 import { explainFetchFailure } from '../../src/kit/fetch-failure.ts';
 import { languageOf } from '../../src/kit/language.ts';
+import { problemInChinese } from '../../src/kit/problem-in-chinese.ts';
 import { createSettings } from '../../src/kit/settings.ts';
 
 export interface NotifyTest {
@@ -137,7 +138,7 @@ function showRendered(options: NotifyTest, { ok, status }: Response, body: unkno
 
 function warn(say: NotifyTest['say'], warnings: readonly string[]): void {
   for (const warning of warnings) {
-    say({ en: `\nWarning: ${warning}`, zh: `\n警告：${warning}` });
+    say({ en: `\nWarning: ${warning}`, zh: `\n警告：${problemInChinese(warning)}` });
   }
 }
 
@@ -148,7 +149,7 @@ const delivered = (name: string, id: number, millis: number): Text => ({
 
 const stored = (name: string, url: string): Text => ({
   en: `${name}: stored, nobody was notified: no robot or mail server is configured. It is listed at ${url}/api/notifications.`,
-  zh: `${name}：仅已保存，未通知任何人：尚未配置机器人或邮件服务器。可在 ${url}/api/notifications 查看。`,
+  zh: `${name}：已保存，但未通知任何人：尚未配置机器人或邮件服务器。可在 ${url}/api/notifications 查看。`,
 });
 
 /** The notifier did not accept the request: an unknown channel, a missing token, or another program at this address. */

@@ -74,7 +74,7 @@ async function ask<T extends z.ZodType>(path: string, schema: T): Promise<z.infe
   const url = origin + path;
   const unexpected = {
     en: `${url}: expected a trace, got status ${response.status}.`,
-    zh: `${url}：需要链路数据，实际返回状态码 ${response.status}。`,
+    zh: `${url}：没有返回链路数据，状态码为 ${response.status}。`,
   };
   throw new Error(message ?? pick(unexpected));
 }

@@ -104,7 +104,7 @@ async function trySources(options: FetchOptions): Promise<string | undefined> {
   const local = await findLocalFile(model, modelsDir);
   if (local.kind === 'present') return local.path;
   if (local.kind === 'wrong') {
-    report({ kind: 'gave_up', source: 'models folder', reason: local.reason });
+    report({ kind: 'gave_up', source: modelsDir, reason: local.reason });
   }
   const spaceProblem = await findSpaceProblem(model, modelsDir);
   if (spaceProblem !== undefined) {

@@ -19,7 +19,7 @@ const words = {
   },
   zh: {
     head: ['模型', '名称', '大小', '许可证', '来源', '本地'],
-    python: 'Python 软件包源',
+    python: 'PyPI',
     repository: '本仓库',
     present: '有',
     absent: '无',

@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import type { Text } from '../../otel/text.ts';
 import { languageOf } from '../kit/language.ts';
+import { problemInChinese } from '../kit/problem-in-chinese.ts';
 import { DEFAULT_MODEL_ID, findModel, REAL_MODELS } from './catalogue-entries.ts';
 import type { CatalogueModel } from './catalogue-entries.ts';
 import { resolveLocalModel } from './catalogue.ts';
@@ -53,16 +54,16 @@ function report(fact: FetchFact): void {
     case 'waiting':
       say({
         en: 'Another `make model` uses this folder. Waiting for it to finish.',
-        zh: '另一个 make model 正在使用此目录，等待其完成。',
+        zh: '另一个 make model 正在使用此目录，正在等待它结束。',
       });
       break;
     case 'trying':
-      say({ en: `Trying ${fact.source}`, zh: `正在尝试 ${fact.source}` });
+      say({ en: `Trying ${fact.source}`, zh: `正在尝试从 ${fact.source} 下载` });
       break;
     case 'gave_up':
       say({
         en: `  gave up ${fact.source}: ${fact.reason}`,
-        zh: `  放弃 ${fact.source}：${fact.reason}`,
+        zh: `  放弃 ${fact.source}：${problemInChinese(fact.reason)}`,
       });
       break;
     case 'next_model':
@@ -104,7 +105,7 @@ async function fetchFirst(models: readonly CatalogueModel[], fallsBack: boolean)
   }
   const options = { modelsDir, hubs: readHubs(), limits: DOWNLOAD_LIMITS, report, signal };
   const fetched = await fetchFirstModel(models, options).catch((error: unknown) => {
-    if (!signal.aborted) progress.say(`  ${(error as Error).message}`);
+    if (!signal.aborted) sayProblem(error);
   });
   if (signal.aborted) {
     say({
@@ -123,6 +124,11 @@ async function fetchFirst(models: readonly CatalogueModel[], fallsBack: boolean)
 
 function sayReady(title: string, file: string): void {
   say({ en: `${title} is ready: ${file}`, zh: `${title} 已就绪：${file}` });
+}
+
+function sayProblem(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  say({ en: message, zh: problemInChinese(message) });
 }
 
 async function main(): Promise<number> {
@@ -153,6 +159,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  progress.say(error instanceof Error ? error.message : String(error));
+  sayProblem(error);
   return 1;
 });

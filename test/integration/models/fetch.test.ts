@@ -129,7 +129,7 @@ describe('fetching a model', () => {
     expect(readFileSync(file).equals(body)).toBe(true);
     expect(facts).toContainEqual({
       kind: 'gave_up',
-      source: 'models folder',
+      source: modelsDir,
       reason: expect.stringContaining(`expected sha256 ${model.sha256}`),
     });
   });

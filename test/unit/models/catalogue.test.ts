@@ -245,6 +245,6 @@ describe('make models', () => {
   test('is Chinese on a Chinese terminal, also without the folder', async () => {
     const text = await listModels(path.join(modelsDir, 'none'), 'zh');
     expect(text).toContain('许可证');
-    expect(text).toContain('Hugging Face、ModelScope、Python 软件包源');
+    expect(text).toContain('Hugging Face、ModelScope、PyPI');
   });
 });
