@@ -63,6 +63,7 @@ export class ChatError extends Error {
 export function toChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
   return new ChatError('internal_error', 'Internal error. The log has the details.', {
+    zh: '内部错误，详见服务日志。',
     cause: error,
   });
 }
@@ -71,5 +72,6 @@ export function toChatError(error: unknown): ChatError {
 export function createShutdownError(): ChatError {
   return new ChatError('shutdown', 'The service is shutting down. Retry in a few seconds.', {
     retryAfterSeconds: 5,
+    zh: '服务正在关闭，请稍后重试。',
   });
 }

@@ -87,7 +87,7 @@ function testAlert(fingerprint: string) {
       summary: 'Test message: nothing is wrong',
       description: 'If you can read this, you will receive alerts here.',
       summary_zh: '测试消息：一切正常',
-      description_zh: '能看到这条消息，就能收到告警。',
+      description_zh: '能看到这条消息，就说明能收到告警。',
     },
     startsAt: new Date().toISOString(),
     fingerprint,

@@ -68,6 +68,9 @@ export function requireBearer(keys: readonly string[], c: Context, otherwise?: s
   const other = otherwise === undefined ? undefined : `Bearer ${otherwise}`;
   const match = matchBearer(c.req.header('authorization') ?? other, keys);
   if ('id' in match) return match.id;
-  const problem = match.got === 'none' ? 'required; send "Bearer <key>"' : 'unknown key';
-  throw new ChatError('unauthorized', `authorization: ${problem}.`);
+  const [problem, zh] =
+    match.got === 'none'
+      ? ['required; send "Bearer <key>"', 'authorization：缺少密钥，请发送 "Bearer <密钥>"。']
+      : ['unknown key', 'authorization：密钥不正确。'];
+  throw new ChatError('unauthorized', `authorization: ${problem}.`, { zh });
 }

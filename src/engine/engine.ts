@@ -275,8 +275,8 @@ export type Report =
       code: ChatErrorCode;
       message: string;
       param?: string | undefined;
-      /** As in `ChatError`. */
-      recorded?: string | undefined;
+      recorded?: string | undefined; // As in `ChatError`, and so is `zh`.
+      zh?: string | undefined;
     };
 
 export interface EngineOptions {

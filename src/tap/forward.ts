@@ -207,13 +207,17 @@ async function pass(answer: IncomingMessage, passed: Passed): Promise<void> {
 function toError(cause: unknown, { signal }: Exchange, hasBegun: boolean): ChatError {
   if (signal.aborted) return signal.reason as ChatError;
   const reason = explainFetchFailure(cause);
-  const message = hasBegun
-    ? `The backend broke off its answer (${reason}).`
-    : `The backend does not answer (${reason}). Start it, or correct BACKEND_URL.`;
-  return new ChatError('backend_unreachable', message, { cause });
+  const [message, zh] = hasBegun
+    ? [`The backend broke off its answer (${reason}).`, `后端推理服务中断了回答（${reason}）。`]
+    : [
+        `The backend does not answer (${reason}). Start it, or correct BACKEND_URL.`,
+        `后端推理服务无响应（${reason}）。请启动它，或更正 BACKEND_URL。`,
+      ];
+  return new ChatError('backend_unreachable', message, { cause, zh });
 }
 
 function createSilence(seconds: number): ChatError {
   const message = `The backend sent nothing for ${seconds} s (BACKEND_TIMEOUT_SECONDS).`;
-  return new ChatError('backend_timeout', message);
+  const zh = `后端推理服务已有 ${seconds} 秒没有输出（BACKEND_TIMEOUT_SECONDS）。`;
+  return new ChatError('backend_timeout', message, { zh });
 }

@@ -72,7 +72,7 @@ function annotate(seconds: number, runbookUrl: string): Record<string, string> {
     summary: 'The alert path is down',
     description: `No ${watchdogName} alert has arrived for ${seconds} s: Prometheus, Alertmanager or their connection to the notifier is down. Other alerts cannot arrive either.`,
     summary_zh: '告警链路中断',
-    description_zh: `已有 ${seconds} 秒没有收到 ${watchdogName}：Prometheus、Alertmanager 或两者到通知服务的连接异常。在恢复之前不会再收到其他告警。`,
+    description_zh: `已有 ${seconds} 秒没有收到 ${watchdogName}：Prometheus、Alertmanager，或它们到通知服务的连接异常。恢复之前不会再收到其他告警。`,
     action_en: 'make status',
     action_zh: 'make status',
     runbook_url: `${runbookUrl}/${watchdogName}`,

@@ -23,7 +23,8 @@ export function limitRequest(c: Context, { deadlineSeconds, shutdown }: Limits) 
   const own = new AbortController();
   const timer = setTimeout(() => {
     const message = `The answer took more than ${deadlineSeconds} s (CHAT_DEADLINE_SECONDS). Lower max_tokens.`;
-    own.abort(new ChatError('deadline', message));
+    const zh = `生成超时：超过 ${deadlineSeconds} 秒（CHAT_DEADLINE_SECONDS），已中止。请减小 max_tokens。`;
+    own.abort(new ChatError('deadline', message, { zh }));
   }, deadlineSeconds * 1000);
   const abandon = (): void => own.abort(new ChatError('client_gone', 'The client disconnected.'));
   const client = c.req.raw.signal;

@@ -35,6 +35,8 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
     );
   }
   const { model, state, backend, queue, sequences, contextTokens, restarts } = status;
+  // A notice is in both languages, with a slash in between.
+  const [english = model.id, chinese = english] = model.notice?.split(' / ') ?? [];
   return (
     <div class="status" role="group" aria-label={t.status}>
       <span role="status">
@@ -47,7 +49,7 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
             {t.missingShort[peer]}
           </a>
         ))}
-      <span class="model" title={model.notice ?? model.id}>
+      <span class="model" title={pick({ en: english, zh: chinese })}>
         <span>{model.title}</span>
         {model.demo && <b class="chip">{t.demo}</b>}
       </span>

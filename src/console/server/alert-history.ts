@@ -82,7 +82,7 @@ function readHours(given: string | undefined): number {
   const hours = given === undefined ? defaultHours : Number(given);
   if (Number.isInteger(hours) && hours >= 1 && hours <= maxHours) return hours;
   throw new ChatError('bad_request', `hours: expected an integer from 1 to ${maxHours}.`, {
-    zh: `hours：需要 1 到 ${maxHours} 的整数。`,
+    zh: `hours：需要 1 到 ${maxHours} 之间的整数。`,
     param: 'hours',
   });
 }

@@ -35,7 +35,7 @@ export function requireTokenBeyondLoopback(
           'forbidden',
           'METRICS_TOKEN: required for changes from another machine. Set it and restart, or use a browser on the machine of the service.',
           {
-            zh: 'METRICS_TOKEN：从其他机器进行修改时必须设置。请设置后重启，或在服务所在机器的浏览器中操作。',
+            zh: 'METRICS_TOKEN：未设置，不能从其他机器进行修改。请设置后重启，或在服务所在机器的浏览器中操作。',
           },
         );
       }

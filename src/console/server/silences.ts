@@ -100,7 +100,7 @@ export function createSilenceEnd(deps: SilenceDeps, share: SharedReads): Endpoin
       const silences = await readSilences(alertmanager);
       if (!silences.some((silence) => silence.id === id && silence.status.state !== 'expired')) {
         throw new ChatError('not_found', 'id: no active silence has it. Reload the list.', {
-          zh: 'id：没有这个生效中的静默，请刷新列表。',
+          zh: 'id：该静默不存在或已失效，请刷新列表。',
         });
       }
       await expireSilence(alertmanager, id);

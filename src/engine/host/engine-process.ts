@@ -168,7 +168,10 @@ function onExit(engine: Supervised, { how, line, isLoaded }: End): void {
   engine.options.onExit(
     engine.status.state === 'failed'
       ? notReady(engine)
-      : new ChatError('engine_exit', message, { retryAfterSeconds: readyAfterSeconds(engine) }),
+      : new ChatError('engine_exit', message, {
+          retryAfterSeconds: readyAfterSeconds(engine),
+          zh: `推理引擎进程已退出（${lastExit}），请稍后重试。`,
+        }),
   );
 }
 

@@ -99,7 +99,8 @@ export function createHost(options: HostOptions, startEngine = createEngineProce
       call(host, { type: 'embed', input }, signal) as Promise<Embedding>,
     async stop() {
       const message = 'The service is shutting down.';
-      endAll(host, new ChatError('shutdown', message, { retryAfterSeconds: 5 }));
+      const facts = { retryAfterSeconds: 5, zh: '服务正在关闭。' };
+      endAll(host, new ChatError('shutdown', message, facts));
       await host.engine.stop();
     },
   };
@@ -128,8 +129,12 @@ function receive(host: Host, report: Report): void {
       host.calls.get(report.id)?.resolve(report.result);
       return;
     case 'error': {
-      const { id, code, message, param, recorded } = report;
-      const facts = param === undefined ? { recorded } : { param, recorded };
+      const { id, code, message, param, recorded, zh } = report;
+      const facts = {
+        recorded,
+        ...(param !== undefined && { param }),
+        ...(zh !== undefined && { zh }),
+      };
       const error = new ChatError(code, message, facts);
       host.calls.get(id)?.reject(error);
       endJob(host, id, error);

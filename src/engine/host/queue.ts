@@ -234,7 +234,10 @@ function queueFull(queue: Queue, client: string): ChatError {
   return new ChatError(
     'queue_full',
     `The queue is full: ${countWaiting(queue.lines)} requests are waiting (CHAT_QUEUE_LIMIT). Try again later.`,
-    { retryAfterSeconds: retryAfterSeconds(queue, position) },
+    {
+      retryAfterSeconds: retryAfterSeconds(queue, position),
+      zh: `队列已满：${countWaiting(queue.lines)} 个请求正在排队（CHAT_QUEUE_LIMIT），请稍后重试。`,
+    },
   );
 }
 
@@ -243,6 +246,9 @@ function queueTimeout(queue: Queue, client: string, waiter: Waiter): ChatError {
   return new ChatError(
     'queue_timeout',
     `No sequence became free within ${queue.timeoutSeconds} s (CHAT_QUEUE_TIMEOUT_SECONDS). Try again later.`,
-    { retryAfterSeconds: retryAfterSeconds(queue, position) },
+    {
+      retryAfterSeconds: retryAfterSeconds(queue, position),
+      zh: `排队超时：${queue.timeoutSeconds} 秒内没有空闲的并发槽位（CHAT_QUEUE_TIMEOUT_SECONDS），请稍后重试。`,
+    },
   );
 }

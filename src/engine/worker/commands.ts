@@ -145,14 +145,17 @@ function checkFits(inputTokens: number, { prompt }: GenerationRequest, limit: nu
   throw new ChatError(
     'context_overflow',
     `The prompt and the answer must have fewer than ${limit} tokens together, and the prompt has ${inputTokens}. Shorten the ${field}.`,
-    { param: field },
+    {
+      param: field,
+      zh: `提示词与回答合计必须少于 ${limit} 个 token，而提示词已有 ${inputTokens} 个。请缩短 ${field}。`,
+    },
   );
 }
 
 function toErrorReport(id: number, error: unknown): Report {
   if (error instanceof ChatError) {
-    const { code, message, param, recorded } = error;
-    return { type: 'error', id, code, message, param, recorded };
+    const { code, message, param, recorded, zh } = error;
+    return { type: 'error', id, code, message, param, recorded, zh };
   }
   const message = error instanceof Error ? error.message : String(error);
   // A parser quotes the text that it cannot read.

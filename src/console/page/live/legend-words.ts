@@ -23,7 +23,7 @@ export const legendWords: Record<string, Text> = {
   length: { en: 'max tokens', zh: '达到 token 上限' },
   tool_calls: { en: 'tool calls', zh: '工具调用' },
   client_gone: { en: 'client gone', zh: '客户端断开' },
-  deadline: { en: 'deadline', zh: '超过时限' },
+  deadline: { en: 'deadline', zh: '生成超时' },
   shutdown: { en: 'shutdown', zh: '服务关闭' },
   bad_request: { en: 'invalid request', zh: '请求无效' },
   context_overflow: { en: 'context overflow', zh: '超出上下文' },
