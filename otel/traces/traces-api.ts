@@ -33,28 +33,64 @@ class BadQuery extends Error {
   }
 }
 
-/** The parameters of `GET /api/traces`, with their meaning for the documentation. */
+const anyText = { type: 'string' };
+const duration = { type: 'number', minimum: 0 };
+const anyTime = {
+  anyOf: [
+    { type: 'number', minimum: 0 },
+    { type: 'string', format: 'date-time' },
+  ],
+};
+const numeral = /^\d+(\.\d+)?(e[+-]?\d+)?$/i;
+/** Only ISO 8601, because Date.parse reads much else: `-1` is a day of 2001. */
+const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/i;
+const cursorPattern = /^(\d+)_(\d+(?:\.\d+)?(?:e-?\d+)?)$/;
+
+/** The parameters of `GET /api/traces`, with their meaning and JSON Schema for the documentation. */
 export const traceParameters = {
   limit: {
-    description: `Maximum number of traces, 1 to ${mostLimit}; 50 by default.`,
-    example: '50',
+    description: 'Maximum number of traces; 50 by default.',
+    schema: { type: 'integer', minimum: 1, maximum: mostLimit },
+    example: 50,
   },
-  filter: { description: `One of ${traceFilters.join(', ')}.`, example: 'all' },
-  sort: { description: `One of ${traceSorts.join(', ')}.`, example: 'newest' },
-  route: { description: 'Route of the request.', example: '/v1/chat/completions' },
-  client: { description: 'Id of an API key, or address of a client.', example: '127.0.0.1' },
+  filter: {
+    description: 'Which traces; all by default.',
+    schema: { enum: traceFilters },
+    example: 'all',
+  },
+  sort: {
+    description: 'Their order; newest by default.',
+    schema: { enum: traceSorts },
+    example: 'newest',
+  },
+  route: { description: 'Route of the request.', schema: anyText, example: '/v1/chat/completions' },
+  client: {
+    description: 'Id of an API key, or address of a client.',
+    schema: anyText,
+    example: '127.0.0.1',
+  },
   error: {
     description: 'Part of the message, field or reason of an error.',
+    schema: anyText,
     example: 'queue_full',
   },
   from: {
     description: 'Earliest start: ISO 8601, or epoch milliseconds.',
+    schema: anyTime,
     example: '2026-01-31T08:00:00Z',
   },
-  to: { description: 'The traces started before this time.', example: '2026-12-31T20:00:00Z' },
-  min_ms: { description: 'Shortest duration in milliseconds.', example: '0' },
-  max_ms: { description: 'Longest duration in milliseconds.', example: '60000' },
-  cursor: { description: '`nextCursor` of the page before.', example: '42_420.25' },
+  to: {
+    description: 'The traces started before this time.',
+    schema: anyTime,
+    example: '2026-12-31T20:00:00Z',
+  },
+  min_ms: { description: 'Shortest duration in milliseconds.', schema: duration, example: 0 },
+  max_ms: { description: 'Longest duration in milliseconds.', schema: duration, example: 60_000 },
+  cursor: {
+    description: '`nextCursor` of the page before.',
+    schema: { type: 'string', pattern: cursorPattern.source },
+    example: '42_420.25',
+  },
 } as const;
 type Parameter = keyof typeof traceParameters;
 
@@ -86,19 +122,20 @@ export async function answerTrace(store: TraceStore, traceId: string): Promise<A
 
 /** @throws BadQuery */
 function readQuery(query: URLSearchParams): TraceQuery {
-  const read = (name: Parameter): string | undefined => query.get(name) || undefined;
+  const read = (name: Parameter): string | undefined => query.get(name) ?? undefined;
   const number = (name: Parameter): number | undefined => {
-    const value = read(name) === undefined ? undefined : Number(read(name));
-    if (value === undefined || value >= 0) return value;
+    const given = read(name);
+    if (given === undefined) return undefined;
+    if (numeral.test(given)) return Number(given);
     throw new BadQuery(name, 'a number >= 0');
   };
   const members = {
     limit: readLimit(query.get('limit')),
     filter: readChoice('filter', traceFilters, read('filter')),
     sort: readChoice('sort', traceSorts, read('sort')),
-    route: read('route'),
-    client: read('client'),
-    error: read('error'),
+    route: read('route') || undefined,
+    client: read('client') || undefined,
+    error: read('error') || undefined,
     from: readTime('from', read('from')),
     to: readTime('to', read('to')),
     minMillis: number('min_ms'),
@@ -127,15 +164,16 @@ function readChoice<Choice extends string>(
 
 function readTime(name: Parameter, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const time = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isFinite(time)) return time;
+  const given = isoTime.test(text) ? Date.parse(text) : NaN;
+  const millis = numeral.test(text) ? Number(text) : given;
+  if (Number.isFinite(millis)) return millis;
   throw new BadQuery(name, 'a time such as 2026-01-31T08:00:00Z, or epoch milliseconds');
 }
 
 function readCursor(text: string | undefined): TraceCursor | undefined {
   if (text === undefined) return undefined;
-  const [, id, duration] = /^(\d+)_(\d+(?:\.\d+)?(?:e-?\d+)?)$/.exec(text) ?? [];
-  if (id !== undefined) return { id: Number(id), durationMillis: Number(duration) };
+  const [, id, durationMillis] = cursorPattern.exec(text) ?? [];
+  if (id !== undefined) return { id: Number(id), durationMillis: Number(durationMillis) };
   throw new BadQuery('cursor', 'nextCursor of a page');
 }
 

@@ -18,7 +18,11 @@ export interface Endpoint {
   access: 'anyone' | 'open' | 'key' | 'metrics' | 'console' | 'console-write';
   /** Set on routes that use the model: each request is counted as a generation of this kind, or as an embeddings request. */
   operation?: Operation | typeof embeddingsOperation;
-  parameters?: Record<string, { in: 'path' | 'query'; description: string; example: string }>;
+  /** `schema`: JSON Schema; any string by default. */
+  parameters?: Record<
+    string,
+    { in: 'path' | 'query'; description: string; schema?: object; example: string | number }
+  >;
   request?: {
     name: string;
     schema: z.ZodObject;

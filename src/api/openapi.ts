@@ -77,12 +77,12 @@ function toOperation(endpoint: Endpoint, schemas: Schemas, options: OpenApiOptio
 }
 
 function toParameters(parameters: NonNullable<Endpoint['parameters']>): object[] {
-  return Object.entries(parameters).map(([name, { in: place, description, example }]) => ({
+  return Object.entries(parameters).map(([name, { in: place, schema, description, example }]) => ({
     name,
     in: place,
     required: place === 'path',
     description,
-    schema: { type: 'string' },
+    schema: schema ?? { type: 'string' },
     example,
   }));
 }

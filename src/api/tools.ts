@@ -1,11 +1,17 @@
 /** The tools of a request, whichever API it speaks: what the prompt lists, and the format of the answer. */
+import { z } from 'zod';
 import type { AnswerFormat, JsonFormat, Tool } from '../engine/engine.ts';
-import { describe, refuseField } from './body.ts';
+import { refuseField } from './body.ts';
 
 // OpenAI's limits.
 export const maxTools = 128;
 export const toolName = /^[\w-]{1,64}$/;
 export const toolNameError = 'expected 1 to 64 letters, digits, "_" or "-"';
+
+/** The JSON Schema of a tool's arguments, which are an object. */
+export const ToolParameters = z.looseObject({
+  type: z.literal('object', { error: 'expected "object"' }).optional(),
+});
 
 /** `only`: the tools that may be called. */
 export type ToolChoice =
@@ -59,20 +65,14 @@ function toCallFormat(
   return { kind: 'tool_calls', tools: allowed, choice: choice.mode, parallel };
 }
 
-/** A tool of a request. `param` is the field of its parameters. @throws ChatError `bad_request` for parameters that are no object. */
-export function toTool(
-  given: {
-    name: string;
-    description?: string | null | undefined;
-    parameters?: Tool['parameters'] | null | undefined;
-    strict?: boolean | null | undefined;
-  },
-  param: string,
-): Tool {
+/** A tool of a request. */
+export function toTool(given: {
+  name: string;
+  description?: string | null | undefined;
+  parameters?: z.infer<typeof ToolParameters> | null | undefined;
+  strict?: boolean | null | undefined;
+}): Tool {
   const parameters = { type: 'object', ...given.parameters };
-  if (parameters.type !== 'object') {
-    throw refuseField(`${param}.type`, `expected "object", got ${describe(parameters.type)}`);
-  }
   const description = given.description ?? '';
   return {
     name: given.name,

@@ -1,8 +1,14 @@
 /** The conversation and tools of Anthropic's Messages API, checked and converted for the chat template. */
 import { z } from 'zod';
 import type { ChatMessage, JsonFormat, Prompt } from '../../engine/engine.ts';
-import { refuseField } from '../body.ts';
-import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
+import {
+  chooseFormat,
+  maxTools,
+  toolName,
+  toolNameError,
+  ToolParameters,
+  toTool,
+} from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
 import { ConstraintFields, NoReportFields, toConstrained } from '../openai/constraints.ts';
 import { unsupported } from '../openai/fields.ts';
@@ -19,9 +25,27 @@ const Texts = z.union([z.string(), z.array(TextBlock)], {
 });
 
 const id = z.string().min(1).max(256);
-const thinking = { description: 'Accepted and ignored.' };
 
-const Block = z.discriminatedUnion(
+const ThinkingBlock = z
+  .object({ type: z.enum(['thinking', 'redacted_thinking']) })
+  .meta({ description: 'Accepted and ignored.' });
+
+const QuestionBlock = z.discriminatedUnion(
+  'type',
+  [
+    TextBlock,
+    z.object({
+      type: z.literal('tool_result'),
+      tool_use_id: id,
+      content: Texts.nullish(),
+      is_error: z.boolean().nullish(),
+    }),
+    ThinkingBlock,
+  ],
+  { error: 'expected a "type" of "text" or "tool_result"; "tool_use" is for the role "assistant"' },
+);
+
+const AnswerBlock = z.discriminatedUnion(
   'type',
   [
     TextBlock,
@@ -31,29 +55,32 @@ const Block = z.discriminatedUnion(
       name: z.string().min(1).max(64),
       input: z.record(z.string(), z.unknown()),
     }),
-    z.object({
-      type: z.literal('tool_result'),
-      tool_use_id: id,
-      content: Texts.nullish(),
-      is_error: z.boolean().nullish(),
-    }),
-    z.object({ type: z.enum(['thinking', 'redacted_thinking']) }).meta(thinking),
+    ThinkingBlock,
   ],
-  { error: 'expected a "type" of "text", "tool_use" or "tool_result"' },
+  { error: 'expected a "type" of "text" or "tool_use"; "tool_result" is for the role "user"' },
 );
 
-const Message = z.object({
-  role: z.enum(['user', 'assistant', 'system']),
-  content: z.union([z.string(), z.array(Block)], {
-    error: 'expected a string or an array of blocks',
-  }),
-});
+const error = 'expected a string or an array of blocks';
+const Message = z.discriminatedUnion(
+  'role',
+  [
+    z.object({
+      role: z.enum(['user', 'system']),
+      content: z.union([z.string(), z.array(QuestionBlock)], { error }),
+    }),
+    z.object({
+      role: z.literal('assistant'),
+      content: z.union([z.string(), z.array(AnswerBlock)], { error }),
+    }),
+  ],
+  { error: 'expected "user", "assistant" or "system"' },
+);
 
 const ToolDefinition = z.object({
   type: z.literal('custom', { error: 'expected "custom", the only kind of tool served' }).nullish(),
   name: z.string().regex(toolName, { error: toolNameError }),
   description: z.string().nullish(),
-  input_schema: z.record(z.string(), z.unknown()),
+  input_schema: ToolParameters,
   strict: z.boolean().nullish(),
 });
 
@@ -114,8 +141,8 @@ function toToolsAndFormat(fields: Fields): ToolsAndFormat {
     choice?.type !== 'tool' &&
     choice?.disable_parallel_tool_use !== true;
   return chooseFormat({
-    tools: (fields.tools ?? []).map(({ input_schema: parameters, ...tool }, index) =>
-      toTool({ ...tool, parameters }, `tools.${index}.input_schema`),
+    tools: (fields.tools ?? []).map(({ input_schema: parameters, ...tool }) =>
+      toTool({ ...tool, parameters }),
     ),
     choice: toChoice(choice),
     parallel: isParallel,
@@ -140,20 +167,23 @@ function toMessages({ system, messages: given }: Fields): ChatMessage[] {
   const calls = new Set<string>();
   const systemText = toText(system ?? '');
   if (systemText !== '') messages.push({ role: 'system', content: systemText });
-  for (const [index, { role, content }] of given.entries()) {
-    const path = `messages.${index}.content`;
-    if (typeof content === 'string') messages.push({ role, content });
-    else if (role === 'assistant') messages.push(toAnswer(content, path, calls));
-    else messages.push(...toQuestion(content, role, path, calls));
+  for (const [index, message] of given.entries()) {
+    const { role } = message;
+    if (typeof message.content === 'string') messages.push({ role, content: message.content });
+    else if (message.role === 'assistant') messages.push(toAnswer(message.content, calls));
+    else {
+      const path = `messages.${index}.content`;
+      messages.push(...toQuestion(message.content, message.role, path, calls));
+    }
   }
   return messages;
 }
 
-type Blocks = readonly z.infer<typeof Block>[];
+type QuestionBlocks = readonly z.infer<typeof QuestionBlock>[];
+type AnswerBlocks = readonly z.infer<typeof AnswerBlock>[];
 
-function toAnswer(blocks: Blocks, path: string, calls: Set<string>): ChatMessage {
-  const toolCalls = blocks.flatMap((block, index) => {
-    if (block.type === 'tool_result') throw misplaced(`${path}.${index}`, 'user');
+function toAnswer(blocks: AnswerBlocks, calls: Set<string>): ChatMessage {
+  const toolCalls = blocks.flatMap((block) => {
     if (block.type !== 'tool_use') return [];
     calls.add(block.id);
     return [{ id: block.id, name: block.name, arguments: block.input }];
@@ -166,13 +196,12 @@ function toAnswer(blocks: Blocks, path: string, calls: Set<string>): ChatMessage
 
 /** Results first, as their order in the blocks: a chat template expects each result as a message of its own. */
 function toQuestion(
-  blocks: Blocks,
+  blocks: QuestionBlocks,
   role: 'user' | 'system',
   path: string,
   calls: ReadonlySet<string>,
 ): ChatMessage[] {
   const results = blocks.flatMap((block, index): ChatMessage[] => {
-    if (block.type === 'tool_use') throw misplaced(`${path}.${index}`, 'assistant');
     if (block.type !== 'tool_result') return [];
     const { tool_use_id: toolCallId } = block;
     if (!calls.has(toolCallId)) throw unknownCall(`${path}.${index}.tool_use_id`, toolCallId);
@@ -182,11 +211,7 @@ function toQuestion(
   return results.length > 0 && content === '' ? results : [...results, { role, content }];
 }
 
-function misplaced(path: string, role: string): Error {
-  return refuseField(`${path}.type`, `expected in a message of the role "${role}"`);
-}
-
-function textOf(blocks: Blocks): string {
+function textOf(blocks: QuestionBlocks | AnswerBlocks): string {
   return toText(blocks.filter((block) => block.type === 'text'));
 }
 

@@ -35,12 +35,11 @@ export const SamplingFields = z.object({
   top_p: z.number().min(0).max(1).nullish().meta({ default: defaults.topP }),
   top_k: z.int().min(0).max(1_000_000).nullish().meta({ default: defaults.topK }),
   min_p: z.number().min(0).max(1).nullish().meta({ default: defaults.minP }),
-  // 64 bits, of which JSON numbers keep 53.
+  // Any integer: others take 64 bits, of which a JSON number keeps 53, so that a limit would not be exact.
   seed: z
     .number()
     .refine((seed) => Number.isInteger(seed), { error: 'expected int' })
-    .min(-(2 ** 63))
-    .max(2 ** 64)
+    .meta({ type: 'integer' })
     .nullish()
     .meta({ description: 'The same seed gives the same answer. Random by default.' }),
   stop: z.union([Stop, Stops], { error: 'expected a string or up to 16 strings' }).nullish(),

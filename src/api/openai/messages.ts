@@ -46,6 +46,14 @@ export const maxMessages = 1024;
 
 export const Messages = z.array(Message).min(1).max(maxMessages);
 
+/** JSON Schema of a request that has either messages or a text. */
+export const eitherMessagesOr = (text: string) => ({
+  oneOf: [
+    { type: 'object', required: ['messages'], properties: { messages: { type: 'array' } } },
+    { type: 'object', required: [text], properties: { [text]: { type: 'string' } } },
+  ],
+});
+
 /** @throws ChatError `bad_request` if arguments are not a JSON object or a tool message answers no earlier call. */
 export function toMessages(messages: z.infer<typeof Messages>): ChatMessage[] {
   const calls = new Set<string>();

@@ -1,6 +1,13 @@
 /** The tools of chat completions. */
 import { z } from 'zod';
-import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../tools.ts';
+import {
+  chooseFormat,
+  maxTools,
+  toolName,
+  toolNameError,
+  ToolParameters,
+  toTool,
+} from '../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../tools.ts';
 import { toConstrained, type ConstraintFields } from './constraints.ts';
 import { toFormat, type ResponseFormat, unsupported } from './fields.ts';
@@ -10,7 +17,7 @@ const ToolDefinition = z.object({
   function: z.object({
     name: z.string().regex(toolName, { error: toolNameError }),
     description: z.string().nullish(),
-    parameters: z.record(z.string(), z.unknown()).nullish(),
+    parameters: ToolParameters.nullish(),
     strict: z.boolean().nullish(),
   }),
 });
@@ -44,9 +51,7 @@ export function toToolsAndFormat(fields: Fields): ToolsAndFormat {
   const choice = fields.tool_choice ?? 'auto';
   const isNamed = typeof choice !== 'string';
   return chooseFormat({
-    tools: (fields.tools ?? []).map((tool, index) =>
-      toTool(tool.function, `tools.${index}.function.parameters`),
-    ),
+    tools: (fields.tools ?? []).map((tool) => toTool(tool.function)),
     choice: isNamed ? toNamed(choice.function.name) : choice,
     parallel: !isNamed && (fields.parallel_tool_calls ?? true),
     format: toConstrained(toFormat(fields.response_format), fields),

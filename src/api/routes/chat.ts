@@ -12,25 +12,27 @@ import {
 } from '../openai/fields.ts';
 import { ConstraintFields, NoReportFields, toConstrained } from '../openai/constraints.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../run/generation.ts';
-import { Messages, toMessages } from '../openai/messages.ts';
+import { eitherMessagesOr, Messages, toMessages } from '../openai/messages.ts';
 import { toPrompt } from '../prompt.ts';
 import { streamText } from '../run/streaming.ts';
 
 const useCompletions = 'use /v1/chat/completions';
 
-const ChatRequest = z.object({
-  prompt: z.string().min(1).nullish(),
-  messages: Messages.nullish(),
-  ...SamplingFields.shape,
-  response_format: ResponseFormat.nullish(),
-  ...ConstraintFields.shape,
-  ...NoReportFields.shape,
-  n: only(1, 'one answer per request'),
-  tools: unsupported(useCompletions),
-  functions: unsupported(useCompletions),
-  logprobs: only(false, useCompletions),
-  top_logprobs: only(0, useCompletions),
-});
+const ChatRequest = z
+  .object({
+    prompt: z.string().min(1).nullish(),
+    messages: Messages.nullish(),
+    ...SamplingFields.shape,
+    response_format: ResponseFormat.nullish(),
+    ...ConstraintFields.shape,
+    ...NoReportFields.shape,
+    n: only(1, 'one answer per request'),
+    tools: unsupported(useCompletions),
+    functions: unsupported(useCompletions),
+    logprobs: only(false, useCompletions),
+    top_logprobs: only(0, useCompletions),
+  })
+  .meta(eitherMessagesOr('prompt'));
 
 type Body = z.infer<typeof ChatRequest>;
 

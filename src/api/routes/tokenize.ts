@@ -3,14 +3,16 @@ import { z } from 'zod';
 import type { Engine, Prompt } from '../../engine/engine.ts';
 import { refuseField, type ReadBody } from '../body.ts';
 import { answersJson, type Endpoint } from '../endpoint.ts';
-import { Messages, toMessages } from '../openai/messages.ts';
+import { eitherMessagesOr, Messages, toMessages } from '../openai/messages.ts';
 import { limitRequest, type Limits } from '../run/request-limits.ts';
 
-const TokenizeRequest = z.object({
-  content: z.string().nullish(),
-  messages: Messages.nullish(),
-  with_pieces: z.boolean().nullish(),
-});
+const TokenizeRequest = z
+  .object({
+    content: z.string().min(1).nullish(),
+    messages: Messages.nullish(),
+    with_pieces: z.boolean().nullish(),
+  })
+  .meta(eitherMessagesOr('content'));
 
 const TokenizeAnswer = z.object({
   tokens: z.union([z.array(z.int()), z.array(z.object({ id: z.int(), piece: z.string() }))]),
@@ -38,7 +40,16 @@ export function createTokenize({ engine, limits, readBody }: TokenizeDeps): Endp
       },
     },
     answers: answersJson('TokenizeAnswer', TokenizeAnswer, { tokens: [9707, 1879] }),
-    errors: ['bad_request', 'unauthorized', 'too_large', 'not_ready', 'engine_exit', 'shutdown'],
+    errors: [
+      'bad_request',
+      'unauthorized',
+      'too_large',
+      'queue_full',
+      'not_ready',
+      'engine_exit',
+      'deadline',
+      'shutdown',
+    ],
     async handle(c) {
       const body = await readBody(c, TokenizeRequest);
       const prompt = toPrompt(body);

@@ -64,8 +64,9 @@ export function createAlertHistory(
     parameters: {
       hours: {
         in: 'query',
-        description: `1 to ${maxHours}; ${defaultHours} by default.`,
-        example: '24',
+        description: `How many; ${defaultHours} by default.`,
+        schema: { type: 'integer', minimum: 1, maximum: maxHours },
+        example: defaultHours,
       },
     },
     answers: answersJson('AlertHistory', AlertHistory, exampleHistory),

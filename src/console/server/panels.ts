@@ -73,7 +73,8 @@ function createPanel(
       minutes: {
         in: 'query',
         description: `Minutes to look back, clamped to ${minutesBounds.least} to ${minutesBounds.most}; ${defaultMinutes} by default.`,
-        example: String(defaultMinutes),
+        schema: { type: 'integer', minimum: 0, maximum: 999_999_999 },
+        example: defaultMinutes,
       },
     },
     answers: answersJson('PanelData', PanelData, examplePanelData),

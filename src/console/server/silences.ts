@@ -16,7 +16,11 @@ const SilenceRequest = z.object({
   /** An alert of GET /api/alerts. */
   fingerprint: z.string().max(64),
   minutes: z.int().min(1).max(maxMinutes).default(60),
-  reason: z.string().max(maxReasonLength),
+  // The handler refuses an empty one, in two languages.
+  reason: z
+    .string()
+    .max(maxReasonLength)
+    .meta({ pattern: String.raw`\S` }),
 });
 
 export interface SilenceDeps extends Pick<Config, 'peers'> {

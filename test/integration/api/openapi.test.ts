@@ -14,7 +14,7 @@ interface Content {
 interface Operation {
   summary: string;
   security?: object[];
-  parameters?: { name: string; in: string; example: string }[];
+  parameters?: { name: string; in: string; schema: Schema; example: string | number }[];
   requestBody?: { content: { 'application/json': Content } };
   responses: Record<string, { description: string; content: Record<string, Content> }>;
 }
@@ -114,6 +114,79 @@ test('documents defaults, and the 503 of /readyz', () => {
   const { temperature, top_p: topP } = request!['properties'] as Record<string, Schema>;
   expect([temperature?.['default'], topP?.['default']]).toEqual([0.7, 0.8]);
   expect(document.paths['/readyz']!['get']!.responses).toHaveProperty('503');
+});
+
+test('documents 429 and 503 wherever the engine works', () => {
+  const posts = operations.filter(({ path, method }) => method === 'post' && !/^.api/.test(path));
+  expect(posts).toHaveLength(8);
+  for (const { operation } of posts) {
+    expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['429', '503']));
+  }
+});
+
+const user = { role: 'user', content: 'a' };
+const question = { messages: [user] };
+const toolUse = { type: 'tool_use', id: 'a', name: 'f', input: {} };
+const toolResult = { type: 'tool_result', tool_use_id: 'a' };
+const list = { type: 'array' };
+
+test.each([
+  ['/chat', { prompt: 'a' }, true],
+  ['/chat', {}, false],
+  ['/chat', { prompt: 'a', ...question }, false],
+  ['/tokenize', { content: 'a', messages: null }, true],
+  ['/tokenize', { content: null }, false],
+  ['/tokenize', { content: '' }, false],
+  ['/v1/chat/completions', { ...question, seed: 2 ** 40 }, true],
+  ['/v1/chat/completions', { ...question, seed: 1.5 }, false],
+  [
+    '/v1/chat/completions',
+    { ...question, tools: [{ type: 'function', function: { name: 'f', parameters: list } }] },
+    false,
+  ],
+  [
+    '/v1/responses',
+    { input: 'a', tools: [{ type: 'function', name: 'f', parameters: list }] },
+    false,
+  ],
+  ['/v1/messages', { ...question, tools: [{ name: 'f', input_schema: list }] }, false],
+  ['/v1/messages', { messages: [user, { role: 'assistant', content: [toolUse] }] }, true],
+  ['/v1/messages', { messages: [{ role: 'user', content: [toolUse] }] }, false],
+  ['/v1/messages', { messages: [{ role: 'assistant', content: [toolResult] }] }, false],
+])('the schema of %s and its validation agree about %j', async (path, body, isAllowed) => {
+  const content = document.paths[path]!['post']!.requestBody!.content['application/json'];
+  const name = content.schema!.$ref!.split('/').at(-1)!;
+  const schema = document.components.schemas[name] as Parameters<typeof z.fromJSONSchema>[0];
+  expect(z.fromJSONSchema(schema).safeParse(body).success).toBe(isAllowed);
+  const { status } = await createApiApp().post(path, body);
+  expect(status).toBe(isAllowed ? 200 : 400);
+});
+
+test.each([
+  ['/api/traces', 'limit', ['1', '500'], ['', '0', '501', '1.5', 'a']],
+  ['/api/traces', 'filter', ['slow'], ['', 'a']],
+  ['/api/traces', 'sort', ['slowest'], ['', 'a']],
+  ['/api/traces', 'from', ['0', '1e300', '2026-01-31T08:00:00Z'], ['', '-1', 'a 1', ' ']],
+  ['/api/traces', 'min_ms', ['0', '1.5', '1e+300'], ['', '-1', '0x1', ' ']],
+  ['/api/traces', 'cursor', ['42_420.25', '1_1e-7'], ['', '1', '1_']],
+  ['/api/panels/queue-depth', 'minutes', ['0', '60'], ['', '-1', '1.5']],
+  ['/api/alert-history', 'hours', ['1', '168'], ['', '0', '169', '1.5']],
+])('the schema of %s?%s= and its validation agree', async (path, name, allowed, refused) => {
+  const { parameters } = document.paths[path.replace('queue-depth', '{id}')]!['get']!;
+  const given = parameters!.find((parameter) => parameter.name === name)!;
+  const schema = z.fromJSONSchema(given.schema);
+  const isAllowed = (text: string): boolean =>
+    [text, ...(/^-?\d+(\.\d+)?(e[+-]?\d+)?$/.test(text) ? [Number(text)] : [])].some(
+      (value) => schema.safeParse(value).success,
+    );
+  const api = createApiApp();
+  for (const text of [...allowed, ...refused]) {
+    expect([text, isAllowed(text)]).toEqual([text, allowed.includes(text)]);
+    const { status } = await api.request(
+      `${path}?${new URLSearchParams({ [name]: text }).toString()}`,
+    );
+    expect([text, status]).toEqual([text, allowed.includes(text) ? 200 : 400]);
+  }
 });
 
 test('requires a bearer token only if keys are set', async () => {

@@ -38,15 +38,18 @@ test('refuses continue_final_message where nothing can be continued', async () =
   }
 });
 
-test('accepts a seed of 64 bits, top_p 0, and 16 stop sequences of which empty ones do not count', async () => {
-  const api = createApiApp();
-  const stop = ['', ...Array.from({ length: 15 }, String)];
-  const body = JSON.stringify({ ...hello, top_p: 0, stop, seed: 0 });
-  const answer = await api.post(chat, body.replace('"seed":0', '"seed":9223372036854775807'));
-  expect(answer.status).toBe(200);
-  expect(api.requests[0]?.sampling).toMatchObject({ topP: 0, stop: stop.slice(1) });
-  expect(Number.isSafeInteger(api.requests[0]?.sampling.seed)).toBe(true);
-});
+test.each(['9223372036854775807', '1e30'])(
+  'accepts the seed %s, top_p 0, and 16 stop sequences of which empty ones do not count',
+  async (seed) => {
+    const api = createApiApp();
+    const stop = ['', ...Array.from({ length: 15 }, String)];
+    const body = JSON.stringify({ ...hello, top_p: 0, stop, seed: 0 });
+    const answer = await api.post(chat, body.replace('"seed":0', `"seed":${seed}`));
+    expect(answer.status).toBe(200);
+    expect(api.requests[0]?.sampling).toMatchObject({ topP: 0, stop: stop.slice(1) });
+    expect(Number.isSafeInteger(api.requests[0]?.sampling.seed)).toBe(true);
+  },
+);
 
 test('answers each prompt n times, in order, as one request', async () => {
   const api = createApiApp();

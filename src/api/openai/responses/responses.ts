@@ -7,7 +7,14 @@ import type { Endpoint } from '../../endpoint.ts';
 import type { ApiEnv } from '../../request-context.ts';
 import { generationErrors, startGeneration, type RunDeps } from '../../run/generation.ts';
 import { streamFrames, toServerTiming, type StreamFrames } from '../../run/streaming.ts';
-import { chooseFormat, maxTools, toolName, toolNameError, toTool } from '../../tools.ts';
+import {
+  chooseFormat,
+  maxTools,
+  toolName,
+  toolNameError,
+  ToolParameters,
+  toTool,
+} from '../../tools.ts';
 import type { ToolChoice, ToolsAndFormat } from '../../tools.ts';
 import {
   AnswerFields,
@@ -35,7 +42,7 @@ const FunctionTool = z.object({
   type: z.literal('function', { error: 'expected "function", the only kind of tool served' }),
   name: z.string().regex(toolName, { error: toolNameError }),
   description: z.string().nullish(),
-  parameters: z.record(z.string(), z.unknown()).nullish(),
+  parameters: ToolParameters.nullish(),
   strict: z.boolean().nullish(),
 });
 
@@ -193,7 +200,7 @@ function toToolsAndFormat(body: Body): ToolsAndFormat {
   const { tool_choice: given } = body;
   const isNamed = typeof given === 'object' && given?.type === 'function';
   return chooseFormat({
-    tools: (body.tools ?? []).map((tool, index) => toTool(tool, `tools.${index}.parameters`)),
+    tools: (body.tools ?? []).map(toTool),
     choice: toChoice(given),
     parallel: !isNamed && (body.parallel_tool_calls ?? true),
     format: toConstrained(toTextFormat(body.text?.format), body),
