@@ -23,18 +23,21 @@ interface Form {
   reasons: (answer: Body) => readonly unknown[];
   /** The reason of an answer of the storm's model, which never stops. */
   reason: string;
-  /** How the last frame of a stream begins, after an answer and after an error. */
-  last: { answer: string; error: string };
+  /** How the last frame of a stream begins, after an answer and after an error. Undefined if the route has no streams. */
+  last?: { answer: string; error: string };
 }
 
-const chat: Form = {
+const chat = {
   name: 'chat',
   path: '/v1/chat/completions',
-  body: (content, tokens) => ({ messages: [{ role: 'user', content }], max_tokens: tokens }),
-  reasons: ({ choices }) => (choices as Body[]).map((choice) => choice['finish_reason']),
+  body: (content: string, tokens: number) => ({
+    messages: [{ role: 'user', content }],
+    max_tokens: tokens,
+  }),
+  reasons: ({ choices }: Body) => (choices as Body[]).map((choice) => choice['finish_reason']),
   reason: 'length',
   last: { answer: 'data: [DONE]', error: 'data: {"error":' },
-};
+} satisfies Form;
 const completions = { ...chat, path: '/v1/completions' };
 
 const forms: readonly Form[] = [
@@ -70,6 +73,13 @@ const forms: readonly Form[] = [
     reason: 'max_tokens',
     last: { answer: 'event: message_stop', error: 'event: error' },
   },
+  {
+    name: 'embeddings',
+    path: '/v1/embeddings',
+    body: (prompt) => ({ input: [prompt, 'Then', prompt] }),
+    reasons: ({ data }) => (data as Body[]).map(({ object }) => object),
+    reason: 'embedding',
+  },
 ];
 
 type Range = readonly [least: number, most: number];
@@ -87,10 +97,10 @@ export interface Client {
 
 export function startClient(url: string, dice: ReturnType<typeof random>, long = false): Client {
   // Half of the requests are chats, of which there are most in any service.
-  const form = dice.integer(0, 1) === 0 ? chat : dice.pick(forms);
+  const form: Form = dice.integer(0, 1) === 0 ? chat : dice.pick(forms);
   const size = long || dice.integer(0, 1) === 0 ? 'long' : 'short';
   const { words, tokens } = sizes[size];
-  const stream = dice.integer(0, 1) === 0;
+  const stream = form.last !== undefined && dice.integer(0, 1) === 0;
   const prompt = `${dice.integer(0, 1e9)} ${'word '.repeat(dice.integer(...words))}`;
   const body = { ...form.body(prompt, dice.integer(...tokens)), stream };
   const first = Promise.withResolvers<void>();
@@ -129,7 +139,7 @@ async function send(
       : { problem: `${response.status} without Retry-After` };
   }
   if (response.status !== 200) return { problem: `status ${response.status}: ${text}` };
-  return body.stream ? endOfStream(form, text) : endOfBody(form, text);
+  return body.stream ? endOfStream(form.last!, text) : endOfBody(form, text);
 }
 
 function endOfBody({ reasons, reason }: Form, text: string): Ending | { problem: string } {
@@ -138,7 +148,7 @@ function endOfBody({ reasons, reason }: Form, text: string): Ending | { problem:
   return isWhole ? 'answer' : { problem: `an answer of ${text}` };
 }
 
-function endOfStream({ last }: Form, text: string): Ending | { problem: string } {
+function endOfStream(last: NonNullable<Form['last']>, text: string): Ending | { problem: string } {
   const frame = text.split('\n\n').at(-2) ?? '';
   if (frame.startsWith(last.answer)) return 'answer';
   if (frame.startsWith(last.error)) return 'error_frame';

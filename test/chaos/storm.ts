@@ -38,6 +38,7 @@ export async function startStorm(modelPath: string): Promise<Storm> {
     CHAT_CONTEXT: '2048',
     CHAT_QUEUE_LIMIT: '6',
     CHAT_HANG_SECONDS: '2',
+    CHAT_EMBEDDINGS: 'true',
   });
   let sent = 0;
 
@@ -122,7 +123,7 @@ async function untilIdle(service: ChatService, sent: number): Promise<void> {
   let seen = '';
   const isIdle = async (): Promise<boolean> => {
     const text = await (await fetch(`${service.url}/metrics`)).text();
-    const values = [...text.matchAll(/^inference_requests_total\{.*\} (\d+)$/gm)];
+    const values = [...text.matchAll(/^inference_(?:embeddings_)?requests_total\{.*\} (\d+)$/gm)];
     const counted = values.reduce((sum, [, value]) => sum + Number(value), 0);
     const depth = /^inference_queue_depth (\d+)$/m.exec(text)?.[1];
     const active = /^inference_sequences_active (\d+)$/m.exec(text)?.[1];
