@@ -77,10 +77,30 @@ function flushAtExit(telemetry: Telemetry): void {
   if (!isMainThread) return;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const end = (): void => {
-      process.off(signal, end);
-      if (process.listenerCount(signal) > 0) return;
-      void telemetry.shutdown().finally(() => process.kill(process.pid, signal));
+      if (process.listenerCount(signal) - 1 > countExitHooks()) {
+        process.off(signal, end);
+        return;
+      }
+      void telemetry.shutdown().finally(() => {
+        process.off(signal, end);
+        process.kill(process.pid, signal);
+      });
     };
     process.on(signal, end);
   }
+}
+
+/**
+ * Listeners of the package signal-exit, which node-llama-cpp brings along. They do not count as the program's: they end it only
+ * where nobody else listens. Versions 3 and 4 publish their number so (signal-exit/index.js).
+ */
+function countExitHooks(): number {
+  const emitters: unknown[] = [
+    Reflect.get(process, '__signal_exit_emitter__'),
+    Reflect.get(globalThis, Symbol.for('signal-exit emitter')),
+  ];
+  return emitters.reduce<number>(
+    (sum, emitter) => sum + ((emitter as { count: number } | undefined)?.count ?? 0),
+    0,
+  );
 }

@@ -196,3 +196,18 @@ test.concurrent('without the exception for the test of the binary, node-llama-cp
   const plain = await run('never.js', {}, ['./imports.js']);
   expect(plain.stderr).toContain('NoBinaryFoundError');
 });
+
+test('a program that does not handle SIGTERM sends its spans, and ends at the first one', async () => {
+  writeFileSync(
+    join(folder, 'waits.js'),
+    `import { getLlama } from 'node-llama-cpp';
+    import { trace } from '@opentelemetry/api';
+    await getLlama({ gpu: false, build: 'never' });
+    trace.getTracer('own').startSpan('pending').end();
+    setInterval(() => {}, 1000);
+    process.kill(process.pid, 'SIGTERM');`,
+  );
+  const { traces, code } = await observe('waits.js');
+  expect(code).toBeNull();
+  expect(traces.flat().map(({ name }) => name)).toEqual(['pending']);
+});
