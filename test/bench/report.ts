@@ -58,7 +58,7 @@ function introduction({ subject, samples, rounds }: Results, file: string): stri
     ...(random ? ['**The model has random weights and the shape of Qwen2.5-0.5B.**\n'] : []),
     `The chat service, with all telemetry, and llama-server of the same llama.cpp, each started without settings. Model: ${subject.model}. Machine: ${subject.cores} cores, ${subject.cpu}. Rounds: ${done} of ${rounds}.\n`,
     'All requests go to `/v1/chat/completions`, streaming, at temperature 0. Prompts are English text from a seeded generator, and each server applies the chat template of the model. An answer ends after 48 tokens.',
-    'Documents are measured in every third round, the newcomer in every second. The bare library, the version before and equal sizes are measured in the first two.\n',
+    'Documents are measured in every third round, the newcomer in every second. The version before and equal sizes are measured in the first two, the bare library only with one stream in the first.\n',
     '```sh\nmake bench LLAMA_SERVER=path                        # prints an estimate; a run that was stopped goes on',
     'make bench LLAMA_SERVER=path STOP_AFTER_MINUTES=20  # stops before a part that would take longer',
     'make bench BASELINE=checkout MODEL=file.gguf        # beside another version, with another model',
