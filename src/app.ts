@@ -31,6 +31,7 @@ import {
   createMetrics,
   createReadiness,
   createServerHealth,
+  readinessOfEngine,
 } from './api/routes/health.ts';
 import { createTokenize } from './api/routes/tokenize.ts';
 import { createTrace, createTraceList } from './api/routes/traces.ts';
@@ -46,18 +47,13 @@ import {
   requireTokenBeyondLoopback,
 } from './console/server/guards.ts';
 import { createPage } from './console/server/page.ts';
-import { createStatus } from './console/server/status.ts';
+import { createStatus, statusOfEngine } from './console/server/status.ts';
 import type { Engine } from './engine/engine.ts';
 import { ChatError, toChatError } from './errors.ts';
 import { createGate, type Gate } from './kit/gate.ts';
 import { nameRoute } from './kit/requests.ts';
 import type { Backend } from './tap/backend.ts';
-import {
-  createBackendReadiness,
-  createBackendStatus,
-  createBackendVersion,
-  createForwarded,
-} from './tap/endpoints.ts';
+import { createForwarded, readinessOfBackend, statusOfBackend } from './tap/endpoints.ts';
 import { createForward } from './tap/forward.ts';
 
 type ConfigKey =
@@ -167,46 +163,41 @@ function createEndpoints(options: AppOptions): Endpoint[] {
     createModel(model),
     createTokenize({ engine, limits, readBody }),
     createChat(options, readBody),
-    createVersion(engine, model.id),
+    createVersion(model, engine),
     createHealth({ engine, draining }),
     createServerHealth({ engine, draining }),
-    createReadiness(options),
+    createReadiness(options, readinessOfEngine(options)),
     createMetrics(telemetry),
     createTraceList(telemetry),
     createTrace(telemetry),
     ...createConsoleEndpoints(
       { ...options, readBody },
-      { status: createStatus({ ...options, needsKey: needsKey(options) }), hasEngine: true },
+      { status: createStatus(options, statusOfEngine(options)), hasEngine: true },
     ),
   ];
 }
 
 function createBackendEndpoints(options: BackendAppOptions): Endpoint[] {
-  const { backend, telemetry, draining } = options;
-  const deps = { ...options, needsKey: needsKey(options) };
+  const { backend, model, telemetry, draining } = options;
   const readBody = createBodyReader(options.log);
   return [
-    createBackendVersion(deps),
+    createVersion(model),
     createHealth({ engine: backend, draining }, 'backend'),
     createServerHealth({ engine: backend, draining }),
-    createBackendReadiness(deps),
+    createReadiness(options, readinessOfBackend(backend)),
     createMetrics(telemetry),
     createTraceList(telemetry),
     createTrace(telemetry),
     ...createConsoleEndpoints(
       { ...options, readBody },
-      { status: createBackendStatus(deps), hasEngine: false },
+      { status: createStatus(options, statusOfBackend(backend)), hasEngine: false },
     ),
   ];
 }
 
-function needsKey({ apiKeys }: ServiceOptions): boolean {
-  return apiKeys.length > 0;
-}
-
 function withOpenApi(endpoints: readonly Endpoint[], options: ServiceOptions): Endpoint[] {
   const { version } = service;
-  const secured = needsKey(options);
+  const secured = options.apiKeys.length > 0;
   return [...endpoints, createOpenApi(endpoints, { version, statusByCode, secured })];
 }
 

@@ -1,105 +1,143 @@
 /**
- * Reads the answer of a server as it passes by: the events of a stream, or one JSON body. Keeps an outline of one event, never the answer.
- * Used by `answer-observer.ts`.
+ * Reads an answer as it passes by: the events of a stream, or one JSON body. Holds one event, or an outline of the body, and never the
+ * answer. Used by `observe-answer.ts`.
  */
-import { createJsonOutline } from './json-outline.ts';
-
-/** The outline of one event, or of the body; undefined if that is too large, `broken` if it is no JSON. */
-export type OnEvent = (event: unknown) => void;
+import { createParser } from 'eventsource-parser';
+import { PassThrough, type Transform } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+} from 'node:zlib';
 
 /** The last event of OpenAI's streams. */
 export const done = Symbol('[DONE]');
 export const broken = Symbol('no JSON');
 
-export interface AnswerReader {
-  push(bytes: Uint8Array): void;
-  /** After the last byte. */
+/** An event or the body: as parsed, `done`, `broken`, or undefined if it is too large. */
+export type OnEvent = (event: unknown) => void;
+
+interface TextReader {
+  push(text: string): void;
+  /** After the last character. */
   end(): void;
 }
 
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
-const colon = 0x3a;
-const space = 0x20;
-const lineFeedByte = Uint8Array.of(lineFeed);
-/** Longer names of fields are not `data`. */
-const maxName = 8;
-
-export function createJsonReader(onEvent: OnEvent): AnswerReader {
-  const outline = createJsonOutline();
-  return { push: (bytes) => outline.push(bytes), end: () => onEvent(parse(outline.take())) };
+export interface AnswerReader {
+  /** Resolves when the reader takes more bytes. */
+  push(bytes: Uint8Array): Promise<void>;
+  /** Resolves when `onEvent` has had the last event. Damaged bytes end the events early. */
+  end(): Promise<void>;
 }
 
-/** Server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, of which only `data` counts. */
-export function createStreamReader(onEvent: OnEvent): AnswerReader {
-  const outline = createJsonOutline();
-  let name = '';
-  let part: 'name' | 'space' | 'value' = 'name';
-  let hasData = false;
-  /** The line feed after a carriage return ends no other line. */
-  let skipsLineFeed = false;
+const decoders: Readonly<Record<string, () => Transform>> = {
+  identity: () => new PassThrough(),
+  br: createBrotliDecompress,
+  deflate: createInflate,
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  zstd: createZstdDecompress,
+};
 
-  function dispatch(): void {
-    const text = outline.take();
-    if (hasData) onEvent(text?.trim() === '[DONE]' ? done : parse(text));
-    hasData = false;
-  }
-
-  function endLine(): void {
-    // A line without a value.
-    if (part === 'space' || (part === 'name' && name === 'data')) beginValue();
-    else if (part === 'name' && name === '') dispatch();
-    name = '';
-    part = 'name';
-  }
-
-  function beginValue(): void {
-    part = 'value';
-    if (name !== 'data') return;
-    if (hasData) outline.push(lineFeedByte);
-    hasData = true;
-  }
-
-  /** @returns the index after the bytes that it took. */
-  function takeValue(bytes: Uint8Array, from: number): number {
-    let to = from;
-    while (to < bytes.length && bytes[to] !== lineFeed && bytes[to] !== carriageReturn) to += 1;
-    if (name === 'data') outline.push(bytes.subarray(from, to));
-    return to;
-  }
-
-  function take(bytes: Uint8Array, at: number): number {
-    const byte = bytes[at]!;
-    const isLineFeed = byte === lineFeed;
-    const isSkipped = isLineFeed && skipsLineFeed;
-    skipsLineFeed = byte === carriageReturn;
-    if (isSkipped) return at + 1;
-    if (isLineFeed || byte === carriageReturn) {
-      endLine();
-      return at + 1;
-    }
-    if (part === 'value') return takeValue(bytes, at);
-    if (part === 'space') {
-      beginValue();
-      return byte === space ? at + 1 : at;
-    }
-    if (byte === colon) part = 'space';
-    else if (name.length < maxName) name += String.fromCodePoint(byte);
-    return at + 1;
-  }
-
+/** @returns undefined for an encoding that nothing here decodes */
+export function createAnswerReader(
+  encoding: string | undefined,
+  reader: TextReader,
+): AnswerReader | undefined {
+  const stream = decoders[encoding?.trim().toLowerCase() ?? 'identity']?.();
+  if (stream === undefined) return undefined;
+  const text = new TextDecoder();
+  stream.on('data', (bytes: Uint8Array) => reader.push(text.decode(bytes, { stream: true })));
+  const closed = finished(stream).catch(() => undefined);
   return {
-    push(bytes) {
-      for (let at = 0; at < bytes.length;) at = take(bytes, at);
+    async push(bytes) {
+      if (stream.write(bytes)) return;
+      await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), closed]);
     },
-    // Some servers do not end their last event with an empty line.
-    end: dispatch,
+    async end() {
+      stream.end();
+      await closed;
+      reader.end();
+    },
   };
 }
 
-function parse(text: string | undefined): unknown {
+/** Characters of an event. Responses' last event has the whole answer. */
+const maxEvent = 4_194_304;
+
+export function createStreamReader(onEvent: OnEvent): TextReader {
+  const parser = createParser({
+    maxBufferSize: maxEvent,
+    onEvent: ({ data }) => onEvent(data.trim() === '[DONE]' ? done : parse(data)),
+    onError({ type }) {
+      if (type === 'max-buffer-size-exceeded') parser.reset();
+    },
+  });
+  // Some servers do not end their last event with an empty line.
+  return { push: (text) => parser.feed(text), end: () => parser.feed('\n\n') };
+}
+
+/** Enough for an id, a model's name, and the message of an error. */
+const maxString = 256;
+const maxDepth = 64;
+const maxOutline = 65_536;
+
+/** JSON in pieces that are kept or dropped as a whole. Half of an escape at the end of a text is none. */
+const pieces = /\\u[^]{4}|\\[^u]|[^"\\{}[\],]{1,256}|["{}[\],]/gy;
+
+/** Keeps every member, the first element of each array and the start of each string, because facts are nowhere else. */
+export function createJsonReader(onEvent: OnEvent): TextReader {
+  let rest = '';
+  let outline = '';
+  let isTooLarge = false;
+  let isInString = false;
+  /** Characters of the present string. */
+  let characters = 0;
+  const open: string[] = [];
+  /** The number of open containers at the second element of an array; 0 while everything is kept. */
+  let dropsAt = 0;
+
+  function take(piece: string): void {
+    if (piece === '"') {
+      isInString = !isInString;
+      characters = 0;
+    } else if (isInString) {
+      characters += piece.length;
+      if (characters > maxString) return;
+    } else if (piece === '{' || piece === '[') {
+      open.push(piece);
+    } else if (piece === '}' || piece === ']') {
+      if (open.length === dropsAt) dropsAt = 0;
+      open.pop();
+    } else if (piece === ',' && open.at(-1) === '[' && dropsAt === 0) {
+      dropsAt = open.length;
+    }
+    if (dropsAt === 0) outline += piece;
+  }
+
+  return {
+    push(text) {
+      if (isTooLarge) return;
+      const all = rest + text;
+      let at = 0;
+      for (const [piece] of all.matchAll(pieces)) {
+        take(piece);
+        at += piece.length;
+      }
+      // Copies, because a piece of a string keeps the whole string in memory.
+      rest = String(Buffer.from(all.slice(at)));
+      outline = String(Buffer.from(outline));
+      isTooLarge = outline.length > maxOutline || open.length > maxDepth;
+    },
+    end: () => onEvent(isTooLarge ? undefined : parse(outline + rest)),
+  };
+}
+
+function parse(text: string): unknown {
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return broken;
   }

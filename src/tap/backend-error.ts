@@ -1,6 +1,6 @@
 /** What a server answered instead of an answer, as an error of this service: for the outcome, the span and the log. */
 import { ChatError, type ChatErrorCode } from '../errors.ts';
-import { isObject } from './answer-facts.ts';
+import { isObject, type Json } from './answer-facts.ts';
 
 const codeByStatus: Readonly<Record<number, ChatErrorCode>> = {
   401: 'unauthorized',
@@ -29,25 +29,25 @@ export function toBackendError(
   body: unknown,
   { status, isOwnKey }: { status?: number; isOwnKey: boolean },
 ): ChatError {
-  const error = isObject(body) && isObject(body['error']) ? body['error'] : body;
-  const text = (name: string): string => {
-    const value = isObject(error) ? error[name] : undefined;
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  };
-  const kind = [text('type'), text('code')].find((each) => /^[a-z_]{3,60}$/i.test(each));
-  const said = typeof error === 'string' ? error : text('message');
+  const error = isObject(body) ? (body['error'] ?? body) : body;
+  const { type, code, message }: Json = isObject(error) ? error : { message: error };
+  const kind = [type, code].find(isKind);
+  const said = typeof message === 'string' ? message : '';
   const parts = [kind, withoutQuotes(said)].filter(Boolean).join(': ');
   const what = status === undefined ? 'broke off with an error' : `answered ${status}`;
   const recorded = `The backend ${what}${parts === '' ? '' : ` (${parts})`}.`;
-  const code = codeOf(status, `${kind} ${said}`, isOwnKey);
-  return new ChatError(code, recorded, status === undefined ? {} : { status });
+  const facts = status === undefined ? {} : { status };
+  return new ChatError(codeOf(status, `${kind} ${said}`, isOwnKey), recorded, facts);
+}
+
+function isKind(value: unknown): value is string {
+  return typeof value === 'string' && /^[a-z_]{3,60}$/i.test(value);
 }
 
 function codeOf(status: number | undefined, said: string, isOwnKey: boolean): ChatErrorCode {
-  if (status === undefined) return 'engine_error';
-  if (isOwnKey && (status === 401 || status === 403)) return 'engine_error';
-  const known = codeByStatus[status];
-  if (known !== undefined) return known;
-  if (status < 400 || status >= 500) return 'engine_error';
+  const code = codeByStatus[status ?? 0];
+  if (code === 'unauthorized' && isOwnKey) return 'engine_error';
+  if (code !== undefined) return code;
+  if (status === undefined || status < 400 || status >= 500) return 'engine_error';
   return /context.(length|size|window)/i.test(said) ? 'context_overflow' : 'bad_request';
 }

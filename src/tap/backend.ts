@@ -1,6 +1,7 @@
 /** The server of BACKEND_URL: whether it answers, its models, and connections to it. Used by `forward.ts` and `endpoints.ts`. */
 import http from 'node:http';
 import https from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { z } from 'zod';
 import type { ServiceState } from '../../otel/names.ts';
 import { explainFetchFailure } from '../kit/fetch-failure.ts';
@@ -25,29 +26,28 @@ export interface BackendStatus {
   models: readonly string[];
 }
 
-export interface Backend {
-  readonly url: URL;
-  readonly key: string | undefined;
+export interface BackendOptions {
+  /** Without `/v1` and without a slash at the end. */
+  url: string;
+  key: string | undefined;
   /** The longest silence. */
-  readonly timeoutSeconds: number;
+  timeoutSeconds: number;
+  /** Called for every model once. */
+  onModel: (label: string) => void;
+  log: { info(facts: object, message: string): void };
+}
+
+export interface Backend extends Pick<BackendOptions, 'key' | 'timeoutSeconds'> {
+  /** Name and port, as in the header `Host`. */
+  readonly host: string;
   status(): BackendStatus;
   /** The metric label of a model's name. */
   labelOf: (model: string | undefined) => string;
   /** Requests that the server has not answered to the end. */
   pending(): number;
-  /** `options.path` begins with `/v1/`. */
-  request(options: http.RequestOptions): http.ClientRequest;
+  /** `path` begins with `/v1/`. */
+  request(options: http.RequestOptions & { path: string }): http.ClientRequest;
   stop(): void;
-}
-
-export interface BackendOptions {
-  /** Without `/v1` and without a slash at the end. */
-  url: string;
-  key: string | undefined;
-  timeoutSeconds: number;
-  /** Called for every model once. */
-  onModel: (label: string) => void;
-  log: { info(facts: object, message: string): void };
 }
 
 export function createBackend(options: BackendOptions): Backend {
@@ -56,7 +56,8 @@ export function createBackend(options: BackendOptions): Backend {
   const base = url.pathname.replace(/\/$/, '');
   const client = url.protocol === 'https:' ? https : http;
   // A connection for each request: llama-server closes one after a stream without saying so, and the next request on it would be lost.
-  const agent = new client.Agent({ keepAlive: false, timeout: connectMillis });
+  const agent = new client.Agent({ keepAlive: false });
+  const target = { ...urlToHttpOptions(url), agent, timeout: connectMillis };
   const known = new Set<string>();
   let status: BackendStatus = { state: 'loading', models: [] };
   let timer: NodeJS.Timeout | undefined;
@@ -102,25 +103,23 @@ export function createBackend(options: BackendOptions): Backend {
   void poll();
 
   return {
-    url,
     key,
     timeoutSeconds,
+    host: url.host,
     status: () => status,
     pending: () => pending,
-    labelOf: (model) => {
+    labelOf(model) {
       const models = status.models.slice(0, maxModels);
       const found = models.find((id) => id === model || id === `${model}:latest`);
-      const only = models.length === 1 ? models[0] : undefined;
-      const label = found ?? only;
-      return label === undefined ? otherModel : toLabel(label);
+      return toLabel(found ?? (models.length === 1 ? models[0]! : otherModel));
     },
     request(given) {
-      const { hostname, port, protocol } = url;
-      const host = hostname.replaceAll(/^\[|\]$/g, '');
-      const target = { protocol, host, port, agent, timeout: connectMillis };
+      const request = client.request({ ...target, ...given, path: base + given.path });
       pending += 1;
-      const path = `${base}${given.path ?? ''}`;
-      return client.request({ ...given, ...target, path }).once('close', () => (pending -= 1));
+      request.on('timeout', () => {
+        if (request.socket?.connecting === true) request.destroy(createConnectTimeout());
+      });
+      return request.once('close', () => (pending -= 1));
     },
     stop() {
       isStopped = true;
@@ -128,6 +127,10 @@ export function createBackend(options: BackendOptions): Backend {
       agent.destroy();
     },
   };
+}
+
+function createConnectTimeout(): Error {
+  return Object.assign(new Error('no connection'), { code: 'ETIMEDOUT' });
 }
 
 /** llama-server names a model by its path. */

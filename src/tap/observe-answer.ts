@@ -1,157 +1,126 @@
-/** One answer of the server, observed while its bytes pass: facts for the telemetry, and how it ended. Used by `forward.ts`. */
+/** Observes a forwarded request and its answer, whose bytes pass by: facts for the telemetry, and how it ended. Used by `forward.ts`. */
 import type { Context } from 'hono';
+import type { IncomingMessage } from 'node:http';
 import { monotonicMillis } from '../../otel/clock.ts';
+import type { StreamEnding } from '../../otel/names.ts';
 import type { Account, ApiEnv, EmbeddingsAccount, FinalReason } from '../api/request-context.ts';
 import { ChatError } from '../errors.ts';
+import { inputTokensOf, noFacts, reportCounts, takeEvent } from './answer-facts.ts';
 import {
-  inputTokensOf,
-  noFacts,
-  reportCounts,
-  takeEvent,
-  type AnswerFacts,
-} from './answer-facts.ts';
-import { createJsonReader, createStreamReader } from './answer-reader.ts';
+  createAnswerReader,
+  createJsonReader,
+  createStreamReader,
+  type AnswerReader,
+} from './answer-reader.ts';
 import { toBackendError } from './backend-error.ts';
-import { createDecoder } from './decoder.ts';
 
-/** What the headers of an answer say. */
-export interface AnswerHead {
-  status: number;
-  /** In lower case, without parameters. */
-  contentType: string;
-  encoding: string;
-}
-
-export interface AnswerObserver {
-  /** Resolves when the observer takes more bytes. */
-  push(bytes: Uint8Array): Promise<void> | undefined;
-  /** All bytes have passed. @throws ChatError if they are no answer. */
-  end(): Promise<void>;
-  /** The client has left. Called before the HTTP server's span ends; `fail` follows. */
-  gone(): void;
-  /** The bytes stopped early, because of `error`; `isStalled`: the client does not read. */
-  fail(error: ChatError, isStalled: boolean): void;
-}
-
-export interface Observed {
-  c: Context<ApiEnv>;
-  begunAt: number;
+export interface Observing {
   /** The model of a metric label: one that the server lists. */
   labelOf: (model: string | undefined) => string;
+  /** The server gets a key of ours, or none. */
   isOwnKey: boolean;
 }
 
-export const streamType = 'text/event-stream';
-
-export function observeAnswer(observed: Observed, head: AnswerHead): AnswerObserver {
-  const { c, isOwnKey } = observed;
-  const { status, contentType } = head;
+export function createObserver(c: Context<ApiEnv>, { labelOf, isOwnKey }: Observing) {
   const account = c.get('account') as Account | undefined;
   const embeddings = c.get('embeddings') as EmbeddingsAccount | undefined;
-  if (account === undefined && embeddings === undefined) return unobserved;
+  const isCounted = account !== undefined || embeddings !== undefined;
+  const begunAt = monotonicMillis();
   const facts = noFacts();
-  const isAnswer = status >= 200 && status < 300;
-  const isStream = isAnswer && contentType === streamType;
+  let status = 0;
+  let isGood = false;
+  let isStream = false;
+  let isJson = false;
+  let reader: AnswerReader | undefined;
   let firstPartAt: number | undefined;
   let errorBody: unknown;
-  const reader = (isStream ? createStreamReader : createJsonReader)((event) => {
-    if (!isAnswer) errorBody = event;
+
+  function take(event: unknown): void {
+    if (!isGood) errorBody = event;
     const isPart = takeEvent(facts, event);
-    if (facts.model !== undefined) admit(observed, facts, isStream);
+    if (facts.model !== undefined) admit();
     if (!isPart || !isStream) return;
     const at = monotonicMillis();
     firstPartAt ??= at;
     account?.generation.piece({ at });
-  });
-  const decoder = createDecoder(head.encoding, (bytes) => reader.push(bytes));
-  const isReadable = decoder !== undefined && (isStream || contentType.endsWith('json'));
-  if (isStream) account?.streamBegan();
+  }
+
+  /** The model of an answer is known with its first event. Only the first call has an effect. */
+  function admit(): void {
+    const model = labelOf(facts.model);
+    const fact = { model, requestedModel: facts.model ?? model };
+    const responseId = facts.id ?? c.get('requestId');
+    account?.generation.admitted({ ...fact, responseId, stream: isStream });
+    account?.note({ model });
+    embeddings?.admitted(fact);
+  }
 
   function settle(): void {
-    admit(observed, facts, isStream);
+    admit();
     if (account === undefined) return;
-    const times = { begunAt: observed.begunAt, firstPartAt, endedAt: monotonicMillis() };
-    reportCounts(account.generation, facts, times);
+    reportCounts(account.generation, facts, { begunAt, firstPartAt, endedAt: monotonicMillis() });
+  }
+
+  /** Of an answer whose bytes all came. @throws ChatError */
+  function judge(): FinalReason {
+    if (!isGood) throw toBackendError(errorBody, { status, isOwnKey });
+    if (facts.error !== undefined) throw toBackendError({ error: facts.error }, { isOwnKey });
+    if (!isStream && !isJson) {
+      throw failure('The backend answered neither JSON nor a stream. Is BACKEND_URL right?');
+    }
+    if (isStream && reader !== undefined && !facts.isDone && facts.finish === undefined) {
+      throw failure('The stream of the backend ended without its last event.');
+    }
+    if (isJson && facts.isBroken) throw failure('The backend answered with broken JSON.');
+    return facts.finish ?? 'stop';
+  }
+
+  function endStream(how: StreamEnding): void {
+    if (isStream) account?.streamEnded(how);
   }
 
   return {
-    push: (bytes) => (isReadable ? decoder.push(bytes) : undefined),
-    async end() {
-      if (isReadable) {
-        await decoder.end();
-        reader.end();
-      }
+    /** The headers of the answer have come. */
+    begin({ statusCode = 0, headers }: IncomingMessage): void {
+      if (!isCounted) return;
+      status = statusCode;
+      isGood = status >= 200 && status < 300;
+      isStream = isGood && isEventStream(headers);
+      isJson = /^[^;]*json *(;|$)/i.test(headers['content-type'] ?? '');
+      const events = isStream ? createStreamReader(take) : createJsonReader(take);
+      if (isStream || isJson) reader = createAnswerReader(headers['content-encoding'], events);
+      if (isStream) account?.streamBegan();
+    },
+    /** Resolves when the observer takes more bytes. */
+    push: (bytes: Uint8Array): Promise<void> | undefined => reader?.push(bytes),
+    /** Resolves when all bytes are read. */
+    flush: (): Promise<void> | undefined => reader?.end(),
+    /** @throws ChatError if the bytes are no answer; `fail` must follow. */
+    end(): void {
+      if (!isCounted) return;
+      const reason = judge();
       settle();
-      if (!isAnswer) throw toBackendError(errorBody, { status, isOwnKey });
-      const result = judge(facts, { isStream, isReadable, contentType, isOwnKey });
-      if (result instanceof ChatError) {
-        account?.end(result);
-        if (isStream) account?.streamEnded(facts.error === undefined ? 'broken' : 'error_frame');
-        throw result;
-      }
-      account?.end(result);
-      if (isStream) account?.streamEnded('done');
+      account?.end(reason);
+      endStream('done');
       embeddings?.complete({ inputTokens: inputTokensOf(facts) ?? 0 });
     },
-    gone() {
-      if (isStream) account?.streamEnded('client_gone');
-    },
-    fail(error, isStalled) {
+    /** The client has left. Called before the HTTP server's span ends; `fail` must follow. */
+    gone: () => endStream('client_gone'),
+    /** `isStalled`: the client does not read. */
+    fail(error: ChatError, isStalled: boolean): void {
       settle();
       account?.end(error);
-      if (!isStream) return;
-      const how = error.code === 'client_gone' ? 'client_gone' : 'broken';
-      account?.streamEnded(isStalled ? 'stalled' : how);
+      if (isStalled) endStream('stalled');
+      else if (error.code === 'client_gone') endStream('client_gone');
+      else endStream(facts.error === undefined ? 'broken' : 'error_frame');
     },
   };
 }
 
-/** Of a request that has no account. */
-const unobserved: AnswerObserver = {
-  push: () => undefined,
-  end: async () => undefined,
-  gone: () => undefined,
-  fail: () => undefined,
-};
-
-/** The model of an answer is known with its first event. Only the first call has an effect. */
-export function admit(
-  { c, labelOf }: Observed,
-  { model, id }: Pick<AnswerFacts, 'model' | 'id'>,
-  isStream: boolean,
-): void {
-  const label = labelOf(model);
-  const fact = { model: label, requestedModel: model ?? label };
-  const account = c.get('account') as Account | undefined;
-  const responseId = id ?? c.get('requestId');
-  account?.generation.admitted({ ...fact, responseId, stream: isStream });
-  account?.note({ model: label });
-  (c.get('embeddings') as EmbeddingsAccount | undefined)?.admitted(fact);
+export function isEventStream({ 'content-type': type = '' }: IncomingMessage['headers']): boolean {
+  return /^ *text\/event-stream *(;|$)/i.test(type);
 }
 
-interface Seen {
-  isStream: boolean;
-  isReadable: boolean;
-  contentType: string;
-  isOwnKey: boolean;
-}
-
-/** How an answer ended whose bytes all came. */
-function judge(facts: AnswerFacts, seen: Seen): FinalReason | ChatError {
-  if (facts.error !== undefined) return toBackendError({ error: facts.error }, seen);
-  if (!seen.isReadable) return seen.contentType.endsWith('json') ? 'stop' : notAnAnswer();
-  if (seen.isStream && !facts.isDone && facts.finish === undefined) {
-    return new ChatError('engine_error', 'The stream of the backend ended without its last event.');
-  }
-  if (!seen.isStream && facts.isBroken) {
-    return new ChatError('engine_error', 'The backend answered with broken JSON.');
-  }
-  return facts.finish ?? 'stop';
-}
-
-function notAnAnswer(): ChatError {
-  return new ChatError(
-    'engine_error',
-    'The backend answered neither JSON nor a stream. Is BACKEND_URL right?',
-  );
+function failure(message: string): ChatError {
+  return new ChatError('engine_error', message);
 }

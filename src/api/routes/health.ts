@@ -16,7 +16,7 @@ const Health = z.object({
   backend: z.enum(serviceStates).optional(),
 });
 const ServerHealth = z.object({ status: z.literal('ok') });
-export const Readiness = z.object({
+const Readiness = z.object({
   status: z.enum(serviceStates),
   /**
    * Why the model cannot be loaded, in state `failed`; how the engine process ended, in state `restarting`; why the backend is not
@@ -58,12 +58,6 @@ export function createHealth(
   };
 }
 
-export interface ReadinessDeps extends Omit<HealthDeps, 'engine'> {
-  engine: Pick<Engine, 'status' | 'pending'>;
-  model: ServedModel;
-  queueLimit: number;
-}
-
 /** As llama-server's, whose clients wait for it before their first request. */
 export function createServerHealth({ engine, draining }: HealthDeps): Endpoint {
   return {
@@ -82,35 +76,57 @@ export function createServerHealth({ engine, draining }: HealthDeps): Endpoint {
   };
 }
 
-export function createReadiness(deps: ReadinessDeps): Endpoint {
-  const { engine, model, draining, queueLimit } = deps;
+type ReadinessFacts = Omit<z.infer<typeof Readiness>, 'model'>;
+
+/** What /readyz tells of the engine, or of the server of BACKEND_URL. */
+export interface ReadinessSource {
+  read: () => ReadinessFacts;
+  example: ReadinessFacts;
+}
+
+export interface ReadinessDeps extends Pick<HealthDeps, 'draining'> {
+  model: ServedModel;
+}
+
+export function createReadiness(
+  { model, draining }: ReadinessDeps,
+  { read, example }: ReadinessSource,
+): Endpoint {
   return {
     method: 'GET',
     path: '/readyz',
     summary: 'Whether the service accepts generations; if not, 503 with the same body',
     access: 'open',
     alsoStatus: 503,
-    answers: answersJson('Readiness', Readiness, {
-      status: 'ready',
-      restarts: 0,
-      threads: 2,
-      queue: { depth: 0, limit: 64 },
-      model: toCard(model),
-    }),
+    answers: answersJson('Readiness', Readiness, { ...example, model: toCard(model) }),
     errors: [],
     handle(c) {
-      const engineStatus = engine.status();
-      const status = draining() ? 'draining' : engineStatus.state;
-      const reason = reasonOf(engineStatus);
-      const threads = engineStatus.state === 'ready' ? engineStatus.facts.threads : undefined;
-      const body = {
-        status,
+      const facts = read();
+      const status = draining() ? 'draining' : facts.status;
+      return c.json({ ...facts, status, model: toCard(model) }, status === 'ready' ? 200 : 503);
+    },
+  };
+}
+
+export interface EngineDeps {
+  engine: Pick<Engine, 'status' | 'pending'>;
+  queueLimit: number;
+}
+
+export function readinessOfEngine({ engine, queueLimit }: EngineDeps): ReadinessSource {
+  return {
+    example: { status: 'ready', restarts: 0, threads: 2, queue: { depth: 0, limit: 64 } },
+    read() {
+      const status = engine.status();
+      const reason = reasonOf(status);
+      const threads = status.state === 'ready' ? status.facts.threads : undefined;
+      return {
+        status: status.state,
         ...(reason && { reason }),
-        restarts: engineStatus.restarts,
+        restarts: status.restarts,
         ...(threads && { threads }),
         queue: { depth: countWaiting(engine), limit: queueLimit },
       };
-      return c.json({ ...body, model: toCard(model) }, status === 'ready' ? 200 : 503);
     },
   };
 }

@@ -55,7 +55,7 @@ export function StatusStrip({ status, failure, missing }: StatusStripProps): VNo
       </span>
       {backend !== undefined && (
         <span class="backend" title={backend.reason ?? t.backendHint}>
-          {t.backend}
+          {t.backend} <b>{backend.host}</b>
         </span>
       )}
       {queue !== undefined && (

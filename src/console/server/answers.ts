@@ -21,7 +21,7 @@ export const Status = z.object({
   /** Why the model cannot be loaded, in state `failed`. */
   failure: z.string().optional(),
   /** In front of the server of BACKEND_URL, which has no restarts, sequences, context and queue of ours; `reason`: why it is not ready. */
-  backend: z.object({ reason: z.string().optional() }).optional(),
+  backend: z.object({ host: z.string(), reason: z.string().optional() }).optional(),
   /** Restarts of the engine process. */
   restarts: z.int().optional(),
   /** How many answers can be generated at once; absent while the model loads. */

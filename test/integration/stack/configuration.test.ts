@@ -145,6 +145,26 @@ describe('as written for a run', () => {
     ]);
   });
 
+  test('in front of another server has every rule but those that read an engine of ours', () => {
+    const written = write({ BACKEND_URL: 'http://127.0.0.1:8080' });
+    expect(check(written)).toContain('SUCCESS');
+    const namesIn = (folder: string): string[] =>
+      ruleFiles.flatMap((file) => {
+        const { groups } = parse(read(folder, file)) as { groups: { rules: object[] }[] };
+        return groups.flatMap(({ rules }) => rules.flatMap((rule) => Object.values(rule)[0]));
+      });
+    const all = namesIn(path.join(root, 'alerting/generated'));
+    const kept = namesIn(path.join(path.dirname(written.prometheusFile), 'rules'));
+    const left = all.filter((name) => !kept.includes(name));
+    expect(left).toEqual([
+      'AnswersDegraded',
+      'TokenThroughputCollapse',
+      'QueueBacklog',
+      'ContextSaturated',
+    ]);
+    expect(kept).toEqual(all.filter((name) => !left.includes(name)));
+  });
+
   test('does not load the tests of the rules', () => {
     expect(check(write({}))).toContain(`${ruleFiles.length} rule files found`);
   });

@@ -32,7 +32,7 @@ export interface StandIn {
   close(): void;
 }
 
-export async function startStandIn(): Promise<StandIn> {
+export async function startStandIn(port = 0): Promise<StandIn> {
   const server = createServer((request, response) => void answer(request, response));
   const standIn: StandIn = {
     url: '',
@@ -74,7 +74,7 @@ export async function startStandIn(): Promise<StandIn> {
     if (reply.after !== 'stall') response.end();
   }
 
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   standIn.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return standIn;

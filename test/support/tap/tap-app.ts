@@ -43,7 +43,7 @@ export async function startTapApp(
     key?: string;
     timeoutSeconds?: number;
     stallMillis?: number;
-  } & Partial<Pick<BackendAppOptions, 'apiKeys' | 'corsOrigins'>>,
+  } & Partial<Pick<BackendAppOptions, 'apiKeys' | 'corsOrigins' | 'bundleDir'>>,
 ): Promise<TapApp> {
   const lines: TapApp['log'] = [];
   const record = (facts: object, message: string): void => {

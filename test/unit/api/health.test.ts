@@ -1,7 +1,11 @@
 /** /healthz and /readyz in every state of the service. */
 import { expect, test } from 'vitest';
 import { stateTexts } from '../../../otel/text.ts';
-import { createHealth, createReadiness } from '../../../src/api/routes/health.ts';
+import {
+  createHealth,
+  createReadiness,
+  readinessOfEngine,
+} from '../../../src/api/routes/health.ts';
 import type { Endpoint } from '../../../src/api/endpoint.ts';
 import type { EngineFacts, EngineStatus } from '../../../src/engine/engine.ts';
 import { Hono } from 'hono';
@@ -23,7 +27,8 @@ function app(status: EngineStatus, draining = false) {
     queueLimit: 64,
   };
   const routes = new Hono();
-  for (const endpoint of [createHealth(deps), createReadiness({ ...deps, model })] as Endpoint[]) {
+  const readiness = createReadiness({ ...deps, model }, readinessOfEngine(deps));
+  for (const endpoint of [createHealth(deps), readiness] as Endpoint[]) {
     routes.get(endpoint.path, (c) => endpoint.handle(c as never));
   }
   return routes;

@@ -78,6 +78,21 @@ describe('headers', () => {
     expect(answer.headers['x-gone']).toBeUndefined();
   });
 
+  test('never leave a body without framing, which the server would read as a request of its own', async () => {
+    server.reply = { headers: json, body: ['{}'] };
+    const hidden = 'POST /slots/0 HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n';
+    const client = request({
+      method: 'DELETE',
+      path: '/v1/files/1',
+      port: new URL(tap.url).port,
+      headers: { 'transfer-encoding': 'chunked' },
+    }).end(hidden);
+    const [answer] = await once(client, 'response');
+    answer.resume();
+    await once(answer, 'end');
+    expect(server.asked).toMatchObject([{ method: 'DELETE', url: '/v1/files/1', body: hidden }]);
+  });
+
   test('with keys of ours: checked, and replaced by the key of the server', async () => {
     const closed = await startTapApp(noTelemetry, {
       url: server.url,
