@@ -38,9 +38,10 @@ export function createToolCallParser(): AnswerParser {
     },
     finish() {
       const rest = take(parser, parser.held.length);
-      // White space and an unfinished opening tag. A single "<" may be content.
+      // White space and an unfinished opening tag. A single "<" may be content; white space after a call is not.
       const isTag = rest.trimStart().length > 1;
-      if (parser.state === 'content') emitContent(parser, isTag ? '' : rest);
+      const isBlank = parser.calls > 0 && rest.trim() === '';
+      if (parser.state === 'content') emitContent(parser, isTag || isBlank ? '' : rest);
       else if (parser.state === 'close' && !unfinishedClose.test(rest)) emitContent(parser, rest);
       return parser.deltas.splice(0);
     },

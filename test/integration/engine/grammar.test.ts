@@ -1,10 +1,14 @@
 /** Answer formats, with a model of random weights at temperature 1, which follows a format only because of the grammar. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { getLlama } from 'node-llama-cpp';
 import { z } from 'zod';
 import type { AnswerFormat, JsonSchema, Tool } from '../../../src/engine/engine.ts';
+import { createGrammars } from '../../../src/engine/worker/llama/grammar/grammar.ts';
 import type { DisposableModel } from '../../../src/engine/worker/llama/model.ts';
 import {
   chat,
+  demoFile,
+  finish,
   generate,
   greedy,
   loadNoise,
@@ -178,8 +182,8 @@ describe('a tool call', () => {
 
   test('is followed by others if parallel', async () => {
     const format: AnswerFormat = { kind: 'tool_calls', tools, choice: 'required', parallel: true };
-    // The bias makes a newline, which separates calls, more likely than the end.
-    const logitBias = [[tokenOf(model, '\n'), 6]] as const;
+    // The bias makes a newline, which separates calls, more likely than the end, and then another call.
+    const logitBias = ['\n', '<tool_call>'].map((piece) => [tokenOf(model, piece), 6] as const);
     const sampling = { ...greedy, temperature: 1, topK: 40, seed: 1, maxTokens: 300, logitBias };
     const { text: calls } = await generate(model, { prompt: chat('Go.'), sampling, format });
     expect(calls).toMatch(new RegExp(`^(?:${call}\\n){2}`));
@@ -211,6 +215,22 @@ describe('a tool call', () => {
       expect(all.split('<tool_call>')).toHaveLength(2);
       expect(all).toMatch(new RegExp(`${call}$`));
     }
+  });
+
+  test('without its tag is enforced in every answer of a lenient format', async () => {
+    const llama = await getLlama({ gpu: false, build: 'never' });
+    const vocabulary = await llama.loadModel({ modelPath: demoFile, vocabOnly: true });
+    const free = { choice: 'auto', parallel: false, lenient: true } as const;
+    const format: AnswerFormat = { kind: 'tool_calls', tools, ...free };
+    const createGuard = finish(createGrammars(llama, vocabulary).prepare(format));
+    const header = vocabulary.tokenize('{"name": "add", "arguments');
+    for (const guard of [createGuard(), createGuard(), createGuard()]) {
+      for (const token of header.slice(0, -1)) guard.accept(token);
+      expect(guard.state()).toBeUndefined();
+      guard.accept(header.at(-1)!);
+      expect(guard.state()).toBeDefined();
+    }
+    await vocabulary.dispose();
   });
 
   test('or JSON is the answer where both are asked for', async () => {

@@ -1,7 +1,7 @@
 /** What the grammars of JSON schemas accept, judged by llama.cpp without a model, and by the JSON Schema Test Suite. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createRules } from '../../../src/engine/worker/llama/grammar/gbnf.ts';
-import { describeCall } from '../../../src/engine/worker/llama/grammar/tool-grammar.ts';
+import { describeCall, writeCalls } from '../../../src/engine/worker/llama/grammar/tool-grammar.ts';
 import {
   describeSuite,
   fetchSuite,
@@ -9,7 +9,12 @@ import {
   rejectedShare,
   runSuite,
 } from '../../support/engine/json-schema-suite.ts';
-import { compileSchema, loadAcceptors, type Acceptor } from '../../support/engine/json-text.ts';
+import {
+  compileSchema,
+  loadAcceptors,
+  loadGrammars,
+  type Acceptor,
+} from '../../support/engine/json-text.ts';
 
 let acceptorOf: (schema: unknown, strict?: boolean) => Acceptor;
 beforeAll(async () => {
@@ -331,6 +336,16 @@ test('strict of a tool counts', () => {
     describeCall(createRules(), { name: 'f', parameters, strict });
   expect(() => compile(true)).toThrow('tools: parameters of f: "pattern" cannot be enforced');
   expect(compile(false).text).toContain('"name": "f"');
+});
+
+test('a line break after a call forces no other call', async () => {
+  const rules = createRules();
+  const described = [describeCall(rules, { name: 'f', parameters: { type: 'object' } })];
+  rules.define('root', [writeCalls(rules, described, { parallel: true, before: '' })!]);
+  const accepts = (await loadGrammars())(rules.write('root')!);
+  const call = '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>';
+  const answers = [call, `${call}\n`, `${call}\n${call}\n`, `${call}\n\n`, `${call}\nx`];
+  expect(answers.map(accepts)).toEqual([true, true, true, false, false]);
 });
 
 test('a strict schema names the keyword that cannot be enforced, and another one drops it', () => {

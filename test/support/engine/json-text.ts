@@ -23,11 +23,19 @@ export function compileSchema(
 
 /** @returns a function that makes the acceptor of a schema. It throws what `compileSchema` throws. */
 export async function loadAcceptors(): Promise<(schema: unknown, strict?: boolean) => Acceptor> {
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
+  const acceptorOf = await loadGrammars();
   return (schema, strict = true) => {
     const { grammar, dropped } = compileSchema(schema, strict);
+    return { dropped, accepts: acceptorOf(grammar) };
+  };
+}
+
+/** @returns a function that makes the acceptor of a grammar's text. */
+export async function loadGrammars(): Promise<(grammar: string) => (text: string) => boolean> {
+  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
+  return (grammar) => {
     const compiled = new LlamaGrammar(llama, { grammar });
-    return { dropped, accepts: (text) => testText(compiled, text) };
+    return (text) => testText(compiled, text);
   };
 }
 

@@ -41,6 +41,12 @@ test('streams arguments, after a call with an id', () => {
   expect(parser.finish()).toEqual([]);
 });
 
+test('white space after the last call is no content', () => {
+  const one = { content: '', calls: [{ name: 'run', arguments: '{}' }] };
+  expect(parse([call('run', '{}'), '\n'])).toEqual(one);
+  expect(parse(['text \n'])).toEqual({ content: 'text \n', calls: [] });
+});
+
 test('ignores braces, quotes and tags inside a string', () => {
   const args = JSON.stringify({
     code: 'if (a) { "</tool_call>" } \\',

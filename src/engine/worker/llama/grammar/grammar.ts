@@ -137,8 +137,8 @@ function* compileCalls(
     factories.set(before, factory);
     return factory;
   };
-  const bare = bareCallsOf(format);
-  return () => createLazyGuard(compilation.model, (before) => begin(before)?.(), bare);
+  return () =>
+    createLazyGuard(compilation.model, (before) => begin(before)?.(), bareCallsOf(format));
 }
 
 function finish<T>(slices: Slices<T>): T {

@@ -41,7 +41,14 @@ export function writeCalls(
   const next = rules.name('next-call');
   const others = calls.map(({ text, rest }) => ({ text: `\n${text}`, rest }));
   rules.define(next, choose(rules, others));
-  return [{ rule: first }, { rule: next, min: 0, max: Infinity }];
+  // A token may contain both the end of a call and a line break, after which the model must not be forced to call again.
+  const lineBreak = rules.name('line-break');
+  rules.define(lineBreak, [[literal('\n')]]);
+  return [
+    { rule: first },
+    { rule: next, min: 0, max: Infinity },
+    { rule: lineBreak, min: 0, max: 1 },
+  ];
 }
 
 /** The token that ends the opening may contain more: a newline, or a brace without a newline. */
