@@ -22,13 +22,18 @@ const clientErrors = new Set<ChatErrorCode>([
   'too_large',
 ]);
 
+/** OpenAI's codes, by which its clients know a prompt that they have to shorten; any other error has our own. */
+const openaiCodes: Partial<Record<ChatErrorCode, string>> = {
+  context_overflow: 'context_length_exceeded',
+};
+
 export function toErrorBody(error: ChatError): z.infer<typeof ErrorBody> {
   return {
     error: {
       message: error.message,
       type: clientErrors.has(error.code) ? 'invalid_request_error' : error.code,
       param: error.param ?? null,
-      code: error.code,
+      code: openaiCodes[error.code] ?? error.code,
       ...(error.zh === undefined ? {} : { message_zh: error.zh }),
     },
   };

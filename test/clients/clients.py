@@ -20,6 +20,8 @@ V1 = f"{URL}/v1"
 MODEL = "served-here"
 QUESTION = "What is the weather in Paris?"
 USER = [{"role": "user", "content": QUESTION}]
+# Longer than the context, which is at most 4,096 tokens by default.
+TOO_LONG = "word " * 9000
 # Tokens of a text, and of a call or JSON, which has to end.
 SHORT = 24
 LIMIT = 300
@@ -68,11 +70,12 @@ def too_small(what, *errors):
 
 
 def expect_error(kind, function, says):
-    """The client's own error class, with the service's sentence."""
+    """The client's own error class, with the service's sentence, or its code."""
     try:
         function()
     except kind as error:
-        expect(says in str(error), f"the error lacks {says!r}: {error}")
+        told = f"{getattr(error, 'code', None)}: {error}"
+        expect(says in told, f"the error lacks {says!r}: {told}")
         return
     raise AssertionError(f"no {kind.__name__}")
 
@@ -185,6 +188,19 @@ def _():
     )
 
 
+@case("openai", "prompt too long")
+def _():
+    import openai
+
+    create = openai_client().chat.completions.create
+    messages = [{"role": "user", "content": TOO_LONG}]
+    expect_error(
+        openai.BadRequestError,
+        lambda: create(model=MODEL, messages=messages),
+        "context_length_exceeded",
+    )
+
+
 # anthropic ---------------------------------------------------------------------------------------
 
 
@@ -254,6 +270,19 @@ def _():
             model=MODEL, messages=USER, max_tokens=LIMIT, extra_body={"temperature": 9}
         ),
         "temperature",
+    )
+
+
+@case("anthropic", "prompt too long")
+def _():
+    import anthropic
+
+    create = anthropic_client().messages.create
+    messages = [{"role": "user", "content": TOO_LONG}]
+    expect_error(
+        anthropic.BadRequestError,
+        lambda: create(model=MODEL, messages=messages, max_tokens=LIMIT),
+        "prompt is too long",
     )
 
 

@@ -5,6 +5,7 @@ from clients import (
     LIMIT,
     MODEL,
     QUESTION,
+    TOO_LONG,
     TooSmall,
     USER,
     URL,
@@ -83,6 +84,19 @@ def _():
     expect_error(litellm.BadRequestError, lambda: litellm_completion(temperature=9), "temperature")
 
 
+@case("litellm", "prompt too long")
+def _():
+    import litellm
+
+    anthropic = {"model": f"anthropic/{MODEL}", "api_base": URL, "api_key": "none"}
+    for api in ({}, anthropic):
+        expect_error(
+            litellm.ContextWindowExceededError,
+            lambda: litellm_completion(messages=[{"role": "user", "content": TOO_LONG}], **api),
+            "too long",
+        )
+
+
 # langchain-openai --------------------------------------------------------------------------------
 
 
@@ -148,6 +162,15 @@ def _():
 
     chat = langchain_chat(temperature=9)
     expect_error(openai.BadRequestError, lambda: chat.invoke(QUESTION), "temperature")
+
+
+@case("langchain-openai", "prompt too long")
+def _():
+    from langchain_core.exceptions import ContextOverflowError
+
+    for responses in (False, True):
+        chat = langchain_chat(use_responses_api=responses)
+        expect_error(ContextOverflowError, lambda: chat.invoke(TOO_LONG), "too long")
 
 
 # pydantic-ai -------------------------------------------------------------------------------------
@@ -227,6 +250,17 @@ def _():
     expect_error(
         ModelHTTPError, lambda: agent.run_sync(QUESTION, model_settings=wrong), "temperature"
     )
+
+
+@case("pydantic-ai-slim", "prompt too long")
+def _():
+    from pydantic_ai.exceptions import ModelContextWindowExceededError
+
+    for api in ("chat", "responses", "anthropic"):
+        agent = pydantic_agent(api)
+        expect_error(
+            ModelContextWindowExceededError, lambda: agent.run_sync(TOO_LONG), "too long"
+        )
 
 
 # openai-agents -----------------------------------------------------------------------------------

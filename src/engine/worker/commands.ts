@@ -144,10 +144,11 @@ function checkFits(inputTokens: number, { prompt }: GenerationRequest, limit: nu
   const field = prompt.kind === 'chat' ? 'messages' : 'prompt';
   throw new ChatError(
     'context_overflow',
-    `The prompt and the answer must have fewer than ${limit} tokens together, and the prompt has ${inputTokens}. Shorten the ${field}.`,
+    // Clients of Anthropic's API and LiteLLM look for "prompt is too long", and then shorten the conversation.
+    `The prompt is too long: it has ${inputTokens} tokens, and with the answer it must have fewer than ${limit}. Shorten the ${field}.`,
     {
       param: field,
-      zh: `提示词与回答合计必须少于 ${limit} 个 token，而提示词已有 ${inputTokens} 个。请缩短 ${field}。`,
+      zh: `提示词过长：共 ${inputTokens} 个 token，与回答合计必须少于 ${limit} 个。请缩短 ${field}。`,
     },
   );
 }

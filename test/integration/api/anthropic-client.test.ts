@@ -90,4 +90,9 @@ test('ends at a stop sequence or at max_tokens, and throws its own errors', asyn
   expect((refused as InstanceType<typeof Anthropic.APIError>).error).toMatchObject({
     error: { type: 'invalid_request_error', message: expect.stringContaining('messages.0') },
   });
+  const long = [{ role: 'user' as const, content: 'word '.repeat(9000) }];
+  // Anthropic's words, for which programs such as Claude Code look before they shorten a conversation.
+  await expect(client.messages.create({ ...ask, messages: long })).rejects.toThrow(
+    'prompt is too long',
+  );
 });

@@ -168,7 +168,7 @@ describe('the openai client', () => {
     expect(refused).toMatchObject({ status: 400, code: 'bad_request', param: 'n' });
     const many = [{ role: 'user', content: 'word '.repeat(9000) }];
     const long = await ask({ messages: many }).catch((error: unknown) => error);
-    expect(long).toMatchObject({ status: 400, code: 'context_overflow' });
+    expect(long).toMatchObject({ status: 400, code: 'context_length_exceeded' });
   });
 });
 

@@ -73,7 +73,7 @@ describe('one engine', () => {
     await long.done;
     expect(long.error).toMatchObject({ code: 'context_overflow', param: 'prompt' });
     expect((long.error as Error).message).toMatch(
-      /fewer than 4096 tokens together, and the prompt has \d+/,
+      /prompt is too long: it has \d+ tokens, .* fewer than 4096/,
     );
     expect(long.has('queued')).toBe(false);
     running.abort(new Error('enough'));

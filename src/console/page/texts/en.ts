@@ -141,7 +141,7 @@ export const en = {
     backend_timeout: 'The server behind the service fell silent.',
     deadline: 'The request took longer than the service allows.',
     shutdown: 'The service is shutting down.',
-    context_overflow: 'The conversation is longer than the context. Start a new one.',
+    context_length_exceeded: 'The conversation is longer than the context. Start a new one.',
     too_large: 'The request is too large.',
     unauthorized: 'The service requires a key. Enter it in Settings, below the chat.',
   } as ByName,

@@ -128,7 +128,7 @@ export const zh: Texts = {
     backend_timeout: '后端推理服务长时间没有输出。',
     deadline: '生成超时，已中止。',
     shutdown: '服务正在关闭。',
-    context_overflow: '会话超出模型的上下文长度，请开始新会话。',
+    context_length_exceeded: '会话超出模型的上下文长度，请开始新会话。',
     too_large: '输入内容过长。',
     unauthorized: '服务需要 API 密钥或访问令牌，请在对话下方的“设置”中填写。',
   },
