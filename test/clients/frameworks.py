@@ -183,7 +183,9 @@ def pydantic_agent(api="chat", **more):
 
     models = {"chat": OpenAIChatModel, "responses": OpenAIResponsesModel}
     model = {**models, "anthropic": AnthropicModel}[api](MODEL)
-    return Agent(model, model_settings=ModelSettings(max_tokens=LIMIT, temperature=0), **more)
+    # One call an answer: a small model writes calls until the limit cuts one.
+    settings = ModelSettings(max_tokens=LIMIT, temperature=0, parallel_tool_calls=False)
+    return Agent(model, model_settings=settings, **more)
 
 
 @case("pydantic-ai-slim", "chat")
@@ -266,6 +268,9 @@ def _():
 # openai-agents -----------------------------------------------------------------------------------
 
 
+ONE_CALL = {"tool_choice": "required", "parallel_tool_calls": False}
+
+
 def agent_of(api="responses", **more):
     from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel
     from openai import AsyncOpenAI
@@ -308,7 +313,7 @@ def _():
             called.append(city)
             return "18 degrees, light rain"
 
-        agent = agent_of(api, tools=[get_weather], settings={"tool_choice": "required"})
+        agent = agent_of(api, tools=[get_weather], settings=ONE_CALL)
         with too_small("calls the tool again and again", MaxTurnsExceeded):
             Runner.run_sync(agent, QUESTION, max_turns=4)
         expect(called, f"no call of {api}")
