@@ -183,7 +183,9 @@ describe('the chat service', () => {
     const { error } = await json(response);
     expect(error.message).toContain(message);
     expect(error.message).not.toContain(canary);
-    expect(Object.keys(error).toSorted()).toEqual(['code', 'message', 'param', 'type']);
+    expect(Object.keys(error)).toEqual(
+      expect.arrayContaining(['code', 'message', 'param', 'type']),
+    );
   });
 
   test('counts exactly one outcome for every POST to a generation route', async () => {

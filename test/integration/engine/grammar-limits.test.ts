@@ -30,9 +30,10 @@ const overlong = [156, 172];
 function answer(
   schema: JsonSchema,
   seed: number,
-  { maxTokens = 1500, wanted = [] as readonly string[] } = {},
+  { maxTokens = 1500, wanted = [] as readonly string[], wantedIds = [] as readonly number[] } = {},
 ): Promise<Answer> {
   const logitBias = [
+    ...wantedIds.map((id) => [id, 8] as const),
     ...wanted.map((piece) => [tokenOf(model, piece), 8] as const),
     ...overlong.map((byte) => [byte, -100] as const),
   ];
@@ -109,6 +110,16 @@ test('minLength is enforced, however likely the end of the text is', async () =>
   const schema = many({ type: 'string', minLength: 5 }, 20);
   const { text, ended } = await answer(schema, 1, { wanted: ['"'] });
   expect(ended).toBe(true);
+  expect(Math.min(...lengthsOf(JSON.parse(text) as string[]))).toBe(5);
+});
+
+test('the name of a control token is no text', async () => {
+  // <|im_start|>, the second token after 256 bytes and 4,000 merges.
+  const control = 4257;
+  expect(model.detokenize([control], [])).toBe('');
+  const schema = many({ type: 'string', minLength: 5 }, 20);
+  const { text, decoded } = await answer(schema, 1, { wanted: ['"'], wantedIds: [control] });
+  expect(decoded.map(({ token }) => token)).not.toContain(control);
   expect(Math.min(...lengthsOf(JSON.parse(text) as string[]))).toBe(5);
 });
 

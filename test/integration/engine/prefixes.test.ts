@@ -5,7 +5,7 @@ import type { Engine, Fact, PrefixReport, SharePrefix } from '../../../src/engin
 import type { HostOptions } from '../../../src/engine/host/host.ts';
 import { demoFile } from '../../support/engine/llama-model.ts';
 import { coderFile, hasCoder } from '../../support/engine/coder-model.ts';
-import { ask, generate, nextPid, startHost } from '../../support/engine/host.ts';
+import { ask, generate, nextPid, startHost, writeEndlessModel } from '../../support/engine/host.ts';
 import { until } from '../../support/until.ts';
 
 let host: Engine | undefined;
@@ -167,8 +167,12 @@ test.skipIf(!hasCoder)(
 
 test('engines that die and requests that are cancelled while a prefix is shared leave nothing behind', async () => {
   const files = readdirSync('/dev/shm');
-  const engine = await start();
-  const together = ['a', 'b', 'c', 'd'].map((subject) => generate(engine, about(subject)));
+  const engine = await start({ modelPath: writeEndlessModel() });
+  /** Long enough to be generating when it is stopped. */
+  const long = (subject: string) => ask(`${system}${subject}`, 1000);
+  const together = [long('a'), about('b'), about('c'), about('d')].map((request) =>
+    generate(engine, request),
+  );
   await until(() => together.some((each) => each.has('started')));
   together[0]!.abort(new Error('left'));
   await Promise.all(together.map(({ done }) => done));
@@ -179,7 +183,7 @@ test('engines that die and requests that are cancelled while a prefix is shared 
     undefined,
   ]);
   const { pid } = engine.status();
-  const running = ['e', 'f', 'g', 'h'].map((subject) => generate(engine, about(subject)));
+  const running = ['e', 'f', 'g', 'h'].map((subject) => generate(engine, long(subject)));
   await until(() => running.some((each) => each.has('started')));
   process.kill(pid!, 'SIGKILL');
   await nextPid(engine, pid);

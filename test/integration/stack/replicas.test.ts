@@ -78,7 +78,7 @@ describe('after one, two and three requests', () => {
     }
     const answered = 'rate(inference_requests_total{outcome="completed", reason="stop"}[5m]) > 0';
     await until(async () => (await panels.query(answered)).length === replicas);
-    time = await settledTime();
+    time = await settledTime(15);
   });
 
   test.each(perInstance)('$id has one line for each instance: $expr', async ({ expr }) => {

@@ -128,7 +128,7 @@ function readPlain(text: string): Omit<ObservedEnding, 'status'> {
 
 function readFrames(frames: readonly Frame[]): Omit<ObservedEnding, 'status'> {
   const code = frames.find(({ error }) => error !== undefined)?.error?.code;
-  if (code !== undefined) return { ending: `${outcomeOf(code)} ${code}` };
+  if (code !== undefined) return { ending: `${outcomeOf(code)} ${reasonOf(code)}` };
   const choices = frames.flatMap((frame) => frame.choices ?? []);
   const finish = choices.find(({ finish_reason: reason }) => reason !== null)?.finish_reason;
   const usage = frames.find((frame) => frame.usage)?.usage;
@@ -144,6 +144,11 @@ function readFrames(frames: readonly Frame[]): Omit<ObservedEnding, 'status'> {
           },
         }),
   };
+}
+
+/** OpenAI's code has a name of its own in telemetry. */
+function reasonOf(code: string): string {
+  return code === 'context_length_exceeded' ? 'context_overflow' : code;
 }
 
 function outcomeOf(code: string): string {

@@ -69,9 +69,12 @@ export function createReplicas(prometheusUrl: string, instances: readonly string
   };
 }
 
-/** A Unix time in seconds for which all scrapes are stored, so that repeated queries at this time have the same result. */
-export async function settledTime(): Promise<number> {
-  const time = Date.now() / 1000;
+/**
+ * A Unix time in seconds for which all scrapes are stored, so that repeated queries at this time have the same result. It is a
+ * multiple of `step`: a panel that counts in steps has nothing of a service that is younger than one.
+ */
+export async function settledTime(step = 1): Promise<number> {
+  const time = Math.ceil(Date.now() / 1000 / step) * step;
   // Two scrape intervals of 1 s.
   await until(() => Date.now() / 1000 > time + 2);
   return time;

@@ -8,6 +8,7 @@ import {
 } from 'node-llama-cpp';
 import { ChatError } from '../../../errors.ts';
 import type { Sampling } from '../../engine.ts';
+import type { Guard } from './grammar/grammar.ts';
 import { countVocabulary } from './prompt/prompt.ts';
 
 /** llama.cpp's own default, `--repeat-last-n`. */
@@ -44,14 +45,15 @@ export function checkLogitBias(sampling: Sampling, model: LlamaModel): void {
   }
 }
 
-/** The repeat penalty starts with the last tokens of `prompt`. */
+/** The repeat penalty starts with the last tokens of `prompt`. `guard` enforces the format of the answer. */
 export function createSampler(
   sampling: Sampling,
   model: LlamaModel,
   prompt: readonly number[],
+  guard?: Guard,
 ): Sampler {
   const recent = prompt.slice(-repeatPenaltyTokens);
-  const penalties = createAnswerBias(sampling, model);
+  const penalties = createAnswerBias(sampling, model, guard);
   const { repeatPenalty = 1 } = sampling;
   return {
     options: {
@@ -71,7 +73,7 @@ export function createSampler(
               penalty: repeatPenalty,
             },
           }),
-      ...(penalties === undefined ? {} : { tokenBias: () => penalties.bias }),
+      ...(penalties === undefined ? {} : { tokenBias: () => penalties.next() }),
     },
     accept(token) {
       recent.push(token);
@@ -94,18 +96,27 @@ function foldSeed(seed: number): number {
 function createAnswerBias(
   sampling: Sampling,
   model: LlamaModel,
-): { bias: TokenBias; accept(token: number): void } | undefined {
+  guard: Guard | undefined,
+): { next(): TokenBias; accept(token: number): void } | undefined {
   const { logitBias = [], presencePenalty = 0, frequencyPenalty = 0 } = sampling;
-  if (logitBias.length === 0 && presencePenalty === 0 && frequencyPenalty === 0) return undefined;
+  const hasPenalty = presencePenalty !== 0 || frequencyPenalty !== 0;
+  if (logitBias.length === 0 && !hasPenalty && guard === undefined) return undefined;
   const asked = new Map(logitBias);
   const counts = new Map<number, number>();
   const bias = new TokenBias(model.tokenizer);
   const set = (token: number, logit: number) => bias.set([token as Token], { logit });
   for (const [token, logit] of asked) set(token, logit);
+  let isGuarded = false;
   return {
-    bias,
+    next() {
+      if (!isGuarded && guard?.state() !== undefined) {
+        isGuarded = true;
+        for (const token of guard.unseen) set(token, -Infinity);
+      }
+      return bias;
+    },
     accept(token) {
-      if (presencePenalty === 0 && frequencyPenalty === 0) return;
+      if (!hasPenalty) return;
       const count = (counts.get(token) ?? 0) + 1;
       counts.set(token, count);
       set(token, (asked.get(token) ?? 0) - presencePenalty - frequencyPenalty * count);

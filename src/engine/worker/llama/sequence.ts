@@ -131,7 +131,7 @@ export function createSequence(
       }
     },
     async *decode({ model, sampling, guard, prompt, tokens }) {
-      const sampler = createSampler(sampling, model, prompt);
+      const sampler = createSampler(sampling, model, prompt, guard);
       const { topLogprobs } = sampling;
       const metadata: { probabilities?: true } =
         topLogprobs === undefined ? {} : { probabilities: true };

@@ -12,6 +12,7 @@ import {
 import { ChatError } from '../../../../errors.ts';
 import type { AnswerFormat, JsonFormat } from '../../../engine.ts';
 import { bareCallsOf, callOpening, type BareCalls } from '../../bare-calls.ts';
+import { findControlTokens } from '../prompt/prompt.ts';
 import { baseRule } from './base-rules.ts';
 import { formatLanguage, missingFormats } from './formats.ts';
 import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
@@ -20,6 +21,7 @@ import { describeCall, writeCalls, type DescribedCall } from './tool-grammar.ts'
 import { createMeter, TooMuchWorkError, type Meter } from './work.ts';
 
 const cachedGrammars = 32;
+const callMarkup = new Set([callOpening, '</tool_call>']);
 
 /** For a grammar that takes as long as one that was counted. */
 const unlimited = createMeter({ all: Infinity, slice: Infinity });
@@ -28,6 +30,8 @@ const unlimited = createMeter({ all: Infinity, slice: Infinity });
 export interface Guard {
   /** Undefined as long as the answer is free text. */
   state(): LlamaGrammarEvaluationState | undefined;
+  /** Not to be sampled while there is a state: a grammar takes the name of a control token for characters, which no reader sees. */
+  readonly unseen: readonly Token[];
   accept(token: number): void;
 }
 
@@ -37,6 +41,7 @@ export type GuardFactory = (() => Guard) & { dropped?: readonly string[] };
 interface Compiler {
   readonly llama: Llama;
   readonly model: LlamaModel;
+  readonly unseen: readonly Token[];
 }
 
 interface Compilation extends Compiler {
@@ -48,7 +53,7 @@ interface Compilation extends Compiler {
 type Slices<T> = Generator<void, T, void>;
 
 export function createGrammars(llama: Llama, model: LlamaModel) {
-  const compiler: Compiler = { llama, model };
+  const compiler: Compiler = { llama, model, unseen: findUnseenTokens(model) };
   /** Most recently used last. */
   const cache = new Map<string, GuardFactory>();
   return {
@@ -71,6 +76,13 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
       return factory;
     },
   };
+}
+
+/** Tokens that end an answer have a place in every grammar, and the markup of a call is text even where it is a control token. */
+function findUnseenTokens(model: LlamaModel): readonly Token[] {
+  return findControlTokens(model).filter(
+    (token) => !model.isEogToken(token) && !callMarkup.has(model.detokenize([token], true)),
+  );
 }
 
 function* compileFormat(compiler: Compiler, format: AnswerFormat): Slices<GuardFactory> {
@@ -137,8 +149,7 @@ function* compileCalls(
     factories.set(before, factory);
     return factory;
   };
-  return () =>
-    createLazyGuard(compilation.model, (before) => begin(before)?.(), bareCallsOf(format));
+  return () => createLazyGuard(compilation, (before) => begin(before)?.(), bareCallsOf(format));
 }
 
 function finish<T>(slices: Slices<T>): T {
@@ -149,7 +160,7 @@ function finish<T>(slices: Slices<T>): T {
 }
 
 function* compile(
-  { llama, model, rules, meter }: Compilation,
+  { llama, model, unseen, rules, meter }: Compilation,
   write: (rules: Rules) => readonly Sequence[],
 ): Slices<GuardFactory> {
   const alternatives = meter.run(() => write(rules));
@@ -163,13 +174,13 @@ function* compile(
   return () => {
     const state = new LlamaGrammarEvaluationState({ model, grammar });
     // llama.cpp advances the state itself.
-    return { state: () => state, accept: () => {} };
+    return { state: () => state, unseen, accept: () => {} };
   };
 }
 
 /** The answer is free text until it opens a call. The token that ends the opening may contain more text of the call. */
 function createLazyGuard(
-  model: LlamaModel,
+  { model, unseen }: Compiler,
   begin: (before: string) => Guard | undefined,
   bareCalls: BareCalls | undefined,
 ): Guard {
@@ -177,6 +188,7 @@ function createLazyGuard(
   let tail = '';
   return {
     state: () => guard?.state(),
+    unseen,
     accept(token) {
       if (guard !== undefined) return;
       const text = model.detokenize([token as Token], true);

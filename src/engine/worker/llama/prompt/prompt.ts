@@ -16,7 +16,9 @@ export type Prompts = ReturnType<typeof createPrompts>;
 /** @throws Error for a model whose chat template cannot be parsed. */
 export function createPrompts(model: LlamaModel) {
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
-  const control = createControlTokens(readControlTokens(model));
+  const control = createControlTokens(
+    findControlTokens(model).map((id) => model.detokenize([id], true)),
+  );
   const template = createChatTemplate({
     source: model.fileInfo.metadata.tokenizer.chat_template ?? chatMl,
     bosToken: bosString ?? '',
@@ -114,13 +116,11 @@ export function countVocabulary(model: LlamaModel): number {
   return types.length;
 }
 
-/** The texts of control tokens. Other special texts of a template, such as `<think>`, are not control tokens. */
-function readControlTokens(model: LlamaModel): string[] {
+/** Control tokens, those that end an answer included. Other special texts of a template, such as `<think>`, are none. */
+export function findControlTokens(model: LlamaModel): readonly Token[] {
   const ids = Array.from({ length: countVocabulary(model) }, (_, id) => id as Token);
-  return ids
-    .filter((id) => {
-      const { control, unknown } = model.getTokenAttributes(id);
-      return control || unknown || model.isEogToken(id);
-    })
-    .map((id) => model.detokenize([id], true));
+  return ids.filter((id) => {
+    const { control, unknown } = model.getTokenAttributes(id);
+    return control || unknown || model.isEogToken(id);
+  });
 }
