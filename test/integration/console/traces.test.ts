@@ -169,7 +169,9 @@ describe('the list', () => {
     await press(page, 'Rejected');
     await press(page, 'Slowest first');
     await page.getByRole('button', { name: /times/ }).first().click();
-    await page.locator('.inner .trace-row').first().click();
+    const refusal = page.locator('.inner .trace-row').first();
+    await refusal.click();
+    await refusal.waitFor({ state: 'detached' });
     await page.getByText('rejected · queue full').waitFor();
     await page.goBack();
     const isKept = async (): Promise<void> => {

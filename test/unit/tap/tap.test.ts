@@ -160,7 +160,7 @@ describe('a stream', () => {
       client.destroy();
     });
     expect(how(changes)).toEqual(['stalled']);
-    expect(server.aborted).toBe(1);
+    await until(() => server.aborted === 1);
   });
 });
 
