@@ -17,7 +17,7 @@ const seconds = Number(process.env['OVERLOAD_SECONDS'] ?? 60);
 const sequences = 2;
 const queueLimit = 16;
 /** An answer takes a good part of a second, so that the clients are not the bottleneck. */
-const tokens = 600;
+const tokens = 1500;
 const tickMillis = 20;
 const loyalClients = 20;
 
