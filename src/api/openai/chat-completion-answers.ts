@@ -45,7 +45,7 @@ const ToolCallDelta = z.object({
 
 const Delta = z.object({
   role: z.literal('assistant').optional(),
-  content: z.string().optional(),
+  content: z.string().nullable().optional(),
   tool_calls: z.array(ToolCallDelta).optional(),
 });
 
@@ -119,8 +119,11 @@ export async function toChatCompletion(
 export function toChatChunks(
   run: Run,
   model: string,
-  { includeUsage, n, progress }: { includeUsage: boolean; n: number; progress: boolean },
+  options: { includeUsage: boolean; n: number; progress: boolean; mayCall: boolean },
 ): StreamFrames {
+  const { includeUsage, n, progress } = options;
+  // As in OpenAI's streams; whether a call follows is not known yet.
+  const content = options.mayCall ? null : '';
   const shape = {
     id: run.id,
     object: 'chat.completion.chunk' as const,
@@ -140,7 +143,7 @@ export function toChatChunks(
   });
   return {
     first: () =>
-      Array.from({ length: n }, (_, index) => chunk(index, { role: 'assistant', content: '' })),
+      Array.from({ length: n }, (_, index) => chunk(index, { role: 'assistant', content })),
     ...(progress && {
       progress: (prompt_progress) => [{ ...chunk(0, {}), prompt_progress }],
     }),

@@ -97,6 +97,7 @@ export function createChatCompletions(deps: RunDeps, readBody: ReadBody): Endpoi
           includeUsage,
           n,
           progress: body.return_progress === true,
+          mayCall: format?.kind === 'tool_calls',
         });
         return streamFrames(c, deps.timeouts, run, chunks);
       }

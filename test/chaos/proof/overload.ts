@@ -1,4 +1,4 @@
-/** Fifty times as many requests as the service can answer, for a minute. */
+/** Fifty times as many requests as the service can answer, for three minutes. */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';

@@ -37,6 +37,16 @@ test('streams role, deltas, finish reason, usage and [DONE] like OpenAI', async 
   expect(api.endings).toMatchObject([{ outcome: 'completed', reason: 'stop' }]);
 });
 
+test('a stream that may call begins without content, and any other with an empty one', async () => {
+  const tools = [{ type: 'function', function: { name: 'f' } }];
+  const firstOf = async (fields: object): Promise<unknown> => {
+    const response = await createApiApp().post(path, { ...hello, stream: true, tools, ...fields });
+    return chunks(await response.text())[0].choices[0].delta.content;
+  };
+  expect(await firstOf({})).toBeNull();
+  expect(await firstOf({ tool_choice: 'none' })).toBe('');
+});
+
 test('generates at full speed even if the client does not read', async () => {
   const api = createApiApp();
   api.script.pieces = Array.from({ length: 500 }, (_, index) => ` ${index}`);
