@@ -53,6 +53,7 @@ async function tryFault(fault: Fault): Promise<Row[]> {
     CHAT_SEQUENCES: '2',
     CHAT_CONTEXT: '2048',
     CHAT_QUEUE_LIMIT: '9',
+    CHAT_EMBEDDINGS: 'true',
     CHAT_HANG_SECONDS: '2',
     ...env,
   };
@@ -82,7 +83,10 @@ async function strikeUnderLoad(fault: Fault, world: World): Promise<Row> {
   const outcomes = await Promise.all([...early, ...late].map(({ outcome }) => outcome));
   const probe = await startClient(service.url, dice).outcome;
   const sent = outcomes.length + 1;
-  const counted = sumOf(await scrape(service.url), 'inference_requests_total');
+  const samples = await scrape(service.url);
+  const counted =
+    sumOf(samples, 'inference_requests_total') +
+    sumOf(samples, 'inference_embeddings_requests_total');
   const problems = [...outcomes, probe].flatMap(({ problem }) => problem ?? []);
   const unanswered = outcomes.filter(({ ending }) => ending !== 'answer').length;
   const recovery = isBack

@@ -17,14 +17,14 @@ const repeatPenaltyTokens = 64;
 const minTemperature = 1e-30;
 /** llama.cpp's seeds have 32 bits. The last one, LLAMA_DEFAULT_SEED, means a random seed. */
 const seedCount = 2 ** 32 - 1;
-/** node-llama-cpp's sampler holds so much for each token of the vocabulary (llama_token_data), until V8 collects it. */
+/** The size of llama_token_data. node-llama-cpp's sampler holds one for each token of the vocabulary until V8 collects the sampler. */
 const candidateBytes = 12;
 
 export interface Sampler {
   readonly options: SequenceEvaluateOptions;
   /**
-   * As large as what V8 does not know that this generation holds, and never written, so that it takes no memory. Without it V8 collects
-   * too late: 1,200 generations kept 1.5 GB.
+   * As large as the memory of node-llama-cpp's sampler, of which V8 does not know. It makes V8 collect in time: without it, 1,200
+   * generations kept 1.5 GB. It is never written, so it takes no memory itself.
    */
   readonly ballast: ArrayBuffer;
   /** Call it for each output token: penalties apply to it from then on. */
