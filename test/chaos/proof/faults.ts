@@ -62,6 +62,14 @@ async function tryFault(fault: Fault): Promise<Row[]> {
   return [await strikeUnderLoad(fault, { folder, model, service })];
 }
 
+async function countOutcomes(url: string): Promise<number> {
+  const samples = await scrape(url);
+  return (
+    sumOf(samples, 'inference_requests_total') +
+    sumOf(samples, 'inference_embeddings_requests_total')
+  );
+}
+
 async function strikeUnderLoad(fault: Fault, world: World): Promise<Row> {
   const { service } = world;
   const dice = random(1);
@@ -83,10 +91,9 @@ async function strikeUnderLoad(fault: Fault, world: World): Promise<Row> {
   const outcomes = await Promise.all([...early, ...late].map(({ outcome }) => outcome));
   const probe = await startClient(service.url, dice).outcome;
   const sent = outcomes.length + 1;
-  const samples = await scrape(service.url);
-  const counted =
-    sumOf(samples, 'inference_requests_total') +
-    sumOf(samples, 'inference_embeddings_requests_total');
+  let counted = 0;
+  // Collections within a second share one result.
+  await until(async () => (counted = await countOutcomes(service.url)) === sent, 3).catch(() => {});
   const problems = [...outcomes, probe].flatMap(({ problem }) => problem ?? []);
   const unanswered = outcomes.filter(({ ending }) => ending !== 'answer').length;
   const recovery = isBack
