@@ -1,7 +1,7 @@
-/** Runs nginx with a `server` block. `make test` runs this file as `node test/support/api/nginx.ts`, which fetches nginx. */
+/** Runs nginx for tests. `make test` runs this file as `node test/support/api/nginx.ts`, which fetches nginx. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../../../stack/settings.ts';
@@ -10,19 +10,24 @@ import { runCommand } from '../../../stack/terminal.ts';
 import { connects } from '../stack/containers.ts';
 import { until } from '../until.ts';
 
-/** Runs nginx in front with this `server` block until `stop` is called. @throws Error with its log if it ends. */
-export async function startNginx(server: string, port: number): Promise<{ stop(): Promise<void> }> {
+/** Runs nginx with this `server` block until `stop` is called. @throws Error with its log if it ends. */
+export function startNginx(server: string, port: number): Promise<{ stop(): Promise<void> }> {
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `  ${name}_temp_path ${name};\n`)
+    .join('');
+  return runNginx(
+    `daemon off;\npid pid;\nworker_processes 1;\nevents {}\nhttp {\n  access_log off;\n${paths}${server}\n}\n`,
+    port,
+  );
+}
+
+/** Like `startNginx`, with a whole configuration. */
+export async function runNginx(text: string, port: number): Promise<{ stop(): Promise<void> }> {
   const { toolsDir } = readSettings({});
   const program = findNginx(process.env['PATH'] ?? '', toolsDir);
   if (program === undefined) throw new Error('nginx: run `node test/support/api/nginx.ts`');
   const folder = mkdtempSync(join(tmpdir(), 'nginx-'));
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  for (const name of temporary) mkdirSync(join(folder, name));
-  const paths = temporary.map((name) => `  ${name}_temp_path ${join(folder, name)};\n`).join('');
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off;\npid ${folder}/pid;\nworker_processes 1;\nevents {}\nhttp {\n  access_log off;\n${paths}${server}\n}\n`,
-  );
+  writeFileSync(join(folder, 'nginx.conf'), text);
   const args = ['-p', folder, '-e', 'stderr', '-c', join(folder, 'nginx.conf')];
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
