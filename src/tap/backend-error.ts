@@ -48,6 +48,8 @@ function codeOf(status: number | undefined, said: string, isOwnKey: boolean): Ch
   const code = codeByStatus[status ?? 0];
   if (code === 'unauthorized' && isOwnKey) return 'engine_error';
   if (code !== undefined) return code;
+  // llama-server answers a body that is no JSON with 500.
+  if (said.includes('json.exception.parse_error')) return 'bad_request';
   if (status === undefined || status < 400 || status >= 500) return 'engine_error';
   return /context.(length|size|window)/i.test(said) ? 'context_overflow' : 'bad_request';
 }

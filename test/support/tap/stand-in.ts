@@ -11,6 +11,8 @@ export interface Reply {
   body?: readonly (string | Uint8Array)[];
   /** `end` the body, `cut` the connection, or send nothing more. */
   after?: 'end' | 'cut' | 'stall';
+  /** All bytes of the answer, headers too, after which the connection ends. Stands in for the rest. */
+  raw?: string;
 }
 
 export interface Asked {
@@ -64,6 +66,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     const body = Buffer.concat(parts).toString();
     standIn.asked.push({ method, url, rawHeaders, headers, body });
     if (reply === 'cut') return void response.destroy();
+    if (reply.raw !== undefined) return void response.socket?.end(reply.raw);
     response.writeHead(reply.status ?? 200, reply.headers);
     response.flushHeaders();
     for (const part of reply.body ?? []) {

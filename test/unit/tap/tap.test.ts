@@ -229,6 +229,51 @@ describe('an answer that comes whole', () => {
     expect(error.message).toMatch(/^The backend .*\(/);
   });
 
+  const good = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
+  test.each<[string, string, number, string, boolean]>([
+    ['is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', 502, 'failed engine_exit', false],
+    [
+      'has headers without end',
+      `${good}x: ${'x'.repeat(100_000)}\r\n`,
+      502,
+      'failed engine_exit',
+      false,
+    ],
+    [
+      'is longer than its length',
+      `${good}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}rest`,
+      200,
+      'completed stop',
+      false,
+    ],
+    [
+      'has two lengths',
+      `${good}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`,
+      502,
+      'failed engine_exit',
+      false,
+    ],
+    [
+      'has a broken chunk',
+      `${good}transfer-encoding: chunked\r\n\r\n2\r\n{"\r\nzz\r\n`,
+      200,
+      'failed engine_exit',
+      true,
+    ],
+    [
+      'follows early hints',
+      `HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n${good}\r\n${text}`,
+      200,
+      'completed stop',
+      false,
+    ],
+  ])('that %s ends once', async (_, raw, status, expected, isBroken) => {
+    const got = await ask({ raw });
+    expect([got.status, got.isBroken]).toEqual([status, isBroken]);
+    expect(outcome(got.changes)).toEqual([expected]);
+    expect(tap.log).toHaveLength(1);
+  });
+
   test('that is shorter than its length breaks off at the client, too', async () => {
     const headers = { ...json, 'content-length': 1000 };
     const { isBroken, changes } = await ask({ headers, body: [text], after: 'cut' });
@@ -269,6 +314,18 @@ describe('an answer that comes whole', () => {
       500,
       { error: { message: 'SECRET'.padStart(12, '"'), type: 'server_error' } },
       'failed engine_error',
+    ],
+    [
+      500,
+      {
+        error: {
+          code: 500,
+          message:
+            "[json.exception.parse_error.101] parse error at line 1, column 5: invalid literal; last read: '\"SECRET'",
+          type: 'server_error',
+        },
+      },
+      'rejected bad_request',
     ],
     [
       503,
