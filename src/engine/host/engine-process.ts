@@ -76,11 +76,11 @@ function createSupervised(options: EngineProcessOptions) {
 
 function start(engine: Supervised): void {
   const { hangSeconds = 30, log, onReport } = engine.options;
-  const [program = process.execPath, ...before] = endWithParent('KILL');
+  const [program, ...args] = [...endWithParent('KILL'), process.execPath, ...engineFlags];
   const child = fork(fileURLToPath(new URL('../worker/entry.ts', import.meta.url)), {
     execPath: program,
     // The engine process does not load the telemetry (`--import ./otel/register.ts`).
-    execArgv: [...(before.length === 0 ? [] : [...before, process.execPath]), ...engineFlags],
+    execArgv: args,
     stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: engineEnvironment(process.env, engine.options),

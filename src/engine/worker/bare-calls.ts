@@ -6,6 +6,7 @@ import type { AnswerFormat } from '../engine.ts';
 
 /** Begins a tool call in an answer of the format `tool_calls`. */
 export const callOpening = '<tool_call>';
+export const callClosing = '</tool_call>';
 
 export interface BareCalls {
   /**

@@ -77,7 +77,7 @@ async function runCrowds(): Promise<Row[]> {
     const port = Number(new URL(service.url).port);
     for (const crowd of crowds) {
       // Heaps, pools and the cache of prefixes grow to their size at first.
-      for (let before = 0; crowd.computes && before < 2; before++) await crowd.run(port);
+      for (let round = 0; crowd.computes && round < 2; round++) await crowd.run(port);
       const alone = await askFor(service, 4000);
       const before = await settle(service);
       let beside: number[] = [];

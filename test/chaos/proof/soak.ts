@@ -27,7 +27,7 @@ const flatShare = 0.01;
 const tracesLimit = Number(process.env['SOAK_TRACES'] ?? 10_000);
 const webhooksLimit = Number(process.env['SOAK_WEBHOOKS'] ?? 5000);
 
-/** The engine fills them within minutes. With automatic sizes, KV cache and cache of prefixes fill for hours, as a leak does. */
+/** The engine fills them within minutes. */
 const sizes = { CHAT_SEQUENCES: '4', CHAT_CONTEXT: '1024', CHAT_CACHE_MB: '16' };
 
 type Sample = Record<string, number>;
@@ -85,7 +85,7 @@ async function runSoak(): Promise<Row[]> {
   return await measure({ chat, notifier, folder });
 }
 
-/** With traces of answers, as large as those that replace them: a model answers that is small and fast. */
+/** By answers of a small model, which is fast: their traces are as large as those that replace them. */
 async function fillTraces(settings: Record<string, string>): Promise<void> {
   const chat = await startChatService({ ...settings, CHAT_MODEL: demoFile });
   const messages = [{ role: 'user', content: 'Hello.' }];

@@ -222,7 +222,7 @@ describe('a tool call', () => {
     const vocabulary = await llama.loadModel({ modelPath: demoFile, vocabOnly: true });
     const free = { choice: 'auto', parallel: false, lenient: true } as const;
     const format: AnswerFormat = { kind: 'tool_calls', tools, ...free };
-    const createGuard = finish(createGrammars(llama, vocabulary).prepare(format));
+    const createGuard = finish(createGrammars(llama, vocabulary, []).prepare(format));
     const header = vocabulary.tokenize('{"name": "add", "arguments');
     for (const guard of [createGuard(), createGuard(), createGuard()]) {
       for (const token of header.slice(0, -1)) guard.accept(token);

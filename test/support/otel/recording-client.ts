@@ -146,7 +146,7 @@ function readFrames(frames: readonly Frame[]): Omit<ObservedEnding, 'status'> {
   };
 }
 
-/** OpenAI's code has a name of its own in telemetry. */
+/** Telemetry has a reason of its own for a prompt that does not fit, where the API has OpenAI's code. */
 function reasonOf(code: string): string {
   return code === 'context_length_exceeded' ? 'context_overflow' : code;
 }

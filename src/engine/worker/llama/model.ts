@@ -12,7 +12,7 @@ import type { LoadedModel, Prepared } from '../loaded-model.ts';
 import { createEmbedder, embeddingContextTokens } from './embeddings.ts';
 import { createGrammars } from './grammar/grammar.ts';
 import { readMachine } from './machine.ts';
-import { createPrompts, type Prompts } from './prompt/prompt.ts';
+import { createPrompts, findControlTokens, type Prompts } from './prompt/prompt.ts';
 import { createOwnDistribution } from './own-distribution.ts';
 import { checkLogitBias } from './sampling.ts';
 import { createBatchOrder, createSequence, type LlamaSequence } from './sequence.ts';
@@ -57,7 +57,8 @@ export async function loadModel(
     folder,
   );
   const { threads } = sizes;
-  const prompts = createPrompts(model);
+  const controlTokens = findControlTokens(model);
+  const prompts = createPrompts(model, controlTokens);
   const embedder = options.embeddings
     ? await createEmbedder(model, { batchTokens, threads, prompts })
     : undefined;
@@ -91,7 +92,7 @@ export async function loadModel(
             freeBytes: () => readMachine().freeBytes,
           }),
     takeBatches,
-    prepare: createPrepare({ llama, model, sequences, prompts }),
+    prepare: createPrepare({ llama, model, controlTokens, sequences, prompts }),
     *tokenize(prompt) {
       const tokens = yield* prompts.tokenize(prompt, maxTokenized);
       const pieces: string[] = [];
@@ -155,11 +156,12 @@ async function warmUp(
 function createPrepare(parts: {
   llama: Llama;
   model: LlamaModel;
+  controlTokens: readonly Token[];
   sequences: readonly LlamaSequence[];
   prompts: Prompts;
 }): LoadedModel['prepare'] {
   const { model, sequences } = parts;
-  const grammars = createGrammars(parts.llama, model);
+  const grammars = createGrammars(parts.llama, model, parts.controlTokens);
   return function* prepare(request): Generator<void, Prepared, void> {
     const { sampling, format } = request;
     checkLogitBias(sampling, model);

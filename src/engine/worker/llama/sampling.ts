@@ -122,7 +122,7 @@ function createAnswerBias(
     next() {
       if (!isGuarded && guard?.state() !== undefined) {
         isGuarded = true;
-        for (const token of guard.unseen) set(token, -Infinity);
+        for (const token of guard.bannedTokens) set(token, -Infinity);
       }
       return bias;
     },

@@ -11,8 +11,7 @@ import {
 } from 'node-llama-cpp';
 import { ChatError } from '../../../../errors.ts';
 import type { AnswerFormat, JsonFormat } from '../../../engine.ts';
-import { bareCallsOf, callOpening, type BareCalls } from '../../bare-calls.ts';
-import { findControlTokens } from '../prompt/prompt.ts';
+import { bareCallsOf, callClosing, callOpening, type BareCalls } from '../../bare-calls.ts';
 import { baseRule } from './base-rules.ts';
 import { formatLanguage, missingFormats } from './formats.ts';
 import { createRules, GrammarTooLargeError, type Part, type Rules, type Sequence } from './gbnf.ts';
@@ -21,7 +20,7 @@ import { describeCall, writeCalls, type DescribedCall } from './tool-grammar.ts'
 import { createMeter, TooMuchWorkError, type Meter } from './work.ts';
 
 const cachedGrammars = 32;
-const callMarkup = new Set([callOpening, '</tool_call>']);
+const callMarkup = new Set([callOpening, callClosing]);
 
 /** For a grammar that takes as long as one that was counted. */
 const unlimited = createMeter({ all: Infinity, slice: Infinity });
@@ -30,8 +29,11 @@ const unlimited = createMeter({ all: Infinity, slice: Infinity });
 export interface Guard {
   /** Undefined as long as the answer is free text. */
   state(): LlamaGrammarEvaluationState | undefined;
-  /** Not to be sampled while there is a state: a grammar takes the name of a control token for characters, which no reader sees. */
-  readonly unseen: readonly Token[];
+  /**
+   * Tokens that must not be sampled while there is a state. A grammar takes the name of a control token for text, and the client never
+   * sees it.
+   */
+  readonly bannedTokens: readonly Token[];
   accept(token: number): void;
 }
 
@@ -41,7 +43,7 @@ export type GuardFactory = (() => Guard) & { dropped?: readonly string[] };
 interface Compiler {
   readonly llama: Llama;
   readonly model: LlamaModel;
-  readonly unseen: readonly Token[];
+  readonly bannedTokens: readonly Token[];
 }
 
 interface Compilation extends Compiler {
@@ -52,8 +54,8 @@ interface Compilation extends Compiler {
 /** Work between whose parts others run. */
 type Slices<T> = Generator<void, T, void>;
 
-export function createGrammars(llama: Llama, model: LlamaModel) {
-  const compiler: Compiler = { llama, model, unseen: findUnseenTokens(model) };
+export function createGrammars(llama: Llama, model: LlamaModel, controlTokens: readonly Token[]) {
+  const compiler = { llama, model, bannedTokens: findBannedTokens(model, controlTokens) };
   /** Most recently used last. */
   const cache = new Map<string, GuardFactory>();
   return {
@@ -78,9 +80,9 @@ export function createGrammars(llama: Llama, model: LlamaModel) {
   };
 }
 
-/** Tokens that end an answer have a place in every grammar, and the markup of a call is text even where it is a control token. */
-function findUnseenTokens(model: LlamaModel): readonly Token[] {
-  return findControlTokens(model).filter(
+/** All control tokens but those that end an answer, and those that a model uses for the markup of a call. */
+function findBannedTokens(model: LlamaModel, controlTokens: readonly Token[]): readonly Token[] {
+  return controlTokens.filter(
     (token) => !model.isEogToken(token) && !callMarkup.has(model.detokenize([token], true)),
   );
 }
@@ -160,7 +162,7 @@ function finish<T>(slices: Slices<T>): T {
 }
 
 function* compile(
-  { llama, model, unseen, rules, meter }: Compilation,
+  { llama, model, bannedTokens, rules, meter }: Compilation,
   write: (rules: Rules) => readonly Sequence[],
 ): Slices<GuardFactory> {
   const alternatives = meter.run(() => write(rules));
@@ -174,13 +176,13 @@ function* compile(
   return () => {
     const state = new LlamaGrammarEvaluationState({ model, grammar });
     // llama.cpp advances the state itself.
-    return { state: () => state, unseen, accept: () => {} };
+    return { state: () => state, bannedTokens, accept: () => {} };
   };
 }
 
 /** The answer is free text until it opens a call. The token that ends the opening may contain more text of the call. */
 function createLazyGuard(
-  { model, unseen }: Compiler,
+  { model, bannedTokens }: Compiler,
   begin: (before: string) => Guard | undefined,
   bareCalls: BareCalls | undefined,
 ): Guard {
@@ -188,7 +190,7 @@ function createLazyGuard(
   let tail = '';
   return {
     state: () => guard?.state(),
-    unseen,
+    bannedTokens,
     accept(token) {
       if (guard !== undefined) return;
       const text = model.detokenize([token as Token], true);

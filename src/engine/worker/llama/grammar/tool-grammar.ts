@@ -1,11 +1,11 @@
 /** Writes the grammar of tool calls in Qwen's form. Used by grammar.ts. */
 import type { Tool } from '../../../engine.ts';
-import { callOpening } from '../../bare-calls.ts';
+import { callClosing, callOpening } from '../../bare-calls.ts';
 import { literal, type Rules, type Sequence } from './gbnf.ts';
 import { writeSchema } from './json-schema.ts';
 import { choose } from './sequence.ts';
 
-const callEnd = '}\n</tool_call>';
+const callEnd = `}\n${callClosing}`;
 
 /** A call of one tool: the text up to its arguments, and the rest. */
 export interface DescribedCall {

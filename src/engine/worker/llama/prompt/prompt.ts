@@ -14,11 +14,9 @@ type TextPrompt = Exclude<Prompt, { kind: 'tokens' }>;
 export type Prompts = ReturnType<typeof createPrompts>;
 
 /** @throws Error for a model whose chat template cannot be parsed. */
-export function createPrompts(model: LlamaModel) {
+export function createPrompts(model: LlamaModel, controlTokens: readonly Token[]) {
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
-  const control = createControlTokens(
-    findControlTokens(model).map((id) => model.detokenize([id], true)),
-  );
+  const control = createControlTokens(controlTokens.map((id) => model.detokenize([id], true)));
   const template = createChatTemplate({
     source: model.fileInfo.metadata.tokenizer.chat_template ?? chatMl,
     bosToken: bosString ?? '',
