@@ -149,7 +149,8 @@ export function describe(value: unknown): string {
   if (value === null || typeof value === 'number' || typeof value === 'boolean')
     return String(value);
   if (typeof value === 'string') {
-    return knownStrings.has(value) ? `"${value}"` : `a string of ${value.length} characters`;
+    const unit = value.length === 1 ? 'character' : 'characters';
+    return knownStrings.has(value) ? `"${value}"` : `a string of ${value.length} ${unit}`;
   }
   return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
 }

@@ -2,7 +2,7 @@
  * `make screenshots`: the pictures of the READMEs, from the stack that `make up` started. Serve a real model, so that the answers read
  * well. It sends the traffic that the pictures show, in both languages.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { readSettings } from '../../../stack/settings.ts';
@@ -32,6 +32,9 @@ const post = (body: object) =>
   fetch(`${url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) }).then(
     (answer) => answer.text(),
   );
+
+/** Fills most of the five minutes that panels show. */
+const trafficMillis = 180_000;
 
 /** Answers of several lengths, and refusals: a field that is wrong, a prompt that does not fit. */
 async function sendTraffic({ questions }: Language): Promise<void> {
@@ -80,12 +83,13 @@ const settleMillis = 35_000;
 const program = findChromium(process.env['PATH'] ?? '', toolsDir);
 if (program === undefined)
   throw new Error('Chromium: run `node test/support/console/chromium.ts`.');
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
 const browser = await chromium.launch({ executablePath: program });
 try {
+  for (const until = Date.now() + trafficMillis; Date.now() < until;) {
+    await sendTraffic(languages.en);
+    await sendTraffic(languages.zh);
+  }
   for (const language of Object.values(languages)) {
-    await sendTraffic(language);
     const { locale, suffix } = language;
     const page = await browser.newPage({ locale, viewport: { width: 1000, height: 640 } });
     await page.goto(url);

@@ -147,6 +147,12 @@ const invalid: [string, string, unknown, string][] = [
     'temperature: expected number to be <=2, got 3',
   ],
   [
+    'a temperature as one letter',
+    chat,
+    { ...hello, temperature: 'h' },
+    'temperature: expected number, got a string of 1 character.',
+  ],
+  [
     'a temperature as a string',
     chat,
     { ...hello, temperature: 'hot' },
