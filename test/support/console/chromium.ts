@@ -16,6 +16,8 @@ import {
 import { isExecutable } from '../../../stack/native/tools/tools.ts';
 
 const shell = 'chromium-headless-shell';
+/** Without it, the Chinese pages have boxes in place of characters. */
+const chineseFont = 'fonts-wqy-microhei';
 const names = [shell, 'chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
 const fetchingChromium = {
@@ -44,7 +46,7 @@ export async function ensureChromium(path: string, toolsDir: string): Promise<vo
     say(fetchingChromium);
     try {
       await unpackPackages(join(toolsDir, 'chromium'), {
-        packages: [shell],
+        packages: [shell, chineseFont],
         withDependencies: true,
         neededMegabytes: 1200,
         arrange: wrapChromium,
