@@ -227,7 +227,7 @@ export const columns = {
 export const healthTexts: Record<string, Text> = {
   starting: { en: 'starting', zh: '启动中' },
   healthy: { en: 'healthy', zh: '健康' },
-  unhealthy: { en: 'unhealthy', zh: '无响应' },
+  unhealthy: { en: 'unhealthy', zh: '不健康' },
   waiting: { en: 'waiting to restart', zh: '等待重启' },
   stopped: { en: 'stopped', zh: '已停止' },
 };

@@ -23,7 +23,7 @@ export const telemetryAlerts: Alert[] = [
     },
     description: {
       en: 'max(up) of {{ $labels.job }} has been {{ $value }} for more than <for>. This alert only inhibits others; TargetDown notifies people.',
-      zh: '{{ $labels.job }} 没有任何实例可抓取（max(up) = {{ $value }}），已持续 <for>。该告警只用于抑制其他告警，通知由 TargetDown 发出。',
+      zh: '{{ $labels.job }} 没有可抓取的实例（max(up) = {{ $value }}），已持续 <for>。该告警只用于抑制其他告警，通知由 TargetDown 发出。',
     },
   },
   {

@@ -68,7 +68,7 @@ export const dashboards: readonly Dashboard[] = [
         panels: [inference.phases, inference.generationTime],
       },
       {
-        title: { en: 'Latency for the user', zh: '用户体验（延迟）' },
+        title: { en: 'Latency for the user', zh: '用户感知延迟' },
         height: 8,
         panels: [inference.firstToken, inference.interToken, inference.perToken],
       },

@@ -69,7 +69,7 @@ const parts: readonly (readonly [RegExp, string])[] = [
   [/expected a file of (\d+) bytes(?=, got)/, '需要 $1 字节的文件'],
   [/expected (\d+) bytes(?=, got)/, '需要 $1 字节'],
   [/expected sha256 (?=\w+, got)/, '需要 sha256 '],
-  [/, got something else \(not shown\)/, '，实际不是（内容不显示）'],
+  [/, got something else \(not shown\)/, '，实际取值不符（内容不显示）'],
   [/, got (.+?)\.?$/, '，实际为 $1'],
 ];
 
