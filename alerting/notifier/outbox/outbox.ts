@@ -7,7 +7,7 @@ import type { DeadReason, Delivery } from '../channels/channel.ts';
 import type { Payload } from '../webhook.ts';
 import { createAccept } from './accept.ts';
 import { createAlertHistory } from './alert-history.ts';
-import { openDatabase, prepareAll, writeLazily } from './database.ts';
+import { inTransaction, openDatabase, prepareAll, writeLazily } from './database.ts';
 import { queries } from './queries.ts';
 import type { Statements } from './queries.ts';
 import { createPayloads } from './payloads.ts';
@@ -109,6 +109,19 @@ interface Tables {
 
 /** A worker's access to the notifications of its channel. */
 function createQueue(db: DatabaseSync, statements: Statements, { told, payloads }: Tables) {
+  /**
+   * Queues each half of a refused digest by itself, so that the text of one alert does not prevent the delivery of the others: some
+   * calls find it among many.
+   */
+  function splitDigest(ids: readonly number[], now: number): void {
+    const middle = Math.ceil(ids.length / 2);
+    for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+      const isAlone = half.length === 1 ? 1 : 0;
+      const digestId = isAlone ? null : (half[0] ?? null);
+      statements.splitDigest.run(digestId, isAlone, now, JSON.stringify(half));
+    }
+  }
+
   return {
     /** Notifications to send now, in order of arrival. A notification is not due while an earlier one of its group waits for a retry. */
     due: (channel: string, now: number) => statements.due.all(channel, now) as unknown as Due[],
@@ -118,31 +131,30 @@ function createQueue(db: DatabaseSync, statements: Statements, { told, payloads 
     joinDigest(ids: readonly number[]): void {
       statements.joinDigest.run(ids[0] ?? null, JSON.stringify(ids));
     },
-    /**
-     * Queues each half of a refused digest by itself, so that the text of one alert does not prevent the delivery of the others: some
-     * calls find it among many.
-     */
-    splitDigest(ids: readonly number[], now: number): void {
-      const middle = Math.ceil(ids.length / 2);
-      for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
-        const isAlone = half.length === 1 ? 1 : 0;
-        const digestId = isAlone ? null : (half[0] ?? null);
-        statements.splitDigest.run(digestId, isAlone, now, JSON.stringify(half));
-      }
-    },
     /** Whether the channel has accepted a notification at or after `time`. */
     hasDeliveredSince: (channel: string, time: number) =>
       statements.deliveredSince.get(channel, time) !== undefined,
     read: (ids: readonly number[]) =>
       statements.read.all(JSON.stringify(ids)).map((row) => readNotification(row, payloads.get)),
-    /** Stores the outcome of one call; `nextAttemptAt` applies to a retry only. */
-    settle(ids: readonly number[], delivery: Delivery, now: number, nextAttemptAt: number): void {
+    /**
+     * Stores the outcome of one call in one transaction; `nextAttemptAt` applies to a retry only. `isSplit`: the halves of the digest are
+     * sent by themselves, so they stay pending.
+     */
+    settle(
+      ids: readonly number[],
+      delivery: Delivery,
+      now: number,
+      nextAttemptAt: number,
+      isSplit = false,
+    ): void {
       const values = settledValues(delivery, now, nextAttemptAt);
-      writeLazily(db, () => {
+      const write = (): void => {
         statements.settle.run(...values, JSON.stringify(ids));
-        if (delivery.kind === 'delivered') told.delivered(ids, now);
-        if (delivery.kind === 'dead') told.dead(ids);
-      });
+        if (isSplit) splitDigest(ids, now);
+        else if (delivery.kind === 'delivered') told.delivered(ids, now);
+        else if (delivery.kind === 'dead') told.dead(ids);
+      };
+      writeLazily(db, () => inTransaction(db, write));
     },
   };
 }

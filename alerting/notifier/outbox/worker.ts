@@ -236,18 +236,17 @@ function settle(
   nextAttemptAt: number,
 ): void {
   const ids = notifications.map(({ id }) => id);
-  outbox.settle(ids, delivery, now, nextAttemptAt);
-  if (delivery.kind !== 'retry' && delivery.kind !== 'dead') return;
-  if (delivery.reason === 'rate_limited') limit.block(nextAttemptAt - now);
-  const isRefusedAgain =
-    delivery.kind === 'retry' &&
-    delivery.isRefusal === true &&
-    notifications[0].refusals + 1 >= maxRefusals;
-  if (ids.length > 1 && (delivery.reason === 'refused' || isRefusedAgain)) {
-    outbox.splitDigest(ids, now);
-  } else if (delivery.kind === 'dead') {
-    onDead?.(notifications, delivery.detail);
+  const isRefused =
+    (delivery.kind === 'dead' && delivery.reason === 'refused') ||
+    (delivery.kind === 'retry' &&
+      delivery.isRefusal === true &&
+      notifications[0].refusals + 1 >= maxRefusals);
+  const isSplit = ids.length > 1 && isRefused;
+  outbox.settle(ids, delivery, now, nextAttemptAt, isSplit);
+  if (delivery.kind === 'retry' && delivery.reason === 'rate_limited') {
+    limit.block(nextAttemptAt - now);
   }
+  if (delivery.kind === 'dead' && !isSplit) onDead?.(notifications, delivery.detail);
 }
 
 /** Repeats a write until it succeeds or the worker is stopped. In the second case the notification stays pending and is sent again. */

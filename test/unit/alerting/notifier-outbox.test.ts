@@ -150,3 +150,15 @@ test('alerts that ended are forgotten after a week, those that fire after 35 day
   expect(kept.filter((status) => status === 'resolved')).toHaveLength(4);
   expect(kept.filter((status) => status === 'firing')).toHaveLength(18);
 });
+
+// Fault: Alertmanager repeats its webhooks while the halves of a refused digest wait. Result: no alert is sent twice.
+test('a repeated webhook is a duplicate while the halves of a refused digest wait', () => {
+  const outbox = createOutbox();
+  const addAll = (): void => ['a', 'b'].forEach((name) => addNotification(outbox, name));
+  addAll();
+  outbox.joinDigest([1, 2]);
+  const refused = { kind: 'dead', reason: 'refused', detail: 'sensitive words' } as const;
+  outbox.settle([1, 2], refused, virtualStart, 0, true);
+  addAll();
+  expect(outbox.list(9).map(({ state }) => state)).toEqual(['pending', 'pending']);
+});
