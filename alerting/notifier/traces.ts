@@ -32,7 +32,7 @@ export function startAlertSpan(
     return readTime(status === 'firing' ? startsAt : endsAt) ?? [];
   });
   return tracer.startSpan(spans.alert, {
-    kind: SpanKind.CONSUMER,
+    kind: SpanKind.INTERNAL,
     root: true,
     startTime: Math.min(now, ...times),
     attributes: {
@@ -76,7 +76,7 @@ export async function traceAttempt<Result extends { delivery: Delivery }>(
     [s.notificationCount]: 1 + others.length,
     [s.notificationAttempt]: first.attempts + 1,
   };
-  const options = { kind: SpanKind.PRODUCER, links, attributes: facts };
+  const options = { kind: SpanKind.CLIENT, links, attributes: facts };
   const span = tracer.startSpan(spans.deliver, options, parent);
   const result = await context.with(trace.setSpan(parent, span), attempt);
   const { delivery } = result;

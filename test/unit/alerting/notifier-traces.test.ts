@@ -40,6 +40,9 @@ test('a notification is one trace, from the start of its alert to its delivery, 
   const raised = findSpan(spans, 'alert');
   expect([raised.startedAt, raised.endedAt]).toEqual([startsAt, receivedAt]);
   const attempts = spans.filter(({ name }) => name === 'deliver');
+  // OTLP's 1 is INTERNAL, 3 is CLIENT.
+  expect(raised.kind).toBe(1);
+  expect(attempts.map(({ kind }) => kind)).toEqual([3, 3]);
   expect(attempts.map(({ parentId }) => parentId)).toEqual([raised.id, raised.id]);
   expect(attempts.map(({ failed }) => failed)).toEqual([true, false]);
   expect(attempts[0]?.attributes).toMatchObject({
