@@ -718,7 +718,7 @@ export const metrics = /* @__PURE__ */ withScrapedNames({
     kind: 'histogram',
     unit: 's',
     buckets: shortBuckets,
-    meaning: 'Time to collect and write one scrape.',
+    meaning: 'Time to collect and write one scrape. Scrapes that share a collection count once.',
   },
   telemetrySeriesRefused: {
     name: 'telemetry.series.refused',

@@ -37,7 +37,7 @@ export interface OpenMetricsExporterOptions {
    * collection of 100 histograms (measured).
    */
   idleMillis?: number | undefined;
-  /** Called with the duration of each collection and its serialisation. */
+  /** Called with the duration of each collection and its serialisation, not by scrapes that share a collection. */
   onScraped?: (seconds: number) => void;
   onFailed?: (errors: readonly unknown[]) => void;
 }
@@ -84,7 +84,8 @@ export class OpenMetricsExporter extends PrometheusExporter {
   async scrape(request: ScrapeRequest): Promise<ScrapeResponse> {
     this.#idle?.refresh();
     const startedAt = performance.now();
-    const collected = await this.#collectShared();
+    const shared = this.#findShared();
+    const collected = await (shared ?? this.#startShared());
     if (collected.kind === 'failed') {
       const body = `Metrics collection failed with ${collected.errors} error(s). See the log.\n`;
       return { status: 500, headers: plainText, body };
@@ -92,7 +93,7 @@ export class OpenMetricsExporter extends PrometheusExporter {
     const format = chooseFormat(request.accept);
     const { exemplars, onScraped } = this.#options;
     const text = writeExposition(collected.families, { format, exemplars });
-    onScraped?.((performance.now() - startedAt) / 1000);
+    if (shared === undefined) onScraped?.((performance.now() - startedAt) / 1000);
     const headers = { 'content-type': contentTypes[format], vary: 'accept, accept-encoding' };
     if (!acceptsGzip(request.acceptEncoding)) return { status: 200, headers, body: text };
     // The fastest level already compresses metrics tenfold. gzip runs in libuv's thread pool, off the event loop.
@@ -134,14 +135,16 @@ export class OpenMetricsExporter extends PrometheusExporter {
     return { kind: 'failed', errors: errors.length };
   }
 
-  #collectShared(): Promise<Collected> {
-    const now = performance.now();
+  #findShared(): Promise<Collected> | undefined {
     const { shareMillis = 0 } = this.#options;
     const shared = this.#shared;
-    if (shared !== undefined && (!shared.settled || now - shared.at < shareMillis)) {
-      return shared.collected;
-    }
-    const mine = { at: now, settled: false, collected: this.#collectOnce() };
+    if (shared === undefined) return undefined;
+    const isRecent = performance.now() - shared.at < shareMillis;
+    return !shared.settled || isRecent ? shared.collected : undefined;
+  }
+
+  #startShared(): Promise<Collected> {
+    const mine = { at: performance.now(), settled: false, collected: this.#collectOnce() };
     this.#shared = mine;
     return mine.collected.finally(() => (mine.settled = true));
   }

@@ -110,9 +110,12 @@ describe('concurrent scrapes', () => {
   ): {
     scrape: () => Promise<unknown>;
     collections: () => number;
+    durations: number[];
   } {
     let collections = 0;
-    const exporter = new OpenMetricsExporter({ shareMillis, idleMillis });
+    const durations: number[] = [];
+    const onScraped = (seconds: number): void => void durations.push(seconds);
+    const exporter = new OpenMetricsExporter({ shareMillis, idleMillis, onScraped });
     exporter.setMetricProducer({
       async collect() {
         collections += 1;
@@ -120,16 +123,18 @@ describe('concurrent scrapes', () => {
         return { resourceMetrics: { resource: emptyResource, scopeMetrics: [] }, errors: [] };
       },
     });
-    return { scrape: () => exporter.scrape({}), collections: () => collections };
+    return { scrape: () => exporter.scrape({}), collections: () => collections, durations };
   }
   const emptyResource = { attributes: {} } as never;
 
   test('share one collection, even while it is running', async () => {
-    const { scrape, collections } = createCounted(0);
+    const { scrape, collections, durations } = createCounted(0);
     await Promise.all([scrape(), scrape(), scrape()]);
     expect(collections()).toBe(1);
+    expect(durations).toHaveLength(1);
     await scrape();
     expect(collections()).toBe(2);
+    expect(durations).toHaveLength(2);
   });
 
   test('are not needed: without them the exporter collects by itself', async () => {
@@ -137,11 +142,12 @@ describe('concurrent scrapes', () => {
     await vi.waitFor(() => expect(collections()).toBeGreaterThanOrEqual(2));
   });
 
-  test('share the last collection for `shareMillis`', async () => {
-    const { scrape, collections } = createCounted(60_000);
+  test('share the last collection for `shareMillis`, and its duration is measured once', async () => {
+    const { scrape, collections, durations } = createCounted(60_000);
     await scrape();
     await scrape();
     expect(collections()).toBe(1);
+    expect(durations).toHaveLength(1);
   });
 });
 
