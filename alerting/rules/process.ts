@@ -4,9 +4,14 @@ import { ofChat, series } from '../../otel/promql.ts';
 import type { Alert } from './rule.ts';
 
 const memory = series('processMemoryUsage', ofChat());
-/** `deriv` fits a line through all samples, so that garbage collection has little effect on the slope. */
-const growth = (window: string, offset = ''): string =>
-  `deriv(${memory}[${window}]${offset}) * <windowSeconds> / (${memory} > 0)`;
+/**
+ * Growth per `windowSeconds` as a share of the average memory in the window. `deriv` fits a line through all samples, so that garbage
+ * collection has little effect on the slope.
+ */
+const growth = (window: string, offset = ''): string => {
+  const samples = `${memory}[${window}]${offset}`;
+  return `deriv(${samples}) * <windowSeconds> / (avg_over_time(${samples}) > 0)`;
+};
 
 export const processAlerts: Alert[] = [
   {
