@@ -3,7 +3,7 @@
  * the machine lacks. The headless shell is preferred, because it needs a third of the CPU time for a page. `make test` runs this
  * file as `node test/support/console/chromium.ts`.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { withFileLock } from '../../../src/kit/file-lock.ts';
 import { readSettings } from '../../../stack/settings.ts';
@@ -61,14 +61,15 @@ export async function ensureChromium(path: string, toolsDir: string): Promise<vo
 /** Replaces Debian's start script, which expects Chromium in /usr/lib. */
 function wrapChromium(root: string): void {
   const libraries = libraryFolders(root).map((folder) => `$root/${folder}`);
-  let fonts = '';
-  if (existsSync(join(root, 'etc/fonts/fonts.conf'))) {
-    writeFileSync(join(root, 'etc/fonts/here.conf'), fontSettings);
-    fonts = 'export FONTCONFIG_FILE="$root/etc/fonts/here.conf"\n';
-  }
+  mkdirSync(join(root, 'etc/fonts'), { recursive: true });
+  writeFileSync(join(root, 'etc/fonts/here.conf'), fontSettings);
+  const variables = [
+    `LD_LIBRARY_PATH="${libraries.join(':')}"`,
+    'FONTCONFIG_FILE="$root/etc/fonts/here.conf"',
+  ];
   writeProgram(
     join(root, 'usr/bin', shell),
-    `${wrapper}export LD_LIBRARY_PATH="${libraries.join(':')}"\n${fonts}exec "$root/usr/lib/chromium/${shell}" "$@"\n`,
+    `${wrapper}export ${variables.join(' ')}\nexec "$root/usr/lib/chromium/${shell}" "$@"\n`,
   );
 }
 
@@ -89,12 +90,14 @@ function foldersIn(root: string, folder: string): string[] {
     .map((entry) => `${folder}/${entry.name}`);
 }
 
-/** The packages' own configuration names /usr/share/fonts, which the machine may lack. */
+/** The fonts of the machine, which may have none, and those of the packages. */
 const fontSettings = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
+  <dir>/usr/share/fonts</dir>
   <dir prefix="relative">../../usr/share/fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
+  <include ignore_missing="yes">/etc/fonts/conf.d</include>
   <include ignore_missing="yes">conf.d</include>
 </fontconfig>
 `;
