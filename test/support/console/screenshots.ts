@@ -73,7 +73,7 @@ const views: Record<string, (page: Page, language: Language) => Promise<void>> =
 /** WebP takes a quarter of the bytes of PNG, which is all that Playwright offers without loss. */
 async function capture(page: Page): Promise<Buffer> {
   const session = await page.context().newCDPSession(page);
-  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 85 });
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 80 });
   return Buffer.from(data, 'base64');
 }
 
