@@ -89,7 +89,7 @@ export function openOutbox(options: OutboxOptions) {
       });
     },
     ...createQueue(db, statements, { told, payloads }),
-    ...createList(statements, { told, payloads }),
+    ...createList(db, statements, { told, payloads }),
     alerts,
     calls: createCallLog(db, statements),
     marks: createMarks(statements),
@@ -160,7 +160,7 @@ function createQueue(db: DatabaseSync, statements: Statements, { told, payloads 
 }
 
 /** Access for the HTTP API and the metrics. */
-function createList(statements: Statements, { told, payloads }: Tables) {
+function createList(db: DatabaseSync, statements: Statements, { told, payloads }: Tables) {
   return {
     /** Newest first. */
     list: (limit: number, state?: State) =>
@@ -170,7 +170,17 @@ function createList(statements: Statements, { told, payloads }: Tables) {
       const state = statements.state.get(id)?.['state'];
       if (state === undefined) return 'unknown';
       if (state !== 'dead') return 'not_dead';
-      statements.resend.run(id, now);
+      inTransaction(db, () => {
+        statements.resend.run(id, now);
+        for (const row of statements.read.all(JSON.stringify([id]))) {
+          const { channel, payload } = readNotification(row, payloads.get);
+          // A later notification may have told the channel more.
+          const forgotten = payload.alerts.filter(
+            (alert) => told.get(channel, alert) === undefined,
+          );
+          for (const alert of forgotten) told.set(channel, alert, id, now);
+        }
+      });
       return 'pending';
     },
     oldestPendingAt: () => timeOf(statements.oldestPending.get()),

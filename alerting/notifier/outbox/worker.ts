@@ -140,7 +140,7 @@ export function chooseNext(
 
 /** Makes one call to the channel, logs it, and stores the outcome. */
 async function attempt(state: State, notifications: Notifications): Promise<void> {
-  const { clock, limit, random, tracer } = state;
+  const { clock, limit, onDead, outbox, random, tracer } = state;
   const startedAt = clock.elapsed();
   limit.callStarted();
   const { delivery, title, failures } = await traceAttempt(tracer, notifications, async () => {
@@ -150,7 +150,9 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   const now = clock.now();
   limit.callEnded();
   const attempts = notifications[0].attempts + 1;
+  const isSplit = isRefusedDigest(notifications, delivery);
   report(state, notifications, delivery, {
+    isSplit,
     title,
     failures,
     attempts,
@@ -158,7 +160,23 @@ async function attempt(state: State, notifications: Notifications): Promise<void
   });
   const askedMillis = delivery.kind === 'retry' ? delivery.afterSeconds * 1000 : 0;
   const nextAttemptAt = Math.round(now + Math.max(askedMillis, backoffMillis(attempts, random)));
-  await untilWritten(state, () => settle(state, notifications, delivery, now, nextAttemptAt));
+  const ids = notifications.map(({ id }) => id);
+  // Each write is repeated by itself, or a failure of the second one would count the attempt again.
+  await untilWritten(state, () => outbox.settle(ids, delivery, now, nextAttemptAt, isSplit));
+  if (delivery.kind === 'retry' && delivery.reason === 'rate_limited') {
+    await untilWritten(state, () => limit.block(nextAttemptAt - now));
+  }
+  if (delivery.kind === 'dead' && !isSplit) {
+    await untilWritten(state, () => onDead?.(notifications, delivery.detail));
+  }
+}
+
+/** A digest whose halves are sent by themselves, so that the text of one alert does not prevent the delivery of the others. */
+function isRefusedDigest(notifications: Notifications, delivery: Delivery): boolean {
+  if (notifications.length === 1) return false;
+  if (delivery.kind === 'dead') return delivery.reason === 'refused';
+  const isRefusal = delivery.kind === 'retry' && delivery.isRefusal === true;
+  return isRefusal && notifications[0].refusals + 1 >= maxRefusals;
 }
 
 /** Backoff: doubles from 1 s to 5 min. Jitter subtracts up to half, so that retries of simultaneous failures are spread out. */
@@ -191,10 +209,12 @@ const logLines = {
   delivered: ['info', 'notification delivered'],
   partial: ['info', 'part of a notification delivered'],
   retry: ['warn', 'notification not delivered; will retry'],
+  split: ['warn', 'digest refused; will send its halves'],
   dead: ['error', 'notification not delivered; giving up'],
 } as const;
 
 interface Facts {
+  isSplit: boolean;
   title: string;
   failures: string[];
   attempts: number;
@@ -205,20 +225,22 @@ function report(
   state: State,
   notifications: Notifications,
   delivery: Delivery,
-  { failures, ...more }: Facts,
+  { isSplit, failures, ...more }: Facts,
 ): void {
   const { channel, clock, log, onDelivery } = state;
   const { name } = channel;
   const [{ id, traceparent, receivedAt }] = notifications;
   const count = notifications.length;
   const seen = { failures: failures.length, seconds: more.duration_ms / 1000 };
-  onDelivery({ channel: name, delivery, notifications, ...seen });
+  // Notifications of a digest that is split are not dead yet.
+  const ended = isSplit && delivery.kind === 'dead' ? [] : notifications;
+  onDelivery({ channel: name, delivery, notifications: ended, ...seen });
   const { kind, ...facts } = delivery;
   if ('notice' in delivery && delivery.notice !== undefined) logOnce(state, delivery.notice);
   for (const failure of failures) logOnce(state, `${failure}; the built-in text was sent`);
   const digest = count > 1 ? { digest_of: count } : {};
   const about = { notification: id, ...digest, channel: name, trace_id: traceIdOf(traceparent) };
-  const [level, sentence] = logLines[kind];
+  const [level, sentence] = logLines[isSplit ? 'split' : kind];
   log[level]({ ...about, ...more, age_ms: clock.now() - receivedAt, ...facts }, sentence);
 }
 
@@ -226,27 +248,6 @@ function report(
 function logOnce({ channel, log, noticed }: State, notice: string): void {
   if (!noticed.has(notice)) log.warn({ channel: channel.name }, notice);
   noticed.add(notice);
-}
-
-function settle(
-  { outbox, limit, onDead }: State,
-  notifications: Notifications,
-  delivery: Delivery,
-  now: number,
-  nextAttemptAt: number,
-): void {
-  const ids = notifications.map(({ id }) => id);
-  const isRefused =
-    (delivery.kind === 'dead' && delivery.reason === 'refused') ||
-    (delivery.kind === 'retry' &&
-      delivery.isRefusal === true &&
-      notifications[0].refusals + 1 >= maxRefusals);
-  const isSplit = ids.length > 1 && isRefused;
-  outbox.settle(ids, delivery, now, nextAttemptAt, isSplit);
-  if (delivery.kind === 'retry' && delivery.reason === 'rate_limited') {
-    limit.block(nextAttemptAt - now);
-  }
-  if (delivery.kind === 'dead' && !isSplit) onDead?.(notifications, delivery.detail);
 }
 
 /** Repeats a write until it succeeds or the worker is stopped. In the second case the notification stays pending and is sent again. */

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '../../../alerting/notifier/outbox/database.ts';
 import { openOutbox } from '../../../alerting/notifier/outbox/outbox.ts';
+import type { Alert } from '../../../alerting/notifier/webhook.ts';
 import { createAlert, createWebhook } from '../../support/alerting/alertmanager-webhook.ts';
 import {
   addNotification,
@@ -161,4 +162,30 @@ test('a repeated webhook is a duplicate while the halves of a refused digest wai
   outbox.settle([1, 2], refused, virtualStart, 0, true);
   addAll();
   expect(outbox.list(9).map(({ state }) => state)).toEqual(['pending', 'pending']);
+});
+
+test('notifications for a removed channel are dead and listed', () => {
+  const outbox = createOutbox();
+  addNotification(outbox, 'firing');
+  expect(outbox.retireChannels(['inbox'], virtualStart)).toBe(1);
+  expect(outbox.list(1)).toMatchObject([{ state: 'dead', lastReason: 'channel_removed' }]);
+  expect(outbox.retireChannels(['inbox'], virtualStart)).toBe(0);
+});
+
+// Fault: a person resends a dead notification, and Alertmanager repeats its alert, then sends its end in another group.
+test('the alerts of a resent notification are known again', () => {
+  const outbox = createOutbox();
+  const recipients = [{ channel: 'robot', alerts: null }];
+  const accept = (alert: Alert, groupKey: string) =>
+    outbox.accept(
+      { route: 'default', payload: createWebhook([alert], groupKey), recipients },
+      2000,
+    );
+  const firing = createAlert();
+  accept(firing, 'one');
+  outbox.settle([1], { kind: 'dead', reason: 'refused', detail: '' }, 3000, 0);
+  expect(outbox.resend(1, 4000)).toBe('pending');
+  expect(accept(firing, 'one')).toEqual([]);
+  accept({ ...firing, status: 'resolved' }, 'two');
+  expect(outbox.due('robot', 5000).map(({ id }) => id)).toEqual([1]);
 });
