@@ -5,9 +5,12 @@ import { defaultThresholds } from '../thresholds.ts';
 import { counted, quantile, series } from '../promql.ts';
 
 const notifier = `job="${jobs.notifier}"`;
+// The Prometheus of a cluster also scrapes itself and Alertmanager under other jobs.
+const prometheus = `{job="${jobs.prometheus}"}`;
+const alertmanager = `job="${jobs.alertmanager}"`;
 
 const byIntegration = (counter: string): string =>
-  counted(`${counter}{integration=~"webhook|email"}`, { by: ['integration'] });
+  counted(`${counter}{${alertmanager}, integration=~"webhook|email"}`, { by: ['integration'] });
 
 export const delivery = definePanels({
   firing: {
@@ -41,9 +44,9 @@ export const delivery = definePanels({
     kind: 'timeseries',
     unit: '{alert}',
     queries: {
-      sent: counted('prometheus_notifications_sent_total'),
-      failed: counted('prometheus_notifications_errors_total'),
-      dropped: counted('prometheus_notifications_dropped_total'),
+      sent: counted(`prometheus_notifications_sent_total${prometheus}`),
+      failed: counted(`prometheus_notifications_errors_total${prometheus}`),
+      dropped: counted(`prometheus_notifications_dropped_total${prometheus}`),
     },
     idle: 'value',
   },

@@ -6,6 +6,9 @@ import { counted, percentiles, series } from '../promql.ts';
 
 /** Matcher of the chat service and the notifier. */
 const ours = `job=~"${jobs.chat}|${jobs.notifier}"`;
+/** Matchers of all jobs and of Prometheus: the Prometheus of a cluster also scrapes other programs, itself too under another job. */
+const all = `{job=~"${Object.values(jobs).join('|')}"}`;
+const prometheus = `{job="${jobs.prometheus}"}`;
 
 export const pipeline = definePanels({
   targetsUp: {
@@ -13,7 +16,7 @@ export const pipeline = definePanels({
     meaning: { en: 'Whether Prometheus can scrape each job.', zh: 'Prometheus 能否抓取各个 job。' },
     kind: 'stat',
     unit: '{target}',
-    queries: { '{{job}}': 'min by (job) (up)' },
+    queries: { '{{job}}': `min by (job) (up${all})` },
     idle: 'value',
     thresholds: { red: 0.5, when: 'below' },
     whenRed: {
@@ -31,7 +34,7 @@ export const pipeline = definePanels({
     },
     kind: 'timeseries',
     unit: 's',
-    queries: { '{{job}} {{instance}}': 'scrape_duration_seconds' },
+    queries: { '{{job}} {{instance}}': `scrape_duration_seconds${all}` },
     idle: 'value',
     thresholds: { red: defaultThresholds.scrapeSlow.above, when: 'above' },
     whenRed: {
@@ -48,7 +51,7 @@ export const pipeline = definePanels({
     },
     kind: 'timeseries',
     unit: '{sample}',
-    queries: { '{{job}} {{instance}}': 'scrape_samples_scraped' },
+    queries: { '{{job}} {{instance}}': `scrape_samples_scraped${all}` },
     idle: 'value',
   },
   telemetrySeries: {
@@ -112,7 +115,7 @@ export const pipeline = definePanels({
     kind: 'timeseries',
     unit: 's',
     queries: {
-      '{{rule_group}}': 'sum by (rule_group) (prometheus_rule_group_last_duration_seconds)',
+      '{{rule_group}}': `sum by (rule_group) (prometheus_rule_group_last_duration_seconds${prometheus})`,
     },
     idle: 'value',
   },
@@ -125,7 +128,7 @@ export const pipeline = definePanels({
     kind: 'timeseries',
     unit: '{evaluation}',
     queries: {
-      '{{rule_group}}': counted('prometheus_rule_evaluation_failures_total', {
+      '{{rule_group}}': counted(`prometheus_rule_evaluation_failures_total${prometheus}`, {
         by: ['rule_group'],
       }),
     },
@@ -145,7 +148,7 @@ export const pipeline = definePanels({
     },
     kind: 'timeseries',
     unit: '{series}',
-    queries: { series: 'sum(prometheus_tsdb_head_series)' },
+    queries: { series: `sum(prometheus_tsdb_head_series${prometheus})` },
     idle: 'value',
   },
 });

@@ -201,6 +201,25 @@ test('rules look at our jobs alone, and their alerts have our namespace', () => 
   }
 });
 
+// The Prometheus of a cluster has the same names under other jobs.
+test('what rules and panels read of Prometheus and Alertmanager is scraped, and panels name the job', () => {
+  interface Monitor {
+    endpoints: { metricRelabelings?: { regex: string }[] }[];
+  }
+  const kept = ha
+    .filter(({ kind }) => kind === 'ServiceMonitor')
+    .flatMap((monitor) => (monitor['spec'] as Monitor).endpoints)
+    .flatMap(({ metricRelabelings = [] }) => metricRelabelings.map(({ regex }) => regex));
+  const isKept = new RegExp(`^(${kept.join('|')})$`);
+  const panels = JSON.stringify(renderFolder('stack/generated/dashboards/en', files));
+  const rules = files.get('kubernetes/monitoring/rules.yaml') ?? '';
+  const read = /\b(?:prometheus|alertmanager)_[a-z_]+/g;
+  const names = new Set([...panels.matchAll(read), ...rules.matchAll(read)].map(([name]) => name));
+  expect(names.size).toBeGreaterThan(5);
+  expect([...names].filter((name) => !isKept.test(name))).toEqual([]);
+  expect(panels.match(/\b(?:prometheus|alertmanager)_[a-z_]+(?!{job=|[a-z_])/g)).toBeNull();
+});
+
 test('the scaler asks for metrics that exist', () => {
   const { triggers } = find(ha, 'ScaledObject', 'chat')['spec'] as {
     triggers: { metadata: { query: string } }[];
