@@ -76,13 +76,15 @@ const sql = {
       searched = excluded.searched, bytes = excluded.bytes, summary = excluded.summary
     RETURNING id`,
   putBatch: 'INSERT INTO batches (trace, resource, spans) VALUES (?, ?, ?)',
-  size: 'SELECT COUNT(*) AS traces, COALESCE(SUM(bytes), 0) AS bytes, MAX(id) AS newest FROM traces',
+  size: 'SELECT COUNT(*) AS traces, COALESCE(SUM(bytes), 0) AS bytes FROM traces',
   slowest: 'SELECT duration FROM traces ORDER BY duration DESC LIMIT 1 OFFSET ?',
   // Only the oldest, because there is no index by time.
   forget:
     'DELETE FROM traces WHERE started_at < ? AND id IN (SELECT id FROM traces ORDER BY id LIMIT 1000)',
+  // All but the newest. Ids have gaps: an update of a trace takes one too.
   evict: `DELETE FROM traces WHERE id IN (
-    SELECT id FROM traces WHERE id <= ? ORDER BY failed, duration LIMIT ?)`,
+    SELECT id FROM traces WHERE id <= (SELECT id FROM traces ORDER BY id DESC LIMIT 1 OFFSET ?)
+    ORDER BY failed, duration LIMIT ?)`,
 };
 
 type Statements = Record<keyof typeof sql, StatementSync>;
@@ -177,7 +179,7 @@ function put(statements: Statements, traceId: string, resource: number, json: st
   const { startedAt, durationMillis, failed, outcome, route, client } = summary;
   const names = [outcome ?? null, route ?? null, client ?? null, searchedText(summary)] as const;
   const text = JSON.stringify(summary);
-  const bytes = (stored?.bytes ?? text.length) + spans.length;
+  const bytes = (stored?.bytes ?? Buffer.byteLength(text)) + Buffer.byteLength(spans);
   const times = [startedAt, durationMillis] as const;
   const row = statements.putTrace.get(traceId, ...times, Number(failed), ...names, bytes, text);
   statements.putBatch.run(Number(row?.['id']), resource, spans);
@@ -201,19 +203,18 @@ function evict(file: Opened): void {
   const step = Math.max(1, Math.floor(limits.traces * roomShare));
   // Repeated, because each round evicts at most the oldest three quarters.
   for (;;) {
-    const { traces, bytes, newest } = sizeOf(statements);
+    const { traces, bytes } = sizeOf(statements);
     const excess = Math.max(traces - limits.traces, 0);
     if (traces <= 1 || (excess === 0 && bytes <= limits.bytes)) break;
-    // The ids of the newest are consecutive, because none of them is ever evicted.
     const kept = Math.floor(traces * (1 - evictableShare));
-    statements.evict.run(newest - kept, Math.min(excess + step - 1 || 1, traces - 1));
+    statements.evict.run(kept, Math.min(excess + step - 1 || 1, traces - 1));
   }
   file.room = step;
   file.evictedAt = Date.now();
 }
 
-function sizeOf(statements: Statements): { traces: number; bytes: number; newest: number } {
-  return statements.size.get() as { traces: number; bytes: number; newest: number };
+function sizeOf(statements: Statements): { traces: number; bytes: number } {
+  return statements.size.get() as { traces: number; bytes: number };
 }
 
 type Condition = [condition: string, ...values: (string | number)[]];

@@ -1,5 +1,5 @@
 /** The file of recent traces: it survives the program, is bounded by age, and costs the program nothing when it is broken. */
-import { ROOT_CONTEXT } from '@opentelemetry/api';
+import { ROOT_CONTEXT, type Attributes } from '@opentelemetry/api';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,10 +71,10 @@ test('keeps the traces of a killed program, but for the last second', async () =
 });
 
 /** A trace of one span; `daysAgo` is when it began. */
-function createTrace(traceId: string, spanId: string, daysAgo = 0) {
+function createTrace(traceId: string, spanId: string, daysAgo = 0, attributes: Attributes = {}) {
   const start = [Date.now() / 1000 - daysAgo * 86_400, 0];
   const names = { traceId, spanId, name: spanId, scope: ['test'] };
-  const facts = { kind: 0, status: { code: 0 }, attributes: {}, events: [], links: [] };
+  const facts = { kind: 0, status: { code: 0 }, attributes, events: [], links: [] };
   return { traceId, json: JSON.stringify([{ ...names, ...facts, start, end: start }]) };
 }
 
@@ -82,6 +82,15 @@ test('drops traces that are older than its days', () => {
   const file = openTraceFile(path.join(folder, 'old.db'), { ...limits, days: 2 });
   file.add([createTrace('1', 'old', 2.1), createTrace('2', 'new', 1.9)], {});
   expect(file.list({}).traces.map(({ name }) => name)).toEqual(['new']);
+});
+
+// Fault: a captured conversation is Chinese, with three bytes per character in the file.
+test('counts the bytes of its texts, not their characters', () => {
+  const file = openTraceFile(path.join(folder, 'bytes.db'), { ...limits, bytes: 100_000 });
+  for (let index = 0; index < 10; index += 1) {
+    file.add([createTrace(`${index}`, `${index}`, 0, { text: '字'.repeat(10_000) })], {});
+  }
+  expect(file.list({}).traces.map(({ name }) => name)).toEqual(['9', '8', '7']);
 });
 
 test('is shared by several programs, as by replicas', () => {

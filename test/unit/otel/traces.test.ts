@@ -298,6 +298,24 @@ describe.each(Object.entries(kinds))('a store in %s', (_, create) => {
       expect(await names()).toHaveLength(4);
     });
 
+    test('the newest quarter, also if their spans end one by one', async () => {
+      const { names, add, tracer } = createStore({ traces: 8 });
+      for (let index = 0; index < 7; index += 1) add({ name: `slow ${index}`, millis: 9000 });
+      const caller = {
+        traceId: 'a'.repeat(32),
+        spanId: 'b'.repeat(16),
+        traceFlags: TraceFlags.SAMPLED,
+      };
+      const within = trace.setSpanContext(ROOT_CONTEXT, caller);
+      for (let index = 0; index < 10; index += 1) {
+        tracer.startSpan('quick', {}, within).end();
+        await names();
+      }
+      add({ name: 'newest', millis: 9000 });
+      expect((await names()).slice(0, 2)).toEqual(['newest', 'quick']);
+      expect(await names()).toHaveLength(8);
+    });
+
     test('no more than the maximum of bytes', async () => {
       const { names, add } = createStore({ bytes: 100_000 });
       for (let index = 0; index < 50; index += 1) {
