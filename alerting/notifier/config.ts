@@ -35,20 +35,20 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   const host = settings.text('NOTIFIER_HOST') ?? '127.0.0.1';
   const listenPort = settings.read('NOTIFIER_PORT', port(0), 8060);
   const url = settings.secretUrl('NOTIFIER_URL')?.href ?? `http://${host}:${listenPort}`;
+  const prometheusUrl = settings.secretUrl('PROMETHEUS_URL');
   const warnings: string[] = [];
-  const publicUrls = readPublicUrls(
-    settings,
-    url.replace(/\/$/, ''),
-    configured.length > 0,
-    warnings,
-  );
+  const insideHosts = [url, prometheusUrl?.href ?? url].flatMap(hostOf);
+  const publicUrls = {
+    ...readPublicUrls(settings, url.replace(/\/$/, ''), configured.length > 0, warnings),
+    insideHosts,
+  };
   const config = {
     host,
     /** Names under which others reach the notifier. */
     names: [
       host,
       ...settings.read('NOTIFIER_PUBLIC_HOST', hostNames, []),
-      ...[url, publicUrls.notifier ?? url].flatMap((each) => URL.parse(each)?.hostname ?? []),
+      ...[url, publicUrls.notifier ?? url].flatMap(hostOf),
     ],
     port: listenPort,
     /** URL of the notifier for a browser, without a trailing slash. Links in messages start with this URL. */
@@ -64,7 +64,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     channels,
     routes: file.routes,
     /** Both are required for the reconciliation. */
-    prometheusUrl: settings.secretUrl('PROMETHEUS_URL'),
+    prometheusUrl,
     alertmanagerUrl: settings.secretUrl('ALERTMANAGER_URL'),
     /** The reconciliation sends an alert that Alertmanager has not sent for this long; 0: no reconciliation. */
     reconcileSeconds: settings.read('NOTIFIER_RECONCILE_SECONDS', integer(0, maxSeconds), 300),
@@ -87,6 +87,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   settings.throwProblems();
   return config;
 }
+
+const hostOf = (url: string): string | [] => URL.parse(url)?.hostname ?? [];
 
 const defaultLocale = { en: 'en', zh: 'zh-CN' } as const;
 const locales = Object.keys(texts) as (keyof typeof texts)[];

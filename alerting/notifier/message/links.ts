@@ -6,10 +6,12 @@ export interface PublicUrls {
   notifier?: string | undefined;
   prometheus?: string | undefined;
   jaeger?: string | undefined;
+  /** Hosts of NOTIFIER_URL and PROMETHEUS_URL, such as `prometheus-operated.monitoring` in Kubernetes. */
+  insideHosts?: readonly string[];
 }
 
 /** By the path of a link, because an alert names its servers by whatever address they have inside. */
-const owners: readonly [RegExp, keyof PublicUrls][] = [
+const owners: readonly [RegExp, Exclude<keyof PublicUrls, 'insideHosts'>][] = [
   [/^\/runbooks\//, 'notifier'],
   [/^\/graph$/, 'prometheus'],
   [/^\/query$/, 'prometheus'],
@@ -26,8 +28,11 @@ export function publicLink(
   if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
   const owner = owners.find(([path]) => path.test(url.pathname))?.[1];
   if (owner === 'notifier') url.searchParams.set('lang', language);
-  // A link to a host with a name of the Internet is the rule author's choice.
-  const isInside = isLoopback(url.hostname) || !url.hostname.includes('.');
+  // A link to any other host is the rule author's choice.
+  const isInside =
+    isLoopback(url.hostname) ||
+    !url.hostname.includes('.') ||
+    publicUrls.insideHosts?.includes(url.hostname);
   const base = owner === undefined || !isInside ? undefined : publicUrls[owner];
   if (base === undefined) return url;
   return URL.parse(`${base}${url.pathname}${url.search}${url.hash}`) ?? url;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { readConfig } from '../../../alerting/notifier/config.ts';
 import { headings, writeParts } from '../../../alerting/notifier/message/markdown.ts';
 import { renderMessage } from '../../../alerting/notifier/message/message.ts';
 import type { MessageOptions } from '../../../alerting/notifier/message/message.ts';
@@ -160,6 +161,26 @@ test('links to this machine become the public addresses; others stay', () => {
     'https://n.example/runbooks/X?lang=en',
     'https://p.example/prom/graph?g0.expr=up',
     'https://traces.example.com/trace/1',
+  ]);
+});
+
+// Fault: in Kubernetes the rules name services as `service.namespace`.
+test('links to the hosts of NOTIFIER_URL and PROMETHEUS_URL become the public addresses', () => {
+  const { publicUrls } = readConfig({
+    NOTIFIER_URL: 'http://notifier.llamascope:8060',
+    NOTIFIER_PUBLIC_URL: 'https://n.example',
+    PROMETHEUS_URL: 'http://prometheus-operated.monitoring:9090',
+    PROMETHEUS_PUBLIC_URL: 'https://p.example',
+  });
+  const annotations = {
+    runbook_url: 'http://notifier.llamascope:8060/runbooks/X',
+    dashboard_url: 'http://prometheus-operated.monitoring:9090/graph?g0.expr=up',
+  };
+  const alerts = [createAlert({ annotations })];
+  const [section] = render(alerts, { ...english, publicUrls }).sections;
+  expect(section?.links.map(({ url }) => url)).toEqual([
+    'https://n.example/runbooks/X?lang=en',
+    'https://p.example/graph?g0.expr=up',
   ]);
 });
 
