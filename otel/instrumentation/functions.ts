@@ -27,7 +27,7 @@ async function runOperation<Result>(
     operation.end(ending, output === undefined ? undefined : () => output);
     return result;
   } catch (error) {
-    operation.end(endingOfError(signal));
+    operation.end(endingOfError(error, signal));
     throw error;
   }
 }

@@ -151,9 +151,13 @@ function samplingFacts(options: SamplingOptions): Record<string, unknown> {
   };
 }
 
-/** The ending of a rejected promise: cancelled if `signal` was aborted, failed otherwise. */
-export function endingOfError(signal: AbortSignal | undefined): Ending {
-  if (signal?.aborted === true) return cancelledBy(signal);
+/**
+ * The ending of a rejected promise: cancelled if `signal` was aborted, or a signal of node-llama-cpp's own, by which a new prompt stops
+ * completions that wait; failed otherwise.
+ */
+export function endingOfError(error: unknown, signal: AbortSignal | undefined): Ending {
+  const isAbort = error instanceof Error && error.name === 'AbortError';
+  if (isAbort || signal?.aborted === true) return cancelledBy(signal);
   return { outcome: 'failed', reason: 'engine_error' };
 }
 

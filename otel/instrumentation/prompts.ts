@@ -58,7 +58,7 @@ async function observePrompt(
     return await runInPrompt(current, call);
   } catch (error) {
     // It was aborted, or failed, while it waited for the chat.
-    if (current.firstCall !== undefined) operation.end(endingOfError(options.signal));
+    if (current.firstCall !== undefined) operation.end(endingOfError(error, options.signal));
     throw error;
   }
 }

@@ -88,6 +88,22 @@ describe('a chat session', () => {
     });
   });
 
+  // Fault: a new prompt stops completions by a signal of node-llama-cpp's own.
+  test('that stops a waiting completion cancels it', async () => {
+    const chat = await session(looping);
+    const counted = await changes(async () => {
+      const first = chat.prompt('Hello', { maxTokens: 20 });
+      const completion = chat.completePrompt('Hel', { maxTokens: 5 });
+      const second = chat.prompt('Hello', { maxTokens: 20 });
+      await expect(completion).rejects.toThrow('aborted');
+      await Promise.all([first, second]);
+    });
+    expect(counted).toMatchObject({
+      [requests('completed', 'length')]: 2,
+      [requests('cancelled', 'client_gone')]: 1,
+    });
+  });
+
   test('stays one request over context shifts', async () => {
     const chat = await session(looping, 256);
     const spans = await spansOf(() => chat.prompt('Hello', { maxTokens: 400 }));
