@@ -77,7 +77,8 @@ export class NodeLlamaCppInstrumentation extends InstrumentationBase<NodeLlamaCp
     this.#llama = (await import(pathToFileURL(file).href)) as NodeLlamaCpp;
     // Unless `disable` was called, or was called and `enable` again, during the import.
     if (!this.isEnabled() || this.#undo.length > 0) return;
-    this.#observe();
+    // Enabled again, the observer still knows the models and sequences.
+    if (this.#observer === undefined) this.#observe();
     const wrap = <Name extends string>(
       prototype: Record<Name, unknown>,
       wrappers: Record<Name, (original: never) => unknown>,

@@ -236,5 +236,6 @@ test('disable restores node-llama-cpp, and enable patches it again', async () =>
   expect(await changes(evaluate)).toEqual({});
   instrumentation.enable();
   await instrumentation.ready;
+  expect((await readSamples(telemetry)).get('inference_ready')).toBe(1);
   expect(await changes(evaluate)).toHaveProperty([requests('completed', 'length')]);
 });
