@@ -18,7 +18,7 @@ const owners: readonly [RegExp, Exclude<keyof PublicUrls, 'insideHosts'>][] = [
   [/^\/trace\//, 'jaeger'],
 ];
 
-/** Undefined for anything but http and https. A runbook is shown in the language of the message. */
+/** Undefined for anything but http and https. A runbook of the notifier is shown in the language of the message. */
 export function publicLink(
   given: string,
   publicUrls: PublicUrls,
@@ -27,12 +27,13 @@ export function publicLink(
   const url = URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
   const owner = owners.find(([path]) => path.test(url.pathname))?.[1];
-  if (owner === 'notifier') url.searchParams.set('lang', language);
   // A link to any other host is the rule author's choice.
   const isInside =
     isLoopback(url.hostname) ||
     !url.hostname.includes('.') ||
     publicUrls.insideHosts?.includes(url.hostname);
+  const isPublic = url.origin === URL.parse(publicUrls.notifier ?? '')?.origin;
+  if (owner === 'notifier' && (isInside || isPublic)) url.searchParams.set('lang', language);
   const base = owner === undefined || !isInside ? undefined : publicUrls[owner];
   if (base === undefined) return url;
   return URL.parse(`${base}${url.pathname}${url.search}${url.hash}`) ?? url;

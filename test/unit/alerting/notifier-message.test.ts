@@ -184,6 +184,16 @@ test('links to the hosts of NOTIFIER_URL and PROMETHEUS_URL become the public ad
   ]);
 });
 
+test.each([
+  ['https://runbooks.example.org/runbooks/X?sign=a%20b', ''],
+  ['https://n.example/runbooks/X', '?lang=en'],
+])('the runbook %s is linked in the language of the message only if it is ours', (given, added) => {
+  const publicUrls = { notifier: 'https://n.example' };
+  const alerts = [createAlert({ annotations: { runbook_url: given } })];
+  const [section] = render(alerts, { ...english, publicUrls }).sections;
+  expect(section?.links[0]?.url).toBe(given + added);
+});
+
 test('the query is linked if there is no graph', () => {
   const [section] = render([createAlert({ annotations: {} })], english).sections;
   expect(section?.links.map(({ name }) => name)).toEqual(['Query']);
