@@ -92,7 +92,7 @@ export interface GenerationTimings {
   firstTokenSeconds?: number;
   /** From the end of prefill to the last token. */
   decodeSeconds?: number;
-  /** Speed between the first and the last token; absent for fewer than two tokens. */
+  /** Speed of the first answer between its first and its last token; absent for fewer than two tokens. */
   tokensPerSecond?: number;
 }
 
@@ -159,13 +159,15 @@ export function prefillStartedAt({ prefilled, started }: GenerationState): numbe
 export function timingsOf(state: GenerationState): GenerationTimings {
   const { tokenized, queued, prefilled, firstTokenAt, lastTokenAt } = state;
   const streamSeconds = secondsBetween(firstTokenAt, lastTokenAt);
+  // Not the tokens of the further answers: they have times of their own.
+  const counted = state.isForwarded ? undefined : state.outputTokens;
   return known({
     tokenizeSeconds: secondsBetween(tokenized?.startedAt, tokenized?.endedAt),
     queueSeconds: secondsBetween(queued?.at, prefillStartedAt(state) ?? state.ended?.at),
     prefillSeconds: secondsBetween(prefillStartedAt(state), prefilled?.endedAt),
     firstTokenSeconds: secondsBetween(admittedAt(state), firstTokenAt),
     decodeSeconds: secondsBetween(prefilled?.endedAt, lastTokenAt),
-    tokensPerSecond: perSecond(countTokens(state)?.outputTokens, streamSeconds),
+    tokensPerSecond: perSecond(state.usage?.outputTokens ?? counted, streamSeconds),
   });
 }
 

@@ -76,6 +76,13 @@ describe('a completed generation', () => {
     });
   });
 
+  test('has the speed of its first answer, whatever the other answers to the request do', () => {
+    const generation = generate(steps.length);
+    const other = generation.another();
+    for (let index = 0; index < 100; index += 1) other.token({ at: start + 850 });
+    expect(generation.end(stop)).toMatchObject({ outputTokens: 103, tokensPerSecond: 20 });
+  });
+
   test('has the timings of its phases so far', () => {
     const tokenizeSeconds = 0.01;
     expect(generate(3).timings()).toEqual({ tokenizeSeconds });
