@@ -3,11 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messages } from '../messages.ts';
 import type { Settings } from '../settings.ts';
 import { createProgress, say, StackError } from '../terminal.ts';
-import { findOwnProcesses, isAlive, signal } from './supervisor/processes.ts';
+import { readPlan, type ChildDefinition } from './supervisor/plan.ts';
+import { findOwnProcesses, isAlive, isOurs, signal } from './supervisor/processes.ts';
 import { readState, removeState } from './supervisor/state.ts';
 
-/** The sum of all grace periods, because children stop one after the other, and a margin. */
-const supervisorGraceMillis = 75_000;
+/** For the supervisor itself. */
+const marginMillis = 10_000;
+/** Where the plan is lost. */
+const unknownGraceMillis = 75_000;
 const leftoverGraceMillis = 20_000;
 const pollMillis = 100;
 
@@ -29,15 +32,27 @@ export async function stopStack(
   limits = { leftoverGraceMillis },
 ): Promise<void> {
   const supervisor = readState(runDir)?.supervisor;
-  const own = findOwnProcesses(runDir);
-  if (supervisor !== undefined && isAlive(supervisor)) {
-    // The environment of another user's process, which contains the mark, is not readable.
-    const isOurs = own.some(({ pid }) => pid === supervisor.pid);
-    if (!isOurs) throw new StackError(messages.notOurs(supervisor.pid));
+  if (supervisor !== undefined && isAlive(supervisor) && !isOurs(supervisor.pid)) {
+    throw new StackError(messages.notOurs(supervisor.pid));
   }
-  await endProcesses(runDir, ({ name }) => name === 'supervisor', supervisorGraceMillis);
+  await endProcesses(runDir, ({ name }) => name === 'supervisor', readGraceMillis(runDir));
   await endProcesses(runDir, () => true, limits.leftoverGraceMillis);
   removeState(runDir);
+}
+
+function readGraceMillis(runDir: string): number {
+  try {
+    return graceMillisOf(readPlan(runDir).children);
+  } catch {
+    // The folder was deleted while the stack ran.
+    return unknownGraceMillis;
+  }
+}
+
+/** Of the supervisor: its children stop one after the other, and each may take all of its grace. */
+export function graceMillisOf(children: readonly ChildDefinition[]): number {
+  const seconds = children.reduce((sum, { graceSeconds }) => sum + graceSeconds, 0);
+  return seconds * 1000 + marginMillis;
 }
 
 /** Sends SIGTERM to the group leaders among the matching processes, and SIGKILL to all of them after the grace. */

@@ -2,7 +2,7 @@
  * Finds the stack's processes in `/proc`. A known process is identified by its pid and start time, because pids are reused. A
  * process that a killed supervisor left behind is found by a variable in its environment, which all descendants inherit.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { readStat } from '../../../otel/process/proc.ts';
 
 /** Its value is `chat@/path/of/the/run/folder`. */
@@ -34,6 +34,13 @@ export function readProcess(pid: number): (ProcessIdentity & { groupId: number }
 
 export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
   return readProcess(pid)?.startTicks === startTicks;
+}
+
+/** False for a process of another user, whose environment, which contains the mark, is not readable. Root may read all. */
+export function isOurs(pid: number): boolean {
+  const user = process.getuid?.();
+  const owner = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+  return owner === undefined || owner === user || user === 0;
 }
 
 /** Every live process with the mark of this run folder. */

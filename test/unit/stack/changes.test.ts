@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeChildren, type Inputs } from '../../../stack/native/children.ts';
+import { graceMillisOf } from '../../../stack/native/stop.ts';
 import { findChanges } from '../../../stack/native/supervisor/plan.ts';
 import { readSettings } from '../../../stack/settings.ts';
 
@@ -69,4 +70,9 @@ test('another content of a file with a secret restarts its reader', () => {
   expect(JSON.stringify([running, describeWith({ PAGER_URL: 'canary' })])).not.toMatch(
     /canary|old/,
   );
+});
+
+test('make down leaves three replicas as much time for their answers as CHAT_GRACE_SECONDS says', () => {
+  const children = describeWith({ REPLICAS: '3', CHAT_GRACE_SECONDS: '120' });
+  expect(graceMillisOf(children)).toBeGreaterThan(3 * 120_000);
 });
