@@ -9,13 +9,22 @@ const Prefill = z.object({ evaluated: z.number(), tokens: z.number().positive() 
 export function describeWait(comment: string): Text | undefined {
   const [, phase, facts = ''] = /^(queued|prefill) (\{.*\})$/.exec(comment.trim()) ?? [];
   if (phase === undefined) return undefined;
-  const parsed: unknown = JSON.parse(facts);
+  const parsed = parseFacts(facts);
   const queued = Queued.safeParse(parsed).data;
   if (queued !== undefined) return describeQueued(queued);
   const prefill = Prefill.safeParse(parsed).data;
   if (prefill === undefined) return undefined;
   const percent = Math.round((100 * prefill.evaluated) / prefill.tokens);
   return { en: `Reading the prompt: ${percent} %`, zh: `正在预填充提示词：${percent}%` };
+}
+
+/** Undefined for a comment of another server. */
+function parseFacts(facts: string): unknown {
+  try {
+    return JSON.parse(facts);
+  } catch {
+    return undefined;
+  }
 }
 
 function describeQueued({ position, seconds }: z.infer<typeof Queued>): Text {

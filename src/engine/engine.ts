@@ -211,20 +211,18 @@ export interface Engine {
   status(): EngineStatus;
   /** KV cells in use over all sequences, as last reported. */
   contextTokensInUse(): number;
-  /** Requests that run or wait. */
+  /** Requests that run or wait, and texts that are tokenized or embedded. */
   pending(): number;
+  /** Requests for an answer that have no sequence yet. */
+  waiting(): number;
   /**
-   * Resolves when the generation has ended.
-   * @throws ChatError `bad_request`, `context_overflow`, `queue_full`, `queue_timeout`, `not_ready`, `engine_error`,
-   * `engine_exit`, or the signal's reason; also the error that `onFact` throws.
+   * Resolves when the generation has ended. @throws ChatError `bad_request`, `context_overflow`, `queue_full`, `queue_timeout`, `not_ready`,
+   * `engine_error`, `engine_exit`, or the signal's reason; also the error that `onFact` throws.
    */
   generate(request: GenerationRequest, options: GenerateOptions): Promise<void>;
   /** @throws ChatError `not_ready`, `queue_full`, `bad_request`, `engine_exit`, or the signal's reason. */
   tokenize(prompt: Prompt, options: { signal: AbortSignal }): Promise<Tokenized>;
-  /**
-   * @throws ChatError `bad_request` if embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `queue_full`,
-   * `not_ready`, `engine_error`, `engine_exit`, or the signal's reason.
-   */
+  /** @throws ChatError also `bad_request` if embeddings are off (CHAT_EMBEDDINGS), `context_overflow`, `engine_error`. */
   embed(input: string | readonly number[], options: { signal: AbortSignal }): Promise<Embedding>;
   stop(): Promise<void>;
 }

@@ -25,7 +25,7 @@ export async function cachedSha256(file: string, modelsDir: string): Promise<str
   const { size: bytes, mtimeMs } = await stat(file);
   // When the cache is missing or damaged, the hashes are computed again.
   const cache = await readFile(cacheFile, 'utf8')
-    .then((text) => JSON.parse(text) as Cache)
+    .then((text) => Object(JSON.parse(text)) as Cache)
     .catch((): Cache => ({}));
   const known = cache[key];
   if (known?.bytes === bytes && known.mtimeMs === mtimeMs) return known.sha256;

@@ -88,8 +88,11 @@ function isFilled(value: unknown): boolean {
 export function countsOf({ usage, timings }: AnswerFacts): Usage | undefined {
   const inputTokens = count(
     usage['prompt_tokens'],
-    // Anthropic counts cached tokens apart from the others.
-    sum(usage['input_tokens'], usage['cache_read_input_tokens'] ?? 0),
+    // Anthropic counts tokens that it reads from its cache or writes to it apart from the others.
+    sum(
+      sum(usage['input_tokens'], usage['cache_read_input_tokens'] ?? 0),
+      usage['cache_creation_input_tokens'] ?? 0,
+    ),
     sum(timings['prompt_n'], timings['cache_n']),
   );
   const outputTokens = count(

@@ -92,8 +92,9 @@ export function createBackend(options: BackendOptions): Backend {
     status = await probe();
     if (isStopped) return;
     const { state, reason, models } = status;
-    for (const model of models.slice(0, maxModels)) {
-      if (!known.has(model)) onModel(toLabel(model));
+    const added = models.filter((model) => !known.has(model)).slice(0, maxModels - known.size);
+    for (const model of added) {
+      onModel(toLabel(model));
       known.add(model);
     }
     if (state !== before) log.info({ state, reason, models: models.length }, 'the backend');
@@ -109,7 +110,7 @@ export function createBackend(options: BackendOptions): Backend {
     status: () => status,
     pending: () => pending,
     labelOf(model) {
-      const models = status.models.slice(0, maxModels);
+      const models = status.models.filter((id) => known.has(id));
       const found = models.find((id) => id === model || id === `${model}:latest`);
       return toLabel(found ?? (models.length === 1 ? models[0]! : otherModel));
     },

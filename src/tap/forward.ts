@@ -48,6 +48,7 @@ export function createForward(deps: ForwardDeps): (c: Context<ApiEnv>) => Promis
       observer.gone();
       own.abort(new ChatError('client_gone', 'The client disconnected.'));
     });
+    const request = sendRequest(c, backend, { isOwnKey, signal });
     const silence = setTimeout(() => {
       // A client that does not read has a limit of its own.
       if (outgoing.writableNeedDrain) silence.refresh();
@@ -55,7 +56,6 @@ export function createForward(deps: ForwardDeps): (c: Context<ApiEnv>) => Promis
     }, timeoutSeconds * 1000);
     incoming.on('data', () => silence.refresh());
 
-    const request = sendRequest(c, backend, { isOwnKey, signal });
     try {
       const [answer] = (await once(request, 'response')) as [IncomingMessage];
       hasBegun = true;

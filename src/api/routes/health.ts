@@ -109,7 +109,7 @@ export function createReadiness(
 }
 
 export interface EngineDeps {
-  engine: Pick<Engine, 'status' | 'pending'>;
+  engine: Pick<Engine, 'status' | 'waiting'>;
   queueLimit: number;
 }
 
@@ -125,17 +125,10 @@ export function readinessOfEngine({ engine, queueLimit }: EngineDeps): Readiness
         ...(reason && { reason }),
         restarts: status.restarts,
         ...(threads && { threads }),
-        queue: { depth: countWaiting(engine), limit: queueLimit },
+        queue: { depth: engine.waiting(), limit: queueLimit },
       };
     },
   };
-}
-
-/** Each running request holds a sequence; the rest waits in the queue. */
-export function countWaiting(engine: Pick<Engine, 'status' | 'pending'>): number {
-  const status = engine.status();
-  const sequences = status.state === 'ready' ? status.facts.sequences : 0;
-  return Math.max(0, engine.pending() - sequences);
 }
 
 function reasonOf(status: EngineStatus): string | undefined {

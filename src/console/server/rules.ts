@@ -18,7 +18,10 @@ const StoredRule = z.object({
   duration: z.number(),
   labels: Labels,
   annotations: Labels,
-  state: z.enum(['firing', 'pending', 'inactive']),
+  // Newer versions of Prometheus answer `unknown` before the first evaluation, older ones `inactive`.
+  state: z
+    .enum(['firing', 'pending', 'inactive', 'unknown'])
+    .transform((state) => (state === 'unknown' ? 'inactive' : state)),
   health: z.string(),
   lastError: z.string().optional(),
   alerts: z.array(z.object({ activeAt: z.string(), value: z.string() })),

@@ -1,6 +1,6 @@
 /** GET /api/status: the model, the state of the engine, the queue, and links to the rest of the stack. */
 import { answersJson, type Endpoint } from '../../api/endpoint.ts';
-import { countWaiting, type EngineDeps } from '../../api/routes/health.ts';
+import type { EngineDeps } from '../../api/routes/health.ts';
 import { service } from '../../api/routes/version.ts';
 import type { ServedModel } from '../../api/served-model.ts';
 import type { Config } from '../../config.ts';
@@ -71,7 +71,7 @@ export function statusOfEngine({ engine, queueLimit }: EngineDeps): StatusSource
         ...(status.state === 'failed' && { failure: status.reason }),
         restarts: status.restarts,
         ...(facts && { sequences: facts.sequences, contextTokens: facts.contextTokens }),
-        queue: { depth: countWaiting(engine), limit: queueLimit },
+        queue: { depth: engine.waiting(), limit: queueLimit },
       };
     },
   };

@@ -92,6 +92,7 @@ export function createHost(options: HostOptions, startEngine = createEngineProce
     status: () => host.engine.status(),
     contextTokensInUse: () => host.contextTokens,
     pending: () => host.jobs.size + host.calls.size,
+    waiting: () => [...host.jobs.values()].filter(({ phase }) => phase !== 'running').length,
     generate: (request, how) => generate(host, request, how),
     tokenize: (prompt, { signal }) =>
       call(host, { type: 'tokenize', prompt }, signal) as Promise<Tokenized>,

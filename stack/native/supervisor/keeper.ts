@@ -3,7 +3,8 @@
  * it. The supervisor has one keeper for each child.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endWithParent } from '../../../src/kit/parent-death.ts';
 import { logFile, rotateLog } from './log-file.ts';
@@ -99,8 +100,8 @@ async function runOnce(keeper: Keeper): Promise<{ how: string; wasSteady: boolea
   return { how: hung ? `${how}, no answer to its health check` : how, wasSteady };
 }
 
-function launch({ child, root, runDir }: Keeper): ChildProcess {
-  const output = openSync(logFile(runDir, child.name), 'a');
+function launch({ child, root, runDir, log }: Keeper): ChildProcess {
+  const output = openLog(logFile(runDir, child.name), log);
   const [program = '', ...args] = [...endWithParent('TERM'), ...child.command];
   const launched = spawn(program, args, {
     cwd: root,
@@ -111,6 +112,17 @@ function launch({ child, root, runDir }: Keeper): ChildProcess {
   });
   closeSync(output);
   return launched;
+}
+
+/** The folder may have been deleted since the start. Without a log the child runs nevertheless. */
+function openLog(file: string, log: (line: string) => void): number {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    return openSync(file, 'a');
+  } catch (error) {
+    log(`cannot write ${file}, its lines are lost: ${(error as Error).message}`);
+    return openSync('/dev/null', 'a');
+  }
 }
 
 /** Checks the health until the child exits; terminates a child that hangs. */

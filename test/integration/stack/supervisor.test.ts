@@ -1,5 +1,5 @@
 /** The supervisor with children of the tests, which exit, hang, log a lot, or ignore SIGTERM. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { logFile } from '../../../stack/native/supervisor/log-file.ts';
@@ -60,6 +60,16 @@ test('goes on when its state cannot be written, and writes it later', async () =
   expect(child('chat').restarts).toBe(0);
   rmdirSync(draft);
   await waitFor(() => expect(child('chat').restarts).toBe(1));
+});
+
+test('restarts a child although the folder of the logs was deleted', async () => {
+  await sandbox.supervise([await standIn('chat')], quick);
+  const { pid = 0 } = await untilHealthy('chat');
+  rmSync(path.dirname(logFile(sandbox.runDir, 'chat')), { recursive: true });
+  signal(pid, 'SIGKILL');
+  await waitFor(() => expect(child('chat').restarts).toBe(1));
+  await untilHealthy('chat');
+  expect(log('chat')).toContain('started');
 });
 
 test('restarts a killed child and records how it ended', async () => {

@@ -156,6 +156,7 @@ function createScriptedEngine(
     }),
     contextTokensInUse: () => 0,
     pending: () => 0,
+    waiting: () => 0,
     async generate(request, { signal, client, onFact }) {
       recorded.requests.push(request);
       recorded.clients.push(client);

@@ -22,7 +22,7 @@ const line = 'llama_model_load: error loading model: corrupted or incomplete';
 
 function app(status: EngineStatus, draining = false) {
   const deps = {
-    engine: { status: () => status, pending: () => 5 },
+    engine: { status: () => status, waiting: () => 1 },
     draining: () => draining,
     queueLimit: 64,
   };
@@ -74,8 +74,7 @@ test.each<[EngineStatus, boolean, number, object]>([
   };
   const { model: card, queue, ...rest } = answer;
   expect(rest).toEqual(body);
-  // Of the five pending requests, four hold a sequence.
-  expect(queue).toEqual({ depth: status.state === 'ready' ? 1 : 5, limit: 64 });
+  expect(queue).toEqual({ depth: 1, limit: 64 });
   expect(card).toMatchObject({ id: 'demo' });
   const health = await service.request('/healthz');
   expect(health.status).toBe(200);

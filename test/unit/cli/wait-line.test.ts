@@ -14,10 +14,13 @@ test.each([
   expect(describeWait(comment)).toEqual({ en, zh });
 });
 
-test.each(['queued {}', 'queued', 'prefill {"evaluated":0,"tokens":0}', 'keep-alive'])(
-  '%s shows nothing',
-  (comment) => expect(describeWait(comment)).toBeUndefined(),
-);
+test.each([
+  'queued {}',
+  'queued',
+  'queued {x}',
+  'prefill {"evaluated":0,"tokens":0}',
+  'keep-alive',
+])('%s shows nothing', (comment) => expect(describeWait(comment)).toBeUndefined());
 
 test('the line is rewritten, then cleared; a pipe gets nothing', () => {
   const written: string[] = [];

@@ -286,6 +286,18 @@ describe('rules', () => {
     );
   });
 
+  test('that Prometheus has not evaluated yet are inactive', async () => {
+    const fresh = { ...rule, state: 'unknown', health: 'unknown', alerts: [] };
+    const url = await startPeer((request, response) => {
+      const isList = request.url!.startsWith('/api/v1/rules');
+      const data = isList ? { groups: [{ rules: [fresh] }] } : { result: [] };
+      response.end(JSON.stringify({ status: 'success', data }));
+    });
+    const { rules, reason } = await get(createConsole({ prometheus: url }), '/api/rules');
+    expect(reason).toBeUndefined();
+    expect(rules).toMatchObject([{ name: 'HighErrorRate', state: 'inactive', value: null }]);
+  });
+
   test('without Prometheus are replaced by the reason', async () => {
     const { rules, reason } = await get(createConsole({}), '/api/rules');
     expect(rules).toEqual([]);

@@ -103,6 +103,7 @@ test('requests that wait are prepared again after a restart, in order, and tell 
     'prepare 4',
     'start 1',
   ]);
+  expect(engine.host.waiting()).toBe(3);
   await engine.restart();
   // Request 1 ran and request 4 was still being tokenized.
   expect(runs.map(({ error }) => (error as ChatError | undefined)?.code)).toEqual([

@@ -21,6 +21,7 @@ import {
 } from '../../../src/models/catalogue-entries.ts';
 import type { CatalogueModel } from '../../../src/models/catalogue-entries.ts';
 import { findLocalFile, resolveLocalModel } from '../../../src/models/catalogue.ts';
+import { cachedSha256 } from '../../../src/models/checksum.ts';
 import { listModels } from '../../../src/models/list-models.ts';
 import { DEMO, makeGguf } from '../../support/models/make-gguf.ts';
 
@@ -247,4 +248,13 @@ describe('make models', () => {
     expect(text).toContain('许可证');
     expect(text).toContain('Hugging Face、ModelScope、PyPI');
   });
+});
+
+test('a cache of checksums that holds no object is written anew', async () => {
+  const file = path.join(modelsDir, 'a.gguf');
+  writeFileSync(file, 'abc');
+  writeFileSync(path.join(modelsDir, '.sha256.json'), 'null');
+  expect(await cachedSha256(file, modelsDir)).toBe(
+    createHash('sha256').update('abc').digest('hex'),
+  );
 });

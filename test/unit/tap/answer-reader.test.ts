@@ -190,6 +190,14 @@ describe('facts', () => {
       counts: { inputTokens: 9, cachedTokens: 3, outputTokens: 5 },
     });
   });
+
+  test('with the tokens that the Messages API writes to its cache', () => {
+    const usage = { input_tokens: 6, cache_read_input_tokens: 3, output_tokens: 1 };
+    const { counts } = factsOf([{ usage: { ...usage, cache_creation_input_tokens: 4 } }]);
+    expect(counts).toEqual({ inputTokens: 13, cachedTokens: 3, outputTokens: 1 });
+    const unknown = factsOf([{ usage: { ...usage, cache_creation_input_tokens: null } }]);
+    expect(unknown.counts).toMatchObject({ inputTokens: 9 });
+  });
 });
 
 test.each([

@@ -102,7 +102,7 @@ async function readChunks(
 ): Promise<Ending> {
   let done = false;
   let failure: Failure | undefined;
-  /** Chunks without text. */
+  /** Chunks that tell more than a text. */
   const facts: Chunk[] = [];
   const parser = createParser({
     onComment(comment) {
@@ -118,7 +118,9 @@ async function readChunks(
       if (chunk.error !== undefined) failure = chunk.error;
       const text = chunk.choices?.[0]?.delta?.content;
       if (text !== undefined && text !== '') onText(text);
-      else facts.push(chunk);
+      // Some servers put them beside the last text.
+      const hasFacts = chunk.usage ?? chunk.timings ?? chunk.choices?.[0]?.finish_reason;
+      if (hasFacts !== undefined && hasFacts !== null) facts.push(chunk);
     },
   });
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();

@@ -8,11 +8,20 @@ export type Wait =
 export function parseWait(comment: string): Wait | undefined {
   const [, phase, json = ''] = /^(queued|prefill) (\{.*\})$/.exec(comment.trim()) ?? [];
   if (phase === undefined) return undefined;
-  const { position, seconds, evaluated, tokens } = JSON.parse(json) as Record<string, unknown>;
+  const { position, seconds, evaluated, tokens } = parseFacts(json);
   if (phase === 'queued') {
     if (typeof position !== 'number' || position < 1) return undefined;
     return { phase, before: position - 1, ...(typeof seconds === 'number' && { seconds }) };
   }
   if (typeof evaluated !== 'number' || typeof tokens !== 'number' || tokens <= 0) return undefined;
   return { phase: 'prefill', percent: Math.min(100, Math.round((100 * evaluated) / tokens)) };
+}
+
+function parseFacts(json: string): Record<string, unknown> {
+  try {
+    return JSON.parse(json) as Record<string, unknown>;
+  } catch {
+    // A comment of another server.
+    return {};
+  }
 }
