@@ -107,6 +107,25 @@ test('streams text and a call as two items, and references find both', async () 
   expect(byResponse?.prompt).toEqual(byItem?.prompt);
 });
 
+test('names the field of the request after items that are remembered', async () => {
+  const api = createApiApp();
+  const { id } = await (await api.post(path, { input: 'hi' })).json();
+  const output = { type: 'function_call_output', call_id: 'unknown', output: 'rain' };
+  const refused = await api.post(path, { previous_response_id: id, input: [output] });
+  expect(refused.status).toBe(400);
+  expect((await refused.json()).error.param).toBe('input.0.call_id');
+});
+
+test('goes on after a call that max_tokens cut', async () => {
+  const api = createApiApp();
+  api.script.pieces = ['<tool_call>\n{"name": "weather", "arguments": {"a"'];
+  api.script.finishReason = 'length';
+  const { id, output } = await (await api.post(path, { input: 'hi', tools: [weather] })).json();
+  expect(output).toMatchObject([{ type: 'function_call', arguments: '{"a"' }]);
+  const next = await api.post(path, { previous_response_id: id, input: 'go on', tools: [weather] });
+  expect(next.status).toBe(200);
+});
+
 test('finds neither what was asked not to be kept nor what another key received', async () => {
   const api = createApiApp({ apiKeys: ['sk-one', 'sk-two'] });
   const post = async (key: string, body: object): Promise<any> => {

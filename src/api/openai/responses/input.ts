@@ -58,23 +58,34 @@ export interface Recall {
   client: string;
 }
 
+/** An item, and the field of the request that it comes from. */
+export interface PlacedItem {
+  item: InputItem;
+  param: string;
+}
+
 /** The items of a request without references. @throws ChatError `bad_request` for an id that is not remembered. */
 export function resolveItems(
   body: { input: z.infer<typeof Input>; previous_response_id?: string | null | undefined },
   { memory, client }: Recall,
-): InputItem[] {
+): PlacedItem[] {
   const { input, previous_response_id: previous } = body;
   const given: InputItem[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : [...input];
   const before = previous ? memory.find(client, previous) : [];
   if (before === undefined) throw forgotten('previous_response_id');
-  const items = given.flatMap((item, index): readonly InputItem[] => {
-    if (item.type !== 'item_reference') return [item];
+  const items = given.flatMap((item, index): PlacedItem[] => {
+    const param = `input.${index}`;
+    if (item.type !== 'item_reference') return [{ item, param }];
     const found = memory.find(client, item.id);
-    if (found === undefined) throw forgotten(`input.${index}.id`);
-    return found;
+    if (found === undefined) throw forgotten(`${param}.id`);
+    return place(found, param);
   });
-  return [...before, ...items];
+  return [...place(before, 'previous_response_id'), ...items];
+}
+
+function place(items: readonly InputItem[], param: string): PlacedItem[] {
+  return items.map((item) => ({ item, param }));
 }
 
 function forgotten(param: string): Error {
@@ -86,21 +97,20 @@ function forgotten(param: string): Error {
 
 /** @throws ChatError `bad_request` if arguments are not a JSON object or an output answers no earlier call. */
 export function toMessages(
-  items: readonly InputItem[],
+  items: readonly PlacedItem[],
   instructions: string | null | undefined,
 ): ChatMessage[] {
   const messages: ChatMessage[] = [];
   if (instructions) messages.push({ role: 'system', content: instructions });
   const calls = new Set<string>();
   const checkJson = createJsonCheck();
-  for (const [index, item] of items.entries()) {
-    const path = `input.${index}`;
+  for (const { item, param } of items) {
     if (item.type === 'function_call') {
       const { call_id, name, arguments: text } = item;
       calls.add(call_id);
-      addCall(messages, toCall({ id: call_id, name, text }, `${path}.arguments`, checkJson));
+      addCall(messages, toCall({ id: call_id, name, text }, `${param}.arguments`, checkJson));
     } else if (item.type === 'function_call_output') {
-      if (!calls.has(item.call_id)) throw unknownCall(`${path}.call_id`, item.call_id);
+      if (!calls.has(item.call_id)) throw unknownCall(`${param}.call_id`, item.call_id);
       messages.push({ role: 'tool', content: toText(item.output), toolCallId: item.call_id });
     } else if (item.type === undefined || item.type === 'message') {
       const { role } = item;

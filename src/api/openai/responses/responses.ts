@@ -32,10 +32,11 @@ import {
   ResponseEvent,
   ResponseObject,
   toResponse,
+  type OutputItem,
   type RepeatedFields,
 } from './answers.ts';
 import { responseExample, responseRequestExamples, responseStreamExample } from './examples.ts';
-import { Input, resolveItems, toMessages, type InputItem } from './input.ts';
+import { Input, resolveItems, toMessages, type InputItem, type PlacedItem } from './input.ts';
 import { createItemMemory, type ItemMemory } from './memory.ts';
 
 const FunctionTool = z.object({
@@ -242,7 +243,7 @@ function toRepeated(body: Body, { temperature, topP, topLogprobs = 0 }: Sampling
 interface Remembered {
   memory: ItemMemory;
   client: ApiEnv['Variables']['client'];
-  items: readonly InputItem[];
+  items: readonly PlacedItem[];
 }
 
 /** Remembers the response before its last event is sent: the next request may follow at once. */
@@ -265,12 +266,26 @@ function remember(
   { id, output }: z.infer<typeof ResponseObject>,
   { memory, client, items }: Remembered,
 ): void {
-  const answered = output.map((item): InputItem => {
-    if (item.type === 'function_call') return item;
-    return { role: 'assistant', content: item.content.map(({ text }) => text).join('') };
-  });
-  for (const [index, item] of output.entries()) {
-    memory.remember(client, item.id, [answered[index]!]);
+  const answered: InputItem[] = [];
+  for (const item of output) {
+    const kept = toItems(item);
+    memory.remember(client, item.id, kept);
+    answered.push(...kept);
   }
-  memory.remember(client, id, [...items, ...answered]);
+  memory.remember(client, id, [...items.map(({ item }) => item), ...answered]);
+}
+
+/** None for a call that the end of the answer cut: the next request would be refused for arguments that its client did not send. */
+function toItems(item: OutputItem): InputItem[] {
+  if (item.type === 'function_call') return isJson(item.arguments) ? [item] : [];
+  return [{ role: 'assistant', content: item.content.map(({ text }) => text).join('') }];
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
