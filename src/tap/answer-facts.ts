@@ -61,12 +61,18 @@ function finishOf(event: Json, about: Json): FinalReason | undefined {
     at(event, 'delta', 'stop_reason'),
     about['stop_reason'],
     at(about, 'incomplete_details', 'reason'),
-    about['status'] === 'completed' ? 'stop' : undefined,
+    about['status'] === 'completed' ? endOfResponse(about) : undefined,
   ].find((each) => typeof each === 'string');
   if (reason === undefined) return undefined;
   // `length`, `max_tokens`, `max_output_tokens`; `tool_calls`, `function_call`, `tool_use`
   if (/length|max/.test(reason)) return 'length';
   return /tool|function/.test(reason) ? 'tool_calls' : 'stop';
+}
+
+/** A response that ends with calls has no reason of its own; a body holds its first item only. */
+function endOfResponse({ output }: Json): FinalReason {
+  const types = Array.isArray(output) ? output.map((item) => at(item, 'type')) : [];
+  return types.includes('function_call') ? 'tool_calls' : 'stop';
 }
 
 /** Members of a delta that hold a part of the answer; reasoning is part of it. */

@@ -191,6 +191,13 @@ describe('facts', () => {
     });
   });
 
+  test('that a completed response ends with a call', () => {
+    const output = [{ type: 'reasoning' }, { type: 'function_call', name: 'weather' }];
+    const response = { status: 'completed', output };
+    expect(factsOf([{ type: 'response.completed', response }]).facts.finish).toBe('tool_calls');
+    expect(factsOf([{ ...response, output: [{ type: 'message' }] }]).facts.finish).toBe('stop');
+  });
+
   test('with the tokens that the Messages API writes to its cache', () => {
     const usage = { input_tokens: 6, cache_read_input_tokens: 3, output_tokens: 1 };
     const { counts } = factsOf([{ usage: { ...usage, cache_creation_input_tokens: 4 } }]);
