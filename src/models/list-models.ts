@@ -57,7 +57,10 @@ export async function listModels(modelsDir: string, language: keyof Text): Promi
   }
   const files = await readdir(modelsDir).catch(() => []);
   for (const name of files.filter(isOther)) {
-    const { size } = await stat(path.join(modelsDir, name));
+    // A link may lead nowhere.
+    const stats = await stat(path.join(modelsDir, name)).catch(() => undefined);
+    if (stats?.isFile() !== true) continue;
+    const { size } = stats;
     rows.push([name, '-', mega(size), '-', '-', word.present]);
   }
   return formatTable(rows);

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -225,6 +226,7 @@ describe('make models', () => {
     pretendToHave(coder);
     writeFileSync(path.join(modelsDir, smollm.file), 'GGUF');
     writeFileSync(path.join(modelsDir, 'mine.gguf'), 'GGUF');
+    symlinkSync('nowhere', path.join(modelsDir, 'link.gguf'));
     const lines = (await listModels(modelsDir, 'en')).split('\n');
     expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
       ['MODEL', 'TITLE', 'SIZE', 'LICENCE', 'FROM', 'ON DISK'],
