@@ -31,10 +31,9 @@ export function escapeWeCom(text: string): string {
   );
 }
 
-/** Marks at the start of a line: headings and their underlines, lists, quotes. */
+/** Marks at the start of a line: headings and their underlines, lists, quotes, and the indentation of code. */
 function guardStart(text: string): string {
-  return text.replaceAll(
-    /^(\s*)(#|>|[-+](?=\s|$)|-{2,}|=+|\d{1,9}[.)](?=\s|$))/gm,
-    `$1${separator}$2`,
-  );
+  return text
+    .replaceAll(/^(\s*)(#|>|[-+](?=\s|$)|-{2,}|=+|\d{1,9}[.)](?=\s|$))/gm, `$1${separator}$2`)
+    .replaceAll(/^(?: {4}| {0,3}\t)(?=.*\S)/gm, `${separator}$&`);
 }

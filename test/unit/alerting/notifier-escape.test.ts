@@ -34,6 +34,8 @@ const hostile = [
   String.raw`C:\Users\_x_`,
   '[x]: http://evil',
   '[critical] ratio < 5, 12.3% > 5',
+  '    at foo_bar',
+  '\tat foo_bar',
 ];
 /** Also pieces that only form markup together. */
 const text = fc
