@@ -52,6 +52,8 @@ interface State extends Required<Omit<WorkerOptions, 'onDead'>> {
 
 const firstRetrySeconds = 1;
 const maxRetrySeconds = 300;
+/** The longest wait that a receiver may ask for: a proxy's `Retry-After` of a year must not silence a channel. */
+const maxAskedSeconds = 3600;
 const maxSleepMillis = 60_000;
 /** Wait before a failed write is repeated. Until the outcome is stored, the worker sends nothing, because that would repeat the message. */
 const diskRetryMillis = 1000;
@@ -158,7 +160,8 @@ async function attempt(state: State, notifications: Notifications): Promise<void
     attempts,
     duration_ms: Math.round(clock.elapsed() - startedAt),
   });
-  const askedMillis = delivery.kind === 'retry' ? delivery.afterSeconds * 1000 : 0;
+  const asked = delivery.kind === 'retry' ? delivery.afterSeconds : 0;
+  const askedMillis = Math.min(asked, maxAskedSeconds) * 1000;
   const nextAttemptAt = Math.round(now + Math.max(askedMillis, backoffMillis(attempts, random)));
   const ids = notifications.map(({ id }) => id);
   // Each write is repeated by itself, or a failure of the second one would count the attempt again.
